@@ -1,0 +1,1 @@
+"""An example model for DEEPaaS: it recognises the handwritten digit in a picture."""

@@ -1,0 +1,186 @@
+"""From any picture of one digit to the grid of the data set: 8 by 8 cells, each the share of ink in it.
+
+Owns reading, polarity, cropping, stroke thickness and scaling. Knows nothing of the network.
+
+The data set (UCI Optical Recognition of Handwritten Digits) holds bitmaps of 32 by 32 pixels, summed up in
+blocks of 4 by 4. Its digits fill the whole height, stand in the middle of their own width, and all have about
+the same share of ink, whatever pen wrote them.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter, ImageOps
+
+Ink = NDArray[np.float32]
+"""How much of each pixel is ink, 0 to 1."""
+
+GRID_CELLS = 8
+MAX_PIXELS = 64_000_000
+# A digit needs a few dozen pixels; more only cost time.
+MAX_SIDE_PX = 1600
+# Weaker than this is what JPEG and paper do, not a pen. Levels out of 255.
+MIN_CONTRAST = 24
+# The digit is worked on at this height: eight pixels a cell, enough to thicken a stroke in small steps.
+BOX_PX = 64
+# Mean of the data set's pictures, which hardly differ in it.
+SHARE_OF_INK = 0.30
+# Never below this part of the picture's own width: a wide digit may be squeezed so much, as the data set's are.
+MIN_SQUEEZE = 0.8
+# The widest a digit of usual proportions is in the data set: six cells of eight.
+USUAL_WIDTH_PX = 48
+# This share of the ink may lie outside the crop on each side: dust must not decide where the digit ends.
+DUST = 0.003
+MAX_STROKE_STEPS = 10
+
+
+class UnusablePictureError(ValueError):
+    """The picture can't be read, or there is no digit in it; the text says which, in one line."""
+
+
+def read_grid(path: str | Path) -> Ink:
+    """Read the picture at ``path`` and return its digit as the model sees it.
+
+    Returns an array of shape (8, 8), values 0 (paper) to 1 (ink). Raises ``UnusablePictureError``.
+    """
+    return grid_of(ink_of(open_picture(path)))
+
+
+def open_picture(path: str | Path) -> Image.Image:
+    """Read a picture of any format, upright, as RGBA, at most 1600 pixels wide and high.
+
+    Raises ``UnusablePictureError``.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise UnusablePictureError(
+                    f"The picture has {image.width} x {image.height} pixels; send one of at most 64 million."
+                )
+            upright = ImageOps.exif_transpose(_eight_bits(image)).convert("RGBA")
+    # Pillow's readers of damaged files raise all of these.
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        if isinstance(error, UnusablePictureError):
+            raise
+        raise UnusablePictureError(
+            "The file can't be read as a picture; send a PNG, JPEG or another common format."
+        ) from error
+    upright.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX), Image.Resampling.BOX)
+    return upright
+
+
+def ink_of(picture: Image.Image) -> Ink:
+    """Tell ink from paper, whatever their colours, in an RGBA picture.
+
+    Returns an array of shape (height, width). Raises ``UnusablePictureError`` for a blank picture.
+    """
+    on_white, on_black = (_distance_from_paper(_composite(picture, colour)) for colour in ("white", "black"))
+    # A drawing on a transparent ground has no paper. White it is, unless the ink itself is about white.
+    distance = on_white if on_white.max() >= on_black.max() / 2 else on_black
+    if distance.max() < MIN_CONTRAST:
+        raise UnusablePictureError("The picture is blank; draw one digit that stands out from its background.")
+    threshold = _threshold(distance)
+    return np.clip(distance / threshold - 0.5, 0, 1)
+
+
+def grid_of(ink: Ink) -> Ink:
+    """Bring the digit in ``ink`` (height, width) to the data set's size, place and thickness.
+
+    Returns an array of shape (8, 8). Ink must not be zero everywhere.
+    """
+    digit = _box(ink)
+    thin = _cells(digit).mean() < SHARE_OF_INK
+    step = ImageFilter.MaxFilter(3) if thin else ImageFilter.MinFilter(3)
+    # A margin, since strokes grow outwards too.
+    stroke = _image(np.pad(digit, 2 * MAX_STROKE_STEPS))
+    best = grid = _cells(digit)
+    for _ in range(MAX_STROKE_STEPS):
+        stroke = stroke.filter(step)
+        if not stroke.getbbox():
+            break
+        grid = _cells(_box(_array(stroke)))
+        best = min(best, grid, key=_distance_from_usual_share)
+        if (grid.mean() < SHARE_OF_INK) != thin:
+            break
+    return best
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Spread deep greys over 0 to 255: Pillow's own conversion cuts off all above 255."""
+    if image.mode not in {"I", "F"} and not image.mode.startswith("I;"):
+        return image
+    levels = np.asarray(image, dtype=np.float32)
+    low, high = levels.min(), levels.max()
+    return _image((levels - low) / max(high - low, 1))
+
+
+def _composite(picture: Image.Image, paper: str) -> Image.Image:
+    return Image.alpha_composite(Image.new("RGBA", picture.size, paper), picture).convert("RGB")
+
+
+def _distance_from_paper(picture: Image.Image) -> Ink:
+    """Return how far each pixel is from the colour of the border, 0 to 255.
+
+    Taken over all three colours, so that red on green counts as much as black on white, either way round.
+    """
+    levels = np.asarray(picture, dtype=np.float32)
+    border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
+    distance: Ink = np.abs(levels - np.median(border, axis=0)).max(axis=2)
+    return distance
+
+
+def _threshold(distance: Ink) -> float:
+    """Return the level halfway between the mean of the paper and the mean of the ink."""
+    level = float(distance.max()) / 2
+    for _ in range(10):
+        ink = distance > level
+        level = float(distance[ink].mean() + distance[~ink].mean()) / 2
+    return level
+
+
+def _box(ink: Ink) -> Ink:
+    """Crop to the digit and scale it to the box's height, at most as wide as high.
+
+    Returns an array of shape (64 or less, 64 or less), its darkest pixels about 1.
+    """
+    rows, columns = _extent(ink.sum(axis=1)), _extent(ink.sum(axis=0))
+    digit = ink[rows, columns]
+    height, width = digit.shape
+    natural_px = width * BOX_PX / height
+    width_px = min(max(USUAL_WIDTH_PX, natural_px * MIN_SQUEEZE), natural_px)
+    height_px = BOX_PX * min(1.0, BOX_PX / width_px)
+    size = max(1, round(min(width_px, BOX_PX))), max(1, round(height_px))
+    scaled = _array(_image(digit).resize(size, Image.Resampling.HAMMING))
+    # A hairline in a big picture fades when scaled down: make it ink again.
+    return np.clip(scaled / max(float(np.quantile(scaled[scaled > 0], 0.9)), 1e-3), 0, 1)
+
+
+def _extent(ink_per_line: Ink) -> slice:
+    """Return where the ink begins and ends along one axis, dust aside."""
+    share = np.cumsum(ink_per_line) / ink_per_line.sum()
+    first, last = np.searchsorted(share, [DUST, 1 - DUST])
+    return slice(int(first), int(min(last, len(share) - 1)) + 1)
+
+
+def _cells(digit: Ink) -> Ink:
+    """Put the digit in the middle of the box and return the mean of each of its 8 by 8 cells."""
+    box = np.zeros((BOX_PX, BOX_PX), dtype=np.float32)
+    height, width = digit.shape
+    top, left = (BOX_PX - height) // 2, (BOX_PX - width) // 2
+    box[top : top + height, left : left + width] = digit
+    side = BOX_PX // GRID_CELLS
+    grid: Ink = box.reshape(GRID_CELLS, side, GRID_CELLS, side).mean(axis=(1, 3))
+    return grid
+
+
+def _distance_from_usual_share(grid: Ink) -> float:
+    return abs(float(grid.mean()) - SHARE_OF_INK)
+
+
+def _image(ink: Ink) -> Image.Image:
+    return Image.fromarray(np.uint8(np.rint(ink * 255)))
+
+
+def _array(image: Image.Image) -> Ink:
+    return np.asarray(image, dtype=np.float32) / 255

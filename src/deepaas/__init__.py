@@ -1,0 +1,1 @@
+"""Serve and train any Python model over REST."""

@@ -1,0 +1,1 @@
+"""The commands: the only readers of the command line and the environment."""

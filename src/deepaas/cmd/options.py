@@ -1,0 +1,153 @@
+"""Owns how the table of options becomes a command: its flags, its help and its errors.
+
+Must not know what the command does with the settings.
+"""
+
+import difflib
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from deepaas import log, settings
+from deepaas.errors import SettingsError
+from deepaas.settings import Settings
+
+Run = Callable[[Settings], None]
+
+
+class SettingsType(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click only
+    """Reads a flag's value exactly as the same value in a file or in the environment is read."""
+
+    def __init__(self, row: settings.Option) -> None:
+        self.row = row
+        self.name = row.type.__name__
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> settings.Value:
+        """Return the value, or leave with words that say what would be right."""
+        try:
+            return settings.parse(self.row, value)
+        except ValueError as error:
+            self.fail(f"it is {value!r}, expected {error}.", param, ctx)
+
+
+class SettingsCommand(click.Command):
+    """A command that answers an unknown option with the ones there are."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the flags; UsageError names close matches and every option."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise click.UsageError(_unknown(error, self), ctx) from error
+
+
+class UnusableSettings(click.ClickException):
+    """Prints what is wrong with the settings as one line and exits with 2."""
+
+    exit_code = 2
+
+
+def command(name: str) -> Callable[[Run], click.Command]:
+    """Return a decorator that makes a function of `Settings` the command `name`; its docstring is the help.
+
+    Log lines are held until the function calls `log.configure`.
+    """
+    return functools.partial(_command, name)
+
+
+def click_options() -> list[click.Parameter]:
+    """Return the click options of the table, then those that name config files."""
+    return [*map(_option, settings.options()), *_config_options()]
+
+
+def _command(name: str, run: Run) -> click.Command:
+    """Return the command that calls `run` with the settings."""
+    made = SettingsCommand(
+        name,
+        params=click_options(),
+        callback=functools.partial(_read_and_run, run),
+        help=run.__doc__,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
+    return click.version_option(package_name="deepaas", message="%(version)s")(made)
+
+
+def _read_and_run(
+    run: Run, config_files: tuple[Path, ...], config_dirs: tuple[Path, ...], **flags: object
+) -> None:
+    """Call `run` with the settings of all sources, flags first."""
+    log.hold()
+    try:
+        run(
+            settings.read_settings(
+                _given(flags), environ=os.environ, config_files=config_files, config_dirs=config_dirs
+            )
+        )
+    except SettingsError as error:
+        raise UnusableSettings(error.message) from error
+
+
+def _given(flags: dict[str, object]) -> dict[str, object]:
+    """Return the flags that stand on the command line."""
+    source = click.get_current_context().get_parameter_source
+    return {name: value for name, value in flags.items() if source(name) is ParameterSource.COMMANDLINE}
+
+
+def _option(row: settings.Option) -> click.Option:
+    """Return the click option of one row of the table."""
+    return click.Option([row.name, *_spellings(row)], help=_help(row), **_form(row))
+
+
+def _spellings(row: settings.Option) -> list[str]:
+    """Return how the option is written: `--warm/--nowarm`, or `-p` and `--workers`."""
+    if row.type is bool:
+        return [f"--{row.key}/--no{row.key}"]
+    return [*([row.short] if row.short else []), f"--{row.key}"]
+
+
+def _form(row: settings.Option) -> dict[str, Any]:
+    """Return what click has to know about the option's values."""
+    if row.type is bool:
+        return {"default": row.default}
+    return {"type": SettingsType(row), "metavar": "|".join(row.choices) or row.type.__name__.upper()}
+
+
+def _help(row: settings.Option) -> str:
+    """Return the help with what the option is without the flag."""
+    default = str(row.default).lower() if row.type is bool else str(row.default)
+    return f"{row.help} [environment: {', '.join(row.variables)}; default: {default or 'none'}]"
+
+
+def _config_options() -> list[click.Option]:
+    """Return the options that name config files; they are not settings themselves."""
+    path = click.Path(path_type=Path)
+    places = ", ".join(map(str, settings.default_places({"HOME": "~"})))
+    return [
+        click.Option(
+            ["config_files", "--config-file"],
+            type=path,
+            multiple=True,
+            help=f"Config file; may be given several times, later ones win. [default: first of {places}]",
+        ),
+        click.Option(
+            ["config_dirs", "--config-dir"],
+            type=path,
+            multiple=True,
+            help="Directory whose *.conf files are read in sorted order, after config files.",
+        ),
+    ]
+
+
+def _unknown(error: click.NoSuchOption, made: click.Command) -> str:
+    """Return what to say about an option that does not exist."""
+    names = [name for param in made.params for name in (*param.opts, *param.secondary_opts)]
+    close = difflib.get_close_matches(error.option_name, names)
+    meant = f" Did you mean {' or '.join(close)}?" if close else ""
+    return f"No such option: {error.option_name}.{meant} There are {', '.join(names)}; --help describes them."

@@ -1,0 +1,128 @@
+"""Owns every exception the package raises: each class has its HTTP status and its title.
+
+Must not know anything else: this module imports nothing of ours.
+"""
+
+# ruff: noqa: N818 - the names say what happened; all of them are errors.
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class DeepaasError(Exception):
+    """Something went wrong in a way that this package foresaw; `str` of it is for people."""
+
+    status: int = 500
+    title: str = "Internal error"
+
+    @property
+    def message(self) -> str:
+        """What happened and what to do next, in one text."""
+        return str(self)
+
+
+class SettingsError(DeepaasError):
+    """An option or a config file says something that cannot be used."""
+
+    title = "Bad settings"
+
+
+class BadRequest(DeepaasError):
+    """The request cannot be read at all."""
+
+    status = 400
+    title = "Bad request"
+
+
+class NotServed(DeepaasError):
+    """The endpoint exists and whoever runs this server switched it off."""
+
+    status = 402
+    title = "Endpoint switched off"
+
+
+class ModelNotFound(DeepaasError):
+    """No model of that name is installed or served."""
+
+    status = 404
+    title = "Model not found"
+
+
+class TrainingNotFound(DeepaasError):
+    """The model has no training with that identifier."""
+
+    status = 404
+    title = "Training not found"
+
+
+class NotAcceptable(DeepaasError):
+    """The model offers none of the media types that the request accepts."""
+
+    status = 406
+    title = "Not acceptable"
+
+
+class BodyTooLarge(DeepaasError):
+    """The request's body is larger than this server reads."""
+
+    status = 413
+    title = "Body too large"
+
+
+class InvalidArguments(DeepaasError):
+    """The arguments do not fit the model's fields; `messages` says which and why, nested like the fields."""
+
+    status = 422
+    title = "Invalid arguments"
+
+    def __init__(self, messages: Mapping[str, Any]) -> None:
+        super().__init__(f"Invalid arguments: {', '.join(map(str, messages))}.")
+        self.messages = dict(messages)
+
+
+class ModelBroken(DeepaasError):
+    """The model's code failed on import or while describing itself; `detail` is the traceback's text."""
+
+    title = "Model broken"
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+class PredictionFailed(DeepaasError):
+    """The model's own function raised; `status` is what its author meant, `detail` the traceback's text."""
+
+    title = "Prediction failed"
+
+    def __init__(self, message: str, *, status: int = 500, title: str = title, detail: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.title = title
+        self.detail = detail
+
+
+class UnfitResponse(DeepaasError):
+    """What the model returned fits neither its schema nor the media type asked for, or has no JSON form."""
+
+    title = "Unfit response"
+
+
+class WorkerLost(DeepaasError):
+    """The worker that ran the call died before it answered."""
+
+    title = "Worker lost"
+
+
+class NotImplementedByModel(DeepaasError):
+    """The model does not have the function behind this route."""
+
+    status = 501
+    title = "Not implemented by the model"
+
+
+class ModelUnavailable(DeepaasError):
+    """The model exists and cannot take a call now; trying again later may work."""
+
+    status = 503
+    title = "Model unavailable"

@@ -1,0 +1,81 @@
+"""Owns how log lines look and where they go: one handler on the root logger, so models' loggers appear too.
+
+Must not know the settings, the web or who calls it.
+"""
+
+import logging
+import logging.handlers
+import sys
+from contextvars import ContextVar
+from typing import TextIO
+
+from deepaas.errors import SettingsError
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+"""The identifier of the request being answered, `-` outside of one; it is part of every log line."""
+
+
+class LineFormatter(logging.Formatter):
+    """Writes a record as one line, whatever is in its message; only a traceback adds lines."""
+
+    default_msec_format = "%s.%03d"
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """Return `TIME PID LEVEL LOGGER [REQUEST_ID] MESSAGE`."""
+        start = f"{self.formatTime(record)} {record.process} {record.levelname} {record.name}"
+        return f"{start} [{escape(request_id.get())}] {escape(record.getMessage())}"
+
+    def formatException(  # noqa: N802 - logging's own name
+        self, ei: "logging._SysExcInfoType"
+    ) -> str:
+        """Return the traceback with its lines kept and everything else that is unprintable escaped."""
+        return "\n".join(map(escape, super().formatException(ei).split("\n")))
+
+
+def escape(text: str) -> str:
+    r"""Return `text` with what cannot be printed spelled out (a newline as `\n`): nothing forges a line."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def hold() -> None:
+    """Keep what is logged from now on until `configure` says where it goes."""
+    _install(logging.handlers.MemoryHandler(capacity=sys.maxsize), logging.DEBUG)
+
+
+def configure(level: str = "INFO", *, file: str = "", stream: TextIO | None = None) -> None:
+    """Send log lines of `level` and above to `file`, else to `stream`, else to standard error.
+
+    Doing it again replaces what it did before and leaves other handlers alone. SettingsError: `file` cannot
+    be written.
+    """
+    target = _open(file) if file else logging.StreamHandler(stream or sys.stderr)
+    held = _install(target, logging.getLevelNamesMapping()[level.upper()])
+    for record in held:
+        if logging.getLogger(record.name).isEnabledFor(record.levelno):
+            target.handle(record)
+
+
+def _open(file: str) -> logging.Handler:
+    """Return what appends to `file` and opens it again after it was moved away."""
+    try:
+        return logging.handlers.WatchedFileHandler(file, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise SettingsError(
+            f"The log file {file} cannot be written ({error.strerror}): name another with --log-file."
+        ) from error
+
+
+def _install(target: logging.Handler, level: int) -> list[logging.LogRecord]:
+    """Put `target` in the place of ours on the root logger and return the records ours was holding."""
+    root = logging.getLogger()
+    ours = [one for one in root.handlers if isinstance(one.formatter, LineFormatter)]
+    target.setFormatter(LineFormatter())
+    root.addHandler(target)
+    root.setLevel(level)
+    held = [record for one in ours for record in getattr(one, "buffer", [])]
+    for one in ours:
+        root.removeHandler(one)
+        one.close()
+    return held

@@ -1,0 +1,209 @@
+"""The arguments of a function: what a request gave, gathered, checked and converted by their fields.
+
+It must not know HTTP: a request reaches it as plain mappings.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import marshmallow
+from marshmallow import fields, validate
+from marshmallow.fields import Field
+
+from deepaas.errors import InvalidArguments
+from deepaas.model.v2.wrapper import UploadedFile
+
+_NOT_A_FILE = "Not a file. Send it as a part of a multipart/form-data body, with a file name."
+_OWN_FIELDS = (marshmallow.__name__, "webargs")
+
+
+class Given(NamedTuple):
+    """What a request gave for arguments, in order of precedence.
+
+    `query` and `form` map a name to everything sent under it; a file in `form` is an `UploadedFile`.
+    `headers` is looked up by the names of header arguments only.
+    """
+
+    query: Mapping[str, Sequence[Any]] = {}
+    form: Mapping[str, Sequence[Any]] = {}
+    json: Mapping[str, Any] = {}
+    headers: Mapping[str, str] = {}
+
+
+class Accept(NamedTuple):
+    """The media types that a function can return, and the one it returns when none is asked for."""
+
+    choices: tuple[str, ...]
+    default: str | None
+
+
+class Arguments:
+    """The declared arguments of one function."""
+
+    def __init__(self, declared: Mapping[str, Field]) -> None:
+        self.fields = dict(declared)
+        self._key_of = {name: field.data_key or name for name, field in self.fields.items()}
+        self._field_of = {self._key_of[name]: field for name, field in self.fields.items()}
+        self._headers = [key for key, field in self._field_of.items() if location_of(field) == "headers"]
+        self._files = [key for key, field in self._field_of.items() if is_file(field)]
+        self._schema, self._inner_names = _schema_of(self.fields)
+
+    @property
+    def accept(self) -> Accept | None:
+        """The media types to choose from, when the author declared the argument `accept`."""
+        field = self.fields.get("accept")
+        if field is None:
+            return None
+        choices = choices_of(field)
+        default = field.load_default
+        if not isinstance(default, str):
+            default = choices[0] if choices else None
+        return Accept(choices, default)
+
+    def is_file(self, key: str) -> bool:
+        """Say whether the name `key` of a request is that of a file argument."""
+        return key in self._files
+
+    def gather(self, given: Given) -> dict[str, Any]:
+        """Return the raw value of each argument that was given, by the name the request uses."""
+        found: dict[str, Any] = {key: given.json[key] for key in given.json if key in self._field_of}
+        for source in (given.form, given.query):
+            for key in source:
+                field = self._field_of.get(key)
+                if field is not None:
+                    found[key] = _from_texts(field, source[key])
+        for key in self._headers:
+            found.pop(key, None)
+            if key in given.headers:
+                found[key] = _from_texts(self._field_of[key], [given.headers[key]])
+        return found
+
+    def validate(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """Return keyword arguments for the function. Raise `InvalidArguments` with what is wrong."""
+        problems: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
+        try:
+            arguments = self._schema.load(raw, unknown=marshmallow.EXCLUDE)
+        except marshmallow.ValidationError as error:
+            problems.update(error.normalized_messages())
+        for key in self._files:
+            if key in raw and not _holds_files(raw[key]):
+                problems[key] = [_NOT_A_FILE]
+        if problems:
+            raise InvalidArguments(problems)
+        for inner, name in self._inner_names.items():
+            if inner in arguments:
+                arguments[name] = arguments.pop(inner)
+        return arguments
+
+
+def is_file(field: Field) -> bool:
+    """Say whether the field, or each item of its list, is a file to upload."""
+    inner = field.inner if isinstance(field, fields.List) else field
+    return "file" in (field.metadata.get("type"), inner.metadata.get("type"))
+
+
+def is_multiple(field: Field) -> bool:
+    """Say whether a request may give the argument several times."""
+    return isinstance(field, fields.List | fields.Tuple) and not hasattr(field, "delimiter")
+
+
+def location_of(field: Field) -> str | None:
+    """Return where the author wants the argument taken from, if anywhere in particular."""
+    location = field.metadata.get("location")
+    return location if isinstance(location, str) else None
+
+
+def choices_of(field: Field) -> tuple[str, ...]:
+    """Return the values that the field's `OneOf` validators leave to choose from."""
+    for validator in field.validators:
+        if isinstance(validator, validate.OneOf):
+            return tuple(str(choice) for choice in validator.choices)
+    return ()
+
+
+def _schema_of(declared: Mapping[str, Field]) -> tuple[marshmallow.Schema, dict[str, str]]:
+    """Return a schema of the fields, and the arguments' names by those that the schema had to change.
+
+    marshmallow makes nested dictionaries of names with a dot.
+    """
+    inner_names = {f"argument {index}": name for index, name in enumerate(declared) if "." in name}
+    inner_of = {name: inner for inner, name in inner_names.items()}
+    prepared = {
+        inner_of.get(name, name): _prepared(field, name if name in inner_of else None)
+        for name, field in declared.items()
+    }
+    return marshmallow.Schema.from_dict(prepared)(), inner_names
+
+
+def _prepared(field: Field, data_key: str | None) -> Field:
+    """Return the field to validate with: for a file, one that lets an `UploadedFile` pass."""
+    if is_file(field):
+        field = _file_field(field)
+    if data_key is not None and field.data_key is None:
+        field = _copy_with(field, data_key)
+    return field
+
+
+def _copy_with(field: Field, data_key: str) -> Field:
+    copied: Field = field.__deepcopy__({})
+    copied.data_key = data_key
+    return copied
+
+
+def _file_field(field: Field) -> Field:
+    if isinstance(field, fields.List):
+        if _accepts_anything(field.inner):
+            return field
+        return fields.List(fields.Raw(), **_rules_of(field))
+    return field if _accepts_anything(field) else fields.Raw(**_rules_of(field))
+
+
+def _accepts_anything(field: Field) -> bool:
+    """Say whether the field takes a file as it comes, or is the author's own and knows what to do."""
+    return type(field) in (fields.Field, fields.Raw) or not type(field).__module__.startswith(_OWN_FIELDS)
+
+
+def _rules_of(field: Field) -> dict[str, Any]:
+    return {
+        "required": field.required,
+        "load_default": field.load_default,
+        "allow_none": field.allow_none,
+        "data_key": field.data_key,
+        "validate": field.validators,
+    }
+
+
+def _holds_files(value: Any) -> bool:
+    items: Iterable[Any] = value if isinstance(value, list) else [value]
+    return all(item is None or isinstance(item, UploadedFile) for item in items)
+
+
+def _from_texts(field: Field, values: Sequence[Any]) -> Any:
+    """Return what a query or a form says: a list where one is declared, else the first value."""
+    if is_multiple(field):
+        inner = field.inner if isinstance(field, fields.List) else None
+        if len(values) == 1 and _looks_like(values[0], "["):
+            items = _from_json(values[0])
+            return items if isinstance(items, list) else list(values)
+        return [_structured(inner, value) for value in values]
+    return _structured(field, values[0])
+
+
+def _structured(field: Field | None, value: Any) -> Any:
+    """Read JSON where a text stands for a structure, since a query or a form can only carry texts."""
+    if isinstance(field, fields.Dict | fields.Nested) and _looks_like(value, "{["):
+        return _from_json(value)
+    return value
+
+
+def _looks_like(value: Any, openings: str) -> bool:
+    return isinstance(value, str) and value.lstrip()[:1] in tuple(openings)
+
+
+def _from_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,67 @@
+"""What an exception raised by a model's code means to the caller. It must not know who the caller is."""
+
+import traceback
+
+from deepaas.errors import DeepaasError
+from deepaas.messages import Failed
+
+_STATUS_ATTRIBUTES = ("status", "status_code", "code")
+
+
+def failure(error: BaseException) -> Failed:
+    """Return the status, message and traceback to answer `error` with.
+
+    A status that the exception carries (400 to 599) is the author's answer. `NotImplementedError` is 501,
+    anything else 500 with the exception's name and text.
+    """
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, DeepaasError):
+        return Failed(error.status, error.message, trace)
+    meant = _meant_http_error(error)
+    if meant:
+        return Failed(*meant, trace)
+    status = carried_status(error)
+    if status:
+        return Failed(status, _reason(error), trace)
+    if isinstance(error, NotImplementedError):
+        return Failed(501, str(error) or "The model does not implement this function.", trace)
+    return Failed(500, describe(error), trace)
+
+
+def describe(error: BaseException) -> str:
+    """Return the exception's name and text, as the last line of its traceback has them."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def carried_status(error: BaseException) -> int | None:
+    """Return the HTTP error status that the exception carries, if it does."""
+    if not isinstance(error, Exception):
+        return None
+    for attribute in _STATUS_ATTRIBUTES:
+        status = getattr(error, attribute, None)
+        if isinstance(status, int) and 400 <= status <= 599:  # noqa: PLR2004 - HTTP's error statuses
+            return int(status)
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    reason = getattr(error, "reason", None)
+    return str(reason) if reason else str(error) or type(error).__name__
+
+
+def _meant_http_error(error: BaseException) -> tuple[int, str] | None:
+    """Return status and reason of an aiohttp error that aiohttp refused to make.
+
+    Authors write ``raise HTTPBadRequest(reason=error)``. aiohttp wants a string of one line there, and
+    raises `TypeError` or `ValueError` in its constructor, whose frame still knows what was meant.
+    """
+    if not isinstance(error, TypeError | ValueError):
+        return None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        made = frame.f_locals.get("self")
+        is_constructor = frame.f_code.co_name == "__init__"
+        if is_constructor and isinstance(made, Exception) and type(made).__module__.startswith("aiohttp."):
+            status = carried_status(made) or getattr(type(made), "status_code", 500)
+            return status, str(frame.f_locals.get("reason") or describe(error))
+    return None

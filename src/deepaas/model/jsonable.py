@@ -1,0 +1,143 @@
+"""Author's values as JSON: NumPy, pandas, dates, paths and sets included, what JSON cannot say named.
+
+It must not know what the values are for.
+"""
+
+import datetime
+import decimal
+import enum
+import json
+import math
+import os
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from deepaas.errors import UnfitResponse
+
+_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+_DEPTH_LIMIT = 200
+
+
+def dumps(value: Any) -> bytes:
+    """Return `value` as JSON. Raise `UnfitResponse` for what JSON cannot express, NaN included."""
+    try:
+        text = orjson.dumps(value, default=_plainer, option=_OPTIONS)
+    except (TypeError, RecursionError):
+        return _dumps_slowly(value)
+    # orjson writes NaN and infinities as null; only then is it worth looking where they came from.
+    return _dumps_slowly(value) if b"null" in text else text
+
+
+def plain(value: Any, inexpressible: Callable[[Any, str], Any] | None = None) -> Any:
+    """Return `value` made of dictionaries, lists, strings, numbers, booleans and None alone.
+
+    `inexpressible` is called with each value that JSON cannot express and the reason, and returns what to
+    put in its place; without it, `UnfitResponse` is raised.
+    """
+    return _Plain(inexpressible or _refuse).convert(value, "the result", 0)
+
+
+def _dumps_slowly(value: Any) -> bytes:
+    return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
+        "utf-8", "replace"
+    )
+
+
+def _refuse(value: Any, reason: str) -> Any:
+    raise UnfitResponse(reason)
+
+
+class _Plain:
+    """One walk through a value."""
+
+    def __init__(self, inexpressible: Callable[[Any, str], Any]) -> None:
+        self._inexpressible = inexpressible
+
+    def convert(self, value: Any, where: str, depth: int) -> Any:
+        if value is None or isinstance(value, str | bool | int) and not isinstance(value, enum.Enum):
+            return value
+        if isinstance(value, float):
+            return self._number(float(value), where)
+        if depth > _DEPTH_LIMIT:
+            return self._inexpressible(value, f"{where} is nested too deeply, or contains itself")
+        if isinstance(value, Mapping):
+            return {_key(key): self.convert(item, f"{where}[{key!r}]", depth + 1) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.convert(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
+        try:
+            simpler = _plainer(value)
+        except (TypeError, ValueError, UnicodeDecodeError) as error:
+            return self._inexpressible(value, f"{where} cannot be expressed in JSON: {error}")
+        return self.convert(simpler, where, depth + 1)
+
+    def _number(self, value: float, where: str) -> Any:
+        if math.isfinite(value):
+            return value
+        name = "NaN" if math.isnan(value) else "infinite"
+        return self._inexpressible(value, f"{where} is {name}, which JSON cannot express; return None instead")
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, str):
+        return str(key)
+    simpler = key if isinstance(key, bool | int | float | type(None)) else _key_text(key)
+    return simpler if isinstance(simpler, str) else json.dumps(simpler)
+
+
+def _key_text(key: Any) -> Any:
+    try:
+        simpler = _plainer(key)
+    except (TypeError, ValueError):
+        return str(key)
+    return simpler if isinstance(simpler, str | bool | int | float) else str(key)
+
+
+def _plainer(value: Any) -> Any:
+    """Return a value one step closer to JSON. Raise `TypeError` when there is no such step."""
+    match value:
+        case enum.Enum():
+            return value.value
+        case datetime.timedelta():
+            return str(value)
+        case datetime.date() | datetime.time():
+            return value.isoformat()
+        case uuid.UUID() | decimal.Decimal():
+            return str(value)
+        case os.PathLike():
+            return os.fspath(value)
+        case bytes() | bytearray() | memoryview():
+            return bytes(value).decode()
+        case tuple() | list() | set() | frozenset():
+            return list(value)
+        case Mapping():
+            return dict(value)
+    return _from_library(value)
+
+
+def _from_library(value: Any) -> Any:
+    """Convert the values of NumPy, pandas and what is made like them, without importing any of them."""
+    if _is_named(value, "DataFrame"):
+        return value.to_dict("records")
+    if _is_named(value, "NaTType"):
+        return None
+    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    for method in ("tolist", "to_list"):
+        if callable(getattr(type(value), method, None)):
+            return _changed(value, getattr(value, method)())
+    if isinstance(value, Iterable) and not isinstance(value, type) and hasattr(value, "__len__"):
+        return list(value)
+    raise TypeError(f"{type(value).__module__}.{type(value).__qualname__} has no JSON form")
+
+
+def _changed(before: Any, after: Any) -> Any:
+    if type(after) is type(before):
+        raise TypeError(f"{type(before).__module__}.{type(before).__qualname__} has no JSON form")
+    return after
+
+
+def _is_named(value: Any, name: str) -> bool:
+    return type(value).__name__ == name and type(value).__module__.startswith("pandas")

@@ -1,0 +1,104 @@
+"""Finding models and importing them. It must not know what their functions mean."""
+
+import functools
+import importlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from deepaas.errors import ModelBroken, ModelNotFound
+
+GROUP = "deepaas.v2.model"
+
+_HOW_TO_DECLARE = f"""\
+Declare one in your package's pyproject.toml and install the package:
+
+    [project.entry-points."{GROUP}"]
+    my_model = "package_name.module"
+
+or serve a file or a module as it is with --model ./model.py or --model package_name.module:Class."""
+
+
+def discover() -> dict[str, str]:
+    """Return the target of every installed model, by the model's name."""
+    return {point.name: _target(point) for point in sorted(entry_points(group=GROUP))}
+
+
+def select(name: str = "", target: str = "") -> dict[str, str]:
+    """Return the targets of the models to serve: `target`, else the model called `name`, else all.
+
+    Raise `ModelNotFound`, listing what is installed, when there is none.
+    """
+    if target:
+        return {name or _name_of(target): absolute(target)}
+    found = discover()
+    if not found:
+        raise ModelNotFound(f"No model is installed in the entry point group '{GROUP}'. {_HOW_TO_DECLARE}")
+    if not name:
+        return found
+    if name not in found:
+        raise ModelNotFound(
+            f"No model is called '{name}'. Installed: {', '.join(found)}. Choose one of them with "
+            f"--model-name. To add yours: {_HOW_TO_DECLARE}"
+        )
+    return {name: found[name]}
+
+
+def absolute(target: str) -> str:
+    """Return `target` such that it means the same from any working directory."""
+    path, attribute = _split(target)
+    return f"{Path(path).resolve()}{attribute and ':'}{attribute}" if _is_file(path) else target
+
+
+def load(target: str) -> Any:
+    """Import what `target` names: a module, an object, or an instance made of a class.
+
+    `target` is ``package.module``, ``package.module:Class`` or the path of a Python file, which may be
+    followed by ``:Class`` too. Raise `ModelBroken`, with the traceback of what went wrong, when it cannot
+    be imported.
+    """
+    path, attribute = _split(target)
+    try:
+        module = _import_file(Path(path)) if _is_file(path) else importlib.import_module(path)
+        found = functools.reduce(getattr, attribute.split("."), module) if attribute else module
+        return found() if inspect.isclass(found) else found
+    except (Exception, SystemExit) as error:
+        raise ModelBroken(
+            f"'{target}' could not be imported: {type(error).__name__}: {error}",
+            detail=traceback.format_exc(),
+        ) from error
+
+
+def _target(point: EntryPoint) -> str:
+    return f"{point.module}:{point.attr}" if point.attr else point.module
+
+
+def _split(target: str) -> tuple[str, str]:
+    path, _, attribute = target.partition(":")
+    return path, attribute
+
+
+def _is_file(path: str) -> bool:
+    return path.endswith(".py") or "/" in path
+
+
+def _name_of(target: str) -> str:
+    path, _ = _split(target)
+    return Path(path).stem if _is_file(path) else path.rpartition(".")[2]
+
+
+def _import_file(path: Path) -> ModuleType:
+    """Import the file as Python runs a script: its folder is searched for what it imports."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    sys.path.insert(0, str(path.parent))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module

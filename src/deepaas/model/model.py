@@ -1,0 +1,114 @@
+"""One model: its name and the functions of the author's object, with what is missing made plain."""
+
+import functools
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import marshmallow
+from marshmallow.fields import Field
+
+from deepaas.errors import ModelBroken, NotImplementedByModel
+from deepaas.model import loading, output
+from deepaas.model.arguments import Arguments
+from deepaas.model.failure import describe
+
+_log = logging.getLogger(__name__)
+
+
+class Model:
+    """A model as the server and its processes see it, whatever the author wrote it as."""
+
+    def __init__(self, name: str, authors_object: Any) -> None:
+        self.name = name
+        self._object = authors_object
+
+    @classmethod
+    def load(cls, name: str, target: str) -> Self:
+        """Import what `target` names. Raise `ModelBroken` when that fails."""
+        return cls(name, loading.load(target))
+
+    def has(self, function: str) -> bool:
+        """Say whether the author defined `function`."""
+        return callable(getattr(self._object, function, None))
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """Return the author's function `name`. Raise `NotImplementedByModel` when there is none."""
+        function = getattr(self._object, name, None)
+        if not callable(function):
+            raise NotImplementedByModel(f"The model '{self.name}' has no function '{name}'.")
+        return function  # type: ignore[no-any-return]  # the author's object is Any
+
+    @functools.cached_property
+    def predict_arguments(self) -> Arguments:
+        """The arguments of `predict`, as they were when first asked for."""
+        return self._arguments("get_predict_args")
+
+    @functools.cached_property
+    def train_arguments(self) -> Arguments:
+        """The arguments of `train`, as they were when first asked for."""
+        return self._arguments("get_train_args")
+
+    def arguments(self, function: str) -> Arguments:
+        """Return the arguments of the function called `predict` or `train`."""
+        return self.predict_arguments if function == "predict" else self.train_arguments
+
+    @functools.cached_property
+    def schema(self) -> marshmallow.Schema | None:
+        """The schema of the model's predictions, if it declares one."""
+        declared = getattr(self._object, "schema", None)
+        if declared is None or isinstance(declared, marshmallow.Schema):
+            return declared
+        if isinstance(declared, Mapping):
+            return marshmallow.Schema.from_dict(dict(declared))()
+        if isinstance(declared, type) and issubclass(declared, marshmallow.Schema):
+            return declared()
+        raise ModelBroken(
+            f"The schema of the model '{self.name}' is of type {type(declared).__name__}. Make it None, "
+            "a dictionary of marshmallow fields, or a marshmallow Schema class."
+        )
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what the author says of the model, or why nothing can be said of it."""
+        try:
+            said = self.function("get_metadata")()
+        except (NotImplementedByModel, NotImplementedError):
+            return {
+                "id": "0",
+                "name": self.name,
+                "description": "No metadata could be loaded: the model does not define get_metadata().",
+            }
+        except Exception as error:
+            _log.exception("get_metadata() of the model %r failed", self.name)
+            return self._no_metadata(f"get_metadata() failed with {describe(error)}")
+        if not isinstance(said, Mapping):
+            return self._no_metadata(f"get_metadata() returned {type(said).__name__}, not a dictionary")
+        return {"id": self.name, "name": self.name} | output.record(dict(said))
+
+    def _no_metadata(self, reason: str) -> dict[str, Any]:
+        return {"id": self.name, "name": self.name, "description": f"No metadata could be loaded: {reason}."}
+
+    def _arguments(self, function: str) -> Arguments:
+        try:
+            return Arguments(self._fields(function))
+        except ModelBroken:
+            raise
+        except Exception as error:
+            raise ModelBroken(
+                f"{function}() of the model '{self.name}' failed with {describe(error)}",
+                detail=traceback.format_exc(),
+            ) from error
+
+    def _fields(self, function: str) -> dict[str, Field]:
+        try:
+            fields = self.function(function)()
+        except (NotImplementedByModel, NotImplementedError):
+            return {}
+        for name, field in dict(fields or {}).items():
+            if not isinstance(field, Field):
+                raise ModelBroken(
+                    f"{function}() of the model '{self.name}' declares '{name}' as {field!r}. "
+                    "Make it an instance of a marshmallow field, such as fields.Str()."
+                )
+        return dict(fields or {})

@@ -1,0 +1,187 @@
+"""What a function returned, as what is sent or kept: a body of a media type, or a record's JSON.
+
+It must not know HTTP, nor where the body goes.
+"""
+
+import io
+import logging
+import mimetypes
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import marshmallow
+import orjson
+
+from deepaas.errors import UnfitResponse
+from deepaas.messages import Body
+from deepaas.model import jsonable
+from deepaas.model.v2.wrapper import ReturnedFile, UploadedFile
+
+JSON = "application/json"
+_INLINE_LIMIT_BYTES = 1 << 20
+_log = logging.getLogger(__name__)
+
+
+class Form(NamedTuple):
+    """How a model's predictions are to be rendered.
+
+    `wrap` puts a prediction without a schema into ``{"status": "OK", "predictions": "..."}``.
+    """
+
+    schema: marshmallow.Schema | None
+    wrap: bool
+
+
+def render(value: Any, media_type: str | None, form: Form, scratch: str) -> Body:
+    """Return the body that answers with `value`.
+
+    `media_type` is what the caller accepts, `None` for JSON. Bodies of over 1 MiB are left in a file in
+    the folder `scratch`. Raise `UnfitResponse`, with a message for the author.
+    """
+    if isinstance(value, ReturnedFile):
+        return _from_returned_file(value, media_type, scratch)
+    if _is_open_file(value):
+        return _from_open_file(value, media_type or JSON, scratch)
+    if media_type in (None, "*/*"):
+        media_type = _natural_media_type(value) if media_type else JSON
+    if media_type == JSON:
+        return Body(JSON, *_spilled(_json_body(value, form), scratch))
+    return _from_value(value, media_type or JSON, scratch)
+
+
+def record(value: Any) -> Any:
+    """Return `value` as plain JSON values; what JSON cannot express becomes its `repr`, and is logged."""
+    return jsonable.plain(value, _as_repr)
+
+
+def _as_repr(value: Any, reason: str) -> str:
+    _log.warning("%s; its repr is kept instead", reason)
+    return repr(value)
+
+
+def _json_body(value: Any, form: Form) -> bytes:
+    if form.schema is not None:
+        text = jsonable.dumps(value)
+        _check(orjson.loads(text), form.schema)
+        return text
+    if not form.wrap:
+        return jsonable.dumps(value)
+    predictions = value if isinstance(value, str) else jsonable.dumps(value).decode()
+    return jsonable.dumps({"status": "OK", "predictions": predictions})
+
+
+def _check(response: Any, schema: marshmallow.Schema) -> None:
+    """Validate what the caller will read: the JSON, not the objects it was made of."""
+    problems = schema.validate(response)
+    if problems:
+        found = "; ".join(f"{field}: {_texts(texts)}" for field, texts in problems.items())
+        raise UnfitResponse(f"The model's response does not fit its schema: {found}")
+
+
+def _texts(problem: Any) -> str:
+    if isinstance(problem, Mapping):
+        return ", ".join(f"{key}: {_texts(item)}" for key, item in problem.items())
+    return " ".join(map(str, problem)) if isinstance(problem, list) else str(problem)
+
+
+def _from_value(value: Any, media_type: str, scratch: str) -> Body:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return Body(media_type, *_spilled(bytes(value), scratch))
+    if isinstance(value, UploadedFile) and value.filename:
+        return _from_path(value.filename, media_type, scratch)
+    if isinstance(value, os.PathLike):
+        return _from_path(os.fspath(value), media_type, scratch)
+    if media_type.startswith("image/") and _is_picture(value):
+        return Body(media_type, *_spilled(_encode_picture(value, media_type), scratch))
+    if media_type.endswith("json"):
+        return Body(media_type, *_spilled(jsonable.dumps(value), scratch))
+    if isinstance(value, str):
+        if not media_type.startswith("text/"):
+            return _from_path(value, media_type, scratch)
+        return Body(media_type, *_spilled(value.encode(), scratch))
+    raise UnfitResponse(
+        f"predict() returned {type(value).__name__} where {media_type} was asked for. "
+        "Return bytes, an open binary file, the path of a file, or a ReturnedFile."
+    )
+
+
+def _from_returned_file(file: ReturnedFile, media_type: str | None, scratch: str) -> Body:
+    if not file.filename:
+        raise UnfitResponse("predict() returned a ReturnedFile without a filename. Set it to the file's path.")
+    guess = mimetypes.guess_type(file.filename)[0] or "application/octet-stream"
+    accepted = None if media_type == "*/*" else media_type
+    body = _from_path(file.filename, file.content_type or accepted or guess, scratch)
+    return body._replace(filename=file.original_filename)
+
+
+def _from_path(path: str | bytes, media_type: str, scratch: str) -> Body:
+    try:
+        with Path(os.fsdecode(path)).open("rb") as file:
+            return _from_open_file(file, media_type, scratch)
+    except (OSError, ValueError) as error:
+        raise UnfitResponse(
+            f"predict() returned the path of a file for {media_type}, and it cannot be read: {error}"
+        ) from error
+
+
+def _from_open_file(file: Any, media_type: str, scratch: str) -> Body:
+    """Read the file from where it stands.
+
+    It is copied although it may have a name: the model may overwrite or delete it during its next call,
+    when this one is still being sent.
+    """
+    with file:
+        head = file.read(_INLINE_LIMIT_BYTES)
+        if isinstance(head, str):
+            return Body(media_type, *_spilled((head + file.read()).encode(), scratch))
+        if len(head) < _INLINE_LIMIT_BYTES:
+            return Body(_concrete(media_type), head)
+        with _new_file(scratch) as copy:
+            copy.write(head)
+            shutil.copyfileobj(file, copy, _INLINE_LIMIT_BYTES)
+            return Body(_concrete(media_type), b"", copy.name)
+
+
+def _spilled(content: bytes, scratch: str) -> tuple[bytes, str | None]:
+    """Return the content, or, when it is large, nothing and the path of a file that holds it."""
+    if len(content) <= _INLINE_LIMIT_BYTES:
+        return content, None
+    with _new_file(scratch) as file:
+        file.write(content)
+    return b"", file.name
+
+
+def _new_file(scratch: str) -> Any:
+    Path(scratch).mkdir(parents=True, exist_ok=True)
+    return tempfile.NamedTemporaryFile(dir=scratch, prefix="result-", delete=False)
+
+
+def _is_open_file(value: Any) -> bool:
+    return isinstance(value, io.IOBase) or (hasattr(value, "read") and hasattr(value, "close"))
+
+
+def _is_picture(value: Any) -> bool:
+    return type(value).__module__.startswith("PIL.") and hasattr(value, "save")
+
+
+def _encode_picture(picture: Any, media_type: str) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, format=media_type.removeprefix("image/").partition("+")[0].upper())
+    return file.getvalue()
+
+
+def _natural_media_type(value: Any) -> str:
+    """Return the media type of a value where the caller takes any."""
+    if _is_picture(value):
+        return "image/png"
+    if isinstance(value, os.PathLike):
+        return mimetypes.guess_type(os.fspath(value))[0] or "application/octet-stream"
+    return "application/octet-stream" if isinstance(value, bytes | bytearray | memoryview) else JSON
+
+
+def _concrete(media_type: str) -> str:
+    return "application/octet-stream" if media_type == "*/*" else media_type

@@ -1,0 +1,307 @@
+"""Owns the one table of options and the `Settings` read from it: flag > environment > file > default.
+
+Must not know the web or the command line. Adding an option is adding a field to `Settings`, nothing else.
+"""
+
+import configparser
+import dataclasses
+import itertools
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from deepaas.errors import SettingsError
+
+logger = logging.getLogger(__name__)
+
+Value = str | int | float | bool
+T = TypeVar("T", str, int, float, bool)
+
+TRUE = ("true", "yes", "on", "1")
+FALSE = ("false", "no", "off", "0")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Option:
+    """One row of the table: what can be set, and which values are right."""
+
+    name: str
+    default: Value
+    help: str
+    short: str | None
+    choices: tuple[str, ...]
+    minimum: float | None
+    maximum: float | None
+    clean: Callable[[str], str] | None
+    extra_variables: tuple[str, ...]
+
+    @property
+    def type(self) -> type[Value]:
+        """The type of the option's values, which is that of its default."""
+        return type(self.default)
+
+    @property
+    def key(self) -> str:
+        """The name as people write it: `listen-ip`."""
+        return self.name.replace("_", "-")
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that set it; the first one that is not empty wins."""
+        return (f"DEEPAAS_{self.name.upper()}", *self.extra_variables)
+
+    @property
+    def expected(self) -> str:
+        """What would be right, in words."""
+        if self.type is bool:
+            return "true or false"
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        if self.type is str:
+            return "text"
+        return " ".join(["a whole number" if self.type is int else "a number", *self._bounds()])
+
+    def _bounds(self) -> Iterator[str]:
+        """Yield what the words say about the smallest and the largest number."""
+        if self.minimum is not None:
+            yield f"from {self.minimum}"
+        if self.maximum is not None:
+            yield f"to {self.maximum}"
+
+
+def option(
+    default: T,
+    text: str,
+    *,
+    short: str | None = None,
+    choices: tuple[str, ...] = (),
+    minimum: float | None = None,
+    maximum: float | None = None,
+    clean: Callable[[str], str] | None = None,
+    variables: tuple[str, ...] = (),
+) -> T:
+    """Return the field of one option; `text` is its help, the type is that of `default`.
+
+    `clean` returns the one spelling of a text, or raises ValueError with words that say what would be right.
+    `variables` are environment variables besides `DEEPAAS_<NAME>`.
+    """
+    row = {
+        "default": default,
+        "help": text,
+        "short": short,
+        "choices": choices,
+        "minimum": minimum,
+        "maximum": maximum,
+        "clean": clean,
+        "extra_variables": variables,
+    }
+    return dataclasses.field(default=default, metadata=row)
+
+
+def clean_base_path(text: str) -> str:
+    """Return a base path as `""` or `/x`, or raise ValueError."""
+    path = "/" + text.strip().strip("/")
+    if path == "/":
+        return ""
+    if not re.fullmatch(r"(/(?!\.\.?(/|$))[\w.~-]+)+", path, re.ASCII):
+        raise ValueError("a path such as /x or /x/y, of letters, digits and the characters - . _ ~")
+    return path
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the server was told; the fields are the table of options."""
+
+    listen_ip: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 is every IPv4 address.")
+    listen_port: int = option(
+        5000, "Port to listen on; 0 lets the system choose one.", minimum=0, maximum=65535
+    )
+    base_path: str = option("", "Path that everything is served below.", clean=clean_base_path)
+    model_name: str = option(
+        "", "Installed model to serve; without it, all are served.", variables=("DEEPAAS_V2_MODEL",)
+    )
+    model: str = option(
+        "",
+        "Model to serve without an entry point: ./model.py, package.module or package.module:Class.",
+    )
+    workers: int = option(1, "Number of worker processes of each model.", short="-p", minimum=1)
+    client_max_size: int = option(0, "Largest request body that is read, in bytes; 0 is no limit.", minimum=0)
+    warm: bool = option(default=True, text="Call the model's warm() before the first request.")
+    predict_endpoint: bool = option(default=True, text="Serve predictions.")
+    train_endpoint: bool = option(default=True, text="Serve trainings.")
+    doc_endpoint: bool = option(default=True, text="Serve the documentation pages.")
+    debug_endpoint: bool = option(
+        default=False, text="Serve what models printed and logged; whoever reaches the server can read it."
+    )
+    predictions: str = option(
+        "string",
+        "How a prediction without a schema is sent: as a string holding it, or as the JSON value itself.",
+        choices=("string", "json"),
+    )
+    debug: bool = option(default=False, text="Log everything, as --log-level DEBUG does.")
+    log_file: str = option("", "File that log lines are appended to, instead of standard error.")
+    log_level: str = option(
+        "INFO", "Least level that is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+    )
+
+
+def options() -> tuple[Option, ...]:
+    """Return the table, in the order of the fields."""
+    return tuple(Option(name=field.name, **field.metadata) for field in dataclasses.fields(Settings))
+
+
+class _Given(NamedTuple):
+    """A value somebody gave, and where, for the message if it is wrong."""
+
+    value: object
+    source: str
+
+
+def read_settings(
+    flags: Mapping[str, object],
+    *,
+    environ: Mapping[str, str],
+    config_files: Sequence[Path] = (),
+    config_dirs: Sequence[Path] = (),
+) -> Settings:
+    """Return the settings; `flags` holds only what was given on the command line, as text or typed.
+
+    Directories are read after files, and later ones win. Where neither is named, the first default place that
+    exists is read. SettingsError: a named file is missing or cannot be parsed, or a value is wrong.
+    """
+    if config_files or config_dirs:
+        paths = [*config_files, *itertools.chain.from_iterable(map(_files_in, config_dirs))]
+    else:
+        paths = list(itertools.islice(filter(_is_readable, default_places(environ)), 1))
+    given = dict(_from_files(paths)) | dict(_from_environ(environ)) | _from_flags(flags)
+    table = {one.name: one for one in options()}
+    values: dict[str, Any] = {name: _value(table[name], *pair) for name, pair in given.items()}
+    return Settings(**values)
+
+
+def parse(row: Option, value: object) -> Value:
+    """Return `value`, a text or already typed, as `row` has it, or raise ValueError saying what is right."""
+    if row.type is bool:
+        return _parse_bool(value)
+    if row.choices:
+        return _parse_choice(row, str(value).strip())
+    if row.clean is not None:
+        return row.clean(str(value))
+    if row.type is str:
+        return str(value)
+    return _parse_number(row, value)
+
+
+def default_places(environ: Mapping[str, str]) -> list[Path]:
+    """Return where a config file is looked for, first place first."""
+    below = ("deepaas/deepaas.conf", "deepaas.conf")
+    home = environ.get("HOME")
+    at_home = [Path(home, ".deepaas", "deepaas.conf"), Path(home, "deepaas.conf")] if home else []
+    return at_home + [Path("/etc", name) for name in below]
+
+
+def _parse_bool(value: object) -> bool:
+    """Return the truth that `value` spells in any case."""
+    word = str(value).strip().lower()
+    if word not in TRUE + FALSE:
+        raise ValueError("true or false")
+    return word in TRUE
+
+
+def _parse_choice(row: Option, word: str) -> str:
+    """Return the choice that `word` spells in any case."""
+    for choice in row.choices:
+        if choice.casefold() == word.casefold():
+            return choice
+    raise ValueError(row.expected)
+
+
+def _parse_number(row: Option, value: object) -> Value:
+    """Return the number within the bounds of `row`."""
+    try:
+        number = int(str(value)) if row.type is int else float(str(value))
+    except ValueError:
+        raise ValueError(row.expected) from None
+    low = float("-inf") if row.minimum is None else row.minimum
+    high = float("inf") if row.maximum is None else row.maximum
+    if not low <= number <= high:
+        raise ValueError(row.expected)
+    return number
+
+
+def _value(row: Option, value: object, source: str) -> Value:
+    """Parse a value; the error names its source, its key, the value and what would be right."""
+    try:
+        return parse(row, value)
+    except ValueError as error:
+        raise SettingsError(f"{source}: {row.key} is {value!r}, expected {error}.") from error
+
+
+def _from_flags(flags: Mapping[str, object]) -> dict[str, _Given]:
+    """Return what the command line gave."""
+    return {name: _Given(value, "On the command line") for name, value in flags.items()}
+
+
+def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
+    """Yield what the environment gives; an empty variable is as good as none."""
+    for row in options():
+        variable = next(filter(environ.get, row.variables), None)
+        if variable is not None:
+            yield row.name, _Given(environ[variable], f"In the environment variable {variable}")
+
+
+def _from_files(paths: Iterable[Path]) -> Iterator[tuple[str, _Given]]:
+    """Yield what the files give, in their order; what no option is called gets one log line a file."""
+    known = {row.name for row in options()}
+    for path in paths:
+        parser = _parse_file(path)
+        found = parser.defaults()
+        unknown = [*(key for key in found if key not in known), *(f"[{name}]" for name in parser.sections())]
+        if unknown:
+            logger.info("%s: unknown option %s, ignored", path, ", ".join(unknown))
+        for key in known.intersection(found):
+            yield key, _Given(_unquote(found[key]), f"In {path}")
+
+
+def _parse_file(path: Path) -> configparser.ConfigParser:
+    """Return the file's sections, with keys spelled as the table spells names."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.optionxform = _name  # type: ignore[method-assign,assignment] # configparser's documented way
+    try:
+        parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))
+    except OSError as error:
+        raise SettingsError(f"The config file {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"The config file {path} cannot be read: it is not UTF-8 text.") from error
+    except configparser.Error as error:
+        reason = " ".join(str(error).split())
+        raise SettingsError(
+            f"The config file {path} cannot be parsed: {reason}; expected [DEFAULT], then lines key = value."
+        ) from error
+    return parser
+
+
+def _name(key: str) -> str:
+    """Return an option's name from a file's spelling of it."""
+    return key.strip().lower().replace("-", "_")
+
+
+def _unquote(text: str) -> str:
+    """Return the text without the pair of quotes around it, if there is one."""
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1] if quoted else text
+
+
+def _is_readable(path: Path) -> bool:
+    """Tell whether a default place has a file; a home directory that is closed to us has none."""
+    return os.access(path, os.R_OK) and path.is_file()
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Return a config directory's files in the order they are read."""
+    if not folder.is_dir():
+        raise SettingsError(f"The config directory {folder} does not exist.")
+    return sorted(folder.glob("*.conf"))

@@ -1,0 +1,79 @@
+"""Starting one of our own Python processes, and ending it with everything it started.
+
+It must not know what the process does.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import IO
+
+_KILL_GRACE_S = 2.0
+
+
+async def spawn(
+    module: str, *arguments: str, descriptors: Sequence[int] = (), output: int | IO[bytes] | None = None
+) -> asyncio.subprocess.Process:
+    """Start `module` in a fresh interpreter that leads a process group of its own.
+
+    Its standard input is a lifeline: the process ends when this one closes it or dies (see `hang_on`).
+    `output` is where its standard output and error go; `None` is where those of this process go.
+    """
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",  # the working directory is put on the path with the server's own path, if it was there
+        "-m",
+        module,
+        *arguments,
+        pass_fds=descriptors,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=output,
+        stderr=asyncio.subprocess.STDOUT if output is not None else None,
+        start_new_session=True,
+    )
+
+
+async def end(process: asyncio.subprocess.Process, grace_s: float = _KILL_GRACE_S) -> int:
+    """Give the process `grace_s` seconds to end by itself, then kill its whole group; return its exit."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), grace_s)
+    kill_group(process.pid)
+    return await process.wait()
+
+
+def kill_group(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Send the signal to every process in the group that `pid` leads, if there is any."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def exit_reason(returncode: int) -> str:
+    """Return what became of a process: ``was killed by SIGSEGV`` or ``exited with code 3``."""
+    if returncode >= 0:
+        return f"exited with code {returncode}"
+    try:
+        return f"was killed by {signal.Signals(-returncode).name}"
+    except ValueError:
+        return f"was killed by signal {-returncode}"
+
+
+def hang_on() -> None:
+    """In a process that `spawn` made: die, with the whole group, as soon as the server is gone.
+
+    The lifeline is moved away from standard input, so that nothing the model reads can touch it.
+    """
+    lifeline = os.dup(0)
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a descriptor is wanted, not a path
+        os.dup2(nothing.fileno(), 0)
+    threading.Thread(target=_die_with, args=(lifeline,), name="lifeline", daemon=True).start()
+
+
+def _die_with(lifeline: int) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(lifeline, 1):
+            pass
+    kill_group(os.getpid())

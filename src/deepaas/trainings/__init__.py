@@ -1,0 +1,1 @@
+"""Trainings: their records, where records live, and the processes that run them."""

@@ -1,0 +1,136 @@
+"""What runs in a worker process: load the model, warm it, then answer one call after the other.
+
+Calls are run in the main thread, where the model was warmed. It must not know HTTP.
+"""
+
+import faulthandler
+import logging
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from deepaas import log
+from deepaas.errors import DeepaasError
+from deepaas.messages import Body, Call, Failed, Ready, Reply, Start, Unpacker, pack
+from deepaas.model import output
+from deepaas.model.failure import failure
+from deepaas.model.model import Model
+from deepaas.spawn import hang_on
+from deepaas.workers.marker import IDLE, Marker
+
+_RECEIVE_BYTES = 1 << 18
+_HOLD_S = 0.001
+_log = logging.getLogger("deepaas.worker")
+
+
+class Connection:
+    """The worker's end of the pipe: messages in, replies out in groups."""
+
+    def __init__(self, pipe: socket.socket) -> None:
+        self._pipe = pipe
+        self._held: list[bytes] = []
+        self._held_s = 0.0
+
+    def messages(self) -> Iterator[Any]:
+        """Yield what the server sends until it hangs up."""
+        unpacker = Unpacker()
+        while chunk := self._receive():
+            yield from unpacker.feed(chunk)
+
+    def send(self, message: object, seconds: float = _HOLD_S) -> None:
+        """Send `message` soon: together with others when calls are so short that a write costs as much.
+
+        `seconds` is the time that its call took.
+        """
+        self._held.append(pack(message))
+        self._held_s += seconds
+        if self._held_s >= _HOLD_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is held."""
+        if self._held:
+            self._pipe.sendall(b"".join(self._held))
+            self._held.clear()
+            self._held_s = 0.0
+
+    def _receive(self) -> bytes:
+        self.flush()
+        return self._pipe.recv(_RECEIVE_BYTES)
+
+
+class Answering:
+    """Runs the calls of one model."""
+
+    def __init__(self, model: Model, *, wrap_predictions: bool) -> None:
+        self._model = model
+        self._form = output.Form(model.schema, wrap_predictions)
+
+    def answer(self, call: Call) -> Reply:
+        """Run one call; whatever the model's code does, short of ending the process, becomes a reply."""
+        log.request_id.set(call.request_id)
+        began = time.perf_counter()
+        outcome: Body | Failed
+        try:
+            result = self._model.function(call.function)(**self._arguments(call))
+            outcome = output.render(result, call.media_type, self._form, call.scratch)
+        except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
+            outcome = failure(error)
+        return Reply(call.id, outcome, time.perf_counter() - began)
+
+    def _arguments(self, call: Call) -> dict[str, Any]:
+        if call.validated:
+            return call.arguments
+        return self._model.arguments(call.function).validate(call.arguments)
+
+
+def prepare(start: Start) -> Model:
+    """Load the model and warm it."""
+    model = Model.load(start.name, start.target)
+    if start.warm and model.has("warm"):
+        try:
+            model.function("warm")()
+        except NotImplementedError:
+            _log.debug("%s does not implement warm()", start.name)
+    return model
+
+
+def serve(connection: Connection, marker: Marker) -> None:
+    """Do what the server says until it hangs up."""
+    messages = connection.messages()
+    start: Start = next(messages)
+    sys.path[:] = start.python_path
+    log.configure(start.log_level, file=start.log_file)
+    try:
+        answering = Answering(prepare(start), wrap_predictions=start.wrap_predictions)
+    except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
+        connection.send(_start_failure(error))
+        return
+    connection.send(Ready())
+    for call in messages:
+        marker.set(call.id)
+        reply = answering.answer(call)
+        marker.set(IDLE)
+        connection.send(reply, reply.seconds)
+
+
+def _start_failure(error: BaseException) -> Failed:
+    found = failure(error)
+    detail = getattr(error, "detail", "") if isinstance(error, DeepaasError) else ""
+    return found._replace(traceback=detail or found.traceback)
+
+
+def main(pipe: str, marker: str) -> None:
+    """Run a worker on the descriptors it was started with."""
+    faulthandler.enable()
+    hang_on()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # both are text files here
+    with socket.socket(fileno=int(pipe)) as connected:
+        serve(Connection(connected), Marker(int(marker)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,188 @@
+"""One worker process as the server sees it: a state, the calls it holds, and how it ended.
+
+It must not know which call goes to which worker, nor what calls mean.
+"""
+
+import asyncio
+import contextlib
+import enum
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from deepaas.errors import ModelUnavailable
+from deepaas.messages import Body, Failed, Ready, Reply, Start, Unpacker, pack
+from deepaas.spawn import end, exit_reason, kill_group, spawn
+from deepaas.workers.marker import Marker
+
+_LAST_WORDS_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+class State(enum.Enum):
+    """The life of a worker, in order."""
+
+    STARTING = "starting"
+    READY = "ready"
+    GONE = "gone"
+
+
+class Pending:
+    """A call that waits for its outcome."""
+
+    __slots__ = ("frame", "id", "outcome")
+
+    def __init__(self, call_id: int, frame: bytes, outcome: asyncio.Future[Body | Failed]) -> None:
+        self.id = call_id
+        self.frame = frame
+        self.outcome = outcome
+
+
+class Worker(asyncio.Protocol):
+    """A process that holds a warmed model.
+
+    `on_reply` is called with each reply that came, and the seconds its call took, after the call's outcome
+    was set.
+    """
+
+    def __init__(
+        self,
+        start: Start,
+        on_reply: Callable[[float], None],
+        on_output: Callable[[bytes], None] | None = None,
+    ) -> None:
+        self.state = State.STARTING
+        self.held: dict[int, Pending] = {}
+        self._start = start
+        self._on_reply = on_reply
+        self._on_output = on_output
+        self._unpacker = Unpacker()
+        self._outgoing: list[bytes] = []
+        self._loop = asyncio.get_running_loop()
+        self._started: asyncio.Future[Ready | Failed] = self._loop.create_future()
+        self._hung_up = asyncio.Event()
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._process: asyncio.subprocess.Process | None = None
+        self._transport: asyncio.Transport | None = None
+        self._marker: Marker | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, once it has one."""
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Start the process and wait until it is warm.
+
+        Raise `ModelUnavailable`, with the cause, when the model fails or the process ends before that; the
+        model's traceback is in the log then.
+        """
+        assert self.state is State.STARTING
+        await self._spawn()
+        exited = asyncio.create_task(self._exited())
+        self._tasks.append(exited)
+        await asyncio.wait({self._started, exited}, return_when=asyncio.FIRST_COMPLETED)
+        answer = self._started.result() if self._started.done() else None
+        if isinstance(answer, Ready):
+            self.state = State.READY
+            return
+        reason = exit_reason(await self.stop())
+        if answer is None:
+            raise ModelUnavailable(f"The model '{self._start.name}' cannot be used: its worker {reason} while starting.")
+        _log.error("The model %r could not be started\n%s", self._start.name, answer.traceback)
+        raise ModelUnavailable(f"The model '{self._start.name}' cannot be used: {answer.message}")
+
+    def send(self, pending: Pending) -> None:
+        """Send a call; calls sent in the same turn of the loop leave in one write."""
+        assert self.state is State.READY
+        self.held[pending.id] = pending
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(pending.frame)
+
+    async def wait(self) -> str:
+        """Wait until the process has ended and everything it said has been read; return what became of it."""
+        assert self._process is not None
+        code = await self._exited()
+        self.state = State.GONE
+        kill_group(self._process.pid)
+        # A process of the model's that left the group may keep the pipe open.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hung_up.wait(), _LAST_WORDS_S)
+        return exit_reason(code)
+
+    def lost_calls(self) -> tuple[Pending | None, list[Pending]]:
+        """Return, for a process that has ended, the call it was running, and those it had not begun."""
+        assert self.state is State.GONE
+        running = self.held.pop(self._marker.get(), None) if self._marker else None
+        return running, list(self.held.values())
+
+    def kill(self) -> None:
+        """Kill the process and all it started."""
+        if self._process:
+            kill_group(self._process.pid)
+
+    async def stop(self) -> int:
+        """End the process, and let go of all that belongs to it. It may be called again."""
+        self.state = State.GONE
+        if self._transport:
+            self._transport.close()
+        code = 0
+        if self._process:
+            code = await end(self._process)
+            if self._process.stdin:
+                self._process.stdin.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._marker:
+            self._marker.close()
+            self._marker = None
+        return code
+
+    def data_received(self, data: bytes) -> None:
+        """Read what the process sent."""
+        for message in self._unpacker.feed(data):
+            if isinstance(message, Reply):
+                pending = self.held.pop(message.id)
+                if not pending.outcome.done():
+                    pending.outcome.set_result(message.outcome)
+                self._on_reply(message.seconds)
+            elif not self._started.done():
+                self._started.set_result(message)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take a closed pipe for a dead process, and make sure that it is."""
+        self._hung_up.set()
+        if self.state is State.READY:
+            self.kill()
+
+    async def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._marker = Marker.create()
+        with theirs:
+            descriptors = (theirs.fileno(), self._marker.descriptor)
+            self._process = await spawn(
+                "deepaas.workers.child",
+                *map(str, descriptors),
+                descriptors=descriptors,
+                output=asyncio.subprocess.PIPE if self._on_output else None,
+            )
+        if self._on_output:
+            self._tasks.append(asyncio.create_task(self._read_output(self._on_output)))
+        self._transport, _ = await self._loop.create_connection(lambda: self, sock=ours)
+        self._transport.write(pack(self._start))
+
+    async def _exited(self) -> int:
+        assert self._process is not None
+        return await self._process.wait()
+
+    async def _read_output(self, on_output: Callable[[bytes], None]) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        while chunk := await self._process.stdout.read(1 << 16):
+            on_output(chunk)
+
+    def _flush(self) -> None:
+        if self._transport and not self._transport.is_closing():
+            self._transport.write(b"".join(self._outgoing))
+        self._outgoing.clear()

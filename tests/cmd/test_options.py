@@ -1,0 +1,207 @@
+"""The command that the table of options becomes."""
+
+import importlib.metadata
+import logging
+
+import pytest
+from click.testing import CliRunner
+
+from deepaas import log
+from deepaas.cmd.options import command
+from deepaas.errors import SettingsError
+from deepaas.settings import Settings, options
+
+BOOLS = [row for row in options() if row.type is bool]
+
+
+@command("show")
+def show(settings: Settings) -> None:
+    """Show the settings."""
+    log.configure(settings.log_level, file=settings.log_file)
+    logging.getLogger(__name__).info("shown")
+    print(settings)  # noqa: T201 - this is what the command does
+
+
+@command("refuse")
+def refuse(settings: Settings) -> None:
+    """Find the settings unusable later on."""
+    raise SettingsError("The port is taken.")
+
+
+@pytest.fixture(autouse=True)
+def root():
+    """Put the root logger back as it was."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    for handler in set(root.handlers) - set(handlers):
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(level)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return a function that runs a command line, away from this machine's own config files."""
+
+    def run(*line: str, of=show, **environ: str):
+        return CliRunner(env={"HOME": str(tmp_path)} | environ).invoke(of, line, prog_name="show")
+
+    return run
+
+
+def settings_of(**values: object) -> str:
+    return f"{Settings(**values)}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ([], {}),
+        (["--listen-port", "0"], {"listen_port": 0}),
+        (["--listen-port=8080", "--listen-ip=::"], {"listen_port": 8080, "listen_ip": "::"}),
+        (["-p", "3"], {"workers": 3}),
+        (["--workers", "3"], {"workers": 3}),
+        (["--base-path", "x/"], {"base_path": "/x"}),
+        (["--predictions", "JSON"], {"predictions": "json"}),
+        (["--log-level", "debug"], {"log_level": "DEBUG"}),
+        (["--model", "./model.py"], {"model": "./model.py"}),
+        (["--warm", "--nowarm"], {"warm": False}),
+    ],
+)
+def test_flags(run, line, expected):
+    """Flags become settings."""
+    assert run(*line).stdout == settings_of(**expected)
+
+
+@pytest.mark.parametrize("row", BOOLS, ids=lambda row: row.name)
+@pytest.mark.parametrize("value", [True, False])
+def test_switches(run, row, value):
+    """Every switch has both spellings, and either wins over the environment."""
+    line = f"--{row.key}" if value else f"--no{row.key}"
+    done = run(line, **{row.variables[0]: str(not value)})
+    assert done.stdout == settings_of(**{row.name: value})
+
+
+@pytest.mark.parametrize("row", BOOLS, ids=lambda row: row.name)
+def test_switches_leave_the_environment(run, row):
+    """A switch that was not given leaves the environment's word."""
+    done = run(**{row.variables[0]: str(not row.default)})
+    assert done.stdout == settings_of(**{row.name: not row.default})
+
+
+def test_flag_equal_to_its_default_wins(run):
+    """A flag that says the default is still a flag."""
+    assert run("--listen-port", "5000", DEEPAAS_LISTEN_PORT="1").stdout == settings_of()
+
+
+def test_config_files(run, tmp_path):
+    """Config files and directories are named by flags, which may be repeated."""
+    for name, text in {"a": "workers = 2\nlisten-port = 2", "b": "workers = 3", "c": "base-path = c"}.items():
+        (tmp_path / f"{name}.conf").write_text(f"[DEFAULT]\n{text}\n")
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "c.conf").rename(tmp_path / "dir" / "c.conf")
+    line = [f"--config-file={tmp_path / name}.conf" for name in "ab"]
+    done = run(*line, f"--config-dir={tmp_path / 'dir'}")
+    assert done.stdout == settings_of(workers=3, listen_port=2, base_path="/c")
+
+
+def test_unknown_keys_are_logged_once_logging_is_set_up(run, tmp_path):
+    """The line about unknown keys goes where --log-file says, though it was found before that was known."""
+    (tmp_path / "x.conf").write_text(f"[DEFAULT]\nodd = 1\nlog-file = {tmp_path / 'x.log'}\n")
+    done = run("--config-file", str(tmp_path / "x.conf"))
+    assert done.stderr == ""
+    first, second = (tmp_path / "x.log").read_text().splitlines()
+    assert first.endswith("unknown option odd, ignored")
+    assert second.endswith("shown")
+
+
+def test_all_is_well_without_the_word_error(run, tmp_path):
+    """A start with unknown keys in a file never says ERROR."""
+    (tmp_path / "x.conf").write_text("[DEFAULT]\nodd = 1\n[more]\nx = 1\n")
+    done = run("--config-file", str(tmp_path / "x.conf"), "--log-level", "debug")
+    assert "unknown option odd, [more], ignored" in done.stderr
+    assert "ERROR" not in done.output
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help(run, flag):
+    """The help shows every option with its default and variables."""
+    done = run(flag)
+    words = " ".join(done.stdout.split())
+    assert done.exit_code == 0
+    assert "Show the settings." in words
+    for row in options():
+        default = str(row.default).lower() if row.type is bool else row.default or "none"
+        assert f"--{row.key} " in words
+        assert row.help in words
+        if row.default != 0 or row.type is bool:
+            assert f"[environment: {', '.join(row.variables)}; default: {default}]" in words
+    for flag in ("--config-file", "--config-dir", "--version", "-p, --workers", "~/.deepaas/deepaas.conf"):
+        assert flag in words
+    for row in BOOLS:
+        assert f"--{row.key} / --no{row.key} " in words
+
+
+def test_version(run):
+    """The last line of --version is the version of the installed package."""
+    done = run("--version")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1] == importlib.metadata.version("deepaas")
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [("--listen-prot", "--listen-port"), ("--no-warm", "--nowarm"), ("--worker", "--workers")],
+)
+def test_unknown_option(run, line, meant):
+    """An unknown option is answered with close matches and all the options there are."""
+    done = run(line, "1")
+    assert done.exit_code == 2
+    assert f"No such option: {line}. Did you mean {meant}" in done.stderr
+    for row in options():
+        assert f"--{row.key}," in done.stderr
+    assert "--config-file," in done.stderr
+    assert "--help" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            ["--listen-port", "http"],
+            "'--listen-port': it is 'http', expected a whole number from 0 to 65535.",
+        ),
+        (["-p", "0"], "'--workers': it is '0', expected a whole number from 1."),
+        (["--predictions", "xml"], "'--predictions': it is 'xml', expected one of string, json."),
+    ],
+)
+def test_wrong_flag(run, line, words):
+    """A flag's wrong value is answered with what would be right, and 2."""
+    done = run(*line)
+    assert done.exit_code == 2
+    assert " ".join(done.stderr.split()).endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("line", "environ", "words"),
+    [
+        (["--config-file", "/none.conf"], {}, "The config file /none.conf cannot be read"),
+        (["--config-dir", "/none"], {}, "The config directory /none does not exist"),
+        (["--log-file", "/none/x.log"], {}, "The log file /none/x.log cannot be written"),
+        ([], {"DEEPAAS_WARM": "maybe"}, "variable DEEPAAS_WARM: warm is 'maybe', expected true or false."),
+    ],
+)
+def test_unusable_settings(run, line, environ, words):
+    """What is wrong elsewhere is one line on standard error, and 2."""
+    done = run(*line, **environ)
+    assert done.exit_code == 2
+    assert done.stderr.count("\n") == 1
+    assert words in done.stderr
+    assert done.stdout == ""
+
+
+def test_settings_refused_later(run):
+    """What the function itself finds wrong with the settings is told the same way."""
+    done = run(of=refuse)
+    assert (done.exit_code, done.stderr) == (2, "Error: The port is taken.\n")
