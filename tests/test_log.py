@@ -4,6 +4,8 @@ import io
 import logging
 import os
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,8 +20,15 @@ LINE = re.compile(
 logger = logging.getLogger("model.of.somebody")
 
 
+def part(line: str, name: str) -> str:
+    """Return one part of a log line, which has to look like one."""
+    found = LINE.fullmatch(line)
+    assert found
+    return found[name]
+
+
 @pytest.fixture(autouse=True)
-def root():
+def root() -> Iterator[logging.Logger]:
     """Return the root logger and put it back as it was."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
@@ -31,22 +40,19 @@ def root():
 
 
 @pytest.fixture
-def stream():
+def stream() -> io.StringIO:
     """Return where log lines of every level go."""
     stream = io.StringIO()
     log.configure("DEBUG", stream=stream)
     return stream
 
 
-def fail(message: str) -> None:
-    """Log the traceback of an error with that message."""
-    try:
-        raise ValueError(message)
-    except ValueError:
-        logger.exception("It failed")
+def load(weights: str) -> None:
+    """Fail as a model may, with a text from a request."""
+    raise ValueError(weights)
 
 
-def test_line(stream):
+def test_line(stream: io.StringIO) -> None:
     """A line has time, process, level, logger, request and message."""
     logger.info("loaded %s", "weights")
     found = LINE.fullmatch(stream.getvalue())
@@ -60,13 +66,13 @@ def test_line(stream):
     )
 
 
-def test_request_id(stream):
+def test_request_id(stream: io.StringIO) -> None:
     """A line written while a request is answered carries its identifier."""
     token = log.request_id.set("abc123")
     logger.info("predicting")
     log.request_id.reset(token)
     logger.info("idle")
-    assert [LINE.fullmatch(line)["request"] for line in stream.getvalue().splitlines(keepends=True)] == [
+    assert [part(line, "request") for line in stream.getvalue().splitlines(keepends=True)] == [
         "abc123",
         "-",
     ]
@@ -86,23 +92,26 @@ def test_request_id(stream):
         (r"C:\new", r"C:\new"),
     ],
 )
-def test_messages_stay_one_line(stream, text, expected):
+def test_messages_stay_one_line(stream: io.StringIO, text: str, expected: str) -> None:
     """What cannot be printed is spelled out, so that a request cannot forge a line."""
     logger.info("got %s", text)
-    assert LINE.fullmatch(stream.getvalue())["message"] == f"got {expected}"
+    assert part(stream.getvalue(), "message") == f"got {expected}"
 
 
-def test_request_id_is_escaped(stream):
+def test_request_id_is_escaped(stream: io.StringIO) -> None:
     """An identifier that a client chose cannot forge a line either."""
     token = log.request_id.set("a\nb")
     logger.info("x")
     log.request_id.reset(token)
-    assert LINE.fullmatch(stream.getvalue())["request"] == r"a\nb"
+    assert part(stream.getvalue(), "request") == r"a\nb"
 
 
-def test_traceback_keeps_its_lines(stream):
+def test_traceback_keeps_its_lines(stream: io.StringIO) -> None:
     """A traceback follows its line, and is as readable as Python's own."""
-    fail("no \x1b[2J weights")
+    try:
+        load("no \x1b[2J weights")
+    except ValueError:
+        logger.exception("It failed")
     first, *rest = stream.getvalue().splitlines()
     assert first.endswith("It failed")
     assert rest[0] == "Traceback (most recent call last):"
@@ -110,10 +119,16 @@ def test_traceback_keeps_its_lines(stream):
     assert len(rest) > 3
 
 
+def test_trace_of_another_process(stream: io.StringIO) -> None:
+    """A traceback that came as text follows its line as one of our own does."""
+    logger.error("It failed", extra={"trace": "Traceback:\n  \x1b[2J\n"})
+    assert stream.getvalue().endswith("It failed\nTraceback:\n  \\x1b[2J\n")
+
+
 @pytest.mark.parametrize(
     ("level", "expected"), [("DEBUG", ["debug", "info", "error"]), ("info", ["info", "error"])]
 )
-def test_level(level, expected):
+def test_level(level: str, expected: list[str]) -> None:
     """Every logger, a model's too, is heard from the chosen level on."""
     stream = io.StringIO()
     log.configure(level, stream=stream)
@@ -123,7 +138,7 @@ def test_level(level, expected):
     assert [line.split()[-1] for line in stream.getvalue().splitlines()] == expected
 
 
-def test_configure_twice(root):
+def test_configure_twice(root: logging.Logger) -> None:
     """Doing it again replaces ours and leaves the handlers of others."""
     other = logging.NullHandler()
     root.addHandler(other)
@@ -136,14 +151,14 @@ def test_configure_twice(root):
     assert second.getvalue().count("once") == 1
 
 
-def test_standard_error_is_the_default(capsys):
+def test_standard_error_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a file or a stream, lines go to standard error."""
     log.configure()
     logger.info("here")
-    assert LINE.fullmatch(capsys.readouterr().err)["message"] == "here"
+    assert part(capsys.readouterr().err, "message") == "here"
 
 
-def test_file(tmp_path):
+def test_file(tmp_path: Path) -> None:
     """A log file gets the lines, is appended to, and is opened again after it was moved away."""
     path = tmp_path / "server.log"
     path.write_text("before\n")
@@ -153,10 +168,10 @@ def test_file(tmp_path):
     logger.info("second")
     assert (tmp_path / "server.log.1").read_text(encoding="utf-8").startswith("before\n")
     assert r"first é \ud800" in (tmp_path / "server.log.1").read_text(encoding="utf-8")
-    assert LINE.fullmatch(path.read_text(encoding="utf-8"))["message"] == "second"
+    assert part(path.read_text(encoding="utf-8"), "message") == "second"
 
 
-def test_unwritable_file(tmp_path, stream):
+def test_unwritable_file(tmp_path: Path, stream: io.StringIO) -> None:
     """A log file that cannot be written is an error that names it, and logging goes on as before."""
     with pytest.raises(SettingsError, match=r"none/server.log cannot be written \(No such file"):
         log.configure(file=str(tmp_path / "none" / "server.log"))
@@ -164,7 +179,7 @@ def test_unwritable_file(tmp_path, stream):
     assert "still here" in stream.getvalue()
 
 
-def test_held_lines_follow():
+def test_held_lines_follow() -> None:
     """What was logged before anybody knew where to is written then, from the chosen level on."""
     log.hold()
     logger.debug("early detail")

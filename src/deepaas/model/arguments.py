@@ -61,9 +61,9 @@ class Arguments:
             default = choices[0] if choices else None
         return Accept(choices, default)
 
-    def is_file(self, key: str) -> bool:
-        """Say whether the name `key` of a request is that of a file argument."""
-        return key in self._files
+    def declares(self, key: str) -> bool:
+        """Say whether a request's name `key` is that of an argument."""
+        return key in self._field_of
 
     def gather(self, given: Given) -> dict[str, Any]:
         """Return the raw value of each argument that was given, by the name the request uses."""

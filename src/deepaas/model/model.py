@@ -1,5 +1,6 @@
 """One model: its name and the functions of the author's object, with what is missing made plain."""
 
+import contextlib
 import functools
 import logging
 import traceback
@@ -68,6 +69,12 @@ class Model:
             f"The schema of the model '{self.name}' is of type {type(declared).__name__}. Make it None, "
             "a dictionary of marshmallow fields, or a marshmallow Schema class."
         )
+
+    def warm(self) -> None:
+        """Let the author's code prepare itself, if it wants to."""
+        if self.has("warm"):
+            with contextlib.suppress(NotImplementedError):
+                self.function("warm")()
 
     def metadata(self) -> dict[str, Any]:
         """Return what the author says of the model, or why nothing can be said of it."""

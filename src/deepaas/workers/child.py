@@ -4,7 +4,6 @@ Calls are run in the main thread, where the model was warmed. It must not know H
 """
 
 import faulthandler
-import logging
 import socket
 import sys
 import time
@@ -17,12 +16,11 @@ from deepaas.messages import Body, Call, Failed, Ready, Reply, Start, Unpacker, 
 from deepaas.model import output
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
-from deepaas.spawn import hang_on
+from deepaas.spawn import hang_on, write_lines_at_once
 from deepaas.workers.marker import IDLE, Marker
 
 _RECEIVE_BYTES = 1 << 18
 _HOLD_S = 0.001
-_log = logging.getLogger("deepaas.worker")
 
 
 class Connection:
@@ -86,17 +84,6 @@ class Answering:
         return self._model.arguments(call.function).validate(call.arguments)
 
 
-def prepare(start: Start) -> Model:
-    """Load the model and warm it."""
-    model = Model.load(start.name, start.target)
-    if start.warm and model.has("warm"):
-        try:
-            model.function("warm")()
-        except NotImplementedError:
-            _log.debug("%s does not implement warm()", start.name)
-    return model
-
-
 def serve(connection: Connection, marker: Marker) -> None:
     """Do what the server says until it hangs up."""
     messages = connection.messages()
@@ -104,7 +91,10 @@ def serve(connection: Connection, marker: Marker) -> None:
     sys.path[:] = start.python_path
     log.configure(start.log_level, file=start.log_file)
     try:
-        answering = Answering(prepare(start), wrap_predictions=start.wrap_predictions)
+        model = Model.load(start.name, start.target)
+        if start.warm:
+            model.warm()
+        answering = Answering(model, wrap_predictions=start.wrap_predictions)
     except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
         connection.send(_start_failure(error))
         return
@@ -126,8 +116,7 @@ def main(pipe: str, marker: str) -> None:
     """Run a worker on the descriptors it was started with."""
     faulthandler.enable()
     hang_on()
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # both are text files here
+    write_lines_at_once()
     with socket.socket(fileno=int(pipe)) as connected:
         serve(Connection(connected), Marker(int(marker)))
 

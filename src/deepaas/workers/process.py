@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from deepaas.errors import ModelUnavailable
+from deepaas.log import with_trace
 from deepaas.messages import Body, Failed, Ready, Reply, Start, Unpacker, pack
 from deepaas.spawn import end, exit_reason, kill_group, spawn
 from deepaas.workers.marker import Marker
@@ -90,7 +91,8 @@ class Worker(asyncio.Protocol):
         reason = exit_reason(await self.stop())
         if answer is None:
             raise ModelUnavailable(f"The model '{self._start.name}' cannot be used: its worker {reason} while starting.")
-        _log.error("The model %r could not be started\n%s", self._start.name, answer.traceback)
+        trace = with_trace(answer.traceback)
+        _log.error("The model %r could not be started", self._start.name, extra=trace)
         raise ModelUnavailable(f"The model '{self._start.name}' cannot be used: {answer.message}")
 
     def send(self, pending: Pending) -> None:
@@ -164,6 +166,7 @@ class Worker(asyncio.Protocol):
             self._process = await spawn(
                 "deepaas.workers.child",
                 *map(str, descriptors),
+                lifeline=True,
                 descriptors=descriptors,
                 output=asyncio.subprocess.PIPE if self._on_output else None,
             )

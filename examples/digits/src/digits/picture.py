@@ -7,26 +7,30 @@ blocks of 4 by 4. Its digits fill the whole height, stand in the middle of their
 the same share of ink, whatever pen wrote them.
 """
 
+import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
-Ink = NDArray[np.float32]
+Ink = NDArray[np.floating[Any]]
 """How much of each pixel is ink, 0 to 1."""
 
 GRID_CELLS = 8
+# Those that cameras, browsers and drawing programs write. Pillow reads more, some of them by running programs.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 64_000_000
 # A digit needs a few dozen pixels; more only cost time.
-MAX_SIDE_PX = 1600
+MAX_SIDE_PX = 1024
 # Weaker than this is what JPEG and paper do, not a pen. Levels out of 255.
 MIN_CONTRAST = 24
 # The digit is worked on at this height: eight pixels a cell, enough to thicken a stroke in small steps.
 BOX_PX = 64
 # Mean of the data set's pictures, which hardly differ in it.
 SHARE_OF_INK = 0.30
-# Never below this part of the picture's own width: a wide digit may be squeezed so much, as the data set's are.
+# A wide digit may be squeezed to this part of its width, as the data set's are, never more.
 MIN_SQUEEZE = 0.8
 # The widest a digit of usual proportions is in the data set: six cells of eight.
 USUAL_WIDTH_PX = 48
@@ -48,12 +52,13 @@ def read_grid(path: str | Path) -> Ink:
 
 
 def open_picture(path: str | Path) -> Image.Image:
-    """Read a picture of any format, upright, as RGBA, at most 1600 pixels wide and high.
+    """Read a picture in one of ``FORMATS``, upright, as RGBA, at most 1024 pixels wide and high.
 
     Raises ``UnusablePictureError``.
     """
+    content = io.BytesIO(Path(path).read_bytes())
     try:
-        with Image.open(path) as image:
+        with Image.open(content, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise UnusablePictureError(
                     f"The picture has {image.width} x {image.height} pixels; send one of at most 64 million."
@@ -64,7 +69,7 @@ def open_picture(path: str | Path) -> Image.Image:
         if isinstance(error, UnusablePictureError):
             raise
         raise UnusablePictureError(
-            "The file can't be read as a picture; send a PNG, JPEG or another common format."
+            f"The file can't be read as a picture; send one of {', '.join(FORMATS)}."
         ) from error
     upright.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX), Image.Resampling.BOX)
     return upright
@@ -75,13 +80,18 @@ def ink_of(picture: Image.Image) -> Ink:
 
     Returns an array of shape (height, width). Raises ``UnusablePictureError`` for a blank picture.
     """
-    on_white, on_black = (_distance_from_paper(_composite(picture, colour)) for colour in ("white", "black"))
-    # A drawing on a transparent ground has no paper. White it is, unless the ink itself is about white.
-    distance = on_white if on_white.max() >= on_black.max() / 2 else on_black
+    distance = _distance_from_paper(_composite(picture, "white"))
+    if picture.getchannel("A").getextrema() != (255, 255):
+        # A drawing on a transparent ground has no paper. White it is, unless the ink itself is about white.
+        on_black = _distance_from_paper(_composite(picture, "black"))
+        distance = distance if distance.max() >= on_black.max() / 2 else on_black
     if distance.max() < MIN_CONTRAST:
-        raise UnusablePictureError("The picture is blank; draw one digit that stands out from its background.")
+        raise UnusablePictureError(
+            "The picture is blank; draw one digit that stands out from its background."
+        )
     threshold = _threshold(distance)
-    return np.clip(distance / threshold - 0.5, 0, 1)
+    ink: Ink = np.clip(distance / threshold - 0.5, 0, 1)
+    return ink
 
 
 def grid_of(ink: Ink) -> Ink:
@@ -153,7 +163,9 @@ def _box(ink: Ink) -> Ink:
     size = max(1, round(min(width_px, BOX_PX))), max(1, round(height_px))
     scaled = _array(_image(digit).resize(size, Image.Resampling.HAMMING))
     # A hairline in a big picture fades when scaled down: make it ink again.
-    return np.clip(scaled / max(float(np.quantile(scaled[scaled > 0], 0.9)), 1e-3), 0, 1)
+    darkest = max(float(np.quantile(scaled[scaled > 0], 0.9)), 1e-3)
+    boxed: Ink = np.clip(scaled / darkest, 0, 1)
+    return boxed
 
 
 def _extent(ink_per_line: Ink) -> slice:

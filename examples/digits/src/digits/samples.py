@@ -29,7 +29,7 @@ class Samples:
 
 
 def split(test_share: float) -> tuple[Samples, Samples]:
-    """Return the bundled data set in two parts: to learn from, and held out. Each digit is shared out alike."""
+    """Return the bundled data set in two parts, to learn from and held out, with each digit's share alike."""
     from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # scikit-learn has no stubs
     from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]  # as above
 

@@ -20,14 +20,15 @@ MARGIN_PX = 40
 
 def draw_grid(digit: int, random: np.random.Generator) -> Ink:
     """Draw one digit, differently each time, and return it as the model sees it: shape (8, 8), 0 to 1."""
-    pen_px = int(random.uniform(0.06, 0.24) * HEIGHT_PX)
+    pen_px = int(random.uniform(0.06, 0.28) * HEIGHT_PX)
     width_px = random.uniform(0.42, 0.8) * HEIGHT_PX
     slant = random.uniform(-0.08, 0.22)
     image = Image.new("L", (2 * MARGIN_PX + HEIGHT_PX, 2 * MARGIN_PX + HEIGHT_PX))
     draw = ImageDraw.Draw(image)
     for stroke in strokes(digit, random):
         points = [
-            (MARGIN_PX + width_px * x + HEIGHT_PX * slant * (1 - y), MARGIN_PX + HEIGHT_PX * y) for x, y in stroke
+            (MARGIN_PX + width_px * x + HEIGHT_PX * slant * (1 - y), MARGIN_PX + HEIGHT_PX * y)
+            for x, y in stroke
         ]
         draw.line(points, fill=255, width=pen_px, joint="curve")
     return grid_of(np.asarray(image, dtype=np.float32) / 255)
@@ -71,15 +72,16 @@ def arc(centre: Point, radii: Point, start_deg: float, end_deg: float) -> Stroke
     """Return points on an ellipse, clockwise from ``start_deg``; 0 degrees is to the right."""
     return [
         (centre[0] + radii[0] * cos(radians(angle)), centre[1] + radii[1] * sin(radians(angle)))
-        for angle in np.linspace(start_deg, end_deg, 32)
+        for angle in np.linspace(start_deg, end_deg, 16)
     ]
 
 
 def _one(random: np.random.Generator) -> list[Stroke]:
     flag = random.uniform(0, 0.5)
     stem: Stroke = [(0.5 - flag, flag * random.uniform(0.3, 0.8)), (0.5, 0), (0.5, 1)]
-    foot: Stroke = [(0.1, 1), (0.9, 1)]
-    return [stem, foot] if random.random() < 0.4 else [stem]
+    half_foot = random.uniform(0.3, 0.5)
+    foot: Stroke = [(0.5 - half_foot, 1), (0.5 + half_foot, 1)]
+    return [stem, foot] if random.random() < 0.5 else [stem]
 
 
 def _six(random: np.random.Generator) -> list[Stroke]:

@@ -1,0 +1,64 @@
+"""One training: its epochs, and what came of it. The only user of scikit-learn's networks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from digits import samples
+from digits.hyperparameters import Hyperparameters
+from digits.network import LABELS, Network, accuracy
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What is known after one pass over the pictures; accuracy is the share right of those held out."""
+
+    number: int
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted network, its accuracy on the pictures held out, and the numbers of pictures."""
+
+    network: Network
+    accuracy: float
+    learnt_from: int
+    held_out: int
+
+
+def fit(hyperparameters: Hyperparameters, report: Callable[[Epoch], None]) -> Fit:
+    """Fit a network to the bundled digits, and call ``report`` after each epoch."""
+    from sklearn.neural_network import MLPClassifier  # type: ignore[import-untyped]  # scikit-learn has no stubs
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
+
+    random = np.random.default_rng(hyperparameters.seed)
+    known, held_out = samples.split(hyperparameters.test_share)
+    learn = samples.enlarge(known, hyperparameters.augment, hyperparameters.printed, random)
+    classifier = MLPClassifier(
+        (hyperparameters.hidden,),
+        activation=hyperparameters.activation,
+        batch_size=min(BATCH, len(learn.labels)),
+        learning_rate_init=hyperparameters.learning_rate,
+        random_state=hyperparameters.seed,
+    )
+    # These matrices are small: more threads would wait for one another, and for the other worker's.
+    with threadpool_limits(1):
+        for number in range(1, hyperparameters.epochs + 1):
+            classifier.partial_fit(learn.grids, learn.labels, classes=np.arange(LABELS))
+            network = _network_of(classifier)
+            right = accuracy(network, held_out.grids, held_out.labels)
+            report(Epoch(number, float(classifier.loss_), right))
+    return Fit(network, right, len(learn.labels), len(held_out.labels))
+
+
+def _network_of(classifier: Any) -> Network:
+    """Take the weights out of a scikit-learn ``MLPClassifier`` with one hidden layer."""
+    hidden_weights, output_weights = (np.array(weights, dtype=np.float64) for weights in classifier.coefs_)
+    hidden_bias, output_bias = (np.array(bias, dtype=np.float64) for bias in classifier.intercepts_)
+    return Network(hidden_weights, hidden_bias, output_weights, output_bias, classifier.activation)

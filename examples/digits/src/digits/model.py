@@ -1,0 +1,188 @@
+"""The functions and arguments that DEEPaaS serves: the module the entry point names.
+
+What they do is in the other modules. The functions that need those import them, not this module: the server
+imports it only to read its arguments, in a process that need not hold NumPy, Pillow and scikit-learn.
+"""
+
+import io
+import json
+import zipfile
+from dataclasses import asdict
+from importlib.metadata import metadata
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from deepaas.model.v2.wrapper import UploadedFile
+from marshmallow import fields, validate
+
+from digits.hyperparameters import ACTIVATIONS, Hyperparameters
+
+if TYPE_CHECKING:
+    from digits.fitting import Epoch
+
+JSON, PNG, ZIP = "application/json", "image/png", "application/zip"
+
+schema = {
+    "labels": fields.List(
+        fields.Int(), required=True, metadata={"description": "Digits, the most probable one first."}
+    ),
+    "probabilities": fields.List(
+        fields.Float(), required=True, metadata={"description": "Probability of each label, 0 to 1."}
+    ),
+    "version": fields.Str(
+        required=True, metadata={"description": "The model file in use; each training writes another one."}
+    ),
+}
+
+
+def get_metadata() -> dict[str, str]:
+    """Return what the installed distribution says of itself."""
+    about = metadata("digits")
+    return {
+        "name": about["Name"],
+        "version": about["Version"],
+        "description": about["Summary"],
+        "author": about["Author"],
+        "license": about["License-Expression"],
+    }
+
+
+def warm() -> None:
+    """Load the model file; where there is none yet, fit a network and write one: that takes seconds."""
+    from digits import storage
+
+    storage.current()
+
+
+def get_predict_args() -> dict[str, fields.Field]:
+    """Return the arguments of ``predict``."""
+    return {
+        "image": fields.Raw(
+            required=True,
+            metadata={
+                "type": "file",
+                "location": "form",
+                "description": "A picture of one digit: any format, size and colours.",
+            },
+        ),
+        "top": fields.Int(
+            load_default=3,
+            validate=validate.Range(min=1, max=10),
+            metadata={"description": "How many labels to return."},
+        ),
+        "accept": fields.Str(
+            load_default=JSON,
+            validate=validate.OneOf([JSON, PNG, ZIP]),
+            metadata={"description": "JSON: the labels. PNG: the picture as the model saw it. ZIP: both."},
+        ),
+    }
+
+
+def predict(image: UploadedFile, top: int = 3, accept: str = JSON) -> dict[str, Any] | io.BytesIO:
+    """Return the digits that ``image`` may show.
+
+    Returns a dict that fits ``schema``, or an open PNG or ZIP file, as ``accept`` says. Answers with status
+    400 if the upload is not a picture, or a blank one.
+    """
+    from digits import drawing, picture, storage
+
+    try:
+        grid = picture.read_grid(str(image.filename))
+    except picture.UnusablePictureError as error:
+        raise web.HTTPBadRequest(reason=str(error)) from error
+    model = storage.current()
+    probabilities = model.network.probabilities(grid)[0]
+    labels = [int(label) for label in (-probabilities).argsort()[:top]]
+    shares = [float(probabilities[label]) for label in labels]
+    result = {"labels": labels, "probabilities": shares, "version": model.version}
+    if accept == JSON:
+        return result
+    drawn = drawing.draw(grid, labels, shares)
+    return io.BytesIO(drawn) if accept == PNG else _zipped(result, drawn)
+
+
+def get_train_args() -> dict[str, fields.Field]:
+    """Return the arguments of ``train``."""
+    return {
+        "hidden": fields.Int(
+            load_default=Hyperparameters.hidden,
+            validate=validate.Range(min=4, max=1024),
+            metadata={"description": "Units in the hidden layer."},
+        ),
+        "epochs": fields.Int(
+            load_default=Hyperparameters.epochs,
+            validate=validate.Range(min=1, max=500),
+            metadata={"description": "Passes over all pictures."},
+        ),
+        "learning_rate": fields.Float(
+            load_default=Hyperparameters.learning_rate,
+            validate=validate.Range(min=0.00001, max=0.1),
+            metadata={"description": "Size of the first steps of the Adam optimiser."},
+        ),
+        "activation": fields.Str(
+            load_default=Hyperparameters.activation,
+            validate=validate.OneOf(ACTIVATIONS),
+            metadata={"description": "What a hidden unit does with its sum."},
+        ),
+        "augment": fields.Int(
+            load_default=Hyperparameters.augment,
+            validate=validate.Range(min=0, max=20),
+            metadata={"description": "Copies of each picture to add, each bent in its own way."},
+        ),
+        "printed": fields.Int(
+            load_default=Hyperparameters.printed,
+            validate=validate.Range(min=0, max=500),
+            metadata={
+                "description": "Drawings to add of each digit as type has it: the data are handwriting."
+            },
+        ),
+        "test_share": fields.Float(
+            load_default=Hyperparameters.test_share,
+            validate=validate.Range(min=0.05, max=0.5),
+            metadata={"description": "Share of the data set held out to measure the accuracy."},
+        ),
+        "seed": fields.Int(
+            load_default=Hyperparameters.seed,
+            validate=validate.Range(min=0, max=2**32 - 1),
+            metadata={
+                "description": "Seed of everything random, except for what is held out: that is fixed."
+            },
+        ),
+    }
+
+
+def train(**hyperparameters: Any) -> dict[str, Any]:
+    """Fit a network, print a line for each epoch, and put the network in use.
+
+    Takes the arguments of ``get_train_args``. Returns the accuracy on the pictures held out, the numbers of
+    pictures, the hyperparameters, and the model file with its version.
+    """
+    from digits import storage
+    from digits.fitting import fit
+
+    chosen = Hyperparameters(**hyperparameters)
+    fitted = fit(chosen, lambda epoch: _print_epoch(epoch, chosen.epochs))
+    path = storage.model_path()
+    return {
+        "accuracy": fitted.accuracy,
+        "learnt_from": fitted.learnt_from,
+        "held_out": fitted.held_out,
+        "hyperparameters": asdict(chosen),
+        "model_file": str(path),
+        "version": storage.save(fitted, path),
+    }
+
+
+def _print_epoch(epoch: "Epoch", epochs: int) -> None:
+    # Flushed, since whoever follows a training wants the line when the epoch ends.
+    progress = f"epoch {epoch.number}/{epochs}"
+    print(f"{progress} - loss: {epoch.loss:.4f} - accuracy: {epoch.accuracy:.4f}", flush=True)
+
+
+def _zipped(result: dict[str, Any], drawn: bytes) -> io.BytesIO:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("result.json", json.dumps(result, indent=2))
+        archive.writestr("result.png", drawn)
+    content.seek(0)
+    return content

@@ -1,0 +1,128 @@
+"""The model file: where it is, how it is written and read, and which network is the one in use.
+
+Any number of processes may read and write it at once: it is only ever replaced as a whole.
+"""
+
+import io
+import logging
+import os
+import tempfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from digits.fitting import Epoch, Fit, fit
+from digits.hyperparameters import Hyperparameters
+from digits.network import Network
+
+log = logging.getLogger(__name__)
+
+# Another layout of the file takes another number.
+FORMAT = 1
+
+
+class UnusableFileError(ValueError):
+    """The model file is damaged, or written by another version of this package."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A network and the version of the file it comes from: the first 12 digits of the file's SHA-256."""
+
+    network: Network
+    version: str
+
+
+def model_path() -> Path:
+    """Return the model file's path, in ``$DIGITS_MODEL_DIR`` or else the user's cache folder."""
+    chosen = os.environ.get("DIGITS_MODEL_DIR")
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(chosen or Path(cache) / "digits") / "digits.npz"
+
+
+def current() -> Stored:
+    """Return the network in the model file, fitting one first if there is none to be used.
+
+    The file is read again when it was replaced, so a new training's network takes over in every worker.
+    """
+    path = model_path()
+    try:
+        return _read(path, _file_identity(path))
+    except FileNotFoundError:
+        log.info("No model file at %s yet: fitting one with the default hyperparameters.", path)
+    except UnusableFileError as reason:
+        log.warning("The model file %s can't be used: %s. Fitting a new one.", path, reason)
+    save(fit(Hyperparameters(), _log_epoch), path)
+    return _read(path, _file_identity(path))
+
+
+def save(fitted: Fit, path: Path) -> str:
+    """Write the network to ``path`` in one step, and return the file's version."""
+    content = _content(fitted)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, since only there replacing is one step; a name of its own for each process.
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=".digits-", suffix=".part", delete=False
+    ) as part:
+        try:
+            part.write(content)
+            part.close()
+            Path(part.name).replace(path)
+        except BaseException:
+            Path(part.name).unlink(missing_ok=True)
+            raise
+    return _version(content)
+
+
+def _content(fitted: Fit) -> bytes:
+    content = io.BytesIO()
+    np.savez(
+        content,
+        *fitted.network.arrays(),
+        activation=np.array(fitted.network.activation),
+        format=np.array(FORMAT),
+        # Makes each training's file its own, be its weights the same as another's.
+        trained=np.array(datetime.now(UTC).isoformat()),
+    )
+    return content.getvalue()
+
+
+def _version(content: bytes) -> str:
+    return sha256(content).hexdigest()[:12]
+
+
+def _file_identity(path: Path) -> tuple[int, int, int]:
+    """Return what changes whenever the file is replaced."""
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+# The worker's memory of the file. The identity is part of the key, so a replaced file is read anew.
+@lru_cache(maxsize=1)
+def _read(path: Path, _identity: tuple[int, int, int]) -> Stored:
+    """Read a model file. Raises ``FileNotFoundError`` and ``UnusableFileError``."""
+    content = path.read_bytes()
+    try:
+        # Weights only: nothing in the file is ever run, as in a pickle it could be.
+        with np.load(io.BytesIO(content), allow_pickle=False) as entries:
+            return Stored(_network_of(entries), _version(content))
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise UnusableFileError(str(error)) from error
+
+
+def _network_of(entries: "np.lib.npyio.NpzFile") -> Network:
+    found = int(entries["format"])
+    if found != FORMAT:
+        raise UnusableFileError(f"it has format {found}, this version of digits reads format {FORMAT}")
+    arrays = [entries[f"arr_{number}"] for number in range(4)]
+    return Network(arrays[0], arrays[1], arrays[2], arrays[3], str(entries["activation"]))
+
+
+def _log_epoch(epoch: Epoch) -> None:
+    log.debug("epoch %d - loss: %.4f - accuracy: %.4f", epoch.number, epoch.loss, epoch.accuracy)

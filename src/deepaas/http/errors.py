@@ -1,0 +1,77 @@
+"""The one place where errors become JSON, and where a request gets its id."""
+
+import logging
+import os
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from deepaas.errors import DeepaasError, InvalidArguments
+from deepaas.http.uploads import InvalidJson
+from deepaas.log import request_id, with_trace
+from deepaas.model.failure import failure
+from deepaas.model.jsonable import dumps
+from deepaas.model.output import record
+
+_SERVER_ERROR = 500
+REQUEST_ID = "X-Request-ID"
+_log = logging.getLogger("deepaas.http")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def json_response(content: Any, status: int = 200) -> web.Response:
+    """Return `content` as a JSON response."""
+    return web.Response(body=dumps(content), status=status, content_type="application/json")
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id, and turn whatever is raised into JSON with a status."""
+    identity = os.urandom(8).hex()
+    request_id.set(identity)
+    try:
+        response = await handler(request)
+    except ConnectionResetError:
+        raise
+    except Exception as error:  # noqa: BLE001 - every error becomes an answer
+        response = error_response(error)
+    if not response.prepared:
+        response.headers[REQUEST_ID] = identity
+    return response
+
+
+def error_response(error: Exception) -> web.StreamResponse:
+    """Return the answer to `error`; what is the server's or the model's fault goes to the log."""
+    match error:
+        case InvalidArguments():
+            return json_response(record(error.messages), error.status)
+        case InvalidJson():
+            return json_response({"json": [error.message]}, error.status)
+        case DeepaasError():
+            _note(error.status, error.message, getattr(error, "detail", ""))
+            return json_response({"message": error.message}, error.status)
+        case web.HTTPException():
+            return _http_error(error)
+    found = failure(error)
+    _note(found.status, found.message, "".join(traceback.format_exception(error)))
+    return json_response({"message": found.message}, found.status)
+
+
+def _http_error(error: web.HTTPException) -> web.StreamResponse:
+    """Answer with the status and headers of an error, or of a redirection, that aiohttp raised."""
+    message = error.text if isinstance(error, web.HTTPRequestEntityTooLarge) else error.reason
+    response = json_response({"message": message}, error.status)
+    for name in ("Allow", "Location"):
+        if name in error.headers:
+            response.headers[name] = error.headers[name]
+    return response
+
+
+def _note(status: int, message: str, detail: str) -> None:
+    if status < _SERVER_ERROR:
+        _log.debug("%d %s", status, message)
+    else:
+        _log.error("%d %s", status, message, extra=with_trace(detail))

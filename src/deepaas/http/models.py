@@ -1,0 +1,75 @@
+"""Models: what they say of themselves, and their predictions."""
+
+import asyncio
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+
+from deepaas.errors import NotServed
+from deepaas.files import Scratch
+from deepaas.http.errors import REQUEST_ID, json_response
+from deepaas.http.keys import SERVICE, SETTINGS
+from deepaas.http.negotiation import choose
+from deepaas.http.uploads import read_given
+from deepaas.log import request_id
+from deepaas.messages import Body
+from deepaas.service import ServedModel
+
+
+async def describe_all(request: web.Request) -> web.Response:
+    """Answer with the metadata of every model."""
+    served = request.app[SERVICE].models.values()
+    return json_response({"models": await asyncio.gather(*(_describe(request, model) for model in served))})
+
+
+async def describe(request: web.Request) -> web.Response:
+    """Answer with the metadata of one model."""
+    return json_response(await _describe(request, named(request)))
+
+
+async def predict(request: web.Request) -> web.StreamResponse:
+    """Answer with a prediction."""
+    settings = request.app[SETTINGS]
+    if not settings.predict_endpoint:
+        raise NotServed("This server makes no predictions: it was started with --nopredict-endpoint.")
+    service = request.app[SERVICE]
+    model = named(request)
+    arguments = model.model.predict_arguments
+    async with service.scratch() as scratch:
+        given = await read_given(request, arguments, scratch, settings.client_max_size)
+        raw = arguments.gather(given)
+        accept = arguments.accept
+        media_type = None
+        if accept:
+            media_type = raw.get("accept")
+            if media_type is None:
+                accepted = ",".join(request.headers.getall(hdrs.ACCEPT, []))
+                media_type = raw["accept"] = choose(accepted, accept.choices, accept.default)
+        body = await model.predict(raw, media_type, scratch)
+        return await _send(request, body, scratch)
+
+
+def named(request: web.Request) -> ServedModel:
+    """Return the model that the request's path names."""
+    return request.app[SERVICE].model(request.match_info["model"])
+
+
+async def _describe(request: web.Request, served: ServedModel) -> dict[str, Any]:
+    """Ask the author's code, which may read disks, outside the loop."""
+    said = await asyncio.to_thread(served.model.metadata)
+    href = f"{request.app[SETTINGS].base_path}/v2/models/{quote(served.name)}"
+    return {"id": said["id"], "name": said["name"], "links": [{"rel": "self", "href": href}]} | said
+
+
+async def _send(request: web.Request, body: Body, scratch: Scratch) -> web.StreamResponse:
+    """Return the answer; a file is sent before its scratch folder goes."""
+    headers = {hdrs.CONTENT_TYPE: body.media_type}
+    if body.filename:
+        headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{quote(body.filename, safe='')}"
+    if not body.path:
+        return web.Response(body=body.content, headers=headers)
+    response = web.FileResponse(body.path, headers=headers | {REQUEST_ID: request_id.get()})
+    await response.prepare(request)
+    await response.write_eof()
+    return response

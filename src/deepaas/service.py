@@ -1,0 +1,250 @@
+"""The product without HTTP: describe models, predict, train.
+
+It must not know aiohttp, nor how its processes are run.
+"""
+
+import asyncio
+import contextlib
+import logging
+import sys
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Self, TypeVar
+
+import platformdirs
+
+from deepaas.errors import ModelBroken, ModelNotFound, ModelUnavailable, PredictionFailed, SettingsError
+from deepaas.files import Scratch, ScratchSpace
+from deepaas.log import request_id, with_trace
+from deepaas.messages import Body, Call, Failed, Start
+from deepaas.model import loading, output
+from deepaas.model.arguments import Arguments
+from deepaas.model.model import Model
+from deepaas.model.v2.wrapper import UploadedFile
+from deepaas.settings import Settings
+from deepaas.trainings.runner import Runner
+from deepaas.trainings.store import Store, sqlite_url
+from deepaas.trainings.training import Training
+from deepaas.workers.pool import Pool
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Draft(NamedTuple):
+    """A training to be: its id, and its folder, which goes away unless the training starts."""
+
+    uuid: str
+    scratch: Scratch
+
+
+class ServedModel:
+    """A model with its workers and its trainings.
+
+    Use it as an asynchronous context manager: entering starts the workers, leaving ends them.
+    """
+
+    def __init__(self, model: Model, start: Start, pool: Pool | None, runner: Runner) -> None:
+        self.model = model
+        self.name = model.name
+        self._start = start
+        self._pool = pool
+        self._runner = runner
+
+    async def __aenter__(self) -> Self:
+        if self._pool:
+            await self._pool.__aenter__()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        if self._pool:
+            await self._pool.__aexit__(*exception)
+
+    async def predict(self, raw: Mapping[str, Any], media_type: str | None, scratch: Scratch) -> Body:
+        """Return the model's prediction for raw arguments, as `Arguments.gather` returns them.
+
+        Raise `InvalidArguments`, `NotImplementedByModel`, `ModelUnavailable` or `PredictionFailed`.
+        """
+        self.model.function("predict")
+        assert self._pool is not None
+        pool = self._pool
+
+        def run(arguments: dict[str, Any], *, validated: bool) -> Awaitable[Body | Failed]:
+            return pool.run(
+                "predict",
+                arguments,
+                validated=validated,
+                media_type=media_type,
+                scratch=str(scratch.path),
+                request_id=request_id.get(),
+            )
+
+        outcome = await _carried(run, self.model.predict_arguments, raw)
+        if isinstance(outcome, Failed):
+            scratch.note_use()
+            raise PredictionFailed(outcome.message, status=outcome.status, detail=outcome.traceback)
+        if outcome.path:
+            scratch.note_use()
+        return outcome
+
+    def draft_training(self) -> Draft:
+        """Return the id and the folder for a new training."""
+        identity = uuid.uuid4().hex
+        return Draft(identity, Scratch(self._runner.folder(self.name, identity)))
+
+    async def train(self, draft: Draft, raw: Mapping[str, Any]) -> Training:
+        """Start a training with raw arguments. Raise `InvalidArguments` or `NotImplementedByModel`."""
+        self.model.function("train")
+        shown: dict[str, Any] = {}
+
+        def submit(arguments: dict[str, Any], *, validated: bool) -> Awaitable[Training]:
+            folder = str(draft.scratch.path)
+            call = Call(0, "train", arguments, validated, None, folder, request_id.get())
+            shown.update(shown or _shown(arguments))
+            return self._runner.submit(draft.uuid, self._start, call, shown)
+
+        draft.scratch.note_use()
+        training = await _carried(submit, self.model.train_arguments, raw)
+        draft.scratch.keep()
+        return training
+
+    async def trainings(self) -> list[Training]:
+        """Return all trainings of the model, oldest first."""
+        return await self._runner.list(self.name)
+
+    async def training(self, identity: str) -> Training:
+        """Return one training. Raise `TrainingNotFound`."""
+        return await self._runner.get(self.name, identity)
+
+    async def cancel(self, identity: str) -> Training:
+        """Cancel a training and return its record. Raise `TrainingNotFound`."""
+        return await self._runner.cancel(self.name, identity)
+
+
+class Service:
+    """All that is served.
+
+    Use it as an asynchronous context manager: entering starts every model's workers, leaving ends them.
+    """
+
+    def __init__(self, models: Iterable[ServedModel], runner: Runner, scratch_space: ScratchSpace) -> None:
+        self.models = {model.name: model for model in models}
+        self._runner = runner
+        self._scratch_space = scratch_space
+        self._open = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._open.enter_context(self._scratch_space)
+        try:
+            await self._open.enter_async_context(self._runner)
+            await asyncio.gather(*map(self._open.enter_async_context, self.models.values()))
+        except BaseException:
+            await self._open.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._open.aclose()
+
+    def model(self, name: str) -> ServedModel:
+        """Return the served model called `name`. Raise `ModelNotFound`, listing what there is."""
+        try:
+            return self.models[name]
+        except KeyError:
+            served = ", ".join(self.models)
+            raise ModelNotFound(f"No model is called '{name}' here. Served: {served}.") from None
+
+    def scratch(self) -> Scratch:
+        """Return a scratch folder for one request."""
+        return self._scratch_space.folder()
+
+
+def build_service(settings: Settings, on_output: Callable[[bytes], None] | None = None) -> Service:
+    """Load the models that `settings` name.
+
+    Raise `ModelNotFound` or `ModelBroken`. One broken model among several is left out, with its traceback
+    in the log.
+    """
+    targets = loading.select(settings.model_name, settings.model)
+    runner = _runner(settings)
+    served = []
+    for model in _load_all(targets):
+        start = _start(model.name, targets[model.name], settings)
+        predicts = settings.predict_endpoint and model.has("predict")
+        pool = Pool(start, settings.workers, on_output) if predicts else None
+        served.append(ServedModel(model, start, pool, runner))
+    return Service(served, runner, ScratchSpace())
+
+
+async def _carried(send: Callable[..., Awaitable[_T]], arguments: Arguments, raw: Mapping[str, Any]) -> _T:
+    """Validate arguments and send them; as they came, when what they became cannot be pickled."""
+    validated = arguments.validate(raw)
+    try:
+        return await send(validated, validated=True)
+    except ModelUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - the author's values may refuse to be pickled in any way
+        _log.debug("The arguments are validated once more where they are used: %s", error)
+        return await send(dict(raw), validated=False)
+
+
+def _load_all(targets: Mapping[str, str]) -> list[Model]:
+    models = []
+    problem = None
+    for name, target in targets.items():
+        try:
+            models.append(_checked(Model.load(name, target)))
+        except ModelBroken as error:
+            problem = error
+            if len(targets) > 1:
+                _log.error("The model %r is left out: %s", name, error, extra=with_trace(error.detail))  # noqa: TRY400
+    if problem and not models:
+        raise problem
+    return models
+
+
+def _checked(model: Model) -> Model:
+    """Ask the model once for all that the API publishes, so that errors show at the start."""
+    for declared in ("predict_arguments", "train_arguments", "schema"):
+        getattr(model, declared)
+    return model
+
+
+def _shown(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments as a training's record shows them."""
+    return {name: output.record(_shown_file(value)) for name, value in arguments.items()}
+
+
+def _shown_file(value: Any) -> Any:
+    if isinstance(value, UploadedFile):
+        return [value.name, value.content_type, value.original_filename]
+    return [_shown_file(item) for item in value] if isinstance(value, list) else value
+
+
+def _start(name: str, target: str, settings: Settings) -> Start:
+    return Start(
+        name=name,
+        target=target,
+        python_path=list(sys.path),
+        warm=settings.warm,
+        wrap_predictions=settings.predictions == "string",
+        log_level="DEBUG" if settings.debug else settings.log_level,
+        log_file=settings.log_file,
+    )
+
+
+def _runner(settings: Settings) -> Runner:
+    folder = Path(settings.state_dir or platformdirs.user_state_path("deepaas")).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise SettingsError(
+            f"The state folder {folder} cannot be written ({error.strerror}): name another with --state-dir."
+        ) from error
+    store = Store(settings.store or sqlite_url(folder))
+    return Runner(
+        store, folder, at_a_time=settings.train_workers, cancel_grace_s=settings.cancel_grace
+    )

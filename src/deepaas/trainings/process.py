@@ -1,0 +1,76 @@
+"""Processes of trainings, also of those that another server started: alive or gone, and how to end them."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from typing import NamedTuple, Self
+
+import psutil
+
+from deepaas.spawn import kill_group
+
+_LOOK_S = 0.05
+_SAME_TIME_S = 1.0
+
+
+class ProcessName(NamedTuple):
+    """What names a process for ever: its host, its id, and when it started, since ids are used again."""
+
+    host: str
+    pid: int
+    started: float
+
+    @classmethod
+    def own(cls) -> Self:
+        """Return the name of this process."""
+        return cls(socket.gethostname(), os.getpid(), psutil.Process().create_time())
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the name that `str` made."""
+        host, pid, started = text.rsplit(" ", 2)
+        return cls(host, int(pid), float(started))
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.pid} {self.started}"
+
+    def is_alive(self) -> bool:
+        """Say whether the process runs. One on another host is taken to."""
+        if self.host != socket.gethostname():
+            return True
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < _SAME_TIME_S
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+    async def gone(self, timeout_s: float | None = None) -> bool:
+        """Wait until the process has ended, `timeout_s` seconds at the most; say whether it has."""
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        while self.is_alive():
+            if until is not None and time.monotonic() > until:
+                return False
+            await asyncio.sleep(_LOOK_S)
+        return True
+
+    async def end(self, grace_s: float) -> None:
+        """Ask the process's group to end, and kill it, and all that it started, after `grace_s` seconds."""
+        if self.host != socket.gethostname():
+            return
+        family = self._descendants()
+        kill_group(self.pid, signal.SIGTERM)
+        await self.gone(grace_s)
+        kill_group(self.pid)
+        for process in family:
+            if process.is_running():
+                process.kill()
+        await self.gone()
+
+    def _descendants(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.pid).children(recursive=True)
+        except psutil.Error:
+            return []

@@ -1,0 +1,161 @@
+"""Where records of trainings live: SQLite, or any database that SQLAlchemy speaks to.
+
+The server and the trainings' own processes write to it. Its methods block; it must not know who waits.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from deepaas.errors import StoreUnusable
+from deepaas.trainings.training import State, Training
+
+VERSION = 1
+_BUSY_S = 30
+_metadata = sa.MetaData()
+
+_trainings = sa.Table(
+    "trainings",
+    _metadata,
+    sa.Column("uuid", sa.String(32), primary_key=True),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("arguments", sa.JSON, nullable=False),
+    sa.Column("server", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("pid", sa.Integer),
+    sa.Column("pid_started", sa.Double),
+    sa.Column("started", sa.Double),
+    sa.Column("finished", sa.Double),
+    sa.Column("output", sa.JSON),
+    sa.Column("message", sa.Text),
+    sa.Column("traceback", sa.Text),
+    sa.Column("exit", sa.Text),
+    sa.Index("trainings_by_model", "model", "created"),
+    sa.Index("trainings_by_state", "state"),
+)
+_version = sa.Table("deepaas_store", _metadata, sa.Column("version", sa.Integer, nullable=False))
+
+_ENDS = [state.value for state in State if state.is_end]
+
+
+class Store:
+    """The records of trainings.
+
+    Use it as a context manager: entering opens it, and makes its tables when they are missing.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._name = sa.make_url(url).render_as_string(hide_password=True)
+        self._engine: sa.Engine | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._engine = _engine(self.url)
+            self._prepare()
+        except SQLAlchemyError as error:
+            self.__exit__()
+            reason = str(getattr(error, "orig", None) or error)
+            raise StoreUnusable(
+                f"The store {self._name} cannot be used: {reason}. It was left as it is. "
+                "Mend it, move it away, or name another with --store."
+            ) from error
+        except StoreUnusable:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._engine:
+            self._engine.dispose()
+            self._engine = None
+
+    def add(self, training: Training) -> None:
+        """Keep a new record."""
+        with self._begin() as connection:
+            connection.execute(_trainings.insert().values(_row(training)))
+
+    def get(self, uuid: str) -> Training | None:
+        """Return a record, if there is one."""
+        return next(iter(self._select(_trainings.c.uuid == uuid)), None)
+
+    def of_model(self, model: str) -> list[Training]:
+        """Return the records of a model, oldest first."""
+        return self._select(_trainings.c.model == model)
+
+    def unfinished(self) -> list[Training]:
+        """Return the records that have not come to an end, oldest first."""
+        return self._select(_trainings.c.state.not_in(_ENDS))
+
+    def change(self, uuid: str, state: State, *, only_from: State | None = None, **values: Any) -> bool:
+        """Put a training into `state` and set `values`; say whether that was done.
+
+        Nothing is done to a training that has come to an end, or that is not in the state `only_from`.
+        This is the one place where that is decided, whoever asks.
+        """
+        allowed = _trainings.c.state.not_in(_ENDS)
+        if only_from:
+            allowed = _trainings.c.state == only_from.value
+        statement = sa.update(_trainings).where(_trainings.c.uuid == uuid, allowed)
+        with self._begin() as connection:
+            result = connection.execute(statement.values(state=state.value, **values))
+            return result.rowcount == 1
+
+    def _select(self, condition: sa.ColumnElement[bool]) -> list[Training]:
+        query = sa.select(_trainings).where(condition).order_by(_trainings.c.created, _trainings.c.uuid)
+        with self._begin() as connection:
+            return [_training(row) for row in connection.execute(query).mappings()]
+
+    def _begin(self) -> Any:
+        assert self._engine is not None, "the store is not open"
+        return self._engine.begin()
+
+    def _prepare(self) -> None:
+        with self._begin() as connection:
+            _metadata.create_all(connection)
+            found = connection.scalar(sa.select(_version.c.version))
+            if found is None:
+                connection.execute(_version.insert().values(version=VERSION))
+        if found is not None and found > VERSION:
+            raise StoreUnusable(
+                f"The store {self._name} was made by a newer version of this program (its format is "
+                f"{found}, this program writes {VERSION}). It was left as it is. Upgrade deepaas, or name "
+                "another store with --store."
+            )
+
+
+def sqlite_url(folder: Path) -> str:
+    """Return the URL of the SQLite store in a folder."""
+    return f"sqlite:///{folder / 'trainings.sqlite'}"
+
+
+def _engine(url: str) -> sa.Engine:
+    engine = sa.create_engine(url, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    """Let readers go on while somebody writes, and writers wait for each other."""
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.close()
+
+
+def _row(training: Training) -> dict[str, Any]:
+    return {field.name: getattr(training, field.name) for field in dataclasses.fields(training)} | {
+        "state": training.state.value
+    }
+
+
+def _training(row: Mapping[str, Any]) -> Training:
+    return Training(**{**row, "state": State(row["state"])})

@@ -1,0 +1,104 @@
+"""What a training is: its states, its record, and what the record shows.
+
+It must not know where records are kept, nor how a training is run.
+"""
+
+import dataclasses
+import datetime
+import enum
+from typing import Any
+
+
+class State(enum.StrEnum):
+    """The life of a training, in order; the last four are ends."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+    @property
+    def is_end(self) -> bool:
+        """Say whether a training in this state will never change again."""
+        return self in _STATUS_OF_END
+
+    @property
+    def status(self) -> str:
+        """The state as the four words that clients of the V2 API know."""
+        return _STATUS_OF_END.get(self, "running")
+
+
+_STATUS_OF_END = {
+    State.DONE: "done",
+    State.ERROR: "error",
+    State.CANCELLED: "cancelled",
+    State.LOST: "error",
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """The record of one run of `train`. Times are seconds since the epoch.
+
+    `server` names the server that answers for the training; `pid` and `pid_started` together name its
+    process, since ids are used again. `output` is what `train` returned, as JSON values.
+    """
+
+    uuid: str
+    model: str
+    created: float
+    arguments: dict[str, Any]
+    server: str
+    host: str
+    state: State = State.QUEUED
+    pid: int | None = None
+    pid_started: float | None = None
+    started: float | None = None
+    finished: float | None = None
+    output: Any = None
+    message: str | None = None
+    traceback: str | None = None
+    exit: str | None = None
+
+    def as_v2(self) -> dict[str, Any]:
+        """Return the record as clients of the V2 API read it, with the finer `state` beside `status`."""
+        shown: dict[str, Any] = {
+            "uuid": self.uuid,
+            "date": _date(self.created),
+            "args": self.arguments,
+            "status": self.state.status,
+            "state": self.state.value,
+        }
+        if self.state is State.DONE:
+            shown["result"] = self.result()
+        if self.message is not None:
+            shown["message"] = self.message
+        return shown | self._details()
+
+    def result(self) -> dict[str, Any]:
+        """Return what a finished training came to."""
+        assert self.finished is not None
+        return {
+            "output": self.output,
+            "finish_date": _date(self.finished),
+            "duration": _duration(self.finished - (self.started or self.created)),
+        }
+
+    def _details(self) -> dict[str, Any]:
+        details = {"traceback": self.traceback, "exit": self.exit}
+        return {name: value for name, value in details.items() if value is not None}
+
+
+def _date(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S.%f")  # noqa: DTZ006 - 2.6's
+
+
+def _duration(seconds: float) -> str:
+    """Return ``H:MM:SS.ffffff``."""
+    minutes, rest = divmod(max(0.0, seconds), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{rest:09.6f}"
