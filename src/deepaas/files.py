@@ -20,7 +20,7 @@ class Scratch:
     Use it as an asynchronous context manager: leaving removes the folder and all that is in it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
         self._numbers = itertools.count()
         self._may_exist = False
@@ -34,9 +34,10 @@ class Scratch:
 
     def new_file(self, original_filename: str) -> Path:
         """Return the path of a file yet to be written, with the suffix of the name it came under."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        folder = Path(self.path)
+        folder.mkdir(parents=True, exist_ok=True)
         self._may_exist = True
-        return self.path / f"{next(self._numbers)}{safe_suffix(original_filename)}"
+        return folder / f"{next(self._numbers)}{safe_suffix(original_filename)}"
 
     def keep(self) -> None:
         """Let the folder be when the context is left."""
@@ -55,10 +56,10 @@ class ScratchSpace:
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._root: Path | None = None
+        self._root: str | None = None
 
     def __enter__(self) -> Self:
-        self._root = Path(tempfile.mkdtemp(prefix="deepaas-"))
+        self._root = tempfile.mkdtemp(prefix="deepaas-")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,7 +70,7 @@ class ScratchSpace:
     def folder(self) -> Scratch:
         """Return the folder for one more request."""
         assert self._root is not None, "the scratch space is not open"
-        return Scratch(self._root / str(next(self._numbers)))
+        return Scratch(f"{self._root}/{next(self._numbers)}")
 
 
 def safe_suffix(filename: str) -> str:

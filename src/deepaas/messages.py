@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-_LENGTH = struct.Struct("!Q")
+_HEADER = struct.Struct("!QQ")
 
 
 class Start(NamedTuple):
@@ -40,7 +40,6 @@ class Call(NamedTuple):
     `scratch` is the folder of the request's files; it may not exist yet.
     """
 
-    id: int
     function: str
     arguments: dict[str, Any]
     validated: bool
@@ -67,38 +66,68 @@ class Failed(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """The end of the call `id`: what came of it, and the seconds it took in the process."""
+    """The end of a call: what came of it, and the seconds it took in the process."""
 
-    id: int
     outcome: Body | Failed
     seconds: float
 
 
-def pack(message: object) -> bytes:
-    """Return `message` as one frame. Raise whatever `pickle` raises for values it cannot carry."""
-    payload = pickle.dumps(message, protocol=5)
-    return _LENGTH.pack(len(payload)) + payload
+_KINDS = (Start, Ready, Call, Body, Failed, Reply)
+_NUMBER_OF = {kind: number for number, kind in enumerate(_KINDS)}
+_REPLY = _NUMBER_OF[Reply]
 
 
-class Unpacker:
-    """Turns a stream of bytes, however it was cut, back into messages."""
+def encode(message: object) -> bytes:
+    """Return `message` as bytes. Raise whatever `pickle` raises for values that it cannot carry.
+
+    A message goes as a plain tuple behind the number of its kind, which takes a quarter of the time that
+    naming its class would.
+    """
+    if isinstance(message, Reply):
+        outcome = message.outcome
+        plain = (_REPLY, message.seconds, _NUMBER_OF[type(outcome)], *outcome)
+    else:
+        plain = (_NUMBER_OF[type(message)], *message)  # type: ignore[call-overload]  # a named tuple of ours
+    return pickle.dumps(plain, protocol=5)
+
+
+def decode(content: bytes | memoryview) -> Any:
+    """Return the message that `encode` made bytes of."""
+    number, *fields = pickle.loads(content)  # noqa: S301 - our own processes
+    if number == _REPLY:
+        seconds, kind, *outcome = fields
+        return Reply(_KINDS[kind](*outcome), seconds)
+    return _KINDS[number](*fields)
+
+
+def frame(content: bytes, call_id: int = 0) -> bytes:
+    """Return an encoded message as it goes through a pipe: behind its length and the call it is about."""
+    return _HEADER.pack(len(content), call_id) + content
+
+
+class Unframer:
+    """Turns a stream of bytes, however it was cut, back into messages and the calls they are about."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._rest = bytearray()
 
-    def feed(self, chunk: bytes) -> Iterator[Any]:
-        """Add `chunk` and yield every message that is complete."""
-        buffer = self._buffer
-        buffer += chunk
+    def feed(self, chunk: bytes) -> Iterator[tuple[int, Any]]:
+        """Add `chunk` and yield the call's id and the message for every frame that is complete.
+
+        All must be taken before the next chunk is fed.
+        """
+        stream: bytes | bytearray = chunk
+        if self._rest:
+            self._rest += chunk
+            stream = self._rest
+        view = memoryview(stream)
         offset = 0
-        while len(buffer) - offset >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(buffer, offset)
-            end = offset + _LENGTH.size + length
-            if end > len(buffer):
+        while len(stream) - offset >= _HEADER.size:
+            length, call_id = _HEADER.unpack_from(stream, offset)
+            begin = offset + _HEADER.size
+            if begin + length > len(stream):
                 break
-            with memoryview(buffer) as view:
-                message = pickle.loads(view[offset + _LENGTH.size : end])  # noqa: S301 - our own processes
-            offset = end
-            yield message
-        if offset:
-            del buffer[:offset]
+            offset = begin + length
+            yield call_id, decode(view[begin:offset])
+        if offset or stream is chunk:
+            self._rest = bytearray(view[offset:])

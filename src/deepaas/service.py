@@ -8,18 +8,17 @@ import contextlib
 import logging
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 import platformdirs
 
-from deepaas.errors import ModelBroken, ModelNotFound, ModelUnavailable, PredictionFailed, SettingsError
+from deepaas.errors import ModelBroken, ModelNotFound, PredictionFailed, SettingsError
 from deepaas.files import Scratch, ScratchSpace
 from deepaas.log import request_id, with_trace
-from deepaas.messages import Body, Call, Failed, Start
+from deepaas.messages import Body, Call, Failed, Start, encode
 from deepaas.model import loading, output
-from deepaas.model.arguments import Arguments
 from deepaas.model.model import Model
 from deepaas.model.v2.wrapper import UploadedFile
 from deepaas.settings import Settings
@@ -29,7 +28,6 @@ from deepaas.trainings.training import Training
 from deepaas.workers.pool import Pool
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 
 class Draft(NamedTuple):
@@ -68,19 +66,9 @@ class ServedModel:
         """
         self.model.function("predict")
         assert self._pool is not None
-        pool = self._pool
-
-        def run(arguments: dict[str, Any], *, validated: bool) -> Awaitable[Body | Failed]:
-            return pool.run(
-                "predict",
-                arguments,
-                validated=validated,
-                media_type=media_type,
-                scratch=str(scratch.path),
-                request_id=request_id.get(),
-            )
-
-        outcome = await _carried(run, self.model.predict_arguments, raw)
+        arguments = self.model.predict_arguments.validate(raw)
+        call = Call("predict", arguments, True, media_type, scratch.path, request_id.get())  # noqa: FBT003
+        outcome = await self._pool.run(_encoded(call, raw))
         if isinstance(outcome, Failed):
             scratch.note_use()
             raise PredictionFailed(outcome.message, status=outcome.status, detail=outcome.traceback)
@@ -91,21 +79,15 @@ class ServedModel:
     def draft_training(self) -> Draft:
         """Return the id and the folder for a new training."""
         identity = uuid.uuid4().hex
-        return Draft(identity, Scratch(self._runner.folder(self.name, identity)))
+        return Draft(identity, Scratch(str(self._runner.folder(self.name, identity))))
 
     async def train(self, draft: Draft, raw: Mapping[str, Any]) -> Training:
         """Start a training with raw arguments. Raise `InvalidArguments` or `NotImplementedByModel`."""
         self.model.function("train")
-        shown: dict[str, Any] = {}
-
-        def submit(arguments: dict[str, Any], *, validated: bool) -> Awaitable[Training]:
-            folder = str(draft.scratch.path)
-            call = Call(0, "train", arguments, validated, None, folder, request_id.get())
-            shown.update(shown or _shown(arguments))
-            return self._runner.submit(draft.uuid, self._start, call, shown)
-
+        arguments = self.model.train_arguments.validate(raw)
         draft.scratch.note_use()
-        training = await _carried(submit, self.model.train_arguments, raw)
+        call = Call("train", arguments, True, None, draft.scratch.path, request_id.get())  # noqa: FBT003
+        training = await self._runner.submit(draft.uuid, self._start, _encoded(call, raw), _shown(arguments))
         draft.scratch.keep()
         return training
 
@@ -177,16 +159,13 @@ def build_service(settings: Settings, on_output: Callable[[bytes], None] | None 
     return Service(served, runner, ScratchSpace())
 
 
-async def _carried(send: Callable[..., Awaitable[_T]], arguments: Arguments, raw: Mapping[str, Any]) -> _T:
-    """Validate arguments and send them; as they came, when what they became cannot be pickled."""
-    validated = arguments.validate(raw)
+def _encoded(call: Call, raw: Mapping[str, Any]) -> bytes:
+    """Return the call as bytes; with raw arguments, when what they became cannot be pickled."""
     try:
-        return await send(validated, validated=True)
-    except ModelUnavailable:
-        raise
+        return encode(call)
     except Exception as error:  # noqa: BLE001 - the author's values may refuse to be pickled in any way
         _log.debug("The arguments are validated once more where they are used: %s", error)
-        return await send(dict(raw), validated=False)
+        return encode(call._replace(arguments=dict(raw), validated=False))
 
 
 def _load_all(targets: Mapping[str, str]) -> list[Model]:

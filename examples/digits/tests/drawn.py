@@ -6,6 +6,7 @@
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -14,6 +15,15 @@ Point = tuple[float, float]
 
 BLACK: Colour = (0, 0, 0)
 WHITE: Colour = (255, 255, 255)
+
+
+class Look(NamedTuple):
+    """The colours of a picture and Pillow's mode for it; no paper leaves the ground transparent."""
+
+    ink: Colour = BLACK
+    paper: Colour | None = WHITE
+    mode: str = "RGB"
+
 
 # A digit is one or more strokes; a stroke is the points that lead the pen, x to the right and y downwards,
 # within 0..1. The pen rounds the corners between them.
@@ -91,10 +101,9 @@ def write_digit(digit: int, size: tuple[int, int], pen: float = 0.08, slant: flo
     return mask
 
 
-def paint(
-    mask: Image.Image, ink: Colour = BLACK, paper: Colour | None = WHITE, mode: str = "RGB"
-) -> Image.Image:
-    """Return a picture of ``mode`` with ``ink`` on ``paper``; no paper leaves the ground transparent."""
+def paint(mask: Image.Image, look: Look | None = None) -> Image.Image:
+    """Return the picture that ``mask`` gives in this look; black on white if none is named."""
+    ink, paper, mode = look or Look()
     if paper is None:
         picture = Image.new("RGBA", mask.size, (*ink, 0))
         picture.putalpha(mask)
@@ -116,6 +125,5 @@ def _rounded(points: list[Point], times: int = 3) -> list[Point]:
 
 
 if __name__ == "__main__":
-    paint(write_digit(3, (200, 200), slant=0.1), ink=(24, 36, 92), paper=(250, 248, 240)).save(
-        Path(sys.argv[1])
-    )
+    navy_on_cream = Look((24, 36, 92), (250, 248, 240))
+    paint(write_digit(3, (200, 200), slant=0.1), navy_on_cream).save(Path(sys.argv[1]))

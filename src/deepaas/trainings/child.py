@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from deepaas import log
-from deepaas.messages import Call, Start, Unpacker
+from deepaas.messages import Call, Start, Unframer
 from deepaas.model import output
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
@@ -33,7 +33,7 @@ def run(uuid: str, folder: Path, store: Store) -> None:
     if not store.change(uuid, State.RUNNING, only_from=State.STARTING, **now):
         return
     try:
-        end = {"state": State.DONE, "output": _train(Unpacker().feed((folder / JOB).read_bytes()))}
+        end = {"state": State.DONE, "output": _train(Unframer().feed((folder / JOB).read_bytes()))}
     except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
         found = failure(error)
         end = {"state": State.ERROR, "message": found.message, "traceback": found.traceback}
@@ -41,15 +41,17 @@ def run(uuid: str, folder: Path, store: Store) -> None:
     store.change(uuid, only_from=State.RUNNING, finished=time.time(), **end)
 
 
-def _train(job: Iterator[Any]) -> Any:
+def _train(job: Iterator[tuple[int, Any]]) -> Any:
     """Return what `train` returned, as JSON values."""
-    start: Start = next(job)
+    _, start = next(job)
+    assert isinstance(start, Start)
     sys.path[:] = start.python_path
     log.configure(start.log_level, stream=sys.stdout)
     model = Model.load(start.name, start.target)
     if start.warm:
         _warm(model)
-    call: Call = next(job)
+    _, call = next(job)
+    assert isinstance(call, Call)
     log.request_id.set(call.request_id)
     arguments = call.arguments if call.validated else model.train_arguments.validate(call.arguments)
     return output.record(model.function("train")(**arguments))

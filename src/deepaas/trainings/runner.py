@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 from deepaas.errors import TrainingNotFound
-from deepaas.messages import Call, Start, pack
+from deepaas.messages import Start, encode, frame
 from deepaas.spawn import exit_reason, kill_group, spawn
 from deepaas.trainings.child import JOB
 from deepaas.trainings.process import ProcessName
@@ -52,13 +52,12 @@ class Runner:
         """Return the folder of a training."""
         return self._folder / quote(model, safe=" ") / uuid
 
-    async def submit(self, uuid: str, start: Start, call: Call, shown: dict[str, Any]) -> Training:
+    async def submit(self, uuid: str, start: Start, call: bytes, shown: dict[str, Any]) -> Training:
         """Keep a new training and run it when its turn comes.
 
-        `shown` is what the record shows of the arguments. Raise what `pickle` raises when the arguments
-        cannot be carried.
+        `call` is encoded; `shown` is what the record shows of its arguments.
         """
-        job = pack(start) + pack(call)
+        job = frame(encode(start)) + frame(call)
         folder = self.folder(start.name, uuid)
         await asyncio.to_thread(_write_job, folder, job)
         training = Training(

@@ -12,7 +12,7 @@ from typing import Any
 
 from deepaas import log
 from deepaas.errors import DeepaasError
-from deepaas.messages import Body, Call, Failed, Ready, Reply, Start, Unpacker, pack
+from deepaas.messages import Body, Call, Failed, Ready, Reply, Start, Unframer, encode, frame
 from deepaas.model import output
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
@@ -31,18 +31,18 @@ class Connection:
         self._held: list[bytes] = []
         self._held_s = 0.0
 
-    def messages(self) -> Iterator[Any]:
-        """Yield what the server sends until it hangs up."""
-        unpacker = Unpacker()
+    def messages(self) -> Iterator[tuple[int, Any]]:
+        """Yield what the server sends, each with the id of its call, until the server hangs up."""
+        unframer = Unframer()
         while chunk := self._receive():
-            yield from unpacker.feed(chunk)
+            yield from unframer.feed(chunk)
 
-    def send(self, message: object, seconds: float = _HOLD_S) -> None:
+    def send(self, message: object, call_id: int = 0, seconds: float = _HOLD_S) -> None:
         """Send `message` soon: together with others when calls are so short that a write costs as much.
 
         `seconds` is the time that its call took.
         """
-        self._held.append(pack(message))
+        self._held.append(frame(encode(message), call_id))
         self._held_s += seconds
         if self._held_s >= _HOLD_S:
             self.flush()
@@ -76,7 +76,7 @@ class Answering:
             outcome = output.render(result, call.media_type, self._form, call.scratch)
         except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
             outcome = failure(error)
-        return Reply(call.id, outcome, time.perf_counter() - began)
+        return Reply(outcome, time.perf_counter() - began)
 
     def _arguments(self, call: Call) -> dict[str, Any]:
         if call.validated:
@@ -87,7 +87,8 @@ class Answering:
 def serve(connection: Connection, marker: Marker) -> None:
     """Do what the server says until it hangs up."""
     messages = connection.messages()
-    start: Start = next(messages)
+    _, start = next(messages)
+    assert isinstance(start, Start)
     sys.path[:] = start.python_path
     log.configure(start.log_level, file=start.log_file)
     try:
@@ -99,11 +100,11 @@ def serve(connection: Connection, marker: Marker) -> None:
         connection.send(_start_failure(error))
         return
     connection.send(Ready())
-    for call in messages:
-        marker.set(call.id)
+    for call_id, call in messages:
+        marker.set(call_id)
         reply = answering.answer(call)
         marker.set(IDLE)
-        connection.send(reply, reply.seconds)
+        connection.send(reply, call_id, reply.seconds)
 
 
 def _start_failure(error: BaseException) -> Failed:

@@ -8,10 +8,10 @@ import collections
 import itertools
 import logging
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
 from deepaas.errors import ModelUnavailable
-from deepaas.messages import Body, Call, Failed, Start, pack
+from deepaas.messages import Body, Failed, Start, frame
 from deepaas.workers.process import Pending, State, Worker
 
 _LONG_CALL_S = 0.001
@@ -57,17 +57,15 @@ class Pool:
         await asyncio.gather(*self._keepers, return_exceptions=True)
         self._fail_waiting("The server is stopping.")
 
-    async def run(self, function: str, arguments: dict[str, Any], **call: Any) -> Body | Failed:
-        """Queue a call of `function` and return what came of it.
+    async def run(self, call: bytes) -> Body | Failed:
+        """Queue an encoded call and return what came of it.
 
-        `call` holds the other fields of a `Call`. Raise `ModelUnavailable` when there is no worker and none
-        could be started. Raise what `pickle` raises when the arguments cannot be carried.
+        Raise `ModelUnavailable` when there is no worker and none could be started.
         """
-        call_id = next(self._ids)
-        frame = pack(Call(call_id, function, arguments, **call))
-        pending = Pending(call_id, frame, asyncio.get_running_loop().create_future())
         if self._cause:
             raise ModelUnavailable(self._cause)
+        call_id = next(self._ids)
+        pending = Pending(call_id, frame(call, call_id), asyncio.get_running_loop().create_future())
         self._waiting.append(pending)
         self._dispatch()
         return await pending.outcome

@@ -13,7 +13,7 @@ from typing import Any
 
 from deepaas.errors import ModelUnavailable
 from deepaas.log import with_trace
-from deepaas.messages import Body, Failed, Ready, Reply, Start, Unpacker, pack
+from deepaas.messages import Body, Failed, Ready, Reply, Start, Unframer, encode, frame
 from deepaas.spawn import end, exit_reason, kill_group, spawn
 from deepaas.workers.marker import Marker
 
@@ -58,7 +58,7 @@ class Worker(asyncio.Protocol):
         self._start = start
         self._on_reply = on_reply
         self._on_output = on_output
-        self._unpacker = Unpacker()
+        self._unframer = Unframer()
         self._outgoing: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self._started: asyncio.Future[Ready | Failed] = self._loop.create_future()
@@ -143,9 +143,9 @@ class Worker(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what the process sent."""
-        for message in self._unpacker.feed(data):
+        for call_id, message in self._unframer.feed(data):
             if isinstance(message, Reply):
-                pending = self.held.pop(message.id)
+                pending = self.held.pop(call_id)
                 if not pending.outcome.done():
                     pending.outcome.set_result(message.outcome)
                 self._on_reply(message.seconds)
@@ -173,7 +173,7 @@ class Worker(asyncio.Protocol):
         if self._on_output:
             self._tasks.append(asyncio.create_task(self._read_output(self._on_output)))
         self._transport, _ = await self._loop.create_connection(lambda: self, sock=ours)
-        self._transport.write(pack(self._start))
+        self._transport.write(frame(encode(self._start)))
 
     async def _exited(self) -> int:
         assert self._process is not None

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
 Ink = NDArray[np.floating[Any]]
-"""How much of each pixel is ink, 0 to 1."""
+"""How much of each pixel or cell is ink, 0 to 1."""
+Levels = NDArray[np.uint8]
 
 GRID_CELLS = 8
-# Those that cameras, browsers and drawing programs write. Pillow reads more, some of them by running programs.
+# What cameras, browsers and drawing programs write. Pillow reads more, some of it by running programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 64_000_000
 # A digit needs a few dozen pixels; more only cost time.
@@ -90,7 +91,7 @@ def ink_of(picture: Image.Image) -> Ink:
             "The picture is blank; draw one digit that stands out from its background."
         )
     threshold = _threshold(distance)
-    ink: Ink = np.clip(distance / threshold - 0.5, 0, 1)
+    ink: Ink = np.clip(distance / np.float32(threshold) - np.float32(0.5), 0, 1)
     return ink
 
 
@@ -129,24 +130,29 @@ def _composite(picture: Image.Image, paper: str) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", picture.size, paper), picture).convert("RGB")
 
 
-def _distance_from_paper(picture: Image.Image) -> Ink:
+def _distance_from_paper(picture: Image.Image) -> Levels:
     """Return how far each pixel is from the colour of the border, 0 to 255.
 
     Taken over all three colours, so that red on green counts as much as black on white, either way round.
     """
-    levels = np.asarray(picture, dtype=np.float32)
+    levels = np.asarray(picture, dtype=np.int16)
     border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
-    distance: Ink = np.abs(levels - np.median(border, axis=0)).max(axis=2)
+    paper = np.median(border, axis=0).astype(np.int16)
+    distance: Levels = np.abs(levels - paper).max(axis=2).astype(np.uint8)
     return distance
 
 
-def _threshold(distance: Ink) -> float:
+def _threshold(distance: Levels) -> float:
     """Return the level halfway between the mean of the paper and the mean of the ink."""
-    level = float(distance.max()) / 2
+    pixels = np.bincount(distance.ravel(), minlength=256)
+    levels = np.arange(256)
+    threshold = float(distance.max()) / 2
+    # Each mean depends on the threshold; this settles within a few rounds.
     for _ in range(10):
-        ink = distance > level
-        level = float(distance[ink].mean() + distance[~ink].mean()) / 2
-    return level
+        ink = levels > threshold
+        means = (np.average(levels[part], weights=pixels[part]) for part in (ink, ~ink))
+        threshold = float(sum(means)) / 2
+    return threshold
 
 
 def _box(ink: Ink) -> Ink:

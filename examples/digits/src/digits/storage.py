@@ -53,13 +53,13 @@ def current() -> Stored:
     """
     path = model_path()
     try:
-        return _read(path, _file_identity(path))
+        return _remember(path, _file_identity(path))
     except FileNotFoundError:
         log.info("No model file at %s yet: fitting one with the default hyperparameters.", path)
     except UnusableFileError as reason:
         log.warning("The model file %s can't be used: %s. Fitting a new one.", path, reason)
     save(fit(Hyperparameters(), _log_epoch), path)
-    return _read(path, _file_identity(path))
+    return _remember(path, _file_identity(path))
 
 
 def save(fitted: Fit, path: Path) -> str:
@@ -80,6 +80,17 @@ def save(fitted: Fit, path: Path) -> str:
     return _version(content)
 
 
+def read(path: Path) -> Stored:
+    """Read a model file. Raises ``FileNotFoundError`` and ``UnusableFileError``."""
+    content = path.read_bytes()
+    try:
+        # Weights only: nothing in the file is ever run, as in a pickle it could be.
+        with np.load(io.BytesIO(content), allow_pickle=False) as entries:
+            return Stored(_network_of(entries), _version(content))
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise UnusableFileError(str(error)) from error
+
+
 def _content(fitted: Fit) -> bytes:
     content = io.BytesIO()
     np.savez(
@@ -97,23 +108,16 @@ def _version(content: bytes) -> str:
     return sha256(content).hexdigest()[:12]
 
 
+# The worker's memory of the file. The identity is part of the key, so a replaced file is read anew.
+@lru_cache(maxsize=1)
+def _remember(path: Path, _identity: tuple[int, int, int]) -> Stored:
+    return read(path)
+
+
 def _file_identity(path: Path) -> tuple[int, int, int]:
     """Return what changes whenever the file is replaced."""
     status = path.stat()
     return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-# The worker's memory of the file. The identity is part of the key, so a replaced file is read anew.
-@lru_cache(maxsize=1)
-def _read(path: Path, _identity: tuple[int, int, int]) -> Stored:
-    """Read a model file. Raises ``FileNotFoundError`` and ``UnusableFileError``."""
-    content = path.read_bytes()
-    try:
-        # Weights only: nothing in the file is ever run, as in a pickle it could be.
-        with np.load(io.BytesIO(content), allow_pickle=False) as entries:
-            return Stored(_network_of(entries), _version(content))
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise UnusableFileError(str(error)) from error
 
 
 def _network_of(entries: "np.lib.npyio.NpzFile") -> Network:

@@ -1,0 +1,49 @@
+"""Servers and clients that tests share."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from serving import Gate, Server, serving
+
+HEALTHY = {
+    path.stem.replace("_", "-"): f"models.{path.stem}"
+    for path in sorted((Path(__file__).parent / "models").glob("*.py"))
+    if "no entry point" not in path.read_text()
+}
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server of every ten-line model that can be imported, with all options left alone."""
+    with serving(tmp_path_factory.mktemp("server"), models=HEALTHY) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> Iterator[httpx.Client]:
+    """Return a client of the server of every model."""
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Return what starts a server of the test's own: `start(*flags, models={name: target})`."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*flags: str, **options: Any) -> Server:
+            return stack.enter_context(serving(tmp_path, *flags, **options))
+
+        yield start
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """Return a place where model code waits for the test."""
+    with Gate() as gate:
+        yield gate
