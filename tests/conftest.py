@@ -10,11 +10,15 @@ import pytest
 
 from serving import Gate, Server, serving
 
-HEALTHY = {
-    path.stem.replace("_", "-"): f"models.{path.stem}"
-    for path in sorted((Path(__file__).parent / "models").glob("*.py"))
-    if "no entry point" not in path.read_text()
+MODULES = sorted(path.stem for path in (Path(__file__).parent / "models").glob("*.py"))
+OBJECTS = {
+    "a_class": "models.as_class:Model",
+    "an_object": "models.as_class:an_object",
+    "abstract_class": "models.abstract:Model",
+    "without_default": "models.negotiated:WithoutDefault",
+    "anything": "models.negotiated:Anything",
 }
+HEALTHY = {name: f"models.{name}" for name in MODULES} | OBJECTS
 
 
 @pytest.fixture(scope="session")

@@ -182,7 +182,7 @@ def _command(folder: Path, flags: tuple[str, ...]) -> list[str]:
 
 
 class Gate:
-    """A place where model code waits until a test lets it go on: it connects here, and reads until the end."""
+    """A place where model code waits until a test lets it go on: it connects here and reads until the end."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))

@@ -21,12 +21,6 @@ class LineFormatter(logging.Formatter):
     default_msec_format = "%s.%03d"
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record's line, with the lines of its traceback, or of that of another process, below."""
-        line = super().format(record)
-        trace = getattr(record, "trace", "")
-        return "\n".join([line, *map(escape, trace.rstrip().split("\n"))]) if trace else line
-
-    def format(self, record: logging.LogRecord) -> str:
         """Return the line and the lines of its traceback, or below it of `extra={"trace": text}`, escaped."""
         lines = super().format(record).split("\n")
         lines += getattr(record, "trace", "").rstrip().splitlines()

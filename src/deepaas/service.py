@@ -177,7 +177,7 @@ def _load_all(targets: Mapping[str, str]) -> list[Model]:
         except ModelBroken as error:
             problem = error
             if len(targets) > 1:
-                _log.error("The model %r is left out: %s", name, error, extra=with_trace(error.detail))  # noqa: TRY400
+                _log.error("The model %r is left out: %s", name, error, extra=with_trace(error.detail))
     if problem and not models:
         raise problem
     return models
@@ -224,6 +224,4 @@ def _runner(settings: Settings) -> Runner:
             f"The state folder {folder} cannot be written ({error.strerror}): name another with --state-dir."
         ) from error
     store = Store(settings.store or sqlite_url(folder))
-    return Runner(
-        store, folder, at_a_time=settings.train_workers, cancel_grace_s=settings.cancel_grace
-    )
+    return Runner(store, folder, at_a_time=settings.train_workers, cancel_grace_s=settings.cancel_grace)

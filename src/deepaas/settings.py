@@ -136,7 +136,8 @@ class Settings:
         "", "Folder of trainings and of what they leave; without it, the user's state folder."
     )
     store: str = option(
-        "", "Database of the trainings' records, as an SQLAlchemy URL; without it, SQLite in the state folder."
+        "",
+        "Database of the trainings' records, as an SQLAlchemy URL; without it, SQLite in the state folder.",
     )
     train_workers: int = option(1, "Number of trainings that run at a time; more wait.", minimum=1)
     cancel_grace: float = option(

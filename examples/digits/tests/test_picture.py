@@ -28,10 +28,11 @@ LOOKS = [
     Look(WHITE, None, "LA"),
     Look(RED, None, "RGBA"),
 ]
+# Big pictures take longer, and their colours are told apart by the same code: some will do.
+CASES = [(size, look) for look in LOOKS for size in SIZES if size[0] <= 200 or look in LOOKS[1::4]]
 
 
-@pytest.mark.parametrize("size", SIZES, ids="{0[0]}x{0[1]}".format)
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize(("size", "look"), CASES)
 def test_typed_digits_are_recognised(
     default_fit: Fit, tmp_path: Path, size: tuple[int, int], look: Look
 ) -> None:
@@ -40,8 +41,7 @@ def test_typed_digits_are_recognised(
     assert recognised(default_fit, pictures, tmp_path) >= 9
 
 
-@pytest.mark.parametrize("size", SIZES, ids="{0[0]}x{0[1]}".format)
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize(("size", "look"), CASES)
 def test_written_digits_are_recognised(
     default_fit: Fit, tmp_path: Path, size: tuple[int, int], look: Look
 ) -> None:

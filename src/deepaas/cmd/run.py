@@ -56,7 +56,8 @@ def _stop_on_signals() -> asyncio.Event:
 
 def _warn_about_several(service: Service) -> None:
     if len(service.models) > 1:
-        message = f"Serving several models at once is deprecated: choose one of {', '.join(service.models)} with --model-name."
+        names = ", ".join(service.models)
+        message = f"Serving several models at once is deprecated: choose one of {names} with --model-name."
         warnings.warn(message, DeprecationWarning, stacklevel=2)
         _log.warning("%s", message)
 

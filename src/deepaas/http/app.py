@@ -49,13 +49,16 @@ def bind(settings: Settings) -> socket.socket:
 @contextlib.asynccontextmanager
 async def listening(app: web.Application, taken: socket.socket) -> AsyncIterator[None]:
     """Accept connections while the context lasts; on leaving, answer what is being answered."""
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app)
     await runner.setup()
-    assert runner.server is not None
+    connections = runner.server
+    assert connections is not None
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: _Connection(runner.server, loop=loop, access_log=None), sock=taken, backlog=_BACKLOG
-    )
+
+    def connection() -> _Connection:
+        return _Connection(connections, loop=loop, access_log=None)  # type: ignore[arg-type]  # None is none
+
+    server = await loop.create_server(connection, sock=taken, backlog=_BACKLOG)
     try:
         yield
     finally:
@@ -67,7 +70,11 @@ class _Connection(RequestHandler):
     """A connection whose unreadable requests are answered with JSON, like everything else."""
 
     def handle_error(
-        self, request: Any, status: int = 500, exc: BaseException | None = None, message: str | None = None
+        self,
+        request: Any,  # noqa: ARG002 - aiohttp's signature
+        status: int = 500,
+        exc: BaseException | None = None,  # noqa: ARG002 - aiohttp's signature
+        message: str | None = None,
     ) -> web.StreamResponse:
         """Return the answer to what aiohttp could not read."""
         response = json_response({"message": (message or "The request cannot be read.").strip()}, status)

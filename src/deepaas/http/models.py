@@ -7,7 +7,6 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 
 from deepaas.errors import NotServed
-from deepaas.files import Scratch
 from deepaas.http.errors import REQUEST_ID, json_response
 from deepaas.http.keys import SERVICE, SETTINGS
 from deepaas.http.negotiation import choose
@@ -47,7 +46,7 @@ async def predict(request: web.Request) -> web.StreamResponse:
                 accepted = ",".join(request.headers.getall(hdrs.ACCEPT, []))
                 media_type = raw["accept"] = choose(accepted, accept.choices, accept.default)
         body = await model.predict(raw, media_type, scratch)
-        return await _send(request, body, scratch)
+        return await _send(request, body)
 
 
 def named(request: web.Request) -> ServedModel:
@@ -62,8 +61,8 @@ async def _describe(request: web.Request, served: ServedModel) -> dict[str, Any]
     return {"id": said["id"], "name": said["name"], "links": [{"rel": "self", "href": href}]} | said
 
 
-async def _send(request: web.Request, body: Body, scratch: Scratch) -> web.StreamResponse:
-    """Return the answer; a file is sent before its scratch folder goes."""
+async def _send(request: web.Request, body: Body) -> web.StreamResponse:
+    """Return the answer; a file is sent at once, before its scratch folder goes."""
     headers = {hdrs.CONTENT_TYPE: body.media_type}
     if body.filename:
         headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{quote(body.filename, safe='')}"

@@ -38,7 +38,7 @@ class _Document:
     """What the two versions share: the routes, and apispec for what fields say."""
 
     def __init__(self, openapi_version: str) -> None:
-        plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)
+        plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)  # type: ignore[arg-type]  # None is allowed
         title, release = "DEEPaaS", version("deepaas")
         info = {"description": _DESCRIPTION}
         self.spec = APISpec(title, release, openapi_version, plugins=[plugin], info=info)
@@ -95,7 +95,7 @@ class _Document:
 
     def response_schema(self, schema: marshmallow.Schema | None) -> dict[str, Any]:
         if schema is not None:
-            return self._converter.schema2jsonschema(schema)  # type: ignore[no-any-return]  # apispec: Any
+            return dict(self._converter.schema2jsonschema(schema))  # type: ignore[no-untyped-call]  # apispec's
         return {
             "type": "object",
             "properties": {
@@ -199,7 +199,8 @@ class _OpenApi(_Document):
         accept = model.predict_arguments.accept or Accept((_JSON,), _JSON)
         json_schema = {"$ref": f"#/components/schemas/{response}"}
         content = {
-            choice: {"schema": json_schema if choice == _JSON else {}} for choice in accept.choices or (_JSON,)
+            choice: {"schema": json_schema if choice == _JSON else {}}
+            for choice in accept.choices or (_JSON,)
         }
         answers = {"200": {"description": "The prediction", "content": content}}
         return {"responses": answers | {"default": self.error_response()}}

@@ -88,7 +88,7 @@ def _json(body: bytes) -> dict[str, Any]:
 
 
 class _Multipart:
-    """One multipart body: texts are kept, files of file arguments are written to disk, the rest is dropped."""
+    """One multipart body: texts are kept, files are written to disk, the rest is dropped."""
 
     def __init__(self, arguments: Arguments, scratch: Scratch) -> None:
         self._arguments = arguments

@@ -3,6 +3,7 @@
 It must not know HTTP: a request reaches it as plain mappings.
 """
 
+import copy
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -47,6 +48,7 @@ class Arguments:
         self._field_of = {self._key_of[name]: field for name, field in self.fields.items()}
         self._headers = [key for key, field in self._field_of.items() if location_of(field) == "headers"]
         self._files = [key for key, field in self._field_of.items() if is_file(field)]
+        self._single_texts = {key for key, field in self._field_of.items() if _is_single_text(field)}
         self._schema, self._inner_names = _schema_of(self.fields)
 
     @property
@@ -72,7 +74,8 @@ class Arguments:
             for key in source:
                 field = self._field_of.get(key)
                 if field is not None:
-                    found[key] = _from_texts(field, source[key])
+                    values = source[key]
+                    found[key] = values[0] if key in self._single_texts else _from_texts(field, values)
         for key in self._headers:
             found.pop(key, None)
             if key in given.headers:
@@ -86,7 +89,7 @@ class Arguments:
         try:
             arguments = self._schema.load(raw, unknown=marshmallow.EXCLUDE)
         except marshmallow.ValidationError as error:
-            problems.update(error.normalized_messages())
+            problems.update(error.normalized_messages())  # type: ignore[no-untyped-call]  # marshmallow's
         for key in self._files:
             if key in raw and not _holds_files(raw[key]):
                 problems[key] = [_NOT_A_FILE]
@@ -147,7 +150,7 @@ def _prepared(field: Field, data_key: str | None) -> Field:
 
 
 def _copy_with(field: Field, data_key: str) -> Field:
-    copied: Field = field.__deepcopy__({})
+    copied = copy.copy(field)
     copied.data_key = data_key
     return copied
 
@@ -178,6 +181,10 @@ def _rules_of(field: Field) -> dict[str, Any]:
 def _holds_files(value: Any) -> bool:
     items: Iterable[Any] = value if isinstance(value, list) else [value]
     return all(item is None or isinstance(item, UploadedFile) for item in items)
+
+
+def _is_single_text(field: Field) -> bool:
+    return not (is_multiple(field) or isinstance(field, fields.Dict | fields.Nested))
 
 
 def _from_texts(field: Field, values: Sequence[Any]) -> Any:

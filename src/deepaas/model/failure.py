@@ -62,6 +62,5 @@ def _meant_http_error(error: BaseException) -> tuple[int, str] | None:
         made = frame.f_locals.get("self")
         is_constructor = frame.f_code.co_name == "__init__"
         if is_constructor and isinstance(made, Exception) and type(made).__module__.startswith("aiohttp."):
-            status = carried_status(made) or getattr(type(made), "status_code", 500)
-            return status, str(frame.f_locals.get("reason") or describe(error))
+            return carried_status(made) or 500, str(frame.f_locals.get("reason") or describe(error))
     return None

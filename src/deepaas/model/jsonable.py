@@ -3,7 +3,7 @@
 It must not know what the values are for.
 """
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import json
@@ -46,7 +46,7 @@ def _dumps_slowly(value: Any) -> bytes:
     )
 
 
-def _refuse(value: Any, reason: str) -> Any:
+def _refuse(_: Any, reason: str) -> Any:
     raise UnfitResponse(reason)
 
 
@@ -57,14 +57,16 @@ class _Plain:
         self._inexpressible = inexpressible
 
     def convert(self, value: Any, where: str, depth: int) -> Any:
-        if value is None or isinstance(value, str | bool | int) and not isinstance(value, enum.Enum):
+        if value is None or (isinstance(value, str | bool | int) and not isinstance(value, enum.Enum)):
             return value
         if isinstance(value, float):
             return self._number(float(value), where)
         if depth > _DEPTH_LIMIT:
             return self._inexpressible(value, f"{where} is nested too deeply, or contains itself")
         if isinstance(value, Mapping):
-            return {_key(key): self.convert(item, f"{where}[{key!r}]", depth + 1) for key, item in value.items()}
+            return {
+                _key(key): self.convert(item, f"{where}[{key!r}]", depth + 1) for key, item in value.items()
+            }
         if isinstance(value, list | tuple):
             return [self.convert(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
         try:
@@ -77,7 +79,7 @@ class _Plain:
         if math.isfinite(value):
             return value
         name = "NaN" if math.isnan(value) else "infinite"
-        return self._inexpressible(value, f"{where} is {name}, which JSON cannot express; return None instead")
+        return self._inexpressible(value, f"{where} is {name}, which JSON cannot express")
 
 
 def _key(key: Any) -> str:
@@ -100,9 +102,9 @@ def _plainer(value: Any) -> Any:
     match value:
         case enum.Enum():
             return value.value
-        case datetime.timedelta():
+        case dt.timedelta():
             return str(value)
-        case datetime.date() | datetime.time():
+        case dt.date() | dt.time():
             return value.isoformat()
         case uuid.UUID() | decimal.Decimal():
             return str(value)

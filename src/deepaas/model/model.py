@@ -86,12 +86,12 @@ class Model:
                 "name": self.name,
                 "description": "No metadata could be loaded: the model does not define get_metadata().",
             }
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the author's code may raise anything
             _log.exception("get_metadata() of the model %r failed", self.name)
             return self._no_metadata(f"get_metadata() failed with {describe(error)}")
         if not isinstance(said, Mapping):
             return self._no_metadata(f"get_metadata() returned {type(said).__name__}, not a dictionary")
-        return {"id": self.name, "name": self.name} | output.record(dict(said))
+        return {"id": self.name, "name": self.name, **output.record(dict(said))}
 
     def _no_metadata(self, reason: str) -> dict[str, Any]:
         return {"id": self.name, "name": self.name, "description": f"No metadata could be loaded: {reason}."}

@@ -111,7 +111,7 @@ def _from_value(value: Any, media_type: str, scratch: str) -> Body:
 
 def _from_returned_file(file: ReturnedFile, media_type: str | None, scratch: str) -> Body:
     if not file.filename:
-        raise UnfitResponse("predict() returned a ReturnedFile without a filename. Set it to the file's path.")
+        raise UnfitResponse("predict() returned a ReturnedFile without a filename. Set it to the path.")
     guess = mimetypes.guess_type(file.filename)[0] or "application/octet-stream"
     accepted = None if media_type == "*/*" else media_type
     body = _from_path(file.filename, file.content_type or accepted or guess, scratch)

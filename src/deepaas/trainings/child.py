@@ -37,7 +37,7 @@ def run(uuid: str, folder: Path, store: Store) -> None:
     except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
         found = failure(error)
         end = {"state": State.ERROR, "message": found.message, "traceback": found.traceback}
-        _log.error("The training failed", extra=log.with_trace(found.traceback))  # noqa: TRY400 - it has it
+        _log.error("The training failed", extra=log.with_trace(found.traceback))
     store.change(uuid, only_from=State.RUNNING, finished=time.time(), **end)
 
 
@@ -61,7 +61,7 @@ def _warm(model: Model) -> None:
     """Warm the model as for predictions; a training may be what makes that work again."""
     try:
         model.warm()
-    except Exception:
+    except Exception:  # noqa: BLE001 - the author's code may raise anything
         _log.exception("warm() of the model %r failed; training all the same", model.name)
 
 

@@ -99,13 +99,12 @@ class Store:
         Nothing is done to a training that has come to an end, or that is not in the state `only_from`.
         This is the one place where that is decided, whoever asks.
         """
-        allowed = _trainings.c.state.not_in(_ENDS)
-        if only_from:
-            allowed = _trainings.c.state == only_from.value
+        current = _trainings.c.state
+        allowed = current == only_from.value if only_from else current.not_in(_ENDS)
         statement = sa.update(_trainings).where(_trainings.c.uuid == uuid, allowed)
         with self._begin() as connection:
             result = connection.execute(statement.values(state=state.value, **values))
-            return result.rowcount == 1
+            return bool(result.rowcount == 1)
 
     def _select(self, condition: sa.ColumnElement[bool]) -> list[Training]:
         query = sa.select(_trainings).where(condition).order_by(_trainings.c.created, _trainings.c.uuid)

@@ -4,7 +4,7 @@ It must not know where records are kept, nor how a training is run.
 """
 
 import dataclasses
-import datetime
+import datetime as dt
 import enum
 from typing import Any
 
@@ -94,7 +94,7 @@ class Training:
 
 
 def _date(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S.%f")  # noqa: DTZ006 - 2.6's
+    return dt.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S.%f")  # noqa: DTZ006 - 2.6's
 
 
 def _duration(seconds: float) -> str:

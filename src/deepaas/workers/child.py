@@ -12,7 +12,7 @@ from typing import Any
 
 from deepaas import log
 from deepaas.errors import DeepaasError
-from deepaas.messages import Body, Call, Failed, Ready, Reply, Start, Unframer, encode, frame
+from deepaas.messages import Body, Call, Failed, Message, Ready, Reply, Start, Unframer, encode, frame
 from deepaas.model import output
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
@@ -37,7 +37,7 @@ class Connection:
         while chunk := self._receive():
             yield from unframer.feed(chunk)
 
-    def send(self, message: object, call_id: int = 0, seconds: float = _HOLD_S) -> None:
+    def send(self, message: Message, call_id: int = 0, seconds: float = _HOLD_S) -> None:
         """Send `message` soon: together with others when calls are so short that a write costs as much.
 
         `seconds` is the time that its call took.

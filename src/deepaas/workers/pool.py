@@ -28,9 +28,7 @@ class Pool:
     Use it as an asynchronous context manager: entering starts and warms the workers, leaving ends them.
     """
 
-    def __init__(
-        self, start: Start, workers: int, on_output: Callable[[bytes], None] | None = None
-    ) -> None:
+    def __init__(self, start: Start, workers: int, on_output: Callable[[bytes], None] | None = None) -> None:
         self._start = start
         self._size = workers
         self._on_output = on_output

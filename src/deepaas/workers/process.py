@@ -83,14 +83,17 @@ class Worker(asyncio.Protocol):
         await self._spawn()
         exited = asyncio.create_task(self._exited())
         self._tasks.append(exited)
-        await asyncio.wait({self._started, exited}, return_when=asyncio.FIRST_COMPLETED)
+        first: set[asyncio.Future[Any]] = {self._started, exited}
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         answer = self._started.result() if self._started.done() else None
         if isinstance(answer, Ready):
             self.state = State.READY
             return
         reason = exit_reason(await self.stop())
         if answer is None:
-            raise ModelUnavailable(f"The model '{self._start.name}' cannot be used: its worker {reason} while starting.")
+            raise ModelUnavailable(
+                f"The model '{self._start.name}' cannot be used: its worker {reason} while starting."
+            )
         trace = with_trace(answer.traceback)
         _log.error("The model %r could not be started", self._start.name, extra=trace)
         raise ModelUnavailable(f"The model '{self._start.name}' cannot be used: {answer.message}")
@@ -152,7 +155,7 @@ class Worker(asyncio.Protocol):
             elif not self._started.done():
                 self._started.set_result(message)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         """Take a closed pipe for a dead process, and make sure that it is."""
         self._hung_up.set()
         if self.state is State.READY:

@@ -123,7 +123,7 @@ def _file_identity(path: Path) -> tuple[int, int, int]:
 def _network_of(entries: "np.lib.npyio.NpzFile") -> Network:
     found = int(entries["format"])
     if found != FORMAT:
-        raise UnusableFileError(f"it has format {found}, this version of digits reads format {FORMAT}")
+        raise ValueError(f"it has format {found}, this version of digits reads format {FORMAT}")
     arrays = [entries[f"arr_{number}"] for number in range(4)]
     return Network(arrays[0], arrays[1], arrays[2], arrays[3], str(entries["activation"]))
 

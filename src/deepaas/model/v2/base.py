@@ -8,7 +8,7 @@ import marshmallow
 from marshmallow.fields import Field
 
 
-class BaseModel(abc.ABC):
+class BaseModel(abc.ABC):  # noqa: B024 - every function is optional
     """The functions that a model may provide.
 
     Inheriting from this class is optional: a module, or any class with functions of these names, will do.

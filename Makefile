@@ -1,0 +1,61 @@
+# Every target sets up what it needs. PYTHON is the interpreter that the environments are made with.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OLD_WEBARGS := .venv-webargs5
+EXAMPLE := examples/digits
+INSTALL := -m pip install --quiet --disable-pip-version-check
+PACKAGES := postgresql wrk
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system-packages run test test-webargs5 check fix vendor clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+$(VENV)/.serve: pyproject.toml $(EXAMPLE)/pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(INSTALL) --editable . --editable $(EXAMPLE)
+	touch $@
+
+$(VENV)/.develop: $(VENV)/.serve
+	$(BIN)/python $(INSTALL) --editable '.[test,check]'
+	touch $@
+
+$(OLD_WEBARGS)/.develop: pyproject.toml
+	test -x $(OLD_WEBARGS)/bin/python || $(PYTHON) -m venv $(OLD_WEBARGS)
+	$(OLD_WEBARGS)/bin/python $(INSTALL) --editable '.[test]' 'webargs==5.5.3'
+	touch $@
+
+setup: $(VENV)/.develop $(OLD_WEBARGS)/.develop system-packages  ## make the environments, install what the tests need
+
+system-packages:
+	@sh tools/install-system-packages $(PACKAGES)
+
+run: $(VENV)/.serve  ## serve the example on 127.0.0.1:5000
+	$(BIN)/deepaas-run --model-name digits
+
+test: setup test-webargs5  ## run all tests
+	$(BIN)/pytest
+	$(BIN)/pytest $(EXAMPLE)/tests
+
+test-webargs5: setup
+	$(OLD_WEBARGS)/bin/pytest tests/contract
+
+check: $(VENV)/.develop  ## look for mistakes; changes nothing
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/vendor.py --check
+
+fix: $(VENV)/.develop  ## mend what can be mended automatically
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+vendor: $(VENV)/.develop  ## fetch the browser assets that the manifest names
+	$(BIN)/python tools/vendor.py
+
+clean:  ## remove the environments and caches
+	rm -rf $(VENV) $(OLD_WEBARGS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,13 @@
+"""A model that looks at the size of its upload only."""
+
+import os
+
+from webargs import fields
+
+
+def get_predict_args():
+    return {"data": fields.Raw(required=True, metadata={"type": "file", "location": "form"})}
+
+
+def predict(data):
+    return {"path": data.filename, "size": os.path.getsize(data.filename)}

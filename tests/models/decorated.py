@@ -1,0 +1,23 @@
+"""Functions that a decorator puts into the module, and others that are no functions with a def."""
+
+import functools
+import sys
+
+from marshmallow import fields
+
+
+def declare(names):
+    def wrap(function):
+        setattr(sys.modules[__name__], "get_predict_args", lambda: {name: fields.Int() for name in names})
+        return lambda **arguments: function(**arguments)
+
+    return wrap
+
+
+@declare(["a", "b"])
+def predict(a, b):
+    return a + b
+
+
+get_metadata = lambda: {"name": "lambda"}  # noqa: E731
+warm = functools.partial(print, "warmed by a partial")

@@ -1,0 +1,5 @@
+"""A model that leaves when it is imported."""
+
+import sys
+
+sys.exit("I leave")

@@ -1,0 +1,3 @@
+"""A model that cannot be read."""
+
+raise RuntimeError("broken on purpose on import")

@@ -1,0 +1,5 @@
+"""A model that says something that is no dictionary."""
+
+
+def get_metadata():
+    return ["not", "a", "dictionary"]

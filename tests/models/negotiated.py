@@ -1,0 +1,31 @@
+"""A model that answers in several media types, and one that has no default among them."""
+
+from webargs import fields, validate
+
+CHOICES = ["application/json", "image/png", "text/plain"]
+
+
+class Model:
+    default = {"missing": "image/png"}
+
+    def get_predict_args(self):
+        return {"accept": fields.Str(validate=validate.OneOf(CHOICES), **self.default)}
+
+    def predict(self, accept):
+        return f"it was {accept}".encode() if accept != "application/json" else f"it was {accept}"
+
+
+class WithoutDefault(Model):
+    default = {}
+
+
+class Anything(Model):
+    def get_predict_args(self):
+        return {"accept": fields.Str(validate=validate.OneOf(["image/*", "*/*"]), load_default="*/*")}
+
+    def predict(self, accept):
+        return f"it was {accept}"
+
+
+get_predict_args = Model().get_predict_args
+predict = Model().predict

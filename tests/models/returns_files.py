@@ -1,0 +1,66 @@
+"""A model that returns files in all the ways there are."""
+
+import io
+import pathlib
+import tempfile
+
+from deepaas.model.v2.wrapper import ReturnedFile
+from marshmallow import fields, validate
+from PIL import Image
+
+TYPES = [
+    "application/json",
+    "image/png",
+    "image/jpeg",
+    "application/octet-stream",
+    "text/plain",
+    "application/zip",
+]
+LARGE = bytes(range(256)) * 20_000
+
+
+def get_predict_args():
+    return {
+        "what": fields.Str(required=True),
+        "accept": fields.Str(load_default=TYPES[0], validate=validate.OneOf(TYPES)),
+    }
+
+
+def temporary(content, suffix=""):
+    with tempfile.NamedTemporaryFile(suffix=suffix, dir=pathlib.Path.cwd(), delete=False) as file:
+        file.write(content)
+    return file.name
+
+
+def at_the_second_byte():
+    file = io.BytesIO(b"*bytes")
+    file.seek(1)
+    return file
+
+
+RESULTS = {
+    "bytes": lambda: b"bytes",
+    "bytearray": lambda: bytearray(b"bytes"),
+    "text": lambda: "bytes",
+    "open": lambda: open(temporary(b"bytes"), "rb"),
+    "open_text": lambda: open(temporary(b"bytes")),
+    "bytesio": lambda: io.BytesIO(b"bytes"),
+    "seeked": at_the_second_byte,
+    "path": lambda: pathlib.Path(temporary(b"bytes")),
+    "path_text": lambda: temporary(b"bytes"),
+    "returned": lambda: ReturnedFile("name", temporary(b"bytes"), None, None),
+    "named": lambda: ReturnedFile(
+        filename=temporary(b"bytes"), content_type="text/csv", original_filename="tä ble.csv"
+    ),
+    "picture": lambda: Image.new("RGB", (3, 2), "red"),
+    "large": lambda: LARGE,
+    "large_open": lambda: open(temporary(LARGE), "rb"),
+    "large_path": lambda: pathlib.Path(temporary(LARGE)),
+    "missing": lambda: "/nowhere/at/all",
+    "number": lambda: 5,
+    "unnamed": lambda: ReturnedFile(),
+}
+
+
+def predict(what, accept):
+    return RESULTS[what]()
