@@ -62,7 +62,7 @@ def get_predict_args() -> dict[str, fields.Field]:
             metadata={
                 "type": "file",
                 "location": "form",
-                "description": "A picture of one digit: any format, size and colours.",
+                "description": "A picture of one digit, of any size and colours.",
             },
         ),
         "top": fields.Int(
