@@ -55,6 +55,13 @@ class TrainingNotFound(DeepaasError):
     title = "Training not found"
 
 
+class ArtifactNotFound(DeepaasError):
+    """The training left no file of that name."""
+
+    status = 404
+    title = "Artifact not found"
+
+
 class NotAcceptable(DeepaasError):
     """The model offers none of the media types that the request accepts."""
 
@@ -122,10 +129,14 @@ class NotImplementedByModel(DeepaasError):
 
 
 class ModelUnavailable(DeepaasError):
-    """The model exists and cannot take a call now; trying again later may work."""
+    """The model exists and cannot take a call now; trying again after `retry_after_s` seconds may work."""
 
     status = 503
     title = "Model unavailable"
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class StoreUnusable(DeepaasError):

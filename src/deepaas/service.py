@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 import logging
 import sys
+import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -22,9 +24,12 @@ from deepaas.model import loading, output
 from deepaas.model.model import Model
 from deepaas.model.v2.wrapper import UploadedFile
 from deepaas.settings import Settings
-from deepaas.trainings.runner import Runner
+from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.keeping import Keeping
+from deepaas.trainings.runner import Rules, Runner
 from deepaas.trainings.store import Store, sqlite_url
 from deepaas.trainings.training import Training
+from deepaas.workers.lane import ExclusiveLane
 from deepaas.workers.pool import Pool
 
 _log = logging.getLogger(__name__)
@@ -79,7 +84,7 @@ class ServedModel:
     def draft_training(self) -> Draft:
         """Return the id and the folder for a new training."""
         identity = uuid.uuid4().hex
-        return Draft(identity, Scratch(str(self._runner.folder(self.name, identity))))
+        return Draft(identity, Scratch(str(self._runner.folder(self.name, identity).path)))
 
     async def train(self, draft: Draft, raw: Mapping[str, Any]) -> Training:
         """Start a training with raw arguments. Raise `InvalidArguments` or `NotImplementedByModel`."""
@@ -87,13 +92,20 @@ class ServedModel:
         arguments = self.model.train_arguments.validate(raw)
         draft.scratch.note_use()
         call = Call("train", arguments, True, None, draft.scratch.path, request_id.get())  # noqa: FBT003
-        training = await self._runner.submit(draft.uuid, self._start, _encoded(call, raw), _shown(arguments))
+        training = Training(
+            uuid=draft.uuid,
+            model=self.name,
+            created=time.time(),
+            arguments=_shown(arguments),
+            model_version=loading.version_of(self.name),
+        )
+        training = await self._runner.submit(training, self._start, _encoded(call, raw))
         draft.scratch.keep()
         return training
 
     async def trainings(self) -> list[Training]:
         """Return all trainings of the model, oldest first."""
-        return await self._runner.list(self.name)
+        return await self._runner.of_model(self.name)
 
     async def training(self, identity: str) -> Training:
         """Return one training. Raise `TrainingNotFound`."""
@@ -102,6 +114,24 @@ class ServedModel:
     async def cancel(self, identity: str) -> Training:
         """Cancel a training and return its record. Raise `TrainingNotFound`."""
         return await self._runner.cancel(self.name, identity)
+
+    async def purge(self, identity: str) -> Training:
+        """Cancel a training and forget it; return its last record. Raise `TrainingNotFound`."""
+        return await self._runner.purge(self.name, identity)
+
+    async def provenance(self, identity: str) -> dict[str, Any]:
+        """Return all that tells how a training came to be. Raise `TrainingNotFound`."""
+        return await self._runner.provenance(self.name, identity)
+
+    def folder(self, identity: str) -> TrainingFolder:
+        """Return the folder of a training."""
+        return self._runner.folder(self.name, identity)
+
+    async def reload(self) -> int:
+        """Let new workers, warmed with what is on disk now, take over; return how many there are."""
+        self.model.forget()
+        _checked(self.model)
+        return await self._pool.reload() if self._pool else 0
 
 
 class Service:
@@ -149,14 +179,18 @@ def build_service(settings: Settings, on_output: Callable[[bytes], None] | None 
     in the log.
     """
     targets = loading.select(settings.model_name, settings.model)
-    runner = _runner(settings)
-    served = []
-    for model in _load_all(targets):
-        start = _start(model.name, targets[model.name], settings)
-        predicts = settings.predict_endpoint and model.has("predict")
-        pool = Pool(start, settings.workers, on_output) if predicts else None
-        served.append(ServedModel(model, start, pool, runner))
-    return Service(served, runner, ScratchSpace())
+    models = _load_all(targets)
+    starts = {model.name: _start(model.name, targets[model.name], settings) for model in models}
+    pools = {
+        model.name: Pool(starts[model.name], settings.workers, on_output)
+        for model in models
+        if settings.predict_endpoint and model.has("predict")
+    }
+    served: dict[str, ServedModel] = {}
+    runner = _runner(settings, pools.values(), served)
+    for model in models:
+        served[model.name] = ServedModel(model, starts[model.name], pools.get(model.name), runner)
+    return Service(served.values(), runner, ScratchSpace())
 
 
 def _encoded(call: Call, raw: Mapping[str, Any]) -> bytes:
@@ -213,15 +247,31 @@ def _start(name: str, target: str, settings: Settings) -> Start:
     )
 
 
-def _runner(settings: Settings) -> Runner:
-    folder = Path(settings.state_dir or platformdirs.user_state_path("deepaas")).absolute()
+def _runner(settings: Settings, pools: Iterable[Pool], served: Mapping[str, ServedModel]) -> Runner:
+    folder = _state_folder(settings.state_dir)
+    is_exclusive = settings.train_lane == "exclusive"
+
+    async def reload(name: str) -> None:
+        if settings.reload_after_train and not is_exclusive and name in served:
+            await served[name].reload()
+
+    rules = Rules(
+        at_a_time=settings.train_workers,
+        cancel_grace_s=settings.cancel_grace,
+        keeping=Keeping.parse(settings.keep_trainings),
+        while_training=ExclusiveLane(pools).taken if is_exclusive else contextlib.nullcontext,
+        after_training=reload,
+    )
+    return Runner(Store(settings.store or sqlite_url(folder)), folder, rules)
+
+
+def _state_folder(named: str) -> Path:
+    folder = Path(named or platformdirs.user_state_path("deepaas")).absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".writable").touch()
-        (folder / ".writable").unlink()
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
     except OSError as error:
         raise SettingsError(
             f"The state folder {folder} cannot be written ({error.strerror}): name another with --state-dir."
         ) from error
-    store = Store(settings.store or sqlite_url(folder))
-    return Runner(store, folder, at_a_time=settings.train_workers, cancel_grace_s=settings.cancel_grace)

@@ -140,6 +140,18 @@ class Settings:
         "Database of the trainings' records, as an SQLAlchemy URL; without it, SQLite in the state folder.",
     )
     train_workers: int = option(1, "Number of trainings that run at a time; more wait.", minimum=1)
+    train_lane: str = option(
+        "beside",
+        "Whether a training runs beside the workers, or exclusively: workers are stopped meanwhile.",
+        choices=("beside", "exclusive"),
+    )
+    keep_trainings: str = option(
+        "", "Finished trainings to keep of each model: a number, or an age such as 30d; without it, all."
+    )
+    reload_after_train: bool = option(
+        default=False,
+        text="Replace the workers when a training has ended well, so that they use what it made.",
+    )
     cancel_grace: float = option(
         5.0, "Seconds that a cancelled training has to end by itself before it is killed.", minimum=0
     )

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO
 
 _KILL_GRACE_S = 2.0
@@ -22,6 +22,7 @@ async def spawn(
     lifeline: bool,
     descriptors: Sequence[int] = (),
     output: int | IO[bytes] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> asyncio.subprocess.Process:
     """Start `module` in a fresh interpreter that leads a process group of its own.
 
@@ -40,6 +41,7 @@ async def spawn(
         stdout=output,
         stderr=asyncio.subprocess.STDOUT if output is not None else None,
         start_new_session=True,
+        env=environment,
     )
 
 
@@ -65,6 +67,11 @@ def exit_reason(returncode: int) -> str:
         return f"was killed by {signal.Signals(-returncode).name}"
     except ValueError:
         return f"was killed by signal {-returncode}"
+
+
+def exit_word(returncode: int) -> str:
+    """Return the exit code, or the name of the signal that killed the process, alone."""
+    return exit_reason(returncode).rpartition(" ")[2]
 
 
 def write_lines_at_once() -> None:

@@ -21,7 +21,7 @@ class WithoutDefault(Model):
 
 class Anything(Model):
     def get_predict_args(self):
-        return {"accept": fields.Str(validate=validate.OneOf(["image/*", "*/*"]), load_default="*/*")}
+        return {"accept": fields.Str(validate=validate.OneOf(["application/json", "*/*"]), load_default="*/*")}
 
     def predict(self, accept):
         return f"it was {accept}"

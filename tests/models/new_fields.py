@@ -1,5 +1,7 @@
 """The arguments of old_fields in the new spelling."""
 
+from pathlib import Path
+
 from marshmallow import fields, validate
 
 
@@ -19,4 +21,4 @@ def get_predict_args():
 
 def predict(**arguments):
     picture = arguments.pop("picture")
-    return arguments | {"picture": picture and open(picture.filename).read()}
+    return arguments | {"picture": picture and Path(picture.filename).read_text()}

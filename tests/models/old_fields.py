@@ -1,5 +1,7 @@
 """Arguments in the old spelling: everything is a keyword argument."""
 
+from pathlib import Path
+
 from webargs import fields, validate
 
 
@@ -16,4 +18,4 @@ def get_predict_args():
 
 def predict(**arguments):
     picture = arguments.pop("picture")
-    return arguments | {"picture": picture and open(picture.filename).read()}
+    return arguments | {"picture": picture and Path(picture.filename).read_text()}

@@ -48,7 +48,7 @@ def train(what, port=None, data=None, **others):
     result = OUTPUTS[what]()
     if port:
         wait_for(port)
-    return open(data.filename).read() if data else result
+    return pathlib.Path(data.filename).read_text() if data else result
 
 
 def get_predict_args():

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 from marshmallow import fields
 
@@ -39,4 +40,4 @@ def predict(then, **files):
 
 def describe(file):
     there = os.path.exists(file.filename)
-    return file._asdict() | {"content": open(file.filename, "rb").read().decode() if there else None}
+    return file._asdict() | {"content": Path(file.filename).read_bytes().decode() if there else None}

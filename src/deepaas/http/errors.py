@@ -1,6 +1,7 @@
 """The one place where errors become JSON, and where a request gets its id."""
 
 import logging
+import math
 import random
 import traceback
 from collections.abc import Awaitable, Callable
@@ -8,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from deepaas.errors import DeepaasError, InvalidArguments
+from deepaas.errors import DeepaasError, InvalidArguments, ModelUnavailable
 from deepaas.http.uploads import InvalidJson
 from deepaas.log import request_id, with_trace
 from deepaas.model.failure import failure
@@ -50,6 +51,10 @@ def error_response(error: Exception) -> web.StreamResponse:
             return json_response(record(error.messages), error.status)
         case InvalidJson():
             return json_response({"json": [error.message]}, error.status)
+        case ModelUnavailable(retry_after_s=float(seconds)):
+            response = json_response({"message": error.message}, error.status)
+            response.headers["Retry-After"] = str(math.ceil(seconds))
+            return response
         case DeepaasError():
             _note(error.status, error.message, getattr(error, "detail", ""))
             return json_response({"message": error.message}, error.status)

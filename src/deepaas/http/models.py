@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
-from deepaas.errors import NotServed
 from deepaas.http.errors import REQUEST_ID, json_response
 from deepaas.http.keys import SERVICE, SETTINGS
+from deepaas.http.named import named, predictable
 from deepaas.http.negotiation import choose
 from deepaas.http.uploads import read_given
 from deepaas.log import request_id
@@ -29,14 +29,10 @@ async def describe(request: web.Request) -> web.Response:
 
 async def predict(request: web.Request) -> web.StreamResponse:
     """Answer with a prediction."""
-    settings = request.app[SETTINGS]
-    if not settings.predict_endpoint:
-        raise NotServed("This server makes no predictions: it was started with --nopredict-endpoint.")
-    service = request.app[SERVICE]
-    model = named(request)
+    model = predictable(request)
     arguments = model.model.predict_arguments
-    async with service.scratch() as scratch:
-        given = await read_given(request, arguments, scratch, settings.client_max_size)
+    async with request.app[SERVICE].scratch() as scratch:
+        given = await read_given(request, arguments, scratch, request.app[SETTINGS].client_max_size)
         raw = arguments.gather(given)
         accept = arguments.accept
         media_type = None
@@ -49,9 +45,9 @@ async def predict(request: web.Request) -> web.StreamResponse:
         return await _send(request, body)
 
 
-def named(request: web.Request) -> ServedModel:
-    """Return the model that the request's path names."""
-    return request.app[SERVICE].model(request.match_info["model"])
+async def reload(request: web.Request) -> web.Response:
+    """Let new workers take over from the old ones, and answer when they have."""
+    return json_response({"workers": await named(request).reload()})
 
 
 async def _describe(request: web.Request, served: ServedModel) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from deepaas.http import debug, models, pages, trainings, versions
+from deepaas.http import debug, following, models, pages, trainings, versions
 from deepaas.http.errors import Handler
 from deepaas.settings import Settings
 
 _MODEL = "/v2/models/{model}"
+_TRAINING = f"{_MODEL}/train/{{uuid}}"
 
 
 def routes(settings: Settings) -> Iterator[tuple[str, str, Handler]]:
@@ -18,8 +19,15 @@ def routes(settings: Settings) -> Iterator[tuple[str, str, Handler]]:
     yield "GET", _MODEL, models.describe
     yield "GET", f"{_MODEL}/train", trainings.list_all
     yield "POST", f"{_MODEL}/train", trainings.start
-    yield "GET", f"{_MODEL}/train/{{uuid}}", trainings.describe
-    yield "DELETE", f"{_MODEL}/train/{{uuid}}", trainings.cancel
+    yield "GET", _TRAINING, trainings.describe
+    yield "DELETE", _TRAINING, trainings.cancel
+    yield "GET", f"{_TRAINING}/log", following.log
+    yield "GET", f"{_TRAINING}/metrics", following.metrics
+    yield "GET", f"{_TRAINING}/events", following.follow
+    yield "GET", f"{_TRAINING}/artifacts", following.list_artifacts
+    yield "GET", f"{_TRAINING}/artifacts/{{path:.+}}", following.artifact
+    yield "GET", f"{_TRAINING}/provenance", trainings.provenance
+    yield "POST", f"{_MODEL}/reload", models.reload
     yield "GET", "/v2/debug", debug.output
     yield "GET", "/v2", versions.describe
     yield "GET", "", versions.list_all

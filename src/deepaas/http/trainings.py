@@ -2,17 +2,15 @@
 
 from aiohttp import web
 
-from deepaas.errors import NotServed
 from deepaas.http.errors import json_response
 from deepaas.http.keys import SETTINGS
-from deepaas.http.models import named
+from deepaas.http.named import flag, trainable, uuid_of
 from deepaas.http.uploads import read_given
-from deepaas.service import ServedModel
 
 
 async def start(request: web.Request) -> web.Response:
     """Start a training and answer with its record."""
-    model = _trainable(request)
+    model = trainable(request)
     arguments = model.model.train_arguments
     draft = model.draft_training()
     async with draft.scratch as scratch:
@@ -23,20 +21,21 @@ async def start(request: web.Request) -> web.Response:
 
 async def list_all(request: web.Request) -> web.Response:
     """Answer with the records of all trainings of a model."""
-    return json_response([training.as_v2() for training in await _trainable(request).trainings()])
+    return json_response([training.as_v2() for training in await trainable(request).trainings()])
 
 
 async def describe(request: web.Request) -> web.Response:
     """Answer with the record of one training."""
-    return json_response((await _trainable(request).training(request.match_info["uuid"])).as_v2())
+    return json_response((await trainable(request).training(uuid_of(request))).as_v2())
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """Cancel a training and answer with its record."""
-    return json_response((await _trainable(request).cancel(request.match_info["uuid"])).as_v2())
+    """Cancel a training and answer with its record; with `?purge=true`, forget it afterwards."""
+    model = trainable(request)
+    end = model.purge if flag(request, "purge") else model.cancel
+    return json_response((await end(uuid_of(request))).as_v2())
 
 
-def _trainable(request: web.Request) -> ServedModel:
-    if not request.app[SETTINGS].train_endpoint:
-        raise NotServed("This server trains no models: it was started with --notrain-endpoint.")
-    return named(request)
+async def provenance(request: web.Request) -> web.Response:
+    """Answer with all that tells how a training came to be."""
+    return json_response(await trainable(request).provenance(uuid_of(request)))

@@ -29,6 +29,12 @@ def discover() -> dict[str, str]:
     return {point.name: _target(point) for point in sorted(entry_points(group=GROUP))}
 
 
+def version_of(name: str) -> str | None:
+    """Return the version of the package that declares the model, when one does."""
+    points = entry_points(group=GROUP, name=name)
+    return next((point.dist.version for point in points if point.dist), None)
+
+
 def select(name: str = "", target: str = "") -> dict[str, str]:
     """Return the targets of the models to serve: `target`, else the model called `name`, else all.
 

@@ -70,6 +70,11 @@ class Model:
             "a dictionary of marshmallow fields, or a marshmallow Schema class."
         )
 
+    def forget(self) -> None:
+        """Ask the author's code again for arguments and schema when they are next needed."""
+        for name in ("predict_arguments", "train_arguments", "schema"):
+            self.__dict__.pop(name, None)
+
     def warm(self) -> None:
         """Let the author's code prepare itself, if it wants to."""
         if self.has("warm"):

@@ -4,10 +4,11 @@ It writes to the store itself, so that the record stays true when the server is 
 """
 
 import faulthandler
+import functools
 import logging
+import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,34 +20,45 @@ from deepaas.model import output
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
 from deepaas.spawn import write_lines_at_once
+from deepaas.trainings import provenance
+from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.store import Store
 from deepaas.trainings.training import State
+from deepaas.trainings.watch import Watch
 
-JOB = "job"
+STORE_VARIABLE = "DEEPAAS_TRAINING_STORE"
 _log = logging.getLogger("deepaas.training")
 
 
-def run(uuid: str, folder: Path, store: Store) -> None:
+def run(uuid: str, folder: TrainingFolder, store: Store) -> None:
     """Do the job in `folder`, unless the training was cancelled or given up in the meantime."""
     process = psutil.Process()
     now = {"pid": process.pid, "pid_started": process.create_time(), "started": time.time()}
     if not store.change(uuid, State.RUNNING, only_from=State.STARTING, **now):
         return
+    end: dict[str, Any]
     try:
-        end = {"state": State.DONE, "output": _train(Unframer().feed((folder / JOB).read_bytes()))}
+        with Watch(folder, functools.partial(store.note, uuid)):
+            result = _train(uuid, folder, store)
+        end_state, end = State.DONE, {"output": result, "exit": "0"}
     except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
         found = failure(error)
-        end = {"state": State.ERROR, "message": found.message, "traceback": found.traceback}
+        end_state = State.ERROR
+        end = {"message": found.message, "traceback": found.traceback, "exit": "1"}
         _log.error("The training failed", extra=log.with_trace(found.traceback))
-    store.change(uuid, only_from=State.RUNNING, finished=time.time(), **end)
+    finished = {"finished": time.time(), "artifacts": folder.listing(hashed=True)}
+    folder.drop_inputs()
+    store.change(uuid, end_state, only_from=State.RUNNING, **finished, **end)
 
 
-def _train(job: Iterator[tuple[int, Any]]) -> Any:
+def _train(uuid: str, folder: TrainingFolder, store: Store) -> Any:
     """Return what `train` returned, as JSON values."""
+    job = Unframer().feed(folder.job.read_bytes())
     _, start = next(job)
     assert isinstance(start, Start)
     sys.path[:] = start.python_path
     log.configure(start.log_level, stream=sys.stdout)
+    _note_provenance(uuid, folder, store)
     model = Model.load(start.name, start.target)
     if start.warm:
         _warm(model)
@@ -57,6 +69,12 @@ def _train(job: Iterator[tuple[int, Any]]) -> Any:
     return output.record(model.function("train")(**arguments))
 
 
+def _note_provenance(uuid: str, folder: TrainingFolder, store: Store) -> None:
+    environment = provenance.environment()
+    store.keep_environment(environment.key, environment.content)
+    store.note(uuid, environment=environment.key, uploads=provenance.upload_hashes(folder))
+
+
 def _warm(model: Model) -> None:
     """Warm the model as for predictions; a training may be what makes that work again."""
     try:
@@ -65,12 +83,12 @@ def _warm(model: Model) -> None:
         _log.exception("warm() of the model %r failed; training all the same", model.name)
 
 
-def main(uuid: str, folder: str, store_url: str) -> None:
-    """Run the training."""
+def main(uuid: str, folder: str) -> None:
+    """Run the training; the store's URL, which may hold a password, comes by the environment."""
     faulthandler.enable()
     write_lines_at_once()
-    with Store(store_url) as store:
-        run(uuid, Path(folder), store)
+    with Store(os.environ.pop(STORE_VARIABLE)) as store:
+        run(uuid, TrainingFolder(Path(folder)), store)
 
 
 if __name__ == "__main__":

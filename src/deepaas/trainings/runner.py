@@ -4,24 +4,47 @@ It must not know HTTP.
 """
 
 import asyncio
+import contextlib
+import dataclasses
 import logging
+import os
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import quote
 
 from deepaas.errors import TrainingNotFound
 from deepaas.messages import Start, encode, frame
-from deepaas.spawn import exit_reason, kill_group, spawn
-from deepaas.trainings.child import JOB
+from deepaas.reporting import ARTIFACTS_VARIABLE, FOLDER_VARIABLE
+from deepaas.spawn import exit_reason, exit_word, kill_group, spawn
+from deepaas.trainings import memory
+from deepaas.trainings.child import STORE_VARIABLE
+from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.keeping import Keeping
 from deepaas.trainings.process import ProcessName
 from deepaas.trainings.store import Store
 from deepaas.trainings.training import State, Training
 
-LOG = "log"
+_LOOK_S = 2.0
+_POLL_S = 0.1
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+
+
+class Rules(NamedTuple):
+    """How trainings are run: how many at a time, how long a cancelled one may linger, which are kept.
+
+    `while_training` is entered for as long as a training runs, and `after_training` is awaited with the name
+    of the model when one has ended well.
+    """
+
+    at_a_time: int
+    cancel_grace_s: float
+    keeping: Keeping
+    while_training: Callable[[], contextlib.AbstractAsyncContextManager[object]]
+    after_training: Callable[[str], Awaitable[None]]
 
 
 class Runner:
@@ -31,57 +54,52 @@ class Runner:
     gone; leaving cancels what runs.
     """
 
-    def __init__(self, store: Store, folder: Path, *, at_a_time: int, cancel_grace_s: float) -> None:
+    def __init__(self, store: Store, folder: Path, rules: Rules) -> None:
         self._store = store
         self._folder = folder
-        self._lane = asyncio.Semaphore(at_a_time)
-        self._cancel_grace_s = cancel_grace_s
+        self._rules = rules
+        self._places = asyncio.Semaphore(rules.at_a_time)
         self._own_name = ProcessName.own()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._looking: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._store.__enter__)
-        await self._adopt()
+        await self._look()
+        self._looking = asyncio.create_task(self._keep_looking())
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._looking:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
         await asyncio.gather(*map(self._end, list(self._tasks)))
         self._store.__exit__()
 
-    def folder(self, model: str, uuid: str) -> Path:
+    def folder(self, model: str, uuid: str) -> TrainingFolder:
         """Return the folder of a training."""
-        return self._folder / quote(model, safe=" ") / uuid
+        return TrainingFolder(self._folder / quote(model, safe=" ") / uuid)
 
-    async def submit(self, uuid: str, start: Start, call: bytes, shown: dict[str, Any]) -> Training:
-        """Keep a new training and run it when its turn comes.
-
-        `call` is encoded; `shown` is what the record shows of its arguments.
-        """
-        job = frame(encode(start)) + frame(call)
-        folder = self.folder(start.name, uuid)
-        await asyncio.to_thread(_write_job, folder, job)
-        training = Training(
-            uuid=uuid,
-            model=start.name,
-            created=time.time(),
-            arguments=shown,
-            server=str(self._own_name),
-            host=self._own_name.host,
-        )
+    async def submit(self, training: Training, start: Start, call: bytes) -> Training:
+        """Keep a new training and run it when its turn comes. `call` is encoded."""
+        folder = self.folder(training.model, training.uuid)
+        await asyncio.to_thread(_write_job, folder, frame(encode(start)) + frame(call))
+        training = dataclasses.replace(training, server=str(self._own_name), host=self._own_name.host)
         await self._stored(self._store.add, training)
-        self._begin(training, self._run(training))
+        self._begin(training.uuid, self._run(training))
         return training
 
-    async def list(self, model: str) -> list[Training]:
+    async def of_model(self, model: str) -> list[Training]:
         """Return all trainings of a model, oldest first."""
-        return await self._stored(self._store.of_model, model)
+        found = await self._stored(self._store.of_model, model)
+        return await self._with_positions(found)
 
     async def get(self, model: str, uuid: str) -> Training:
         """Return a training of a model. Raise `TrainingNotFound`."""
         training = await self._stored(self._store.get, uuid)
         if training is None or training.model != model:
             raise TrainingNotFound(f"The model '{model}' has no training '{uuid}'.")
-        return training
+        return (await self._with_positions([training]))[0]
 
     async def cancel(self, model: str, uuid: str) -> Training:
         """Cancel a training and return its record; one that has come to an end stays as it is."""
@@ -89,53 +107,119 @@ class Runner:
         await self._end(uuid)
         return await self.get(model, uuid)
 
-    def _begin(self, training: Training, coroutine: Any) -> None:
-        task = asyncio.create_task(coroutine, name=f"training {training.uuid}")
-        self._tasks[training.uuid] = task
-        task.add_done_callback(lambda _: self._tasks.pop(training.uuid, None))
+    async def purge(self, model: str, uuid: str) -> Training:
+        """Cancel a training and forget it, with its folder; return the record as it was."""
+        training = await self.cancel(model, uuid)
+        await self._remove(training)
+        return training
+
+    async def provenance(self, model: str, uuid: str) -> dict[str, Any]:
+        """Return all that tells how a training came to be, as one document."""
+        training = await self.get(model, uuid)
+        shown = training.as_v2()
+        environment = await self._stored(self._store.environment, training.environment or "")
+        return {
+            "training": {
+                name: shown.get(name) for name in ("uuid", "date", "args", "status", "result", "message")
+            },
+            "model": {"name": training.model, "version": training.model_version},
+            "uploads": training.uploads or {},
+            "artifacts": training.artifacts or [],
+            "environment": environment,
+            "host": training.host,
+            "started": training.started,
+            "finished": training.finished,
+        }
+
+    def _begin(self, uuid: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=f"training {uuid}")
+        self._tasks[uuid] = task
+        task.add_done_callback(lambda _: self._tasks.pop(uuid, None))
 
     async def _run(self, training: Training) -> None:
         """Wait for a place, then for the training's process."""
-        async with self._lane:
-            own = str(self._own_name)
-            if not await self._change(training.uuid, State.STARTING, only_from=State.QUEUED, server=own):
+        uuid = training.uuid
+        async with self._places:
+            if not await self._change(uuid, State.STARTING, only_from=State.QUEUED):
                 return
-            folder = self.folder(training.model, training.uuid)
-            with (folder / LOG).open("ab") as output:
-                arguments = (training.uuid, str(folder), self._store.url)
-                process = await spawn("deepaas.trainings.child", *arguments, lifeline=False, output=output)
-            reason = exit_reason(await process.wait())
-            kill_group(process.pid)
-            await self._finish(training.uuid, State.ERROR, f"The training's process {reason}.", exit=reason)
+            async with self._rules.while_training():
+                kills_before = memory.kills()
+                code = await self._process(training)
+            out_of_memory = code < 0 and memory.kills() > kills_before
+        await self._finish(
+            training, State.ERROR, _message(code, out_of_memory=out_of_memory), exit_word(code)
+        )
+        await self._after(training)
 
-    async def _adopt(self) -> None:
-        """Take over the trainings of servers that are gone."""
+    async def _process(self, training: Training) -> int:
+        """Run the training's process and return how it ended."""
+        folder = self.folder(training.model, training.uuid)
+        places = {FOLDER_VARIABLE: str(folder.path), ARTIFACTS_VARIABLE: str(folder.artifacts)}
+        with folder.log.open("ab") as output:
+            process = await spawn(
+                "deepaas.trainings.child",
+                training.uuid,
+                str(folder.path),
+                lifeline=False,
+                output=output,
+                environment=os.environ | places | {STORE_VARIABLE: self._store.url},
+            )
+        code = await process.wait()
+        kill_group(process.pid)
+        return code
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            try:
+                await self._look()
+            except Exception:  # noqa: BLE001 - whatever the database says, trainings go on
+                _log.exception("The store could not be read; trying again")
+
+    async def _look(self) -> None:
+        """Adopt the trainings of servers that are gone, and end those that another server has cancelled."""
         for training in await self._stored(self._store.unfinished):
-            if ProcessName.parse(training.server).is_alive():
+            uuid, own = training.uuid, training.server == str(self._own_name)
+            if own and training.state is State.CANCELLING and uuid in self._tasks:
+                await self._end_process(training)
+            if own or ProcessName.parse(training.server).is_alive():
                 continue
-            _log.info("Adopting the training %s of %s", training.uuid, training.model)
-            if training.state is State.QUEUED:
-                self._begin(training, self._run(training))
-            else:
-                self._begin(training, self._watch(training))
+            if await self._stored(self._store.claim, uuid, training.server, str(self._own_name)):
+                _log.info("Adopting the training %s of %s", uuid, training.model)
+                queued = training.state is State.QUEUED
+                self._begin(uuid, self._run(training) if queued else self._watch(training))
 
     async def _watch(self, training: Training) -> None:
         """Wait for the end of a process that another server started."""
-        await self._change(training.uuid, training.state, server=str(self._own_name))
-        process = _process_of(training)
-        if process:
-            async with self._lane:
+        async with self._rules.while_training():
+            process = _process_of(training)
+            if process:
                 await process.gone()
-            kill_group(process.pid)
+                kill_group(process.pid)
         message = "lost: the training's process vanished while no server was watching."
-        await self._finish(training.uuid, State.LOST, message)
+        await self._finish(training, State.LOST, message, None)
+        await self._after(training)
 
-    async def _finish(self, uuid: str, state: State, message: str, **values: Any) -> None:
+    async def _finish(self, training: Training, state: State, message: str, exit_: str | None) -> None:
         """Write the end of a training whose process has ended without writing it."""
-        now = time.time()
-        if await self._change(uuid, State.CANCELLED, only_from=State.CANCELLING, finished=now):
+        folder = self.folder(training.model, training.uuid)
+        current = await self._stored(self._store.get, training.uuid)
+        if current is None or current.state.is_end:
             return
-        await self._change(uuid, state, message=message, finished=now, **values)
+        artifacts = await asyncio.to_thread(folder.listing, hashed=True)
+        await asyncio.to_thread(folder.drop_inputs)
+        end = {"finished": time.time(), "exit": exit_, "artifacts": artifacts}
+        if not await self._change(training.uuid, State.CANCELLED, only_from=State.CANCELLING, **end):
+            await self._change(training.uuid, state, message=message, **end)
+
+    async def _after(self, training: Training) -> None:
+        """Do what follows a training: use what it made, remove old ones."""
+        ended = await self._stored(self._store.get, training.uuid)
+        if ended and ended.state is State.DONE:
+            await self._rules.after_training(training.model)
+        trainings = await self._stored(self._store.of_model, training.model)
+        for superfluous in self._rules.keeping.superfluous(trainings, time.time()):
+            await self._remove(superfluous)
 
     async def _end(self, uuid: str) -> None:
         """Cancel a training, whatever state it is in, and wait until it has ended."""
@@ -144,13 +228,35 @@ class Runner:
         if not await self._change(uuid, State.CANCELLING):
             return
         training = await self._stored(self._store.get, uuid)
-        process = _process_of(training) if training else None
+        while training and not training.state.is_end:
+            await self._end_process(training)
+            await asyncio.sleep(_POLL_S)
+            training = await self._stored(self._store.get, uuid)
+
+    async def _end_process(self, training: Training) -> None:
+        """End the training's process, once it is known; another host's server ends its own."""
+        process = _process_of(training)
         if process:
-            await process.end(self._cancel_grace_s)
-        task = self._tasks.get(uuid)
+            await process.end(self._rules.cancel_grace_s)
+        task = self._tasks.get(training.uuid)
         if task:
             await asyncio.wait([task])
-        await self._change(uuid, State.CANCELLED, finished=time.time())
+
+    async def _remove(self, training: Training) -> None:
+        path = self.folder(training.model, training.uuid).path
+        await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+        await self._stored(self._store.remove, training.uuid)
+
+    async def _with_positions(self, trainings: list[Training]) -> list[Training]:
+        """Tell the queued ones how many stand before them, themselves included."""
+        if not any(training.state is State.QUEUED for training in trainings):
+            return trainings
+        waiting = await self._stored(self._store.unfinished)
+        queues: dict[str, list[str]] = {}
+        for one in waiting:
+            if one.state is State.QUEUED:
+                queues.setdefault(one.server, []).append(one.uuid)
+        return [_positioned(training, queues.get(training.server, [])) for training in trainings]
 
     async def _change(self, uuid: str, state: State, **values: Any) -> bool:
         return await self._stored(self._store.change, uuid, state, **values)
@@ -160,12 +266,23 @@ class Runner:
         return await asyncio.to_thread(method, *arguments, **values)
 
 
+def _message(code: int, *, out_of_memory: bool) -> str:
+    message = f"The training's process {exit_reason(code)}"
+    return f"{message}: the system ran out of memory." if out_of_memory else f"{message}."
+
+
+def _positioned(training: Training, queue: list[str]) -> Training:
+    if training.uuid not in queue:
+        return training
+    return dataclasses.replace(training, queue_position=queue.index(training.uuid) + 1)
+
+
 def _process_of(training: Training) -> ProcessName | None:
     if training.pid is None or training.pid_started is None:
         return None
     return ProcessName(training.host, training.pid, training.pid_started)
 
 
-def _write_job(folder: Path, job: bytes) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / JOB).write_bytes(job)
+def _write_job(folder: TrainingFolder, job: bytes) -> None:
+    folder.make()
+    folder.job.write_bytes(job)

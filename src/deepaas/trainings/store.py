@@ -3,13 +3,13 @@
 The server and the trainings' own processes write to it. Its methods block; it must not know who waits.
 """
 
-import dataclasses
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from deepaas.errors import StoreUnusable
 from deepaas.trainings.training import State, Training
@@ -36,8 +36,22 @@ _trainings = sa.Table(
     sa.Column("message", sa.Text),
     sa.Column("traceback", sa.Text),
     sa.Column("exit", sa.Text),
+    sa.Column("progress", sa.Double),
+    sa.Column("eta_s", sa.Double),
+    sa.Column("metrics", sa.JSON),
+    sa.Column("peak_memory_mb", sa.Double),
+    sa.Column("artifacts", sa.JSON),
+    sa.Column("model_version", sa.Text),
+    sa.Column("uploads", sa.JSON),
+    sa.Column("environment", sa.String(64)),
     sa.Index("trainings_by_model", "model", "created"),
     sa.Index("trainings_by_state", "state"),
+)
+_environments = sa.Table(
+    "environments",
+    _metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("content", sa.JSON, nullable=False),
 )
 _version = sa.Table("deepaas_store", _metadata, sa.Column("version", sa.Integer, nullable=False))
 
@@ -106,6 +120,36 @@ class Store:
             result = connection.execute(statement.values(state=state.value, **values))
             return bool(result.rowcount == 1)
 
+    def claim(self, uuid: str, server: str, new_server: str) -> bool:
+        """Let `new_server` answer for a training of `server`; say whether nobody else was faster."""
+        mine = sa.update(_trainings).where(_trainings.c.uuid == uuid, _trainings.c.server == server)
+        with self._begin() as connection:
+            return bool(connection.execute(mine.values(server=new_server)).rowcount == 1)
+
+    def note(self, uuid: str, **values: Any) -> None:
+        """Set `values` of a training that has not come to an end."""
+        statement = sa.update(_trainings).where(_trainings.c.uuid == uuid, _trainings.c.state.not_in(_ENDS))
+        with self._begin() as connection:
+            connection.execute(statement.values(**values))
+
+    def remove(self, uuid: str) -> None:
+        """Forget a training."""
+        with self._begin() as connection:
+            connection.execute(_trainings.delete().where(_trainings.c.uuid == uuid))
+
+    def keep_environment(self, key: str, content: Mapping[str, Any]) -> None:
+        """Keep a set of packages, once."""
+        with contextlib.suppress(IntegrityError), self._begin() as connection:
+            known = sa.select(_environments.c.key).where(_environments.c.key == key)
+            if connection.scalar(known) is None:
+                connection.execute(_environments.insert().values(key=key, content=dict(content)))
+
+    def environment(self, key: str) -> dict[str, Any]:
+        """Return a set of packages; an empty one when it is not known."""
+        with self._begin() as connection:
+            found = connection.scalar(sa.select(_environments.c.content).where(_environments.c.key == key))
+        return dict(found or {})
+
     def _select(self, condition: sa.ColumnElement[bool]) -> list[Training]:
         query = sa.select(_trainings).where(condition).order_by(_trainings.c.created, _trainings.c.uuid)
         with self._begin() as connection:
@@ -151,9 +195,8 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 
 def _row(training: Training) -> dict[str, Any]:
-    return {field.name: getattr(training, field.name) for field in dataclasses.fields(training)} | {
-        "state": training.state.value
-    }
+    columns = {column.name for column in _trainings.columns}
+    return {name: getattr(training, name) for name in columns} | {"state": training.state.value}
 
 
 def _training(row: Mapping[str, Any]) -> Training:

@@ -32,6 +32,18 @@ class State(enum.StrEnum):
         return _STATUS_OF_END.get(self, "running")
 
 
+_DETAILS = (
+    "progress",
+    "eta_s",
+    "metrics",
+    "queue_position",
+    "exit",
+    "peak_memory_mb",
+    "traceback",
+    "artifacts",
+    "model_version",
+)
+
 _STATUS_OF_END = {
     State.DONE: "done",
     State.ERROR: "error",
@@ -45,15 +57,18 @@ class Training:
     """The record of one run of `train`. Times are seconds since the epoch.
 
     `server` names the server that answers for the training; `pid` and `pid_started` together name its
-    process, since ids are used again. `output` is what `train` returned, as JSON values.
+    process, since ids are used again.
+    `output` is what `train` returned, as JSON values. `progress` goes from 0 to 1.
+    `uploads` are SHA-256 sums by the name of the file in the training's folder, `environment` is the key of
+    the set of packages. `queue_position` is counted when the record is read, not kept.
     """
 
     uuid: str
     model: str
     created: float
     arguments: dict[str, Any]
-    server: str
-    host: str
+    server: str = ""
+    host: str = ""
     state: State = State.QUEUED
     pid: int | None = None
     pid_started: float | None = None
@@ -63,6 +78,15 @@ class Training:
     message: str | None = None
     traceback: str | None = None
     exit: str | None = None
+    progress: float | None = None
+    eta_s: float | None = None
+    metrics: dict[str, Any] | None = None
+    peak_memory_mb: float | None = None
+    artifacts: list[dict[str, Any]] | None = None
+    model_version: str | None = None
+    uploads: dict[str, str] | None = None
+    environment: str | None = None
+    queue_position: int | None = None
 
     def as_v2(self) -> dict[str, Any]:
         """Return the record as clients of the V2 API read it, with the finer `state` beside `status`."""
@@ -89,7 +113,8 @@ class Training:
         }
 
     def _details(self) -> dict[str, Any]:
-        details = {"traceback": self.traceback, "exit": self.exit}
+        details = {name: getattr(self, name) for name in _DETAILS}
+        details["eta_s"] = None if self.state.is_end else self.eta_s
         return {name: value for name, value in details.items() if value is not None}
 
 

@@ -12,7 +12,7 @@ from typing import Self
 
 from deepaas.errors import ModelUnavailable
 from deepaas.messages import Body, Failed, Start, frame
-from deepaas.workers.process import Pending, State, Worker
+from deepaas.workers.process import Pending, Worker
 
 _LONG_CALL_S = 0.001
 _DEEPEST = 32
@@ -33,11 +33,13 @@ class Pool:
         self._size = workers
         self._on_output = on_output
         self._workers: list[Worker] = []
+        self._retired: set[Worker] = set()
         self._waiting: collections.deque[Pending] = collections.deque()
         self._ids = itertools.count(1)
         self._service_s = _LONG_CALL_S
-        self._cause: str | None = None
-        self._keepers: list[asyncio.Task[None]] = []
+        self._unavailable: ModelUnavailable | None = None
+        self._keepers: set[asyncio.Task[None]] = set()
+        self._changing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         workers = [self._new_worker() for _ in range(self._size)]
@@ -46,37 +48,95 @@ class Pool:
         if problem:
             await asyncio.gather(*(worker.stop() for worker in workers))
             raise problem
-        self._keepers = [asyncio.create_task(self._keep(worker)) for worker in workers]
+        for worker in workers:
+            self._engage(worker)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
-        self._fail_waiting("The server is stopping.")
+        await self._stop_all()
+        self._fail_waiting(ModelUnavailable("The server is stopping."))
 
     async def run(self, call: bytes) -> Body | Failed:
         """Queue an encoded call and return what came of it.
 
         Raise `ModelUnavailable` when there is no worker and none could be started.
         """
-        if self._cause:
-            raise ModelUnavailable(self._cause)
+        if self._unavailable:
+            raise self._unavailable
         call_id = next(self._ids)
         pending = Pending(call_id, frame(call, call_id), asyncio.get_running_loop().create_future())
         self._waiting.append(pending)
         self._dispatch()
         return await pending.outcome
 
+    async def reload(self) -> int:
+        """Replace the workers one by one, each by one that is warm already; return how many there are.
+
+        Raise `ModelUnavailable`, with the workers as they were, when the model cannot be started again.
+        """
+        async with self._changing:
+            for old in list(self._workers):
+                new = self._new_worker()
+                try:
+                    await new.start()
+                except BaseException:
+                    await new.stop()
+                    raise
+                self._engage(new)
+                await self._retire(old)
+            return len(self._workers)
+
+    async def pause(self, reason: ModelUnavailable) -> None:
+        """Stop the workers, when they have answered what they hold; refuse calls with `reason`."""
+        async with self._changing:
+            self._unavailable = reason
+            self._fail_waiting(reason)
+            await asyncio.gather(*(worker.idle() for worker in self._workers))
+            await self._stop_all()
+
+    async def resume(self) -> None:
+        """Start the workers that `pause` stopped, and take calls as soon as the first is warm."""
+        async with self._changing:
+            for _ in range(self._size):
+                self._engage(None)
+
     def _new_worker(self) -> Worker:
         return Worker(self._start, self._on_reply, self._on_output)
+
+    def _engage(self, worker: Worker | None) -> None:
+        """Use the worker, which is warm, or the first that can be started, and replace it when it dies."""
+        if worker:
+            self._admit(worker)
+        keeper = asyncio.create_task(self._keep(worker))
+        self._keepers.add(keeper)
+        keeper.add_done_callback(self._keepers.discard)
+
+    def _admit(self, worker: Worker) -> None:
+        self._unavailable = None
+        self._workers.append(worker)
+        self._dispatch()
+
+    async def _retire(self, worker: Worker) -> None:
+        """Let the worker answer what it holds, then end it."""
+        if worker in self._workers:
+            self._retired.add(worker)
+            self._workers.remove(worker)
+            await worker.idle()
+            await worker.stop()
+
+    async def _stop_all(self) -> None:
+        keepers = list(self._keepers)
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
+        self._workers.clear()
 
     def _dispatch(self) -> None:
         """Send waiting calls to the workers that hold the fewest, as long as there is room."""
         waiting = self._waiting
         depth = self._depth()
         while waiting:
-            worker = min(self._workers, key=lambda worker: len(worker.held), default=None)
+            worker = min(self._workers, key=_load, default=None)
             if worker is None or len(worker.held) >= depth:
                 return
             worker.send(waiting.popleft())
@@ -93,19 +153,23 @@ class Pool:
         self._service_s += _RECENT * (max(seconds, 1e-6) - self._service_s)
         self._dispatch()
 
-    async def _keep(self, worker: Worker) -> None:
-        """Use the worker, and when it ends another, for ever."""
+    async def _keep(self, worker: Worker | None) -> None:
+        """Use the worker, and when it dies another, until it is retired."""
         try:
             while True:
-                self._cause = None
-                self._workers.append(worker)
-                self._dispatch()
+                if worker is None:
+                    worker = await self._replacement()
+                    self._admit(worker)
                 reason = await worker.wait()
+                if worker in self._retired:
+                    self._retired.discard(worker)
+                    return
                 self._workers.remove(worker)
                 await self._bury(worker, reason)
-                worker = await self._replacement()
+                worker = None
         finally:
-            await worker.stop()
+            if worker:
+                await worker.stop()
 
     async def _bury(self, worker: Worker, reason: str) -> None:
         _log.warning("A worker of %s %s; starting another", self._start.name, reason)
@@ -126,7 +190,7 @@ class Pool:
                 await worker.start()
             except ModelUnavailable as error:
                 _log.warning("%s Trying again in %g s.", error, delay_s)
-                self._note_cause(error.message)
+                self._note_cause(ModelUnavailable(error.message, retry_after_s=delay_s))
             except asyncio.CancelledError:
                 await worker.stop()
                 raise
@@ -135,14 +199,18 @@ class Pool:
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
 
-    def _note_cause(self, cause: str) -> None:
+    def _note_cause(self, cause: ModelUnavailable) -> None:
         """Remember why there is no worker, and tell those who wait for one."""
-        if not any(worker.state is State.READY for worker in self._workers):
-            self._cause = cause
+        if not self._workers:
+            self._unavailable = cause
             self._fail_waiting(cause)
 
-    def _fail_waiting(self, message: str) -> None:
+    def _fail_waiting(self, cause: ModelUnavailable) -> None:
         while self._waiting:
             pending = self._waiting.popleft()
             if not pending.outcome.done():
-                pending.outcome.set_result(Failed(503, message))
+                pending.outcome.set_exception(cause)
+
+
+def _load(worker: Worker) -> int:
+    return len(worker.held)

@@ -117,6 +117,12 @@ class Worker(asyncio.Protocol):
             await asyncio.wait_for(self._hung_up.wait(), _LAST_WORDS_S)
         return exit_reason(code)
 
+    async def idle(self) -> None:
+        """Wait until the worker holds no call."""
+        while self.held:
+            await asyncio.wait([pending.outcome for pending in self.held.values()])
+            await asyncio.sleep(0)
+
     def lost_calls(self) -> tuple[Pending | None, list[Pending]]:
         """Return, for a process that has ended, the call it was running, and those it had not begun."""
         assert self.state is State.GONE

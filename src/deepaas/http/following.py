@@ -1,0 +1,99 @@
+"""Trainings as they go: log, metrics, events, and the files they leave."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import orjson
+from aiohttp import hdrs, web
+
+from deepaas.http.errors import REQUEST_ID, json_response
+from deepaas.http.named import count, flag, trainable, uuid_of
+from deepaas.log import request_id
+from deepaas.service import ServedModel
+from deepaas.trainings.events import Position, events
+from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.tail import Tail, last_lines
+
+_LOOK_S = 0.2
+_CHUNK_BYTES = 1 << 18
+
+
+async def log(request: web.Request) -> web.StreamResponse:
+    """Answer with what a training printed: all, or `?tail=` lines; with `?follow=true` also what comes."""
+    model, uuid = trainable(request), uuid_of(request)
+    await model.training(uuid)
+    path = model.folder(uuid).log
+    lines = count(request, "tail")
+    begin = b"" if lines is None else await asyncio.to_thread(last_lines, path, lines)
+    if lines is not None and not flag(request, "follow"):
+        return web.Response(body=begin, content_type="text/plain", charset="utf-8")
+    response = await _streaming(request, "text/plain; charset=utf-8")
+    offset = 0 if lines is None else max(0, path.stat().st_size - len(begin))
+    async for chunk in _chunks(model, uuid, offset, follow=flag(request, "follow")):
+        await response.write(chunk)
+    await response.write_eof()
+    return response
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Answer with the history of a training's metrics, oldest first."""
+    model, uuid = trainable(request), uuid_of(request)
+    await model.training(uuid)
+    return json_response(await asyncio.to_thread(_history, model.folder(uuid)))
+
+
+async def follow(request: web.Request) -> web.StreamResponse:
+    """Send what happens in a training as server-sent events, from where the client left off."""
+    model, uuid = trainable(request), uuid_of(request)
+    await model.training(uuid)
+    position = Position.parse(request.headers.get("Last-Event-ID", ""))
+    if position.is_end:
+        # The one answer that keeps a browser from connecting again.
+        return web.Response(status=204)
+    response = await _streaming(request, "text/event-stream")
+    async for event in events(lambda: model.training(uuid), model.folder(uuid), position):
+        content = orjson.dumps(event.content, option=orjson.OPT_NON_STR_KEYS).decode()
+        await response.write(f"id: {event.id}\nevent: {event.kind}\ndata: {content}\n\n".encode())
+    await response.write_eof()
+    return response
+
+
+async def list_artifacts(request: web.Request) -> web.Response:
+    """Answer with the files that a training left; with those that are there, while it runs."""
+    model, uuid = trainable(request), uuid_of(request)
+    training = await model.training(uuid)
+    if training.artifacts is not None:
+        return json_response(training.artifacts)
+    return json_response(await asyncio.to_thread(model.folder(uuid).listing, hashed=False))
+
+
+async def artifact(request: web.Request) -> web.FileResponse:
+    """Answer with a file that a training left, or a range of it."""
+    model, uuid = trainable(request), uuid_of(request)
+    await model.training(uuid)
+    path = await asyncio.to_thread(model.folder(uuid).artifact, request.match_info["path"])
+    return web.FileResponse(path, headers={hdrs.CONTENT_DISPOSITION: "attachment"})
+
+
+async def _streaming(request: web.Request, content_type: str) -> web.StreamResponse:
+    headers = {hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "no-store", REQUEST_ID: request_id.get()}
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    return response
+
+
+async def _chunks(model: ServedModel, uuid: str, offset: int, *, follow: bool) -> AsyncIterator[bytes]:
+    """Yield the log from `offset` on, and with `follow` what it gets until the training ends."""
+    path = model.folder(uuid).log
+    while True:
+        is_end = (await model.training(uuid)).state.is_end
+        while chunk := await asyncio.to_thread(Tail(path, offset).read, _CHUNK_BYTES):
+            offset += len(chunk)
+            yield chunk
+        if is_end or not follow:
+            return
+        await asyncio.sleep(_LOOK_S)
+
+
+def _history(folder: TrainingFolder) -> list[object]:
+    return [orjson.loads(line) for line in Tail(folder.metrics).lines()]

@@ -1,0 +1,62 @@
+"""What a model's own code may say and leave during a training. Outside of one, saying does nothing.
+
+Where the training's folder is stands in the environment, so that processes the model starts find it too.
+"""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+FOLDER_VARIABLE = "DEEPAAS_TRAINING"
+ARTIFACTS_VARIABLE = "DEEPAAS_ARTIFACTS"
+METRICS = "metrics.jsonl"
+
+
+def report(*, step: float | None = None, total: float | None = None, **metrics: Any) -> None:
+    """Say how far a training is, and how good: ``deepaas.report(step=3, total=10, loss=0.2)``.
+
+    `step` of `total` becomes the training's progress; `metrics` are numbers by name, kept as a history.
+    Outside a training, as in a notebook or a test, this does nothing.
+    """
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if folder:
+        write(Path(folder), step=step, total=total, metrics=metrics)
+
+
+def write(folder: Path, *, step: Any, total: Any, metrics: dict[str, Any], hint: bool = False) -> None:
+    """Add a line to the history of metrics in a training's folder; `hint` marks what was only guessed."""
+    said = {
+        "time": time.time(),
+        "step": _number(step),
+        "total": _number(total),
+        "metrics": {name: _number(value) for name, value in metrics.items()},
+    }
+    with (folder / METRICS).open("ab", buffering=0) as file:
+        file.write(orjson.dumps(said | ({"hint": True} if hint else {})) + b"\n")
+
+
+def artifacts() -> Path:
+    """Return the folder for the files that a training leaves, also in ``$DEEPAAS_ARTIFACTS``.
+
+    What it holds at the end is listed and can be downloaded. Outside a training it is a new temporary folder.
+    """
+    folder = os.environ.get(ARTIFACTS_VARIABLE)
+    path = Path(folder) if folder else Path(tempfile.mkdtemp(prefix="deepaas-artifacts-"))
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _number(value: Any) -> Any:
+    """Return a number of any library as a Python one; what is none, and NaN, as a text that shows it."""
+    if value is None or isinstance(value, int):
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return str(value)
+    finite = number - number == 0
+    return number if finite else str(number)

@@ -1,0 +1,81 @@
+"""What happens in a training, as a stream that can be taken up where it was left.
+
+An event's id holds the offsets in the files it was read from, so nothing more needs to be kept to replay.
+It must not know how events are sent.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NamedTuple, Self
+
+import orjson
+
+from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.tail import Tail
+from deepaas.trainings.training import Training
+
+_LOOK_S = 0.25
+_PROGRESS = ("progress", "eta_s", "peak_memory_mb")
+
+
+class Event(NamedTuple):
+    """Something that happened: `kind` is state, progress, metrics, log or end."""
+
+    id: str
+    kind: str
+    content: Any
+
+
+class Position(NamedTuple):
+    """How far a reader of events has come, in bytes of the metrics and of the log."""
+
+    metrics: int = 0
+    log: int = 0
+    is_end: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read an event's id; anything else is the beginning."""
+        metrics, _, rest = text.partition("-")
+        log, _, end = rest.partition("-")
+        if not (metrics.isdecimal() and log.isdecimal()):
+            return cls()
+        return cls(int(metrics), int(log), end == "end")
+
+    def __str__(self) -> str:
+        return f"{self.metrics}-{self.log}" + ("-end" if self.is_end else "")
+
+
+async def events(
+    read: Callable[[], Awaitable[Training]], folder: TrainingFolder, position: Position
+) -> AsyncIterator[Event]:
+    """Yield what happened since `position`, and what happens, until the training has ended.
+
+    `read` returns the training's record. The state and the progress come first, as they are now.
+    """
+    metrics, log = Tail(folder.metrics, position.metrics), Tail(folder.log, position.log)
+    shown_state: Any = None
+    shown_progress: Any = {}
+    while True:
+        # The record is read before the files: when it says that the training has ended, they are complete.
+        training = await read()
+        record = training.as_v2()
+        progress = {name: record[name] for name in _PROGRESS if name in record}
+        state = {name: record.get(name) for name in ("state", "status", "queue_position")}
+        if state != shown_state:
+            yield Event(_id(metrics, log), "state", record)
+        if progress != shown_progress:
+            yield Event(_id(metrics, log), "progress", progress)
+        shown_state, shown_progress = state, progress
+        for line in metrics.lines():
+            yield Event(_id(metrics, log), "metrics", orjson.loads(line))
+        for line in log.lines(also_unfinished=training.state.is_end):
+            yield Event(_id(metrics, log), "log", {"line": line})
+        if training.state.is_end:
+            yield Event(str(Position(metrics.offset, log.offset, is_end=True)), "end", record)
+            return
+        await asyncio.sleep(_LOOK_S)
+
+
+def _id(metrics: Tail, log: Tail) -> str:
+    return str(Position(metrics.offset, log.offset))

@@ -1,0 +1,69 @@
+"""A training's folder: what lies where in it, and what the training left.
+
+It must not know where the folder comes from.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from deepaas.errors import ArtifactNotFound
+from deepaas.reporting import METRICS
+
+
+class TrainingFolder:
+    """The folder ``STATE/MODEL/UUID`` of one training."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.job = path / "job"
+        self.log = path / "log"
+        self.metrics = path / METRICS
+        self.artifacts = path / "artifacts"
+
+    def make(self) -> None:
+        """Make the folder, and that of the artifacts."""
+        self.artifacts.mkdir(parents=True, exist_ok=True)
+
+    def uploads(self) -> list[Path]:
+        """Return the uploaded files of the arguments."""
+        ours = {self.job, self.log, self.metrics, self.artifacts}
+        if not self.path.is_dir():
+            return []
+        return sorted(path for path in self.path.iterdir() if path not in ours and path.is_file())
+
+    def drop_inputs(self) -> None:
+        """Remove what only the running training needed: the job, and uploads, which it may have moved."""
+        for path in (self.job, *self.uploads()):
+            path.unlink(missing_ok=True)
+
+    def listing(self, *, hashed: bool) -> list[dict[str, Any]]:
+        """Return path, size in bytes and, if wanted, SHA-256 of each artifact."""
+        return [_described(path, self.artifacts, hashed=hashed) for path in self._files()]
+
+    def artifact(self, name: str) -> Path:
+        """Return the file of an artifact. Raise `ArtifactNotFound`, also for what lies outside the folder."""
+        root = self.artifacts.resolve()
+        try:
+            path = (root / name).resolve()
+        except (OSError, ValueError):
+            path = root
+        if not (path.is_relative_to(root) and path.is_file()):
+            raise ArtifactNotFound(f"The training left no artifact '{name}'.")
+        return path
+
+    def _files(self) -> Iterator[Path]:
+        if self.artifacts.is_dir():
+            yield from sorted(p for p in self.artifacts.rglob("*") if p.is_file() and not p.is_symlink())
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _described(path: Path, root: Path, *, hashed: bool) -> dict[str, Any]:
+    described: dict[str, Any] = {"path": path.relative_to(root).as_posix(), "size": path.stat().st_size}
+    return described | ({"sha256": sha256_of(path)} if hashed else {})

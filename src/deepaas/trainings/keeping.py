@@ -1,0 +1,43 @@
+"""How many finished trainings to keep, or for how long. It must not know how they are removed."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from deepaas.trainings.training import Training
+
+_SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+class Keeping(NamedTuple):
+    """Keep the last `most` trainings of a model, or those that ended less than `age_s` seconds ago."""
+
+    most: int | None = None
+    age_s: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Keeping":
+        """Read ``100`` as a number of trainings and ``30d`` as an age; nothing keeps all.
+
+        Raise `ValueError`, with words that say what would be right.
+        """
+        found = re.fullmatch(r"(\d+)([mhdw]?)", text.strip().lower())
+        if not text.strip():
+            return cls()
+        if not found:
+            raise ValueError("a number of trainings, such as 100, or an age, such as 12h, 30d or 8w")
+        number, unit = int(found[1]), found[2]
+        return cls(age_s=number * _SECONDS[unit]) if unit else cls(most=number)
+
+    def superfluous(self, trainings: Iterable[Training], now: float) -> list[Training]:
+        """Return those of a model's trainings that are not to be kept."""
+        ended = sorted((one for one in trainings if one.state.is_end), key=_end, reverse=True)
+        if self.most is not None:
+            return ended[self.most :]
+        if self.age_s is not None:
+            return [one for one in ended if now - _end(one) > self.age_s]
+        return []
+
+
+def _end(training: Training) -> float:
+    return training.finished or training.created

@@ -1,0 +1,62 @@
+"""Reading a file that grows, line by line, from where one stopped."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+_CHUNK_BYTES = 1 << 20
+
+
+class Tail:
+    """The lines that a file got since one looked last. A carriage return ends a line, as progress bars do.
+
+    `offset` is where the next look begins, in bytes: behind the last line that was yielded.
+    """
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        self._path = path
+        self.offset = offset
+
+    def lines(self, *, also_unfinished: bool = False) -> Iterator[str]:
+        """Yield new lines without their ends; with `also_unfinished`, also one that has no end yet."""
+        while chunk := self.read():
+            end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) + 1
+            if not end and (also_unfinished or len(chunk) == _CHUNK_BYTES):
+                end = len(chunk)
+            if not end:
+                return
+            for line in chunk[:end].splitlines(keepends=True):
+                self.offset += len(line)
+                yield line.rstrip(b"\r\n").decode(errors="replace")
+
+    def skip_to_last(self, kept_bytes: int) -> None:
+        """Pass over all but the last `kept_bytes` of what is new."""
+        try:
+            size = self._path.stat().st_size
+        except OSError:
+            return
+        self.offset = max(self.offset, size - kept_bytes)
+
+    def read(self, most_bytes: int = _CHUNK_BYTES) -> bytes:
+        """Return what is new, without moving on."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self.offset)
+                return file.read(most_bytes)
+        except OSError:
+            return b""
+
+
+def last_lines(path: Path, count: int) -> bytes:
+    """Return the last `count` lines of a file, reading no more of it than that takes."""
+    try:
+        with path.open("rb") as file:
+            position = file.seek(0, 2)
+            found = b""
+            while position > 0 and found.count(b"\n", 0, -1) < count:
+                step = min(_CHUNK_BYTES, position)
+                position -= step
+                file.seek(position)
+                found = file.read(step) + found
+    except OSError:
+        return b""
+    return b"".join(found.splitlines(keepends=True)[-count:]) if count else b""

@@ -1,0 +1,109 @@
+"""Watching a training from within its process: what it prints and reports becomes progress in the store.
+
+It must not know what the training does.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Self
+
+import orjson
+import psutil
+
+from deepaas import reporting
+from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.hints import Hints
+from deepaas.trainings.tail import Tail
+
+_LOOK_S = 0.5
+_MEBIBYTE = 1 << 20
+_LOOKED_AT_BYTES = 1 << 18
+
+
+class Watch:
+    """A thread that looks at a training's log, metrics and memory twice a second.
+
+    Use it as a context manager; leaving looks for the last time. `note` is called with the values of the
+    record that have changed.
+    """
+
+    def __init__(self, folder: TrainingFolder, note: Callable[..., None]) -> None:
+        self._folder = folder
+        self._note = note
+        self._began = time.time()
+        self._log = Tail(folder.log)
+        self._reports = Tail(folder.metrics)
+        self._hints = Hints()
+        self._reported = False
+        self._noted: dict[str, Any] = {}
+        self._peak_memory_mb = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="deepaas-watch", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.look()
+
+    def look(self) -> None:
+        """Read what is new, and note what it changed."""
+        values = self._from_reports()
+        self._log.skip_to_last(_LOOKED_AT_BYTES)
+        for line in self._log.lines():
+            values |= self._from_log(line)
+        values |= self._from_reports()
+        if values.get("progress"):
+            elapsed_s = time.time() - self._began
+            values["eta_s"] = round(elapsed_s / values["progress"] * (1 - values["progress"]), 1)
+        values["peak_memory_mb"] = self._peak()
+        changed = {name: value for name, value in values.items() if self._noted.get(name) != value}
+        if changed:
+            self._note(**changed)
+            self._noted |= changed
+
+    def _run(self) -> None:
+        while not self._stop.wait(_LOOK_S):
+            # A full disk or a locked store must not end the training; the next look tries again.
+            with contextlib.suppress(Exception):
+                self.look()
+
+    def _from_reports(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for line in self._reports.lines():
+            said = orjson.loads(line)
+            self._reported = self._reported or not said.get("hint")
+            if said["metrics"]:
+                values["metrics"] = {**self._noted.get("metrics", {}), **said["metrics"]}
+            step, total = said["step"], said["total"]
+            if isinstance(step, int | float) and isinstance(total, int | float) and total > 0:
+                values["progress"] = max(0.0, min(1.0, step / total))
+        return values
+
+    def _from_log(self, line: str) -> dict[str, Any]:
+        """Take hints from a line, unless the author's code reports by itself."""
+        hint = None if self._reported else self._hints.read(line)
+        if hint is None:
+            return {}
+        if hint.metrics:
+            reporting.write(self._folder.path, step=hint.epoch, total=None, metrics=hint.metrics, hint=True)
+        return {} if hint.progress is None else {"progress": hint.progress}
+
+    def _peak(self) -> float:
+        with contextlib.suppress(psutil.Error):
+            own = psutil.Process()
+            family = [own, *own.children(recursive=True)]
+            used_mb = sum(_memory_mb(process) for process in family)
+            self._peak_memory_mb = max(self._peak_memory_mb, round(used_mb, 1))
+        return self._peak_memory_mb
+
+
+def _memory_mb(process: psutil.Process) -> float:
+    with contextlib.suppress(psutil.Error):
+        return float(process.memory_info().rss) / _MEBIBYTE
+    return 0.0

@@ -1,0 +1,37 @@
+"""Uploads that are larger than memory should ever hold."""
+
+from collections.abc import Callable, Iterator
+
+import psutil
+
+from serving import Server, predicted
+
+SIZE_BYTES = 2 << 30
+CHUNK = bytes(1 << 20)
+MOST_BYTES = 50 << 20
+BOUNDARY = b"--b\r\n"
+HEAD = b'Content-Disposition: form-data; name="data"; filename="big.bin"\r\n\r\n'
+
+
+def test_two_gigabytes(start: Callable[..., Server]) -> None:
+    """An upload of 2 GiB goes to disk as it comes: memory stays as it is, and afterwards the file is gone."""
+    server = start(models={"big_uploads": "models.big_uploads"})
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    process = psutil.Process(server.process.pid)
+    with server.client() as client:
+        predicted(client, "big_uploads", files={"data": CHUNK})
+        most = [process.memory_info().rss]
+
+        def body() -> Iterator[bytes]:
+            yield BOUNDARY + HEAD
+            for number in range(SIZE_BYTES // len(CHUNK)):
+                if number % 64 == 0:
+                    most.append(process.memory_info().rss)
+                yield CHUNK
+            yield b"\r\n--b--\r\n"
+
+        found = predicted(client, "big_uploads", content=body(), headers=headers)
+    assert found["size"] == SIZE_BYTES
+    assert found["path"].endswith(".bin")
+    assert max(most) - most[0] < MOST_BYTES
+    assert [path for path in server.scratch.rglob("*") if path.is_file()] == []

@@ -1,0 +1,180 @@
+"""Every error is one shape of JSON, with the status its author meant and the request's id in the log."""
+
+import json
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from serving import CALL_S, Server, predict
+
+RAISED = [
+    ("bad_request", 400, "my reason"),
+    ("unavailable", 503, "try later"),
+    ("aiohttp_with_an_error", 400, "'the cause'"),
+    ("aiohttp_with_lines", 400, "two\nlines"),
+    ("status", 418, "with status"),
+    ("status_code", 409, "with status_code"),
+    ("code", 503, "with code"),
+    ("reason", 400, "but this"),
+    ("not_implemented", 501, "not yet"),
+    ("code_of_another_kind", 500, "Carrying: with an exit code"),
+    ("code_as_text", 500, "Carrying: with a text"),
+    ("value", 500, "ValueError: wrong value"),
+    ("silent", 500, "RuntimeError"),
+    ("lines", 500, "ValueError: two\nlines"),
+    ("key", 500, "KeyError: 'missing key'"),
+    ("exit", 500, "SystemExit: the model leaves"),
+    ("interrupt", 500, "KeyboardInterrupt"),
+]
+
+
+@pytest.mark.parametrize(("what", "status", "message"), RAISED)
+def test_raised_by_the_model(client: httpx.Client, what: str, status: int, message: str) -> None:
+    """What a model raises is answered with the status it carries, else with 500, its name and its text."""
+    response = predict(client, "raising", params={"what": what})
+    assert (response.status_code, response.json()) == (status, {"message": message})
+    assert response.headers["content-type"].partition(";")[0] == "application/json"
+
+
+@pytest.mark.parametrize("what", ["teapot", "found", "unicode"])
+def test_odd_exceptions(client: httpx.Client, what: str) -> None:
+    """Redirections, errors with a text and texts that are no valid Unicode are errors like others."""
+    response = predict(client, "raising", params={"what": what})
+    assert response.status_code >= 300
+    assert list(response.json()) == ["message"]
+
+
+def test_traceback_is_logged(client: httpx.Client, server: Server) -> None:
+    """The traceback is in the log, under the id that the answer carries in X-Request-ID."""
+    response = predict(client, "raising", params={"what": "value"})
+    identity = response.headers["x-request-id"]
+    server.output.wait_for(rf"ERROR \S+ \[{identity}\] .*ValueError: wrong value\nTraceback (?s:.)*raising.py")
+
+
+def test_ids_differ(client: httpx.Client) -> None:
+    """Every answer has an id of its own, errors of routing too."""
+    answers = [client.get(path) for path in ("/v2/", "/v2/", "/nowhere")]
+    assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
+
+
+def test_worker_survives(client: httpx.Client) -> None:
+    """A model that raises, or calls sys.exit, keeps its worker."""
+    for _ in range(3):
+        assert predict(client, "raising", params={"what": "exit"}).status_code == 500
+
+
+ROUTES = [
+    ("GET", "/nowhere", 404),
+    ("GET", "/v2/nowhere/", 404),
+    ("GET", "/v2/models/nobody/", 404),
+    ("POST", "/v2/models/nobody/predict/", 404),
+    ("POST", "/v2/models/nobody/train/", 404),
+    ("GET", "/v2/models/nobody/train/", 404),
+    ("GET", "/v2/models/trainable/train/0123", 404),
+    ("DELETE", "/v2/models/trainable/train/0123", 404),
+    ("GET", "/static/nowhere.js", 404),
+    ("GET", "/static/../app.py", 404),
+    ("GET", "/static/%2e%2e/app.py", 404),
+    ("GET", "/v2/models/as_module/predict/", 405),
+    ("PUT", "/v2/models/as_module/predict/", 405),
+    ("DELETE", "/v2/models/trainable/train/", 405),
+    ("POST", "/v2/models/", 405),
+    ("POST", "/", 405),
+    ("PATCH", "/api", 405),
+    ("GET", "/v2/models/%00/", 404),
+    ("GET", "/v2/models/a%2Fb/", 404),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), ROUTES)
+def test_routes(client: httpx.Client, method: str, path: str, status: int) -> None:
+    """Errors of every route are `{"message": text}`."""
+    response = client.request(method, path)
+    assert response.status_code == status, response.text
+    answer = response.json()
+    assert list(answer) == ["message"]
+    assert isinstance(answer["message"], str)
+    assert response.headers["content-type"].partition(";")[0] == "application/json"
+
+
+def test_405_lists_methods(client: httpx.Client) -> None:
+    """A 405 says which methods there are."""
+    assert client.get("/v2/models/as_module/predict/").headers["allow"] == "POST"
+
+
+MALFORMED = [
+    b"nonsense\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nbroken header\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+    b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"a" * 100_000 + b"\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
+]
+
+
+def exchange(server: Server, request: bytes) -> httpx.Response:
+    """Send bytes and return the answer, after which the server hangs up."""
+    url = httpx.URL(server.url)
+    with socket.create_connection((url.host, url.port), timeout=CALL_S) as connection:
+        connection.sendall(request)
+        received = b""
+        while chunk := connection.recv(1 << 16):
+            received += chunk
+    head, _, body = received.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    headers = [tuple(line.split(": ", 1)) for line in lines]
+    return httpx.Response(int(first.split()[1]), headers=headers, content=body)
+
+
+@pytest.mark.parametrize("number", range(len(MALFORMED)))
+def test_malformed_http(server: Server, number: int) -> None:
+    """A request that is no HTTP gets a 400 of the same shape, and the connection ends."""
+    response = exchange(server, MALFORMED[number])
+    assert response.status_code == 400, response.text
+    assert list(response.json()) == ["message"]
+    assert response.headers["content-type"].partition(";")[0] == "application/json"
+
+
+def test_hanging_up_in_the_middle(server: Server, client: httpx.Client) -> None:
+    """A client that hangs up in the middle of its body harms nobody, and its file is removed."""
+    url = httpx.URL(server.url)
+    request = (
+        b"POST /v2/models/uploads/predict/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n"
+        b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+        b'--b\r\nContent-Disposition: form-data; name="one"; filename="a"\r\n\r\nhalf'
+    )
+    with socket.create_connection((url.host, url.port), timeout=CALL_S) as connection:
+        connection.sendall(request)
+    assert client.get("/v2/").status_code == 200
+
+
+@pytest.fixture
+def small(start: Callable[..., Server]) -> Server:
+    """Return a server that takes bodies of up to 1000 bytes."""
+    return start(
+        "--client-max-size", "1000", models={name: f"models.{name}" for name in ("uploads", "trainable")}
+    )
+
+
+def test_too_large(small: Server) -> None:
+    """A body over --client-max-size is a 413 of the same shape, with and without its length told."""
+    large: list[dict[str, Any]] = [
+        {"files": {"one": ("a.txt", b"x" * 2000)}},
+        {"content": json.dumps({"then": "x" * 2000}), "headers": {"Content-Type": "application/json"}},
+        {"data": {"then": "x" * 2000}},
+        {"content": iter([b"x" * 1500, b"x" * 1500]), "headers": {"Content-Type": "application/json"}},
+    ]
+    with small.client() as client:
+        for request in large:
+            response = predict(client, "uploads", **request)
+            assert response.status_code == 413, response.text
+            assert list(response.json()) == ["message"]
+            assert "1000" in response.json()["message"]
+        response = client.post("/v2/models/trainable/train/", files={"data": b"x" * 2000})
+        assert (response.status_code, list(response.json())) == (413, ["message"])
+        assert predict(client, "uploads", files={"one": b"x" * 500}).status_code == 200
+    assert [path for path in small.scratch.rglob("*") if path.is_file()] == []
+    assert "ERROR" not in small.log

@@ -1,0 +1,204 @@
+"""Versions, models, pages and switches: what clients look at before they predict."""
+
+import re
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from serving import Server, predict, predicted
+
+VERSION = {
+    "version": "stable",
+    "id": "v2",
+    "links": [{"rel": "self", "type": "application/json", "href": "/v2/"}],
+}
+LINKS = [
+    {"rel": "help", "type": "text/html", "href": "/api"},
+    {"rel": "describedby", "type": "application/json", "href": "/swagger.json"},
+]
+
+
+def below(base: str, value: object) -> object:
+    """Return links as they are below a base path."""
+    if isinstance(value, dict):
+        return {key: base + item if key == "href" else below(base, item) for key, item in value.items()}
+    return [below(base, item) for item in value] if isinstance(value, list) else value
+
+
+def test_versions(client: httpx.Client) -> None:
+    """The root lists the versions and leads to the documentation."""
+    response = client.get("/")
+    assert response.json() == {"versions": [VERSION], "links": LINKS}
+    assert response.headers["content-type"].partition(";")[0] == "application/json"
+
+
+@pytest.mark.parametrize("path", ["/v2/", "/v2"])
+def test_version(client: httpx.Client, path: str) -> None:
+    """The version describes itself."""
+    assert client.get(path).json() == VERSION
+
+
+@pytest.mark.parametrize("path", ["/v2/models/", "/v2/models"])
+def test_models(client: httpx.Client, path: str) -> None:
+    """The list holds what each model says of itself, in the words that gates grep for."""
+    response = client.get(path)
+    models = response.json()["models"]
+    assert client.get("/v2/models/as_module/").json() in models
+    for word in ('"id":', '"name":', '"author":', '"license":'):
+        assert word in response.text
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_final_slash(client: httpx.Client, slash: str) -> None:
+    """Every path works with and without a final slash, and a POST keeps its body."""
+    assert client.get(f"/v2/models/as_module{slash}").json()["version"] == "7"
+    response = client.post(f"/v2/models/as_module/predict{slash}", json={"data": "x"}, follow_redirects=True)
+    assert response.json()["predictions"] == "module x"
+    assert client.get(f"/v2/models/trainable/train{slash}").status_code == 200
+    assert client.get(f"/v2/debug{slash}").status_code == 204
+    assert client.get(f"/api{slash}", follow_redirects=True).status_code == 200
+
+
+def test_debug_is_off(client: httpx.Client) -> None:
+    """Without --debug-endpoint, the route answers 204 with nothing."""
+    response = client.get("/v2/debug/")
+    assert (response.status_code, response.content) == (204, b"")
+
+
+def test_page(client: httpx.Client) -> None:
+    """The page is 200 at its address itself; no address in it, or in what it loads, leads off the machine."""
+    page = client.get("/api")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', page.text)
+    assert addresses
+    for address in addresses:
+        assert "//" not in address
+        found = client.get(str(httpx.URL(f"{client.base_url}/api").join(address)))
+        assert found.status_code == 200, address
+    script = client.get("/static/api/api.js").text
+    assert "http:" not in script
+    assert "https:" not in script
+
+
+def test_page_for_people(client: httpx.Client) -> None:
+    """The address a platform shows its users leads to a page."""
+    page = client.get("/ui", follow_redirects=True)
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+
+
+def test_switched_off(start: Callable[..., Server]) -> None:
+    """Switched-off endpoints answer 402, the documentation 404, and the rest is there."""
+    server = start(
+        "--nopredict-endpoint", "--notrain-endpoint", "--nodoc-endpoint", models={"trainable": "models.trainable"}
+    )
+    with server.client() as client:
+        for method, path in (
+            ("POST", "predict/"),
+            ("POST", "predict"),
+            ("POST", "train/"),
+            ("GET", "train/"),
+            ("GET", "train/0"),
+            ("DELETE", "train/0"),
+        ):
+            response = client.request(method, f"/v2/models/trainable/{path}")
+            assert (response.status_code, list(response.json())) == (402, ["message"])
+        for path in ("/api", "/ui"):
+            assert client.get(path).status_code == 404
+        assert client.get("/v2/models/trainable/").status_code == 200
+        assert client.get("/swagger.json").status_code == 200
+        assert "/api" not in client.get("/").text
+    assert "ERROR" not in server.log
+
+
+def test_base_path(start: Callable[..., Server]) -> None:
+    """Below --base-path everything is the same, links included, and nothing is above it."""
+    server = start("--base-path", "/x/y", models={"as_module": "models.as_module"})
+    with server.client() as client:
+        assert str(client.base_url).endswith("/x/y/")
+        assert client.get("/").json() == below("/x/y", {"versions": [VERSION], "links": LINKS})
+        assert client.get("").json() == client.get("/").json()
+        assert client.get("/v2/").json() == below("/x/y", VERSION)
+        assert client.get("/v2/models/").json()["models"][0]["links"][0]["href"] == "/x/y/v2/models/as_module"
+        assert predict(client, "as_module", params={"data": "x"}).json()["predictions"] == "module x"
+        assert client.get("/swagger.json").json()["basePath"] == "/x/y"
+        for path in ("/api", "/ui", "/api/", "/ui/"):
+            page = client.get(path, follow_redirects=True)
+            assert page.status_code == 200
+            assert page.headers["content-type"].startswith("text/html")
+        for address in re.findall(r'(?:src|href)="([^"]*)"', page.text):
+            assert client.get(str(page.url.join(address))).status_code == 200
+        outside = str(client.base_url).replace("/x/y/", "/")
+        assert client.get(outside).status_code == 404
+        assert list(client.get(outside + "v2/").json()) == ["message"]
+    assert "ERROR" not in server.log
+
+
+def test_debug(start: Callable[..., Server]) -> None:
+    """With --debug-endpoint the route has what models printed and logged, and the log still has it too."""
+    server = start("--debug-endpoint", models={"processes": "models.processes"})
+    said = ["printed by a model", "to stderr", "said by a command", "logged by a model"]
+    with server.client() as client:
+        assert predicted(client, "processes", params={"what": "talk"}) is None
+        for words in said:
+            server.output.wait_for(words)
+        response = client.get("/v2/debug/")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain")
+    for words in said:
+        assert words in response.text
+    assert "Serving processes on" in response.text
+
+
+@pytest.mark.parametrize(
+    ("what", "answer"),
+    [("process", 42), ("daemon", 42), ("pool", 3), ("thread", True)],
+)
+def test_processes_and_threads(client: httpx.Client, what: str, answer: object) -> None:
+    """A worker may start processes, daemonic ones too, pools of them, and threads."""
+    assert predicted(client, "processes", params={"what": what}) == answer
+
+
+@pytest.mark.parametrize(
+    ("what", "answer"),
+    [
+        ("subprocess", "hello\n"),
+        ("metadata", "Tiny."),
+        ("stdin", ""),
+        ("closed", "it closed its standard input"),
+        ("subprocess", "hello\n"),
+    ],
+)
+def test_what_models_do(client: httpx.Client, what: str, answer: str) -> None:
+    """A worker may run commands, read its distribution's metadata, and do with standard input as it likes."""
+    response = predict(client, "processes", params={"what": what})
+    assert response.json() == {"status": "OK", "predictions": answer}
+
+
+def test_working_directory(client: httpx.Client, server: Server) -> None:
+    """A worker's working directory is the server's."""
+    answer = predict(client, "processes", params={"what": "cwd"}).json()
+    assert answer["predictions"] == str(server.cwd)
+
+
+def test_output_of_models(client: httpx.Client, server: Server) -> None:
+    """What models print and log appears in the server's output, log lines with the request's id."""
+    response = predict(client, "processes", params={"what": "talk"})
+    server.output.wait_for("printed by a model")
+    server.output.wait_for("said by a command of a model")
+    identity = response.headers["x-request-id"]
+    server.output.wait_for(rf"INFO models.processes \[{identity}\] logged by a model")
+
+
+def test_unpicklable_arguments(client: httpx.Client, server: Server) -> None:
+    """Arguments may become locks, open files and functions; they are made where they are used."""
+    (server.cwd / "file.txt").write_text("content")
+    sent = {"lock": "x", "file": "file.txt", "function": 5}
+    assert predicted(client, "unpicklable", json=sent) == {
+        "locked": True,
+        "content": "content",
+        "number": 5,
+        "answer": 42,
+    }

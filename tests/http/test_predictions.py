@@ -1,0 +1,134 @@
+"""What predict returns, as clients read it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from serving import Server, predict, predicted
+
+VALUES: dict[str, Any] = {
+    "none": None,
+    "nested": {"a": [1, 2.5, True, None, {"b": "ü"}]},
+    "float32": 0.5,
+    "int64": 7,
+    "bool_": True,
+    "array": [[0, 1, 2], [3, 4, 5]],
+    "fortran": [[0, 1, 2], [3, 4, 5]],
+    "sliced": [0, 2, 4, 6, 8],
+    "float16": [1.0, 1.0],
+    "texts": ["a", "b"],
+    "objects": [{"a": 1}, None],
+    "array0": 5,
+    "numpy_in_dict": {"scores": [0.5, 1.0], "3": 4},
+    "frame": [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}],
+    "series": [1, 2],
+    "index": ["a", "b"],
+    "path": "/a/b",
+    "date": "2020-01-02",
+    "datetime": "2020-01-02T03:04:05",
+    "time": "03:04:00",
+    "timedelta": "0:01:01",
+    "uuid": "00000000-0000-0000-0000-000000000005",
+    "decimal": "1.50",
+    "set": [1],
+    "tuple": [1, [2]],
+    "bytes": "text in bytes",
+    "dataclass": {"x": 1, "y": [2]},
+    "enum": "red",
+    "ordered": {"b": 1, "a": 2},
+    "default": {"a": [1]},
+    "deque": [1, 2],
+    "big": 2**70,
+    "int_keys": {"1": "a", "(1, 2)": "b"},
+    "timestamp": "2020-01-02T03:04:05",
+}
+LARGE = ["0123456789"] * 200_000
+
+
+@pytest.mark.parametrize("what", VALUES)
+def test_values(client: httpx.Client, what: str) -> None:
+    """Whatever JSON can express is sent as its JSON text, NumPy, pandas, dates and paths included."""
+    assert predicted(client, "returns_json", params={"what": what}) == VALUES[what]
+
+
+def test_datetime64(client: httpx.Client) -> None:
+    """A date of NumPy's is a date."""
+    assert predicted(client, "returns_json", params={"what": "datetime64"}).startswith("2020-01-02")
+
+
+@pytest.mark.parametrize(("what", "text"), [("text", 'a text, not "quoted"'), ("str_", "numpy")])
+def test_texts_stay_themselves(client: httpx.Client, what: str, text: str) -> None:
+    """A text is sent as it is, not as JSON."""
+    response = predict(client, "returns_json", params={"what": what})
+    assert response.json() == {"status": "OK", "predictions": text}
+
+
+def test_surrogate(client: httpx.Client) -> None:
+    """A text that is no valid Unicode is an answer or an error with a message, but always JSON."""
+    response = predict(client, "returns_json", params={"what": "surrogate"})
+    assert response.json()
+
+
+@pytest.mark.parametrize(
+    ("what", "where"),
+    [
+        ("nan", "the result['scores'][1] is NaN"),
+        ("infinity", "the result is infinite"),
+        ("numpy_nan", "the result['scores'][1] is NaN"),
+        ("frame_nan", "the result[1]['a'] is NaN"),
+        ("lock", "the result['lock'] cannot be expressed in JSON"),
+        ("no_text", "the result cannot be expressed in JSON"),
+        ("loop", "nested too deeply"),
+    ],
+)
+def test_inexpressible(client: httpx.Client, what: str, where: str) -> None:
+    """What JSON cannot express is a 500 that names the place."""
+    response = predict(client, "returns_json", params={"what": what})
+    assert response.status_code == 500
+    assert where in response.json()["message"]
+
+
+def test_large_json(client: httpx.Client) -> None:
+    """An answer of over 1 MiB arrives whole."""
+    assert predicted(client, "returns_json", params={"what": "large"}) == LARGE
+
+
+def test_schema(client: httpx.Client) -> None:
+    """A response that fits the schema is returned as it is."""
+    assert predict(client, "schema_dict").json() == {"labels": ["a"], "scores": [0.5]}
+    assert predict(client, "schema_class").json() == {
+        "when": "2020-01-02T03:04:05",
+        "points": [{"x": 1}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "sent", "names"),
+    [
+        ("schema_dict", {"fits": False}, ["labels", "scores", "extra"]),
+        ("schema_class", {"x": "one"}, ["points", "x", "Not a valid integer."]),
+    ],
+)
+def test_unfit(client: httpx.Client, model: str, sent: dict[str, Any], names: list[str]) -> None:
+    """A response that does not fit the schema is a 500 whose message names the fields."""
+    response = predict(client, model, json=sent)
+    assert response.status_code == 500
+    for name in names:
+        assert name in response.json()["message"]
+
+
+def test_predictions_json(start: Callable[..., Server]) -> None:
+    """With --predictions json the JSON value itself is sent, and the specification does not say otherwise."""
+    models = ["returns_json", "only_predict", "schema_dict"]
+    server = start("--predictions", "json", models={name: f"models.{name}" for name in models})
+    with server.client() as client:
+        for what in ("nested", "array", "float32", "none"):
+            assert predict(client, "returns_json", params={"what": what}).json() == VALUES[what]
+        assert predict(client, "returns_json", params={"what": "text"}).json() == 'a text, not "quoted"'
+        assert predict(client, "only_predict").json() == {}
+        assert predict(client, "schema_dict").json() == {"labels": ["a"], "scores": [0.5]}
+        definitions = client.get("/swagger.json").json()["definitions"]
+        assert "predictions" not in json.dumps(definitions["ModelPredictionResponse-only_predict"])

@@ -1,0 +1,79 @@
+"""Predictions that are files: every way to return one, and the exact bytes."""
+
+import io
+
+import httpx
+import pytest
+from PIL import Image
+
+from serving import predict
+
+LARGE = bytes(range(256)) * 20_000
+OCTETS = "application/octet-stream"
+
+
+def returned(client: httpx.Client, what: str, accept: str = OCTETS) -> httpx.Response:
+    """Return the answer of the model that returns files."""
+    return predict(client, "returns_files", params={"what": what, "accept": accept})
+
+
+@pytest.mark.parametrize("accept", [OCTETS, "image/png", "application/zip"])
+@pytest.mark.parametrize(
+    "what", ["bytes", "bytearray", "open", "bytesio", "seeked", "path", "path_text", "returned", "open_text"]
+)
+def test_forms(client: httpx.Client, what: str, accept: str) -> None:
+    """Bytes, open files, paths and ReturnedFiles are sent as they are, with the type that was asked for."""
+    response = returned(client, what, accept)
+    assert response.status_code == 200, response.text
+    assert response.content == b"bytes"
+    assert response.headers["content-type"] == accept
+
+
+@pytest.mark.parametrize("what", ["text", "bytes", "open"])
+def test_text(client: httpx.Client, what: str) -> None:
+    """A text for a text type is sent as it is."""
+    response = returned(client, what, "text/plain")
+    assert (response.status_code, response.text) == (200, "bytes")
+    assert response.headers["content-type"].startswith("text/plain")
+
+
+def test_own_type_and_name(client: httpx.Client) -> None:
+    """A ReturnedFile's own type and name go before the ones that were asked for."""
+    response = returned(client, "named")
+    assert response.headers["content-type"] == "text/csv"
+    assert "t%C3%A4%20ble.csv" in response.headers["content-disposition"]
+    assert response.content == b"bytes"
+
+
+@pytest.mark.parametrize("what", ["large", "large_open", "large_path"])
+def test_large(client: httpx.Client, what: str) -> None:
+    """A large file arrives byte by byte."""
+    response = returned(client, what)
+    assert response.status_code == 200
+    assert response.content == LARGE
+    assert "x-request-id" in response.headers
+
+
+@pytest.mark.parametrize(("accept", "format_"), [("image/png", "PNG"), ("image/jpeg", "JPEG")])
+def test_picture(client: httpx.Client, accept: str, format_: str) -> None:
+    """A PIL image is sent in the format that was asked for."""
+    response = returned(client, "picture", accept)
+    assert response.headers["content-type"] == accept
+    with Image.open(io.BytesIO(response.content)) as picture:
+        assert (picture.format, picture.size) == (format_, (3, 2))
+
+
+@pytest.mark.parametrize(
+    ("what", "accept", "reason"),
+    [
+        ("missing", "image/png", "No such file"),
+        ("number", "image/png", "int"),
+        ("unnamed", "image/png", "filename"),
+        ("picture", "application/json", "JSON"),
+    ],
+)
+def test_unusable(client: httpx.Client, what: str, accept: str, reason: str) -> None:
+    """What cannot be sent as the type that was asked for is a 500 that says what to return."""
+    response = returned(client, what, accept)
+    assert response.status_code == 500
+    assert reason in response.json()["message"]

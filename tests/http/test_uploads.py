@@ -1,0 +1,172 @@
+"""Uploaded files: what models receive, and that nothing of them is left."""
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from serving import Server, predict, predicted
+
+HEAD = 'Content-Disposition: form-data; name="one"; filename="a.txt"\r\n\r\n'
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(server: Server) -> Iterator[None]:
+    """Find no file of any request after the answer."""
+    yield
+    left = [path for path in server.scratch.rglob("*") if path.is_file()]
+    assert left == []
+
+
+def test_single_file(client: httpx.Client) -> None:
+    """The function receives an UploadedFile whose file can be read."""
+    found = predicted(client, "uploads", files={"one": ("a b.tar.gz", b"content", "application/gzip")})
+    path = pathlib.Path(found["one"].pop("filename"))
+    assert found["one"] == {
+        "name": "one",
+        "content_type": "application/gzip",
+        "original_filename": "a b.tar.gz",
+        "content": "content",
+    }
+    assert path.name.endswith(".tar.gz")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["many", "marked"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_list_of_files(client: httpx.Client, name: str, count: int) -> None:
+    """A List of files receives all of them, in order."""
+    files = [(name, (f"{index}.png", f"content {index}".encode())) for index in range(count)]
+    found = predicted(client, "uploads", files=files)
+    assert [file["content"] for file in found[name]] == [f"content {index}" for index in range(count)]
+    assert len({file["filename"] for file in found[name]}) == count
+
+
+def test_several_files_for_one(client: httpx.Client) -> None:
+    """Of several files for an argument that is no list, the function receives one."""
+    files = [("one", ("1.png", b"1")), ("one", ("2.png", b"2"))]
+    assert predicted(client, "uploads", files=files)["one"]["content"] in ("1", "2")
+
+
+@pytest.mark.parametrize("name", ["one", "many", "marked", "old"])
+@pytest.mark.parametrize("where", ["params", "data", "json", "files"])
+def test_text_for_a_file(client: httpx.Client, name: str, where: str) -> None:
+    """A text where a file is expected is a 422, wherever it comes from."""
+    sent: Any = {name: (None, "text")} if where == "files" else {name: "text"}
+    response = predict(client, "uploads", **{where: sent})
+    assert response.status_code == 422
+    assert list(response.json()) == [name]
+
+
+def test_required_file(client: httpx.Client) -> None:
+    """A required file that was not sent is a 422."""
+    response = predict(client, "big_uploads")
+    assert (response.status_code, response.json()) == (422, {"data": ["Missing data for required field."]})
+
+
+@pytest.mark.parametrize("other", [{}, {"files": {"other": b"x"}}])
+def test_optional_file(client: httpx.Client, other: dict[str, Any]) -> None:
+    """An optional file that was not sent is absent."""
+    assert predicted(client, "uploads", **other) == {}
+
+
+SUFFIXES = [
+    ("a.png", ".png"),
+    ("a.nii.gz", ".gz"),
+    ("A.PNG", ".PNG"),
+    ("no suffix", ""),
+    ("C:\\pictures\\a.jpg", ".jpg"),
+    ("../../etc/passwd", ""),
+    ("/etc/cron.d/evil.sh", ".sh"),
+    ("a.png/../../b", ""),
+    (".bashrc", ""),
+    ("a.;rm -rf", ""),
+    ("ü.tif", ".tif"),
+    ("x" * 300 + ".png", ".png"),
+]
+
+
+@pytest.mark.parametrize(("original", "suffix"), SUFFIXES)
+def test_names_of_strangers(client: httpx.Client, server: Server, original: str, suffix: str) -> None:
+    """Only the suffix of the name a client sent becomes part of a path; the name itself is passed on."""
+    found = predicted(client, "uploads", files={"one": (original, b"content")})["one"]
+    path = pathlib.Path(found["filename"])
+    assert path.suffix == suffix
+    assert found["content"] == "content"
+    assert path.resolve().is_relative_to(server.scratch.resolve())
+    assert original.rpartition("/")[2].rpartition("\\")[2] in found["original_filename"]
+
+
+def test_no_file_chosen(client: httpx.Client) -> None:
+    """The empty part that a browser sends where no file was chosen is no file."""
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="one"; filename=""\r\n'
+        b"Content-Type: application/octet-stream\r\n\r\n\r\n--b--\r\n"
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    assert predicted(client, "uploads", content=body, headers=headers) == {}
+    response = predict(client, "big_uploads", content=body.replace(b'"one"', b'"data"'), headers=headers)
+    assert (response.status_code, response.json()) == (422, {"data": ["Missing data for required field."]})
+
+
+def test_empty_file(client: httpx.Client) -> None:
+    """A file without content is a file."""
+    assert predicted(client, "uploads", files={"one": ("empty.txt", b"")})["one"]["content"] == ""
+
+
+@pytest.mark.parametrize(("then", "status"), [("raise", 500), ("delete", 200), ("move", 200), ("exit", 500)])
+def test_whatever_the_model_does(client: httpx.Client, then: str, status: int) -> None:
+    """Files are gone after the answer though the model raised, moved or deleted them, or died."""
+    response = predict(client, "uploads", params={"then": then}, files={"one": ("a.txt", b"content")})
+    assert response.status_code == status, response.text
+
+
+def test_invalid_arguments_beside_a_file(client: httpx.Client) -> None:
+    """Files are gone after a 422 too."""
+    files = {"the-image": b"x", "image-size": (None, "many")}
+    assert predict(client, "data_keys", files=files).status_code == 422
+
+
+BROKEN = {
+    "not multipart": (b"nothing of the kind", "multipart/form-data; boundary=b"),
+    "empty": (b"", "multipart/form-data; boundary=b"),
+    "no boundary": (f"--b\r\n{HEAD}x\r\n--b--\r\n".encode(), "multipart/form-data"),
+    "empty boundary": (f"--b\r\n{HEAD}x\r\n--b--\r\n".encode(), 'multipart/form-data; boundary=""'),
+    "another boundary": (f"--b\r\n{HEAD}x\r\n--b--\r\n".encode(), "multipart/form-data; boundary=c"),
+    "no end": (f"--b\r\n{HEAD}half a file".encode(), "multipart/form-data; boundary=b"),
+    "no end of headers": (b"--b\r\nContent-Disp", "multipart/form-data; boundary=b"),
+    "no name": (b"--b\r\nContent-Type: a/b\r\n\r\nx\r\n--b--\r\n", "multipart/form-data; boundary=b"),
+    "no text": (
+        b'--b\r\nContent-Disposition: form-data; name="then"\r\n\r\n\xff\r\n--b--\r\n',
+        "multipart/form-data; boundary=b",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_multipart(client: httpx.Client, case: str) -> None:
+    """A multipart body that cannot be read is a 400 with a message, and leaves no file."""
+    body, content_type = BROKEN[case]
+    if case == "empty":
+        body = b" "
+    response = predict(client, "uploads", content=body, headers={"Content-Type": content_type})
+    assert response.status_code == 400, response.text
+    assert list(response.json()) == ["message"]
+
+
+def test_many_chunks(client: httpx.Client) -> None:
+    """A body sent byte by byte is read like any other."""
+    content = f"--b\r\n{HEAD}x--b -- \r\n-b\r\n--b--\r\n".encode()
+    chunks = (content[at : at + 1] for at in range(len(content)))
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    found = predicted(client, "uploads", content=chunks, headers=headers)
+    assert found["one"]["content"] == "x--b -- \r\n-b"
+
+
+def test_boundary_in_quotes(client: httpx.Client) -> None:
+    """A boundary may stand in quotes and hold odd characters."""
+    headers = {"Content-Type": 'multipart/form-data; charset=utf-8; boundary="a b:c"'}
+    found = predicted(client, "uploads", content=f"--a b:c\r\n{HEAD}x\r\n--a b:c--".encode(), headers=headers)
+    assert found["one"]["content"] == "x"

@@ -1,0 +1,80 @@
+"""What a model says of itself, and what is said of one that cannot."""
+
+import httpx
+import pytest
+
+from serving import predicted
+
+
+def described(client: httpx.Client, model: str) -> dict[str, object]:
+    """Return a model's metadata."""
+    response = client.get(f"/v2/models/{model}/")
+    assert response.status_code == 200
+    return dict(response.json())
+
+
+def test_merged(client: httpx.Client) -> None:
+    """What the author says is merged over id, name and links."""
+    assert described(client, "as_module") == {
+        "id": "as_module",
+        "name": "as_module",
+        "links": [{"rel": "self", "href": "/v2/models/as_module"}],
+        "version": "7",
+        "author": "Ada",
+        "license": "MIT",
+    }
+    assert described(client, "a_class")["name"] == "class"
+
+
+def test_called_on_each_request(client: httpx.Client) -> None:
+    """The author's function is called for every request, and may say other things than we do."""
+    first, second = (described(client, "metadata_changes") for _ in range(2))
+    assert second["checkpoints"] == first["checkpoints"] + 1
+    assert (first["id"], first["links"]) == ("my-id", "own")
+
+
+@pytest.mark.parametrize("model", ["nothing", "abstract_class", "only_predict"])
+def test_missing(client: httpx.Client, model: str) -> None:
+    """A model without metadata has the id 0 and a description that says so."""
+    found = described(client, model)
+    assert found["id"] == "0"
+    assert found["name"] == model
+    assert found["links"] == [{"rel": "self", "href": f"/v2/models/{model}"}]
+    assert "No metadata could be loaded" in str(found["description"])
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [("metadata_raises", "FileNotFoundError: no rclone here"), ("metadata_odd", "returned list")],
+)
+def test_unusable(client: httpx.Client, model: str, reason: str) -> None:
+    """Metadata that cannot be had falls back to name and reason, and the model still works."""
+    found = described(client, model)
+    assert found["name"] == model
+    assert found["links"] == [{"rel": "self", "href": f"/v2/models/{model}"}]
+    assert reason in str(found["description"])
+
+
+def test_others_are_unaffected(client: httpx.Client) -> None:
+    """A model whose metadata fails leaves the list of models, and its own predictions, as they are."""
+    response = client.get("/v2/models/")
+    assert response.status_code == 200
+    names = [model["links"][0]["href"] for model in response.json()["models"] if model["links"] != "own"]
+    assert "/v2/models/metadata_raises" in names
+    assert "/v2/models/as_module" in names
+    answer = client.post("/v2/models/metadata_raises/predict/").json()
+    assert answer == {"status": "OK", "predictions": "still predicts"}
+
+
+def test_warm(client: httpx.Client) -> None:
+    """Warm is called once, without arguments, in the process and the thread that predict."""
+    first, second = (predicted(client, "warmed") for _ in range(2))
+    assert first == second
+    assert first["times"] == 1
+    assert first["same"]
+
+
+def test_warm_not_implemented(client: httpx.Client) -> None:
+    """A warm that says it is not implemented is ignored."""
+    answer = client.post("/v2/models/warm_not_implemented/predict/").json()
+    assert answer["predictions"] == "cold"
