@@ -34,14 +34,14 @@ system-packages:
 	@sh tools/install-system-packages $(PACKAGES)
 
 run: $(VENV)/.serve  ## serve the example on 127.0.0.1:5000
-	$(BIN)/deepaas-run --model-name digits
+	$(BIN)/deepaas-run --model-name digits --reload-after-train
 
 test: setup test-webargs5  ## run all tests
 	$(BIN)/pytest
 	$(BIN)/pytest $(EXAMPLE)/tests
 
 test-webargs5: setup
-	$(OLD_WEBARGS)/bin/pytest tests/contract
+	$(OLD_WEBARGS)/bin/pytest tests/http tests/model
 
 check: $(VENV)/.develop  ## look for mistakes; changes nothing
 	$(BIN)/ruff format --check

@@ -149,9 +149,10 @@ def test_every_argument_is_described() -> None:
         assert field.metadata["description"].endswith(".")
 
 
-def test_training_takes_over(model_file: Path, upload: Upload) -> None:
+def test_training_takes_over_in_a_new_worker(model_file: Path, upload: Upload) -> None:
     before = model.predict(THREE)
     result = model.train(**QUICK)
+    storage.forget()
     after = model.predict(THREE)
     assert isinstance(before, dict)
     assert isinstance(after, dict)

@@ -3,12 +3,15 @@
 Any number of processes may read and write it at once: it is only ever replaced as a whole.
 """
 
+import contextlib
+import fcntl
 import io
 import logging
 import os
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -49,17 +52,40 @@ def model_path() -> Path:
 def current() -> Stored:
     """Return the network in the model file, fitting one first if there is none to be used.
 
-    The file is read again when it was replaced, so a new training's network takes over in every worker.
+    A process reads the file once. Where it was replaced since, a new worker (a reload) takes it up.
     """
     path = model_path()
     try:
-        return _remember(path, _file_identity(path))
-    except FileNotFoundError:
-        log.info("No model file at %s yet: fitting one with the default hyperparameters.", path)
-    except UnusableFileError as reason:
-        log.warning("The model file %s can't be used: %s. Fitting a new one.", path, reason)
-    save(fit(Hyperparameters(), _log_epoch), path)
-    return _remember(path, _file_identity(path))
+        return _remember(path)
+    except (FileNotFoundError, UnusableFileError):
+        pass
+    with _folder_to_oneself(path.parent):
+        # Another process may have made the file meanwhile.
+        try:
+            return _remember(path)
+        except FileNotFoundError:
+            log.info("No model file at %s yet: fitting one with the default hyperparameters.", path)
+        except UnusableFileError as reason:
+            log.warning("The model file %s can't be used: %s. Fitting a new one.", path, reason)
+        save(fit(Hyperparameters(), _log_epoch), path)
+    return _remember(path)
+
+
+def forget() -> None:
+    """Let go of the network in use; the next call of `current` reads the file again."""
+    _remember.cache_clear()
+
+
+@contextlib.contextmanager
+def _folder_to_oneself(folder: Path) -> Iterator[None]:
+    """Wait until no other process is fitting the first model of this folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def save(fitted: Fit, path: Path) -> str:
@@ -108,16 +134,10 @@ def _version(content: bytes) -> str:
     return sha256(content).hexdigest()[:12]
 
 
-# The worker's memory of the file. The identity is part of the key, so a replaced file is read anew.
+# The worker's memory of the file: what `warm()` loaded is used until another worker takes over.
 @lru_cache(maxsize=1)
-def _remember(path: Path, _identity: tuple[int, int, int]) -> Stored:
+def _remember(path: Path) -> Stored:
     return read(path)
-
-
-def _file_identity(path: Path) -> tuple[int, int, int]:
-    """Return what changes whenever the file is replaced."""
-    status = path.stat()
-    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _network_of(entries: "np.lib.npyio.NpzFile") -> Network:
