@@ -63,6 +63,7 @@ class Server:
     def __init__(self, command: list[str], folder: Path, env: dict[str, str], cwd: Path) -> None:
         self.scratch = Path(env["TMPDIR"])
         self.cwd = cwd
+        self._stopped = False
         self.process = subprocess.Popen(
             command, cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -90,7 +91,10 @@ class Server:
         return [server, *server.children(recursive=True)]
 
     def stop(self) -> None:
-        """Ask the server to end; it must do so in good order and leave nothing behind."""
+        """Ask the server to end; it does so in good order and leaves nothing behind. Once only."""
+        if self._stopped:
+            return
+        self._stopped = True
         family = self.family()
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(END_S) == 0, self.log
@@ -127,6 +131,17 @@ def serving(
         server.kill()
         raise
     server.stop()
+
+
+@contextlib.contextmanager
+def killing(folder: Path, *flags: str, models: Mapping[str, str]) -> Iterator[Server]:
+    """Serve `models` until the context ends, and end it the hard way."""
+    server = Server(_command(folder, flags), folder, environment(folder, models, {}), folder)
+    try:
+        assert server.url
+        yield server
+    finally:
+        server.kill()
 
 
 def run_to_its_end(

@@ -34,6 +34,27 @@ class BadRequest(DeepaasError):
     title = "Bad request"
 
 
+class NotAuthenticated(DeepaasError):
+    """The request bears no token, or none that this server knows."""
+
+    status = 401
+    title = "Not authenticated"
+
+
+class NotAllowed(DeepaasError):
+    """The request's token does not have the scope that this takes."""
+
+    status = 403
+    title = "Not allowed"
+
+
+class SenderTooSlow(DeepaasError):
+    """The request's body came too slowly."""
+
+    status = 408
+    title = "Sender too slow"
+
+
 class NotServed(DeepaasError):
     """The endpoint exists and whoever runs this server switched it off."""
 
@@ -126,6 +147,13 @@ class NotImplementedByModel(DeepaasError):
 
     status = 501
     title = "Not implemented by the model"
+
+
+class PredictionTimedOut(DeepaasError):
+    """The prediction took longer than it may; its worker was killed."""
+
+    status = 504
+    title = "Prediction timed out"
 
 
 class ModelUnavailable(DeepaasError):

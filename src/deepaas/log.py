@@ -3,6 +3,7 @@
 Must not know the settings, the web or who calls it.
 """
 
+import json
 import logging
 import logging.handlers
 import sys
@@ -32,6 +33,25 @@ class LineFormatter(logging.Formatter):
         return f"{start} [{escape(request_id.get())}] {escape(record.getMessage())}"
 
 
+class JsonFormatter(LineFormatter):
+    """Writes a record as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return an object with time, level, logger, pid, request_id, message and, if any, traceback."""
+        line = {
+            "time": self.formatTime(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "pid": record.process,
+            "request_id": request_id.get(),
+            "message": record.getMessage(),
+        }
+        trace = getattr(record, "trace", "")
+        if record.exc_info:
+            trace = logging.Formatter.formatException(self, record.exc_info)
+        return json.dumps(line | ({"traceback": trace} if trace else {}))
+
+
 def with_trace(trace: str) -> dict[str, str]:
     """Return what to log as `extra` for a traceback that is a text, since it was made elsewhere."""
     return {"trace": trace}
@@ -46,17 +66,22 @@ def escape(text: str) -> str:
 
 def hold() -> None:
     """Keep what is logged from now on until `configure` says where it goes."""
-    _install(logging.handlers.MemoryHandler(capacity=sys.maxsize), logging.DEBUG)
+    _install(logging.handlers.MemoryHandler(capacity=sys.maxsize), logging.DEBUG, LineFormatter())
 
 
-def configure(level: str = "INFO", *, file: str = "", stream: TextIO | None = None) -> None:
+def configure(
+    level: str = "INFO", *, file: str = "", stream: TextIO | None = None, form: str = "text"
+) -> None:
     """Send log lines of `level` and above to `file`, else to `stream`, else to standard error.
+
+    `form` is `text` or `json`.
 
     Doing it again replaces what it did before and leaves other handlers alone. SettingsError: `file` cannot
     be written.
     """
     target = _open(file) if file else logging.StreamHandler(stream or sys.stderr)
-    held = _install(target, logging.getLevelNamesMapping()[level.upper()])
+    formatter = JsonFormatter() if form == "json" else LineFormatter()
+    held = _install(target, logging.getLevelNamesMapping()[level.upper()], formatter)
     for record in held:
         if logging.getLogger(record.name).isEnabledFor(record.levelno):
             target.handle(record)
@@ -72,11 +97,11 @@ def _open(file: str) -> logging.Handler:
         ) from error
 
 
-def _install(target: logging.Handler, level: int) -> list[logging.LogRecord]:
+def _install(target: logging.Handler, level: int, formatter: LineFormatter) -> list[logging.LogRecord]:
     """Put `target` in the place of ours on the root logger and return the records ours was holding."""
     root = logging.getLogger()
     ours = [one for one in root.handlers if isinstance(one.formatter, LineFormatter)]
-    target.setFormatter(LineFormatter())
+    target.setFormatter(formatter)
     root.addHandler(target)
     root.setLevel(level)
     held = [record for one in ours for record in getattr(one, "buffer", [])]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 _HEADER = struct.Struct("!QQ")
+_LONGEST = 1 << 40
 
 
 class Start(NamedTuple):
@@ -26,6 +27,7 @@ class Start(NamedTuple):
     wrap_predictions: bool
     log_level: str
     log_file: str
+    log_format: str
 
 
 class Ready(NamedTuple):
@@ -66,10 +68,11 @@ class Failed(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """The end of a call: what came of it, and the seconds it took in the process."""
+    """The end of a call: what came of it, and the seconds it took in the model and in rendering."""
 
     outcome: Body | Failed
-    seconds: float
+    model_s: float
+    render_s: float
 
 
 Message = tuple[Any, ...]  # any of the named tuples above
@@ -85,7 +88,13 @@ def encode(message: Message) -> bytes:
     naming its class would.
     """
     if isinstance(message, Reply):
-        plain: Message = (_REPLY, message.seconds, _NUMBER_OF[type(message.outcome)], *message.outcome)
+        plain: Message = (
+            _REPLY,
+            message.model_s,
+            message.render_s,
+            _NUMBER_OF[type(message.outcome)],
+            *message.outcome,
+        )
     else:
         plain = (_NUMBER_OF[type(message)], *message)
     return pickle.dumps(plain, protocol=5)
@@ -95,8 +104,8 @@ def decode(content: bytes | memoryview) -> Any:
     """Return the message that `encode` made bytes of."""
     number, *fields = pickle.loads(content)  # noqa: S301 - our own processes
     if number == _REPLY:
-        seconds, kind, *outcome = fields
-        return Reply(_KINDS[kind](*outcome), seconds)  # type: ignore[arg-type]  # kind says which
+        model_s, render_s, kind, *outcome = fields
+        return Reply(_KINDS[kind](*outcome), model_s, render_s)  # type: ignore[arg-type]  # kind says which
     return _KINDS[number](*fields)
 
 
@@ -114,7 +123,8 @@ class Unframer:
     def feed(self, chunk: bytes) -> Iterator[tuple[int, Any]]:
         """Add `chunk` and yield the call's id and the message for every frame that is complete.
 
-        All must be taken before the next chunk is fed.
+        All must be taken before the next chunk is fed. Raise what `decode` raises, or `ValueError`, for what
+        is no message.
         """
         stream: bytes | bytearray = chunk
         if self._rest:
@@ -124,6 +134,8 @@ class Unframer:
         offset = 0
         while len(stream) - offset >= _HEADER.size:
             length, call_id = _HEADER.unpack_from(stream, offset)
+            if length > _LONGEST:
+                raise ValueError("what came through the pipe is no frame")
             begin = offset + _HEADER.size
             if begin + length > len(stream):
                 break

@@ -16,10 +16,11 @@ from typing import Any, NamedTuple, Self
 
 import platformdirs
 
-from deepaas.errors import ModelBroken, ModelNotFound, PredictionFailed, SettingsError
+from deepaas.errors import ModelBroken, ModelNotFound, NotServed, PredictionFailed, SettingsError
 from deepaas.files import Scratch, ScratchSpace
 from deepaas.log import request_id, with_trace
 from deepaas.messages import Body, Call, Failed, Start, encode
+from deepaas.metrics import Metrics
 from deepaas.model import loading, output
 from deepaas.model.model import Model
 from deepaas.model.v2.wrapper import UploadedFile
@@ -30,7 +31,7 @@ from deepaas.trainings.runner import Rules, Runner
 from deepaas.trainings.store import Store, sqlite_url
 from deepaas.trainings.training import Training
 from deepaas.workers.lane import ExclusiveLane
-from deepaas.workers.pool import Pool
+from deepaas.workers.pool import Limits, Pool
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ class ServedModel:
         Raise `InvalidArguments`, `NotImplementedByModel`, `ModelUnavailable` or `PredictionFailed`.
         """
         self.model.function("predict")
-        assert self._pool is not None
+        if self._pool is None:
+            raise NotServed("Predictions are switched off.")
         arguments = self.model.predict_arguments.validate(raw)
         call = Call("predict", arguments, True, media_type, scratch.path, request_id.get())  # noqa: FBT003
         outcome = await self._pool.run(_encoded(call, raw))
@@ -99,7 +101,8 @@ class ServedModel:
             arguments=_shown(arguments),
             model_version=loading.version_of(self.name),
         )
-        training = await self._runner.submit(training, self._start, _encoded(call, raw))
+        # A client that leaves now must not leave half a training behind.
+        training = await asyncio.shield(self._runner.submit(training, self._start, _encoded(call, raw)))
         draft.scratch.keep()
         return training
 
@@ -113,11 +116,11 @@ class ServedModel:
 
     async def cancel(self, identity: str) -> Training:
         """Cancel a training and return its record. Raise `TrainingNotFound`."""
-        return await self._runner.cancel(self.name, identity)
+        return await asyncio.shield(self._runner.cancel(self.name, identity))
 
     async def purge(self, identity: str) -> Training:
         """Cancel a training and forget it; return its last record. Raise `TrainingNotFound`."""
-        return await self._runner.purge(self.name, identity)
+        return await asyncio.shield(self._runner.purge(self.name, identity))
 
     async def provenance(self, identity: str) -> dict[str, Any]:
         """Return all that tells how a training came to be. Raise `TrainingNotFound`."""
@@ -131,7 +134,22 @@ class ServedModel:
         """Let new workers, warmed with what is on disk now, take over; return how many there are."""
         self.model.forget()
         _checked(self.model)
-        return await self._pool.reload() if self._pool else 0
+        return await asyncio.shield(self._pool.reload()) if self._pool else 0
+
+    def problem(self) -> str | None:
+        """Return why no prediction could be answered now, or nothing when one could."""
+        return self._pool.problem() if self._pool else None
+
+    async def measure(self, metrics: Metrics) -> None:
+        """Set the figures that are read off rather than counted."""
+        if self._pool:
+            state = self._pool.state()
+            metrics.queue_length.labels(self.name).set(state.waiting)
+            metrics.queue_age.labels(self.name).set(state.oldest_s)
+            for kind in ("busy", "idle", "starting"):
+                metrics.workers.labels(self.name, kind).set(getattr(state, kind))
+        for training_state, count in (await self._runner.count(self.name)).items():
+            metrics.trainings.labels(self.name, training_state.value).set(count)
 
 
 class Service:
@@ -172,8 +190,10 @@ class Service:
         return self._scratch_space.folder()
 
 
-def build_service(settings: Settings, on_output: Callable[[bytes], None] | None = None) -> Service:
-    """Load the models that `settings` name.
+def build_service(
+    settings: Settings, metrics: Metrics, on_output: Callable[[bytes], None] | None = None
+) -> Service:
+    """Load the models that `settings` name. `on_output` gets what their workers print.
 
     Raise `ModelNotFound` or `ModelBroken`. One broken model among several is left out, with its traceback
     in the log.
@@ -181,8 +201,11 @@ def build_service(settings: Settings, on_output: Callable[[bytes], None] | None 
     targets = loading.select(settings.model_name, settings.model)
     models = _load_all(targets)
     starts = {model.name: _start(model.name, targets[model.name], settings) for model in models}
+    limits = Limits(
+        settings.workers, settings.predict_timeout, settings.max_queue, settings.cancel_on_disconnect
+    )
     pools = {
-        model.name: Pool(starts[model.name], settings.workers, on_output)
+        model.name: Pool(starts[model.name], limits, metrics.of_pool(model.name), on_output)
         for model in models
         if settings.predict_endpoint and model.has("predict")
     }
@@ -244,6 +267,7 @@ def _start(name: str, target: str, settings: Settings) -> Start:
         wrap_predictions=settings.predictions == "string",
         log_level="DEBUG" if settings.debug else settings.log_level,
         log_file=settings.log_file,
+        log_format=settings.log_format,
     )
 
 
@@ -258,6 +282,7 @@ def _runner(settings: Settings, pools: Iterable[Pool], served: Mapping[str, Serv
     rules = Rules(
         at_a_time=settings.train_workers,
         cancel_grace_s=settings.cancel_grace,
+        on_stop=settings.on_stop,
         keeping=Keeping.parse(settings.keep_trainings),
         while_training=ExclusiveLane(pools).taken if is_exclusive else contextlib.nullcontext,
         after_training=reload,

@@ -37,6 +37,7 @@ class Option:
     maximum: float | None
     clean: Callable[[str], str] | None
     extra_variables: tuple[str, ...]
+    flag: bool
 
     @property
     def type(self) -> type[Value]:
@@ -82,11 +83,13 @@ def option(
     maximum: float | None = None,
     clean: Callable[[str], str] | None = None,
     variables: tuple[str, ...] = (),
+    flag: bool = True,
 ) -> T:
     """Return the field of one option; `text` is its help, the type is that of `default`.
 
     `clean` returns the one spelling of a text, or raises ValueError with words that say what would be right.
-    `variables` are environment variables besides `DEEPAAS_<NAME>`.
+    `variables` are environment variables besides `DEEPAAS_<NAME>`. Without `flag`, the option is not one of
+    the command line, which other users of a machine can read.
     """
     row = {
         "default": default,
@@ -97,6 +100,7 @@ def option(
         "maximum": maximum,
         "clean": clean,
         "extra_variables": variables,
+        "flag": flag,
     }
     return dataclasses.field(default=default, metadata=row)
 
@@ -128,6 +132,15 @@ class Settings:
         "Model to serve without an entry point: ./model.py, package.module or package.module:Class.",
     )
     workers: int = option(1, "Number of worker processes of each model.", short="-p", minimum=1)
+    predict_timeout: float = option(
+        0.0,
+        "Seconds that a prediction may run before it fails and its worker is replaced; 0 is no limit.",
+        minimum=0,
+    )
+    max_queue: int = option(1000, "Predictions of a model that may wait; more are refused.", minimum=1)
+    cancel_on_disconnect: bool = option(
+        default=False, text="Kill the worker that makes a prediction for a client that has left."
+    )
     client_max_size: int = option(0, "Largest request body that is read, in bytes; 0 is no limit.", minimum=0)
     warm: bool = option(default=True, text="Call the model's warm() before the first request.")
     predict_endpoint: bool = option(default=True, text="Serve predictions.")
@@ -155,6 +168,36 @@ class Settings:
     cancel_grace: float = option(
         5.0, "Seconds that a cancelled training has to end by itself before it is killed.", minimum=0
     )
+    drain_timeout: float = option(
+        30.0, "Seconds that requests have to end when the server is told to stop.", minimum=0
+    )
+    on_stop: str = option(
+        "cancel",
+        "What becomes of running trainings when the server stops: left ones are adopted by the next start.",
+        choices=("cancel", "leave"),
+    )
+    auth_token_file: str = option(
+        "",
+        "File of tokens that requests must bear: on each line a token, and its scopes: predict,train,admin.",
+    )
+    auth_token: str = option("", "A token with all scopes.", flag=False)
+    tls_cert: str = option("", "File of the certificate chain to serve HTTPS with.")
+    tls_key: str = option("", "File of the certificate's private key.")
+    cors_origin: str = option(
+        "", "Origins, separated by commas, whose pages may call this server; * is every origin."
+    )
+    max_header_size: int = option(
+        8190, "Longest request line or header that is read, in bytes.", minimum=1024
+    )
+    header_timeout: float = option(
+        20.0, "Seconds that a new connection has to send a request's headers.", minimum=0.1
+    )
+    body_timeout: float = option(
+        30.0, "Seconds that a body may pause before its sender is cut off.", minimum=0.1
+    )
+    idle_timeout: float = option(
+        75.0, "Seconds that a connection without a request is kept open.", minimum=0.1
+    )
     doc_endpoint: bool = option(default=True, text="Serve the documentation pages.")
     debug_endpoint: bool = option(
         default=False, text="Serve what models printed and logged; whoever reaches the server can read it."
@@ -166,6 +209,7 @@ class Settings:
     )
     debug: bool = option(default=False, text="Log everything, as --log-level DEBUG does.")
     log_file: str = option("", "File that log lines are appended to, instead of standard error.")
+    log_format: str = option("text", "Form of log lines.", choices=("text", "json"))
     log_level: str = option(
         "INFO", "Least level that is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
     )

@@ -30,7 +30,9 @@ def test_valid(client: httpx.Client, path: str) -> None:
     validator.validate(client.get(path).json())
 
 
-@pytest.mark.parametrize(("path", "key", "version"), [("/swagger.json", "swagger", "2.0"), ("/openapi.json", "openapi", "3.1")])
+@pytest.mark.parametrize(
+    ("path", "key", "version"), [("/swagger.json", "swagger", "2.0"), ("/openapi.json", "openapi", "3.1")]
+)
 def test_versions(client: httpx.Client, path: str, key: str, version: str) -> None:
     """Each document says of which version it is, and describes every route of every model."""
     document = client.get(path).json()
@@ -49,15 +51,18 @@ def test_versions(client: httpx.Client, path: str, key: str, version: str) -> No
 def test_parameters(swagger: dict[str, Any], model: str) -> None:
     """Parameters have what forms are built from, in both spellings of fields."""
     found = parameters(swagger, model)
-    assert found["count"].items() >= {
-        "in": "query",
-        "type": "integer",
-        "default": 3,
-        "minimum": 1,
-        "maximum": 9,
-        "required": False,
-        "description": "How many.",
-    }.items()
+    assert (
+        found["count"].items()
+        >= {
+            "in": "query",
+            "type": "integer",
+            "default": 3,
+            "minimum": 1,
+            "maximum": 9,
+            "required": False,
+            "description": "How many.",
+        }.items()
+    )
     assert found["colour"]["enum"] == ["red", "green"]
     assert found["colour"]["default"] == "red"
     assert found["picture"].items() >= {"in": "formData", "type": "file", "description": "A picture."}.items()

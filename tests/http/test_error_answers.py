@@ -51,7 +51,9 @@ def test_traceback_is_logged(client: httpx.Client, server: Server) -> None:
     """The traceback is in the log, under the id that the answer carries in X-Request-ID."""
     response = predict(client, "raising", params={"what": "value"})
     identity = response.headers["x-request-id"]
-    server.output.wait_for(rf"ERROR \S+ \[{identity}\] .*ValueError: wrong value\nTraceback (?s:.)*raising.py")
+    server.output.wait_for(
+        rf"ERROR \S+ \[{identity}\] .*ValueError: wrong value\nTraceback (?s:.)*raising.py"
+    )
 
 
 def test_ids_differ(client: httpx.Client) -> None:

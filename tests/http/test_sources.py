@@ -99,7 +99,9 @@ def test_json_that_is_no_object(client: httpx.Client, body: bytes) -> None:
     assert isinstance(response.json(), dict)
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded", "text/plain"])
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "application/x-www-form-urlencoded", "text/plain"]
+)
 def test_empty_body(client: httpx.Client, content_type: str) -> None:
     """An empty body is one without arguments."""
     assert predicted(client, "sources", content=b"", headers={"Content-Type": content_type}) == {}

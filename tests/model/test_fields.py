@@ -68,7 +68,17 @@ def test_data_key(client: httpx.Client) -> None:
     }
 
 
-NAMES = ["demo-image", "bbox(N,W,S,E)", "a.dot", "a.", "self", "class", "two words", "größe", "from_attributes"]
+NAMES = [
+    "demo-image",
+    "bbox(N,W,S,E)",
+    "a.dot",
+    "a.",
+    "self",
+    "class",
+    "two words",
+    "größe",
+    "from_attributes",
+]
 
 
 @pytest.mark.parametrize("where", ["params", "data", "json", "files"])
@@ -197,7 +207,15 @@ def test_validators(client: httpx.Client, name: str, sent: str, problems: list[s
 
 def test_what_validators_let_pass(client: httpx.Client) -> None:
     """Values that fit reach the function; all problems are told at once."""
-    sent = {"alone": 1, "listed": 3, "function": 2, "of_list": "a", "of_tuple": "b", "of_dict": "a", "needed": ""}
+    sent = {
+        "alone": 1,
+        "listed": 3,
+        "function": 2,
+        "of_list": "a",
+        "of_tuple": "b",
+        "of_dict": "a",
+        "needed": "",
+    }
     assert predicted(client, "validators", json=sent) == sent
     response = predict(client, "validators", json={"alone": 4, "of_list": "x"})
     assert sorted(response.json()) == ["alone", "needed", "of_list"]

@@ -1,7 +1,8 @@
 """A class, and an object made of it, with functions that are methods."""
 
-from deepaas.model.v2.base import BaseModel
 from webargs import fields
+
+from deepaas.model.v2.base import BaseModel
 
 
 class Model(BaseModel):

@@ -8,7 +8,8 @@ from marshmallow import fields
 
 def declare(names):
     def wrap(function):
-        setattr(sys.modules[__name__], "get_predict_args", lambda: {name: fields.Int() for name in names})
+        module, name = sys.modules[__name__], "get_predict_args"
+        setattr(module, name, lambda: {name: fields.Int() for name in names})
         return lambda **arguments: function(**arguments)
 
     return wrap

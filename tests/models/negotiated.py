@@ -21,7 +21,9 @@ class WithoutDefault(Model):
 
 class Anything(Model):
     def get_predict_args(self):
-        return {"accept": fields.Str(validate=validate.OneOf(["application/json", "*/*"]), load_default="*/*")}
+        return {
+            "accept": fields.Str(validate=validate.OneOf(["application/json", "*/*"]), load_default="*/*")
+        }
 
     def predict(self, accept):
         return f"it was {accept}"

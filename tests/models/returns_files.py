@@ -4,9 +4,10 @@ import io
 import pathlib
 import tempfile
 
-from deepaas.model.v2.wrapper import ReturnedFile
 from marshmallow import fields, validate
 from PIL import Image
+
+from deepaas.model.v2.wrapper import ReturnedFile
 
 TYPES = [
     "application/json",

@@ -64,7 +64,8 @@ def command(name: str) -> Callable[[Run], click.Command]:
 
 def click_options() -> list[click.Parameter]:
     """Return the click options of the table, then those that name config files."""
-    return [*map(_option, settings.options()), *_config_options()]
+    flags = [_option(row) for row in settings.options() if row.flag]
+    return [*flags, *_config_options()]
 
 
 def _command(name: str, run: Run) -> click.Command:

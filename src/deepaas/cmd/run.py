@@ -13,6 +13,7 @@ from deepaas.cmd.options import command
 from deepaas.errors import DeepaasError, SettingsError
 from deepaas.http.app import bind, build_app, listening
 from deepaas.http.output import RecentOutput
+from deepaas.metrics import Metrics
 from deepaas.service import Service, build_service
 from deepaas.settings import Settings
 
@@ -22,7 +23,8 @@ _log = logging.getLogger("deepaas.run")
 @command("deepaas-run")
 def main(settings: Settings) -> None:
     """Serve the installed models over REST, each in worker processes of its own."""
-    log.configure("DEBUG" if settings.debug else settings.log_level, file=settings.log_file)
+    level = "DEBUG" if settings.debug else settings.log_level
+    log.configure(level, file=settings.log_file, form=settings.log_format)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings))
@@ -34,24 +36,31 @@ def main(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    stop = _stop_on_signals()
-    output = RecentOutput()
+    stop, hurry = _signals()
+    output, metrics = RecentOutput(), Metrics()
     if settings.debug_endpoint:
         logging.getLogger().addHandler(output)
+        _log.warning("The debug endpoint shows what models print to whoever may read it")
     with bind(settings) as taken:
-        service = build_service(settings, output.take if settings.debug_endpoint else None)
+        service = build_service(settings, metrics, output.take if settings.debug_endpoint else None)
         _warn_about_several(service)
-        async with service, listening(build_app(service, settings, output), taken):
+        app = build_app(service, settings, metrics, output)
+        async with service, listening(app, taken, settings, hurry):
             _say_where(settings, taken.getsockname()[1], service)
             await stop.wait()
-            _log.info("Stopping")
+            _log.info("Stopping; again to stop at once")
 
 
-def _stop_on_signals() -> asyncio.Event:
-    stop = asyncio.Event()
+def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Return what the first signal to end sets, and what the second sets."""
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def note() -> None:
+        (hurry if stop.is_set() else stop).set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
+        asyncio.get_running_loop().add_signal_handler(number, note)
+    return stop, hurry
 
 
 def _warn_about_several(service: Service) -> None:
@@ -64,7 +73,8 @@ def _warn_about_several(service: Service) -> None:
 
 def _say_where(settings: Settings, port: int, service: Service) -> None:
     host = f"[{settings.listen_ip}]" if ":" in settings.listen_ip else settings.listen_ip
-    root = f"http://{host}:{port}{settings.base_path}"
+    scheme = "https" if settings.tls_cert else "http"
+    root = f"{scheme}://{host}:{port}{settings.base_path}"
     _log.info("Serving %s on %s", ", ".join(service.models), root)
     pages = {"Web page": "/ui", "API documentation": "/api"} if settings.doc_endpoint else {}
     for what, path in (pages | {"Models": "/v2/models/"}).items():

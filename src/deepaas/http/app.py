@@ -3,28 +3,40 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator
-from typing import Any
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
 from deepaas.errors import SettingsError
-from deepaas.http.errors import answer_errors, json_response
-from deepaas.http.keys import OUTPUT, SERVICE, SETTINGS
+from deepaas.http.access import read_tokens
+from deepaas.http.connection import Connection
+from deepaas.http.cors import add_headers, allow_origins
+from deepaas.http.front import front
+from deepaas.http.keys import METRICS, OUTPUT, SCOPES, SERVICE, SETTINGS, STOPPING, TOKENS
 from deepaas.http.output import RecentOutput
 from deepaas.http.routes import add_routes
+from deepaas.metrics import Metrics
 from deepaas.service import Service
 from deepaas.settings import Settings
 
 _BACKLOG = 1024
 
 
-def build_app(service: Service, settings: Settings, output: RecentOutput) -> web.Application:
-    """Return the application that serves `service`."""
-    app = web.Application(middlewares=[answer_errors])
+def build_app(
+    service: Service, settings: Settings, metrics: Metrics, output: RecentOutput
+) -> web.Application:
+    """Return the application that serves `service`. Raise `SettingsError` for tokens that cannot be read."""
+    app = web.Application(middlewares=[front])
+    if settings.cors_origin:
+        app.middlewares.insert(0, allow_origins(settings.cors_origin))
+        app.on_response_prepare.append(add_headers)
     app[SERVICE] = service
     app[SETTINGS] = settings
+    app[METRICS] = metrics
+    app[TOKENS] = read_tokens(settings)
+    app[SCOPES] = {}
+    app[STOPPING] = asyncio.Event()
     app[OUTPUT] = output
     add_routes(app, settings)
     return app
@@ -46,37 +58,50 @@ def bind(settings: Settings) -> socket.socket:
     return taken
 
 
+def tls(settings: Settings) -> ssl.SSLContext | None:
+    """Return what HTTPS takes, if it is wanted. Raise `SettingsError` when it cannot be had."""
+    if not (settings.tls_cert or settings.tls_key):
+        return None
+    if not (settings.tls_cert and settings.tls_key):
+        raise SettingsError("HTTPS takes both --tls-cert and --tls-key.")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"The certificate {settings.tls_cert} with the key {settings.tls_key} cannot be used: {error}."
+        ) from error
+    return context
+
+
 @contextlib.asynccontextmanager
-async def listening(app: web.Application, taken: socket.socket) -> AsyncIterator[None]:
-    """Accept connections while the context lasts; on leaving, answer what is being answered."""
-    runner = web.AppRunner(app)
+async def listening(
+    app: web.Application, taken: socket.socket, settings: Settings, hurry: asyncio.Event
+) -> AsyncIterator[None]:
+    """Accept connections while the context lasts.
+
+    On leaving, requests have `drain_timeout` seconds to end, or until `hurry` is set.
+    """
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=settings.drain_timeout)
     await runner.setup()
     connections = runner.server
     assert connections is not None
     loop = asyncio.get_running_loop()
 
-    def connection() -> _Connection:
-        return _Connection(connections, loop=loop, access_log=None)  # type: ignore[arg-type]  # None is none
+    def connection() -> Connection:
+        return Connection(connections, loop, settings)
 
-    server = await loop.create_server(connection, sock=taken, backlog=_BACKLOG)
+    server = await loop.create_server(connection, sock=taken, backlog=_BACKLOG, ssl=tls(settings))
     try:
         yield
     finally:
+        app[STOPPING].set()
         server.close()
-        await runner.cleanup()
-
-
-class _Connection(RequestHandler):
-    """A connection whose unreadable requests are answered with JSON, like everything else."""
-
-    def handle_error(
-        self,
-        request: Any,  # noqa: ARG002 - aiohttp's signature
-        status: int = 500,
-        exc: BaseException | None = None,  # noqa: ARG002 - aiohttp's signature
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Return the answer to what aiohttp could not read."""
-        response = json_response({"message": (message or "The request cannot be read.").strip()}, status)
-        response.force_close()
-        return response
+        ending = asyncio.ensure_future(runner.cleanup())
+        hurrying = asyncio.ensure_future(hurry.wait())
+        await asyncio.wait({ending, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+        hurrying.cancel()
+        if not ending.done():
+            ending.cancel()
+            await connections.shutdown(0)
+        await asyncio.gather(ending, hurrying, return_exceptions=True)

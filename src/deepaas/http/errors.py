@@ -1,17 +1,16 @@
-"""The one place where errors become JSON, and where a request gets its id."""
+"""The one place where errors become JSON."""
 
 import logging
 import math
-import random
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
-from deepaas.errors import DeepaasError, InvalidArguments, ModelUnavailable
+from deepaas.errors import DeepaasError, InvalidArguments, ModelUnavailable, NotAuthenticated
 from deepaas.http.uploads import InvalidJson
-from deepaas.log import request_id, with_trace
+from deepaas.log import with_trace
 from deepaas.model.failure import failure
 from deepaas.model.jsonable import dumps
 from deepaas.model.output import record
@@ -28,22 +27,6 @@ def json_response(content: Any, status: int = 200) -> web.Response:
     return web.Response(body=dumps(content), status=status, content_type="application/json")
 
 
-@web.middleware
-async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id, and turn whatever is raised into JSON with a status."""
-    identity = f"{random.getrandbits(64):016x}"
-    request_id.set(identity)
-    try:
-        response = await handler(request)
-    except ConnectionResetError:
-        raise
-    except Exception as error:  # noqa: BLE001 - every error becomes an answer
-        response = error_response(error)
-    if not response.prepared:
-        response.headers[REQUEST_ID] = identity
-    return response
-
-
 def error_response(error: Exception) -> web.StreamResponse:
     """Return the answer to `error`; what is the server's or the model's fault goes to the log."""
     match error:
@@ -51,6 +34,10 @@ def error_response(error: Exception) -> web.StreamResponse:
             return json_response(record(error.messages), error.status)
         case InvalidJson():
             return json_response({"json": [error.message]}, error.status)
+        case NotAuthenticated():
+            response = json_response({"message": error.message}, error.status)
+            response.headers["WWW-Authenticate"] = "Bearer"
+            return response
         case ModelUnavailable(retry_after_s=float(seconds)):
             response = json_response({"message": error.message}, error.status)
             response.headers["Retry-After"] = str(math.ceil(seconds))

@@ -7,6 +7,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from deepaas.http.errors import REQUEST_ID, json_response
+from deepaas.http.keys import STOPPING
 from deepaas.http.named import count, flag, trainable, uuid_of
 from deepaas.log import request_id
 from deepaas.service import ServedModel
@@ -30,6 +31,8 @@ async def log(request: web.Request) -> web.StreamResponse:
     response = await _streaming(request, "text/plain; charset=utf-8")
     offset = 0 if lines is None else max(0, path.stat().st_size - len(begin))
     async for chunk in _chunks(model, uuid, offset, follow=flag(request, "follow")):
+        if request.app[STOPPING].is_set():
+            break
         await response.write(chunk)
     await response.write_eof()
     return response
@@ -51,7 +54,10 @@ async def follow(request: web.Request) -> web.StreamResponse:
         # The one answer that keeps a browser from connecting again.
         return web.Response(status=204)
     response = await _streaming(request, "text/event-stream")
+    stopping = request.app[STOPPING]
     async for event in events(lambda: model.training(uuid), model.folder(uuid), position):
+        if stopping.is_set():
+            break
         content = orjson.dumps(event.content, option=orjson.OPT_NON_STR_KEYS).decode()
         await response.write(f"id: {event.id}\nevent: {event.kind}\ndata: {content}\n\n".encode())
     await response.write_eof()

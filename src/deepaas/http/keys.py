@@ -1,11 +1,19 @@
 """What the handlers find in the application."""
 
+import asyncio
+
 from aiohttp import web
 
+from deepaas.http.access import Tokens
 from deepaas.http.output import RecentOutput
+from deepaas.metrics import Metrics
 from deepaas.service import Service
 from deepaas.settings import Settings
 
 SERVICE = web.AppKey("service", Service)
 SETTINGS = web.AppKey("settings", Settings)
+METRICS = web.AppKey("metrics", Metrics)
+TOKENS = web.AppKey("tokens", Tokens)
+SCOPES = web.AppKey("scopes", dict)
+STOPPING = web.AppKey("stopping", asyncio.Event)
 OUTPUT = web.AppKey("output", RecentOutput)

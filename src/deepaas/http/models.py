@@ -32,7 +32,7 @@ async def predict(request: web.Request) -> web.StreamResponse:
     model = predictable(request)
     arguments = model.model.predict_arguments
     async with request.app[SERVICE].scratch() as scratch:
-        given = await read_given(request, arguments, scratch, request.app[SETTINGS].client_max_size)
+        given = await read_given(request, arguments, scratch)
         raw = arguments.gather(given)
         accept = arguments.accept
         media_type = None

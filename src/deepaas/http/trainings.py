@@ -3,7 +3,6 @@
 from aiohttp import web
 
 from deepaas.http.errors import json_response
-from deepaas.http.keys import SETTINGS
 from deepaas.http.named import flag, trainable, uuid_of
 from deepaas.http.uploads import read_given
 
@@ -14,7 +13,7 @@ async def start(request: web.Request) -> web.Response:
     arguments = model.model.train_arguments
     draft = model.draft_training()
     async with draft.scratch as scratch:
-        given = await read_given(request, arguments, scratch, request.app[SETTINGS].client_max_size)
+        given = await read_given(request, arguments, scratch)
         training = await model.train(draft, arguments.gather(given))
     return json_response(training.as_v2())
 

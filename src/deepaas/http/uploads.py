@@ -12,12 +12,14 @@ import multipart
 import orjson
 from aiohttp import web
 
-from deepaas.errors import BadRequest, BodyTooLarge, InvalidArguments
+from deepaas.errors import BadRequest, BodyTooLarge, InvalidArguments, SenderTooSlow
 from deepaas.files import Scratch
+from deepaas.http.keys import METRICS, SETTINGS
 from deepaas.model.arguments import Arguments, Given
 from deepaas.model.v2.wrapper import UploadedFile
 
 _LARGE_BYTES = 1 << 20
+_SLOWEST_BYTES_S = 500
 _ENCODING = "utf-8"
 
 
@@ -25,16 +27,16 @@ class InvalidJson(BadRequest):
     """A body that says it is JSON and is not."""
 
 
-async def read_given(request: web.Request, arguments: Arguments, scratch: Scratch, limit_bytes: int) -> Given:
+async def read_given(request: web.Request, arguments: Arguments, scratch: Scratch) -> Given:
     """Return what the request gives for `arguments`, with its uploads in `scratch`.
 
-    `limit_bytes` is the largest body to read, 0 for any. Raise `BadRequest` for what cannot be read, and
-    `BodyTooLarge`.
+    Raise `BadRequest` for what cannot be read, `BodyTooLarge`, and `SenderTooSlow`.
     """
     query = {key: request.query.getall(key) for key in request.query} if request.query_string else {}
     if not request.body_exists:
         return Given(query=query, headers=request.headers)
-    body = _limited(request, limit_bytes)
+    settings = request.app[SETTINGS]
+    body = _limited(request, settings.client_max_size, settings.body_timeout)
     content_type = request.content_type
     if content_type == "multipart/form-data":
         form = await _Multipart(arguments, scratch).read(request.headers["Content-Type"], body)
@@ -48,16 +50,29 @@ async def read_given(request: web.Request, arguments: Arguments, scratch: Scratc
     return Given(query=query, headers=request.headers)
 
 
-async def _limited(request: web.Request, limit_bytes: int) -> AsyncIterator[bytes]:
-    """Yield the body as it comes. Raise `BodyTooLarge` as soon as it is."""
+async def _limited(request: web.Request, limit_bytes: int, pause_s: float) -> AsyncIterator[bytes]:
+    """Yield the body as it comes. Raise `BodyTooLarge` or `SenderTooSlow` as soon as it is."""
     if limit_bytes and (request.content_length or 0) > limit_bytes:
         raise BodyTooLarge(_too_large(limit_bytes))
     received = 0
-    async for chunk in request.content.iter_any():
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    while chunk := await _chunk(request, pause_s):
         received += len(chunk)
+        request.app[METRICS].upload_bytes.inc(len(chunk))
+        if loop.time() - began > pause_s + received / _SLOWEST_BYTES_S:
+            raise SenderTooSlow(f"The body came with less than {_SLOWEST_BYTES_S} bytes a second.")
         if limit_bytes and received > limit_bytes:
             raise BodyTooLarge(_too_large(limit_bytes))
         yield chunk
+
+
+async def _chunk(request: web.Request, pause_s: float) -> bytes:
+    try:
+        async with asyncio.timeout(pause_s):
+            return await request.content.readany()
+    except TimeoutError:
+        raise SenderTooSlow(f"Nothing more of the body came for {pause_s:g} s (--body-timeout).") from None
 
 
 def _too_large(limit_bytes: int) -> str:

@@ -57,7 +57,7 @@ def _train(uuid: str, folder: TrainingFolder, store: Store) -> Any:
     _, start = next(job)
     assert isinstance(start, Start)
     sys.path[:] = start.python_path
-    log.configure(start.log_level, stream=sys.stdout)
+    log.configure(start.log_level, stream=sys.stdout, form=start.log_format)
     _note_provenance(uuid, folder, store)
     model = Model.load(start.name, start.target)
     if start.warm:

@@ -36,12 +36,15 @@ _T = TypeVar("_T")
 class Rules(NamedTuple):
     """How trainings are run: how many at a time, how long a cancelled one may linger, which are kept.
 
+    `on_stop` is what becomes of running ones when the server stops, `cancel` or `leave`.
+
     `while_training` is entered for as long as a training runs, and `after_training` is awaited with the name
     of the model when one has ended well.
     """
 
     at_a_time: int
     cancel_grace_s: float
+    on_stop: str
     keeping: Keeping
     while_training: Callable[[], contextlib.AbstractAsyncContextManager[object]]
     after_training: Callable[[str], Awaitable[None]]
@@ -51,7 +54,7 @@ class Runner:
     """The trainings of one server.
 
     Use it as an asynchronous context manager: entering opens the store and adopts trainings whose server is
-    gone; leaving cancels what runs.
+    gone; leaving cancels what runs, or leaves it to be adopted.
     """
 
     def __init__(self, store: Store, folder: Path, rules: Rules) -> None:
@@ -73,7 +76,12 @@ class Runner:
         if self._looking:
             self._looking.cancel()
             await asyncio.wait([self._looking])
-        await asyncio.gather(*map(self._end, list(self._tasks)))
+        if self._rules.on_stop == "cancel":
+            await asyncio.gather(*map(self._end, list(self._tasks)))
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._store.__exit__()
 
     def folder(self, model: str, uuid: str) -> TrainingFolder:
@@ -100,6 +108,10 @@ class Runner:
         if training is None or training.model != model:
             raise TrainingNotFound(f"The model '{model}' has no training '{uuid}'.")
         return (await self._with_positions([training]))[0]
+
+    async def count(self, model: str) -> dict[State, int]:
+        """Return the number of a model's trainings in each state."""
+        return await self._stored(self._store.count, model)
 
     async def cancel(self, model: str, uuid: str) -> Training:
         """Cancel a training and return its record; one that has come to an end stays as it is."""

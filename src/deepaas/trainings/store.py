@@ -107,6 +107,15 @@ class Store:
         """Return the records that have not come to an end, oldest first."""
         return self._select(_trainings.c.state.not_in(_ENDS))
 
+    def count(self, model: str) -> dict[State, int]:
+        """Return the number of a model's trainings in each state."""
+        query = sa.select(_trainings.c.state, sa.func.count()).where(_trainings.c.model == model)
+        with self._begin() as connection:
+            found = {
+                State(state): count for state, count in connection.execute(query.group_by(_trainings.c.state))
+            }
+        return {state: found.get(state, 0) for state in State}
+
     def change(self, uuid: str, state: State, *, only_from: State | None = None, **values: Any) -> bool:
         """Put a training into `state` and set `values`; say whether that was done.
 
@@ -163,6 +172,7 @@ class Store:
         with self._begin() as connection:
             _metadata.create_all(connection)
             found = connection.scalar(sa.select(_version.c.version))
+            connection.execute(sa.select(_trainings).limit(1))
             if found is None:
                 connection.execute(_version.insert().values(version=VERSION))
         if found is not None and found > VERSION:

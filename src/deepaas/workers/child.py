@@ -69,14 +69,15 @@ class Answering:
     def answer(self, call: Call) -> Reply:
         """Run one call; whatever the model's code does, short of ending the process, becomes a reply."""
         log.request_id.set(call.request_id)
-        began = time.perf_counter()
+        began = returned = time.perf_counter()
         outcome: Body | Failed
         try:
             result = self._model.function(call.function)(**self._arguments(call))
+            returned = time.perf_counter()
             outcome = output.render(result, call.media_type, self._form, call.scratch)
         except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
             outcome = failure(error)
-        return Reply(outcome, time.perf_counter() - began)
+        return Reply(outcome, returned - began, time.perf_counter() - returned)
 
     def _arguments(self, call: Call) -> dict[str, Any]:
         if call.validated:
@@ -90,7 +91,7 @@ def serve(connection: Connection, marker: Marker) -> None:
     _, start = next(messages)
     assert isinstance(start, Start)
     sys.path[:] = start.python_path
-    log.configure(start.log_level, file=start.log_file)
+    log.configure(start.log_level, file=start.log_file, form=start.log_format)
     try:
         model = Model.load(start.name, start.target)
         if start.warm:
@@ -104,7 +105,7 @@ def serve(connection: Connection, marker: Marker) -> None:
         marker.set(call_id)
         reply = answering.answer(call)
         marker.set(IDLE)
-        connection.send(reply, call_id, reply.seconds)
+        connection.send(reply, call_id, reply.model_s + reply.render_s)
 
 
 def _start_failure(error: BaseException) -> Failed:

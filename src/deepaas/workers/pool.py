@@ -5,13 +5,15 @@ It must not know HTTP nor fields.
 
 import asyncio
 import collections
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable
-from typing import Self
+from typing import NamedTuple, Self
 
-from deepaas.errors import ModelUnavailable
-from deepaas.messages import Body, Failed, Start, frame
+from deepaas.errors import ModelUnavailable, PredictionTimedOut, WorkerLost
+from deepaas.messages import Body, Failed, Reply, Start, frame
+from deepaas.metrics import PoolMetrics
 from deepaas.workers.process import Pending, Worker
 
 _LONG_CALL_S = 0.001
@@ -19,7 +21,34 @@ _DEEPEST = 32
 _RECENT = 0.1
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 30.0
+_SHORTEST_CALL_S = 1e-6
+_LOOK_S = 0.25
+_MOST_LOSSES = 5
+_FULL = "{} predictions are waiting already (--max-queue). Try again later."
 _log = logging.getLogger(__name__)
+
+
+class Limits(NamedTuple):
+    """What a pool allows itself.
+
+    `predict_timeout_s` is the longest that a call may run, 0 for any time; `max_queue` the most calls that
+    wait. With `cancel_on_disconnect`, a worker whose caller has left is killed.
+    """
+
+    workers: int
+    predict_timeout_s: float
+    max_queue: int
+    cancel_on_disconnect: bool
+
+
+class PoolState(NamedTuple):
+    """How a pool stands: calls that wait and the age of the oldest, workers by what they do."""
+
+    waiting: int
+    oldest_s: float
+    busy: int
+    idle: int
+    starting: int
 
 
 class Pool:
@@ -28,9 +57,16 @@ class Pool:
     Use it as an asynchronous context manager: entering starts and warms the workers, leaving ends them.
     """
 
-    def __init__(self, start: Start, workers: int, on_output: Callable[[bytes], None] | None = None) -> None:
+    def __init__(
+        self,
+        start: Start,
+        limits: Limits,
+        metrics: PoolMetrics,
+        on_output: Callable[[bytes], None] | None = None,
+    ) -> None:
         self._start = start
-        self._size = workers
+        self._limits = limits
+        self._metrics = metrics
         self._on_output = on_output
         self._workers: list[Worker] = []
         self._retired: set[Worker] = set()
@@ -40,9 +76,10 @@ class Pool:
         self._unavailable: ModelUnavailable | None = None
         self._keepers: set[asyncio.Task[None]] = set()
         self._changing = asyncio.Lock()
+        self._guard: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        workers = [self._new_worker() for _ in range(self._size)]
+        workers = [self._new_worker() for _ in range(self._limits.workers)]
         started = await asyncio.gather(*(worker.start() for worker in workers), return_exceptions=True)
         problem = next((result for result in started if isinstance(result, BaseException)), None)
         if problem:
@@ -50,9 +87,13 @@ class Pool:
             raise problem
         for worker in workers:
             self._engage(worker)
+        if self._limits.predict_timeout_s:
+            self._guard = asyncio.create_task(self._watch_time())
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._guard:
+            self._guard.cancel()
         await self._stop_all()
         self._fail_waiting(ModelUnavailable("The server is stopping."))
 
@@ -62,12 +103,41 @@ class Pool:
         Raise `ModelUnavailable` when there is no worker and none could be started.
         """
         if self._unavailable:
-            raise self._unavailable
+            raise self._unavailable.with_traceback(None)
+        if len(self._waiting) >= self._limits.max_queue:
+            raise ModelUnavailable(_FULL.format(len(self._waiting)), retry_after_s=self._wait_s())
+        loop = asyncio.get_running_loop()
         call_id = next(self._ids)
-        pending = Pending(call_id, frame(call, call_id), asyncio.get_running_loop().create_future())
+        pending = Pending(call_id, frame(call, call_id), loop.create_future(), loop.time())
         self._waiting.append(pending)
         self._dispatch()
-        return await pending.outcome
+        try:
+            return await pending.outcome
+        except asyncio.CancelledError:
+            self._abandon(pending)
+            raise
+
+    def problem(self) -> str | None:
+        """Return why no call could be answered now, or nothing when one could."""
+        if self._unavailable:
+            return self._unavailable.message
+        if not any(worker.is_running() for worker in self._workers):
+            return f"No worker of '{self._start.name}' is running."
+        if len(self._waiting) >= self._limits.max_queue:
+            return _FULL.format(len(self._waiting))
+        return None
+
+    def state(self) -> PoolState:
+        """Return how the pool stands."""
+        now = asyncio.get_running_loop().time()
+        busy = sum(1 for worker in self._workers if worker.held)
+        return PoolState(
+            waiting=len(self._waiting),
+            oldest_s=now - self._waiting[0].since if self._waiting else 0.0,
+            busy=busy,
+            idle=len(self._workers) - busy,
+            starting=max(0, len(self._keepers) - len(self._workers)),
+        )
 
     async def reload(self) -> int:
         """Replace the workers one by one, each by one that is warm already; return how many there are.
@@ -97,7 +167,7 @@ class Pool:
     async def resume(self) -> None:
         """Start the workers that `pause` stopped, and take calls as soon as the first is warm."""
         async with self._changing:
-            for _ in range(self._size):
+            for _ in range(self._limits.workers):
                 self._engage(None)
 
     def _new_worker(self) -> Worker:
@@ -139,7 +209,9 @@ class Pool:
             worker = min(self._workers, key=_load, default=None)
             if worker is None or len(worker.held) >= depth:
                 return
-            worker.send(waiting.popleft())
+            pending = waiting.popleft()
+            if not pending.outcome.done():
+                worker.send(pending)
 
     def _depth(self) -> int:
         """Return how many calls may be in a worker's pipe.
@@ -149,9 +221,39 @@ class Pool:
         """
         return max(1, min(_DEEPEST, int(_LONG_CALL_S / self._service_s)))
 
-    def _on_reply(self, seconds: float) -> None:
-        self._service_s += _RECENT * (max(seconds, 1e-6) - self._service_s)
+    def _on_reply(self, pending: Pending, reply: Reply) -> None:
+        taken_s = reply.model_s + reply.render_s
+        self._service_s += _RECENT * (max(taken_s, _SHORTEST_CALL_S) - self._service_s)
+        if not pending.outcome.done():
+            pending.outcome.set_result(reply.outcome)
+            queue_s = asyncio.get_running_loop().time() - pending.since - taken_s
+            self._metrics.note_answer(queue_s, reply.model_s, reply.render_s)
         self._dispatch()
+
+    def _wait_s(self) -> float:
+        """Return how long the calls that wait will take, as far as recent ones tell."""
+        return max(1.0, len(self._waiting) * self._service_s / self._limits.workers)
+
+    def _abandon(self, pending: Pending) -> None:
+        """Drop a call whose caller has left; if it is running, that may cost its worker its life."""
+        with contextlib.suppress(ValueError):
+            self._waiting.remove(pending)
+        if self._limits.cancel_on_disconnect:
+            for worker in self._workers:
+                if next(iter(worker.held), None) == pending.id:
+                    worker.kill("disconnect")
+
+    async def _watch_time(self) -> None:
+        """End calls that run for too long, with their workers."""
+        limit_s = self._limits.predict_timeout_s
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(limit_s / 4, _LOOK_S))
+            for worker in self._workers:
+                if worker.held and loop.time() - worker.head_since > limit_s:
+                    head = next(iter(worker.held.values()))
+                    head.fail(PredictionTimedOut(f"The prediction took longer than {limit_s:g} s."))
+                    worker.kill("timeout")
 
     async def _keep(self, worker: Worker | None) -> None:
         """Use the worker, and when it dies another, until it is retired."""
@@ -173,11 +275,19 @@ class Pool:
 
     async def _bury(self, worker: Worker, reason: str) -> None:
         _log.warning("A worker of %s %s; starting another", self._start.name, reason)
+        self._metrics.note_restart(worker.killed_for or reason.rpartition(" ")[2])
         running, not_begun = worker.lost_calls()
-        if running and not running.outcome.done():
-            message = f"The worker that ran this prediction {reason}. Other predictions are not affected."
-            running.outcome.set_result(Failed(500, message))
-        self._waiting.extendleft(reversed(not_begun))
+        lost = WorkerLost(
+            f"The worker that ran this prediction {reason}. Other predictions are not affected."
+        )
+        if running:
+            running.fail(lost)
+        for pending in reversed(not_begun):
+            pending.losses += 1
+            if pending.losses > _MOST_LOSSES:
+                pending.fail(lost)
+            else:
+                self._waiting.appendleft(pending)
         self._dispatch()
         await worker.stop()
 
@@ -207,9 +317,7 @@ class Pool:
 
     def _fail_waiting(self, cause: ModelUnavailable) -> None:
         while self._waiting:
-            pending = self._waiting.popleft()
-            if not pending.outcome.done():
-                pending.outcome.set_exception(cause)
+            self._waiting.popleft().fail(cause)
 
 
 def _load(worker: Worker) -> int:

@@ -11,6 +11,8 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+import psutil
+
 from deepaas.errors import ModelUnavailable
 from deepaas.log import with_trace
 from deepaas.messages import Body, Failed, Ready, Reply, Start, Unframer, encode, frame
@@ -18,6 +20,7 @@ from deepaas.spawn import end, exit_reason, kill_group, spawn
 from deepaas.workers.marker import Marker
 
 _LAST_WORDS_S = 1.0
+_STOPPED = (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 _log = logging.getLogger(__name__)
 
 
@@ -30,31 +33,42 @@ class State(enum.Enum):
 
 
 class Pending:
-    """A call that waits for its outcome."""
+    """A call that waits for its outcome; `since` is when it came, in the loop's time."""
 
-    __slots__ = ("frame", "id", "outcome")
+    __slots__ = ("frame", "id", "losses", "outcome", "since")
 
-    def __init__(self, call_id: int, frame: bytes, outcome: asyncio.Future[Body | Failed]) -> None:
+    def __init__(
+        self, call_id: int, frame: bytes, outcome: asyncio.Future[Body | Failed], since: float
+    ) -> None:
         self.id = call_id
         self.frame = frame
         self.outcome = outcome
+        self.since = since
+        self.losses = 0
+
+    def fail(self, error: Exception) -> None:
+        """End the call with an error, unless it has ended."""
+        if not self.outcome.done():
+            self.outcome.set_exception(error)
 
 
 class Worker(asyncio.Protocol):
     """A process that holds a warmed model.
 
-    `on_reply` is called with each reply that came, and the seconds its call took, after the call's outcome
-    was set.
+    `held` are the calls it was sent and has not answered, the one it runs first, which it does since
+    `head_since`. `on_reply` is called with each of them and its reply.
     """
 
     def __init__(
         self,
         start: Start,
-        on_reply: Callable[[float], None],
+        on_reply: Callable[[Pending, Reply], None],
         on_output: Callable[[bytes], None] | None = None,
     ) -> None:
         self.state = State.STARTING
         self.held: dict[int, Pending] = {}
+        self.head_since = 0.0
+        self.killed_for: str | None = None
         self._start = start
         self._on_reply = on_reply
         self._on_output = on_output
@@ -63,6 +77,8 @@ class Worker(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._started: asyncio.Future[Ready | Failed] = self._loop.create_future()
         self._hung_up = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._tasks: list[asyncio.Task[Any]] = []
         self._process: asyncio.subprocess.Process | None = None
         self._transport: asyncio.Transport | None = None
@@ -101,6 +117,9 @@ class Worker(asyncio.Protocol):
     def send(self, pending: Pending) -> None:
         """Send a call; calls sent in the same turn of the loop leave in one write."""
         assert self.state is State.READY
+        if not self.held:
+            self.head_since = self._loop.time()
+            self._idle.clear()
         self.held[pending.id] = pending
         if not self._outgoing:
             self._loop.call_soon(self._flush)
@@ -119,19 +138,28 @@ class Worker(asyncio.Protocol):
 
     async def idle(self) -> None:
         """Wait until the worker holds no call."""
-        while self.held:
-            await asyncio.wait([pending.outcome for pending in self.held.values()])
-            await asyncio.sleep(0)
+        await self._idle.wait()
+
+    def is_running(self) -> bool:
+        """Say whether the system lets the process run: one that was stopped answers nothing."""
+        try:
+            return self.pid is not None and psutil.Process(self.pid).status() not in _STOPPED
+        except psutil.Error:
+            return False
 
     def lost_calls(self) -> tuple[Pending | None, list[Pending]]:
         """Return, for a process that has ended, the call it was running, and those it had not begun."""
         assert self.state is State.GONE
         running = self.held.pop(self._marker.get(), None) if self._marker else None
-        return running, list(self.held.values())
+        not_begun = list(self.held.values())
+        self.held.clear()
+        self._idle.set()
+        return running, not_begun
 
-    def kill(self) -> None:
-        """Kill the process and all it started."""
+    def kill(self, cause: str) -> None:
+        """Kill the process and all it started; `cause` is for whoever asks why."""
         if self._process:
+            self.killed_for = self.killed_for or cause
             kill_group(self._process.pid)
 
     async def stop(self) -> int:
@@ -152,20 +180,31 @@ class Worker(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what the process sent."""
-        for call_id, message in self._unframer.feed(data):
-            if isinstance(message, Reply):
-                pending = self.held.pop(call_id)
-                if not pending.outcome.done():
-                    pending.outcome.set_result(message.outcome)
-                self._on_reply(message.seconds)
-            elif not self._started.done():
-                self._started.set_result(message)
+        try:
+            for call_id, message in self._unframer.feed(data):
+                if isinstance(message, Reply):
+                    self._take(call_id, message)
+                elif not self._started.done():
+                    self._started.set_result(message)
+        except Exception:  # noqa: BLE001 - the model may have written anything
+            _log.exception(
+                "A worker of %s wrote into the pipe that is not its own; killing it", self._start.name
+            )
+            self.kill("garbage")
 
     def connection_lost(self, _: Exception | None) -> None:
         """Take a closed pipe for a dead process, and make sure that it is."""
         self._hung_up.set()
         if self.state is State.READY:
-            self.kill()
+            self.kill("hung up")
+
+    def _take(self, call_id: int, reply: Reply) -> None:
+        pending = self.held.pop(call_id)
+        if self.held:
+            self.head_since = self._loop.time()
+        else:
+            self._idle.set()
+        self._on_reply(pending, reply)
 
     async def _spawn(self) -> None:
         ours, theirs = socket.socketpair()

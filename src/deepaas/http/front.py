@@ -1,0 +1,44 @@
+"""What every request goes through: an id, a look at its token, an answer whatever happens, a count."""
+
+import random
+import re
+
+from aiohttp import web
+
+from deepaas.http.access import Scope
+from deepaas.http.errors import REQUEST_ID, Handler, error_response
+from deepaas.http.keys import METRICS, SCOPES, TOKENS
+from deepaas.log import request_id
+
+_USABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_UNMATCHED = "unmatched"
+
+
+@web.middleware
+async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer the request; whatever is raised becomes JSON with a status."""
+    identity = _identity(request)
+    request_id.set(identity)
+    request.protocol.has_asked = True  # type: ignore[attr-defined]  # our own connection
+    try:
+        scope = request.app[SCOPES].get(request.match_info.handler, Scope.OPEN)
+        request.app[TOKENS].check(request, scope)
+        response = await handler(request)
+    except ConnectionResetError:
+        raise
+    except Exception as error:  # noqa: BLE001 - every error becomes an answer
+        response = error_response(error)
+    if not response.prepared:
+        response.headers[REQUEST_ID] = identity
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource else _UNMATCHED
+    request.app[METRICS].requests.labels(request.method, route, response.status).inc()
+    return response
+
+
+def _identity(request: web.Request) -> str:
+    """Return the id that the client gave, if it can be used, else a new one."""
+    given = request.headers.get(REQUEST_ID)
+    if given and _USABLE_ID.fullmatch(given):
+        return given
+    return f"{random.getrandbits(64):016x}"

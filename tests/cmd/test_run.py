@@ -1,0 +1,242 @@
+"""`deepaas-run`: which models it finds, how it starts, how it refuses to, and how it ends."""
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from serving import Server, environment, predict, predicted, run_to_its_end
+
+GOOD = "models.as_module"
+HOW_TO = ['[project.entry-points."deepaas.v2.model"]', "--model ./model.py"]
+
+
+def test_none_installed(tmp_path: Path) -> None:
+    """Without any model the server exits with 1 and says how to declare one."""
+    ended = run_to_its_end(tmp_path, models={})
+    assert ended.returncode == 1
+    for words in HOW_TO:
+        assert words in ended.stdout
+    assert "Traceback" not in ended.stdout
+
+
+def test_unknown_name(tmp_path: Path) -> None:
+    """For a name that is not installed it exits with 1, and lists what is and how to declare one."""
+    ended = run_to_its_end(tmp_path, "--model-name", "other", models={"one": GOOD, "two": GOOD})
+    assert ended.returncode == 1
+    for words in ["other", "one", "two", *HOW_TO]:
+        assert words in ended.stdout
+    assert "Traceback" not in ended.stdout
+
+
+BROKEN = [
+    ("models.faulty.on_import", "RuntimeError: broken on purpose on import", "on_import.py"),
+    ("models.faulty.leaves", "SystemExit: I leave", "leaves.py"),
+    (
+        "models.faulty.in_arguments",
+        "AttributeError: 'NoneType' object has no attribute 'fields'",
+        "in_arguments.py",
+    ),
+    ("models.nowhere", "No module named 'models.nowhere'", "Traceback"),
+    ("models.as_class:Nobody", "Nobody", "Traceback"),
+    ("models.faulty.in_warm", "OSError: weights are missing", "in_warm.py"),
+]
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(("target", "reason", "place"), BROKEN)
+def test_broken_alone_or_named(tmp_path: Path, target: str, reason: str, place: str, *, named: bool) -> None:
+    """A broken model that is named, or the only one, ends the start with its traceback and exit code 1."""
+    models = {"broken": target, "good": GOOD} if named else {"broken": target}
+    ended = run_to_its_end(tmp_path, *(["--model-name", "broken"] if named else []), models=models)
+    assert ended.returncode == 1, ended.stdout
+    assert reason in ended.stdout
+    assert place in ended.stdout
+    assert "Serving" not in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [("models.faulty.no_fields", "'size' as 5"), ("models.faulty.exit_in_warm", "exited with code 9")],
+)
+def test_refused(tmp_path: Path, target: str, reason: str) -> None:
+    """Fields that are none, and a worker that dies while it starts, are told in one line."""
+    ended = run_to_its_end(tmp_path, models={"broken": target})
+    assert ended.returncode == 1
+    assert reason in ended.stdout
+    assert "Serving" not in ended.stdout
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_broken_among_several(start: Callable[..., Server]) -> None:
+    """One of several models that cannot be imported is left out, with its traceback in the log."""
+    server = start(models={"broken": "models.faulty.on_import", "good": GOOD, "other": "models.only_predict"})
+    assert re.search(r"'broken' is left out(?s:.)*Traceback(?s:.)*on_import.py", server.log)
+    with server.client() as client:
+        assert [one["name"] for one in client.get("/v2/models/").json()["models"]] == ["good", "other"]
+        assert client.get("/v2/models/broken/").status_code == 404
+        assert predict(client, "good", params={"data": "x"}).status_code == 200
+
+
+def test_one(start: Callable[..., Server]) -> None:
+    """One model is served without a word about several."""
+    server = start(models={"only": GOOD})
+    assert "Serving only on http://" in server.log
+    assert "WARNING" not in server.log
+    assert "Warning" not in server.log
+
+
+def test_several(start: Callable[..., Server]) -> None:
+    """Several models are all served, with a DeprecationWarning and a log line that says what to do."""
+    server = start(models={"one": GOOD, "two": GOOD})
+    assert "Serving one, two on http://" in server.log
+    assert re.search(r"WARNING .*deprecated.*--model-name", server.log)
+    assert "DeprecationWarning" in server.log
+    with server.client() as client:
+        assert len(client.get("/v2/models/").json()["models"]) == 2
+
+
+@pytest.mark.parametrize("how", ["flag", "environment", "environment of 2.6", "file", "file of 2.6"])
+def test_named(start: Callable[..., Server], tmp_path: Path, how: str) -> None:
+    """Only the named model is served, wherever the name was given."""
+    models = {"one": GOOD, "two": "models.only_predict"}
+    files = {
+        "file": "[DEFAULT]\nmodel-name = two\n",
+        "file of 2.6": "[DEFAULT]\nmodel_name = two\nsome_key = 5%\n",
+    }
+    (tmp_path / "deepaas.conf").write_text(files.get(how, ""))
+    env = {"environment": "DEEPAAS_MODEL_NAME", "environment of 2.6": "DEEPAAS_V2_MODEL"}.get(how)
+    flags = {"flag": ["--model-name", "two"]}.get(how, ["--config-file", str(tmp_path / "deepaas.conf")])
+    server = start(*flags, models=models, env={env: "two"} if env else {})
+    assert "Serving two on http://" in server.log
+    assert "deprecated" not in server.log
+    assert "ERROR" not in server.log
+
+
+OWN = """
+import helper
+from marshmallow import fields
+
+
+class Own(fields.Int):
+    pass
+
+
+class Model:
+    def get_predict_args(self):
+        return {"number": Own(load_default=helper.NUMBER)}
+
+    def predict(self, number):
+        return {"number": number, "values": Value(number)._asdict()}
+
+
+import collections
+Value = collections.namedtuple("Value", "value")
+get_predict_args = Model().get_predict_args
+predict = Model().predict
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "name"), [("./model.py", "model"), ("./model.py:Model", "model"), ("folder/own.py", "own")]
+)
+def test_file(start: Callable[..., Server], tmp_path: Path, target: str, name: str) -> None:
+    """A file is served as it is, with what lies beside it."""
+    path = tmp_path / target.partition(":")[0]
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(OWN)
+    (path.parent / "helper.py").write_text("NUMBER = 7\n")
+    server = start("--model", target, models={"other": GOOD})
+    with server.client() as client:
+        assert predicted(client, name) == {"number": 7, "values": {"value": 7}}
+        assert predicted(client, name, params={"number": 3})["number"] == 3
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "answer"),
+    [("models.as_module", "as_module", "module x"), ("models.as_class:Model", "as_class", "class x")],
+)
+def test_module(start: Callable[..., Server], target: str, name: str, answer: str) -> None:
+    """A module, or a class in one, is served without an entry point."""
+    server = start("--model", target, models={})
+    with server.client() as client:
+        assert predict(client, name, params={"data": "x"}).json()["predictions"] == answer
+
+
+@pytest.mark.parametrize("target", ["./nowhere.py", "models.nowhere", "models.as_class:Nobody"])
+def test_target_that_is_missing(tmp_path: Path, target: str) -> None:
+    """A target that does not exist ends the start with 1 and its name."""
+    ended = run_to_its_end(tmp_path, "--model", target, models={})
+    assert ended.returncode == 1
+    assert target.partition(":")[0].lstrip("./") in ended.stdout
+
+
+def test_nowarm(start: Callable[..., Server]) -> None:
+    """With --nowarm, warm is not called."""
+    server = start("--nowarm", models={"cold": "models.faulty.in_warm"})
+    with server.client() as client:
+        assert predicted(client, "cold") == 1
+
+
+def test_port_in_use(tmp_path: Path) -> None:
+    """A port that is taken is told in one line, with exit code 2."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run_to_its_end(tmp_path, "--listen-port", str(port), models={"one": GOOD})
+    assert ended.returncode == 2
+    assert str(port) in ended.stdout
+    assert "Traceback" not in ended.stdout
+    assert "--listen-port" in ended.stdout
+
+
+def test_version(tmp_path: Path) -> None:
+    """The version is the last line of what --version prints, and 2.7.0 or later."""
+    for command in (
+        [sys.executable, "-m", "deepaas.cmd.run"],
+        [str(Path(sys.executable).with_name("deepaas-run"))],
+    ):
+        ended = subprocess.run(
+            [*command, "--version"],
+            env=environment(tmp_path, {}, {}),
+            text=True,
+            capture_output=True,
+            timeout=30,
+            check=True,
+        )
+        assert re.fullmatch(r"2\.(7|8|9)\.\d+\S*", ended.stdout.splitlines()[-1])
+
+
+def test_all_is_well(start: Callable[..., Server], tmp_path: Path) -> None:
+    """Where all is well, the word ERROR is not in the log, whatever clients do."""
+    names = ["uploads", "returns_files", "trainable", "negotiated", "returns_json"]
+    server = start("--debug-endpoint", models={name: f"models.{name}" for name in names})
+    with server.client() as client:
+        for _ in range(3):
+            large = predict(client, "returns_files", params={"what": "large", "accept": "image/png"})
+            assert len(large.content) > 1 << 20
+            assert client.head("/v2/models/").status_code in (200, 405)
+        assert predicted(client, "returns_json", params={"what": "large"})
+        assert predicted(client, "uploads", files={"one": ("a.txt", b"x" * 2_000_000)})
+        assert client.post("/v2/models/trainable/train/").status_code == 200
+        for path in ("/", "/api", "/ui", "/nowhere", "/swagger.json", "/openapi.json", "/v2/debug/"):
+            client.get(path)
+        predict(client, "returns_json")
+        predict(client, "negotiated", headers={"Accept": "audio/wav"})
+        predict(client, "uploads", content=b"{", headers={"Content-Type": "application/json"})
+    server.stop()
+    assert "ERROR" not in server.log, server.log
+
+
+def test_end_in_the_middle_of_a_call(start: Callable[..., Server]) -> None:
+    """The server ends in good order though a training still runs."""
+    server = start(models={"trainable": "models.trainable"})
+    with socket.create_server(("127.0.0.1", 0)) as gate, server.client() as client:
+        gate.settimeout(30)
+        body = {"port": gate.getsockname()[1]}
+        assert client.post("/v2/models/trainable/train/", json=body).status_code == 200
+        with gate.accept()[0]:
+            server.stop()

@@ -1,0 +1,57 @@
+"""The choice of a media type, as a function."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepaas.errors import NotAcceptable
+from deepaas.http.negotiation import choose
+
+CHOICES = ("application/json", "image/png", "text/plain")
+media_types = st.sampled_from([*CHOICES, "audio/wav", "image/*", "*/*", "application/*", "nonsense", ""])
+qualities = st.sampled_from(["", ";q=1", ";q=0.5", ";q=0.001", ";q=0", ";q=x", "; charset=utf-8"])
+headers = st.lists(st.builds(str.__add__, media_types, qualities)).map(", ".join)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "chosen"),
+    [
+        ("", "image/png"),
+        ("*/*", "image/png"),
+        ("image/*", "image/png"),
+        ("text/plain;q=0.2, application/json;q=0.3", "application/json"),
+        ("text/plain, application/json", "application/json"),
+        ("*/*;q=0.1, text/*", "text/plain"),
+        ("image/png;q=0, */*", "application/json"),
+        ("Text/Plain", "text/plain"),
+        ("text/plain;format=flowed", "text/plain"),
+    ],
+)
+def test_choice(accepted: str, chosen: str) -> None:
+    """The best liked choice wins, then the most exactly named, then the default, then the first."""
+    assert choose(accepted, CHOICES, "image/png") == chosen
+
+
+@pytest.mark.parametrize("accepted", ["audio/wav", "image/png;q=0", "image/jpeg, text/html"])
+def test_none(accepted: str) -> None:
+    """A header that excludes all choices is an error that lists them."""
+    with pytest.raises(NotAcceptable, match=", ".join(CHOICES)):
+        choose(accepted, CHOICES, "image/png")
+
+
+@given(headers, st.sampled_from([None, *CHOICES]))
+def test_any_header(accepted: str, default: str | None) -> None:
+    """Whatever the header, the answer is a choice, the default, or nothing acceptable."""
+    try:
+        assert choose(accepted, CHOICES, default) in (*CHOICES, default)
+    except NotAcceptable:
+        assert "*/*;q=1" not in accepted
+
+
+@given(st.text())
+def test_nonsense(accepted: str) -> None:
+    """A header that is no media range at all is never an error of the server's."""
+    try:
+        assert choose(accepted, CHOICES, "image/png") in CHOICES
+    except NotAcceptable:
+        assert "/" in accepted

@@ -1,0 +1,155 @@
+"""Arguments without a server: gathering, validating, and what the fields say of themselves."""
+
+import warnings
+from typing import Any
+
+import marshmallow
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from marshmallow import fields, validate
+from marshmallow.fields import Field
+
+from deepaas.errors import InvalidArguments
+from deepaas.model.arguments import Accept, Arguments, Given
+from deepaas.model.v2.wrapper import UploadedFile
+
+FILE = {"type": "file", "location": "form"}
+UPLOAD = UploadedFile("f", "/tmp/0.png", "image/png", "a.png")
+
+
+def old(field: type[Field], **spelling: Any) -> Field:
+    """Return a field in the old spelling, about which marshmallow warns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return field(**spelling)
+
+
+def problems(declared: dict[str, Field], raw: dict[str, Any]) -> dict[str, Any]:
+    """Return what is wrong with raw values."""
+    with pytest.raises(InvalidArguments) as raised:
+        Arguments(declared).validate(raw)
+    return raised.value.messages
+
+
+def test_precedence() -> None:
+    """A name that occurs twice has the query's value, then the form's, then the JSON body's."""
+    arguments = Arguments({"a": fields.Str()})
+    given_ = Given({"a": ["query"]}, {"a": ["form"]}, {"a": "json"}, {"a": "header"})
+    assert arguments.gather(given_) == {"a": "query"}
+    assert arguments.gather(given_._replace(query={})) == {"a": "form"}
+    assert arguments.gather(given_._replace(query={}, form={})) == {"a": "json"}
+    assert arguments.gather(given_._replace(query={}, form={}, json={})) == {}
+
+
+def test_headers() -> None:
+    """A header argument is taken from the headers only."""
+    arguments = Arguments({"a": fields.Str(metadata={"location": "headers"})})
+    given_ = Given({"a": ["query"]}, {}, {}, {"a": "header"})
+    assert arguments.gather(given_) == {"a": "header"}
+    assert arguments.gather(given_._replace(headers={})) == {}
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_any_name(name: str, value: str) -> None:
+    """Any text is a name."""
+    arguments = Arguments({name: fields.Str(), "other." + name: fields.Str(load_default="x")})
+    raw = arguments.gather(Given({name: [value]}))
+    assert arguments.validate(raw) == {name: value, "other." + name: "x"}
+
+
+@given(st.lists(st.text(), min_size=1))
+def test_lists(values: list[str]) -> None:
+    """What is sent repeatedly is a list, unless it is a JSON array."""
+    arguments = Arguments({"a": fields.List(fields.Str())})
+    if len(values) > 1 or not values[0].lstrip().startswith("["):
+        assert arguments.validate(arguments.gather(Given({"a": values}))) == {"a": values}
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        old(fields.Field, metadata=FILE),
+        fields.Raw(metadata=FILE),
+        fields.Str(metadata=FILE),
+        old(fields.Field, type="file", location="form"),
+        old(fields.Str, type="file", location="form"),
+    ],
+)
+def test_files(field: Field) -> None:
+    """A file passes through a file argument, whatever the field's class; nothing else does."""
+    arguments = Arguments({"f": field})
+    assert arguments.validate(arguments.gather(Given(form={"f": [UPLOAD]}))) == {"f": UPLOAD}
+    assert list(problems({"f": field}, {"f": "text"})) == ["f"]
+
+
+@pytest.mark.parametrize(
+    "field", [fields.List(old(fields.Field, metadata=FILE)), fields.List(fields.Str(), metadata=FILE)]
+)
+def test_lists_of_files(field: Field) -> None:
+    """A list of files receives them all."""
+    arguments = Arguments({"f": field})
+    raw = arguments.gather(Given(form={"f": [UPLOAD, UPLOAD]}))
+    assert arguments.validate(raw) == {"f": [UPLOAD, UPLOAD]}
+    assert list(problems({"f": field}, {"f": ["text"]})) == ["f"]
+
+
+@pytest.mark.parametrize("spelling", [{"metadata": FILE, "load_default": None}, {"missing": None, **FILE}])
+def test_default_of_a_file(spelling: dict[str, Any]) -> None:
+    """A file that was not sent has its default."""
+    assert Arguments({"f": old(fields.Field, **spelling)}).validate({}) == {"f": None}
+
+
+def test_rules_of_a_file() -> None:
+    """A file argument keeps its rules: required, validators and data_key."""
+
+    def refuse(value: object) -> None:
+        raise marshmallow.ValidationError(f"refused {type(value).__name__}")
+
+    field = fields.Str(required=True, data_key="a-file", validate=refuse, metadata=FILE)
+    assert problems({"f": field}, {}) == {"a-file": ["Missing data for required field."]}
+    assert problems({"f": field}, {"a-file": UPLOAD}) == {"a-file": ["refused UploadedFile"]}
+
+
+@pytest.mark.parametrize(
+    ("field", "accept"),
+    [
+        (fields.Str(validate=validate.OneOf(["a/b", "c/d"])), Accept(("a/b", "c/d"), "a/b")),
+        (
+            fields.Str(load_default="c/d", validate=[validate.OneOf(("a/b", "c/d"))]),
+            Accept(("a/b", "c/d"), "c/d"),
+        ),
+        (old(fields.Str, missing="c/d", validate=validate.OneOf(["a/b"])), Accept(("a/b",), "c/d")),
+        (fields.Str(), Accept((), None)),
+    ],
+)
+def test_accept(field: Field, accept: Accept) -> None:
+    """The choices and the default of the argument accept are those of its field."""
+    assert Arguments({"accept": field}).accept == accept
+
+
+def test_no_accept() -> None:
+    """A function without the argument has nothing to choose from."""
+    assert Arguments({"other": fields.Str()}).accept is None
+
+
+def test_fields_are_left_as_they_were() -> None:
+    """Bound fields of a schema can be used for several functions, and stay bound where they were."""
+
+    class Declared(marshmallow.Schema):
+        f = old(fields.Field, metadata=FILE)
+        dotted = fields.Int()
+
+    declared = Declared().fields
+    for _ in range(2):
+        assert Arguments(declared).validate({"f": UPLOAD, "dotted": "1"}) == {"f": UPLOAD, "dotted": 1}
+    assert declared["dotted"].parent.__class__ is Declared
+
+
+def test_nested_problems() -> None:
+    """Problems are nested like the fields they are about."""
+    nested = {"n": fields.Nested({"deep": fields.Int()}), "l": fields.List(fields.Int())}
+    assert problems(nested, {"n": {"deep": "x"}, "l": ["1", "x"]}) == {
+        "n": {"deep": ["Not a valid integer."]},
+        "l": {1: ["Not a valid integer."]},
+    }

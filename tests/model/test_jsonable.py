@@ -1,0 +1,106 @@
+"""Values as JSON: exact where JSON can say it, named where it cannot."""
+
+import datetime as dt
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepaas.errors import UnfitResponse
+from deepaas.model.jsonable import dumps, plain
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
+json_values = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(json_values)
+def test_round_trip(value: Any) -> None:
+    """What JSON can express comes back as it was, integers of any size too."""
+    assert json.loads(dumps(value)) == value
+    assert plain(value) == value
+
+
+@given(json_values, st.sampled_from([math.nan, math.inf, -math.inf]))
+def test_never_invalid_json(value: Any, number: float) -> None:
+    """A NaN or an infinity, wherever it is, is refused and never sent as null."""
+    for spoiled in (
+        [value, number],
+        {"a": value, "b": [number]},
+        np.array([1.0, number]),
+        np.float64(number),
+    ):
+        with pytest.raises(UnfitResponse):
+            dumps(spoiled)
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32)))
+def test_arrays(values: list[float]) -> None:
+    """Arrays are lists of the same numbers, in one precision or the other."""
+    assert json.loads(dumps(np.array(values, dtype="float64"))) == values
+    assert json.loads(dumps(np.array(values, dtype="float32"))) == pytest.approx(values)
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        (math.nan, "the result is NaN"),
+        ({"a": [0, math.inf]}, "the result['a'][1] is infinite"),
+        (
+            {"a": {3: object()}},
+            "the result['a'][3] cannot be expressed in JSON: builtins.object has no JSON form",
+        ),
+        ([None, np.array([[1.0], [math.nan]])], "the result[1][1][0] is NaN"),
+        (b"\xff", "the result cannot be expressed"),
+    ],
+)
+def test_places_are_named(value: Any, place: str) -> None:
+    """The message says where the value is that JSON cannot express."""
+    with pytest.raises(UnfitResponse) as raised:
+        dumps(value)
+    assert place in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, b"null"),
+        ([None], b"[null]"),
+        ("null", b'"null"'),
+        ({"a": pd.NaT}, b'{"a":null}'),
+        (np.array(["2020-01-02"], dtype="datetime64[D]"), b'["2020-01-02T00:00:00"]'),
+        (dt.timedelta(hours=1), b'"1:00:00"'),
+        (np.complex128(1), None),
+    ],
+)
+def test_odd_values(value: Any, expected: bytes | None) -> None:
+    """A null that was meant stays one; missing times are null; complex numbers have no form."""
+    if expected is None:
+        with pytest.raises(UnfitResponse):
+            dumps(value)
+    else:
+        assert dumps(value) == expected
+
+
+def test_inexpressible_values_can_be_replaced() -> None:
+    """A caller may say what to put in the place of what JSON cannot express."""
+    found = plain({"a": math.nan, "b": [object]}, lambda value, reason: f"{type(value).__name__}: {reason}")
+    assert found["a"].startswith("float: the result['a'] is NaN")
+    assert found["b"][0].startswith("type: the result['b'][0] cannot be expressed")
+
+
+def test_loops_end() -> None:
+    """A value that contains itself is refused."""
+    loop: list[Any] = []
+    loop.append(loop)
+    with pytest.raises(UnfitResponse, match="contains itself"):
+        dumps(loop)

@@ -1,0 +1,86 @@
+"""Finding and importing models, without a server."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deepaas.errors import ModelBroken, ModelNotFound
+from deepaas.model import loading
+from serving import install
+
+WHERE = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put what is imported, and where from, back as it was."""
+    monkeypatch.syspath_prepend(WHERE)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [
+        ("models.as_module", "module"),
+        ("models.as_class:Model", "Model"),
+        ("models.as_class:an_object", "Model"),
+        ("models.as_class:an_object.predict", "method"),
+        (str(WHERE / "models" / "as_class.py"), "module"),
+        (str(WHERE / "models" / "as_class.py:Model"), "Model"),
+    ],
+)
+def test_load(target: str, kind: str) -> None:
+    """A target names a module, an object, or a class that is instantiated; a file is as good."""
+    assert type(loading.load(target)).__name__ == kind
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("models.nowhere", "ModuleNotFoundError"),
+        ("models.as_class:Nobody", "Nobody"),
+        ("models.faulty.on_import", "RuntimeError: broken on purpose"),
+        ("models.faulty.leaves", "SystemExit: I leave"),
+        ("./nowhere.py", "nowhere.py"),
+    ],
+)
+def test_broken(target: str, reason: str) -> None:
+    """What cannot be imported is broken, with the reason and the traceback."""
+    with pytest.raises(ModelBroken) as raised:
+        loading.load(target)
+    assert target in raised.value.message
+    assert reason in raised.value.message
+    assert raised.value.detail.startswith("Traceback")
+
+
+def test_select(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are selected, or the one that is named, or the target that is given."""
+    install(tmp_path, {"b": "models.as_module", "a": "models.as_class:Model"})
+    monkeypatch.syspath_prepend(tmp_path)
+    assert loading.select() == {"a": "models.as_class:Model", "b": "models.as_module"}
+    assert loading.select("b") == {"b": "models.as_module"}
+    assert loading.select("x", "other.module") == {"x": "other.module"}
+    assert loading.select("", "other.module:Class") == {"module": "other.module:Class"}
+    with pytest.raises(ModelNotFound, match="Installed: a, b"):
+        loading.select("c")
+
+
+def test_nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any model, the error says how to declare one."""
+    install(tmp_path, {})
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModelNotFound, match=r"project\.entry-points"):
+        loading.select()
+
+
+def test_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file's path means the same from any working directory; a module's name is left alone."""
+    monkeypatch.chdir(tmp_path)
+    assert loading.absolute("./a.py:B") == f"{tmp_path.resolve()}/a.py:B"
+    assert loading.absolute("a.b:C") == "a.b:C"

@@ -1,0 +1,119 @@
+"""Rendering without a server: which body a value becomes."""
+
+import io
+import logging
+from pathlib import Path
+from typing import Any
+
+import marshmallow
+import numpy as np
+import pytest
+from marshmallow import fields
+
+from deepaas.errors import UnfitResponse
+from deepaas.messages import Body
+from deepaas.model.output import Form, record, render
+from deepaas.model.v2.wrapper import ReturnedFile, UploadedFile
+
+WRAPPED, BARE = Form(None, wrap=True), Form(None, wrap=False)
+SCHEMA = Form(marshmallow.Schema.from_dict({"a": fields.Int(required=True)})(), wrap=True)
+JSON = "application/json"
+LIMIT = 1 << 20
+
+
+def rendered(value: Any, media_type: str | None, form: Form, folder: Path) -> Body:
+    """Return the body, with the content of its file in place of its path."""
+    body = render(value, media_type, form, str(folder / "scratch"))
+    if body.path:
+        assert Path(body.path).parent == folder / "scratch"
+        body = body._replace(content=Path(body.path).read_bytes(), path=None)
+    return body
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "content"),
+    [
+        ("text", WRAPPED, b'{"status":"OK","predictions":"text"}'),
+        ([1], WRAPPED, b'{"status":"OK","predictions":"[1]"}'),
+        (None, WRAPPED, b'{"status":"OK","predictions":"null"}'),
+        ("text", BARE, b'"text"'),
+        ({"a": np.arange(2)}, BARE, b'{"a":[0,1]}'),
+        ({"a": 1}, SCHEMA, b'{"a":1}'),
+    ],
+)
+@pytest.mark.parametrize("media_type", [None, JSON])
+def test_json(value: Any, form: Form, content: bytes, media_type: str | None, tmp_path: Path) -> None:
+    """JSON is wrapped, sent as it is, or as its schema says."""
+    assert rendered(value, media_type, form, tmp_path) == Body(JSON, content)
+
+
+@pytest.mark.parametrize("value", [{"a": "x"}, {}, {"a": 1, "b": 2}, [1], "text", None, 5])
+def test_unfit(value: Any, tmp_path: Path) -> None:
+    """What does not fit the schema is refused, of whatever type it is."""
+    with pytest.raises(UnfitResponse, match="schema"):
+        rendered(value, None, SCHEMA, tmp_path)
+
+
+@pytest.mark.parametrize("size", [0, 1, LIMIT - 1, LIMIT, LIMIT + 1, 3 * LIMIT + 5])
+@pytest.mark.parametrize("how", ["bytes", "path", "open", "memory"])
+def test_sizes(size: int, how: str, tmp_path: Path) -> None:
+    """Bytes arrive exactly, on either side of the size above which they travel through a file."""
+    content = (b"0123456789" * (size // 10 + 1))[:size]
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    value: Any = {
+        "bytes": lambda: content,
+        "path": lambda: path,
+        "open": lambda: path.open("rb"),
+        "memory": lambda: io.BytesIO(content),
+    }[how]()
+    assert rendered(value, "image/png", WRAPPED, tmp_path) == Body("image/png", content)
+    assert path.exists()
+
+
+def test_open_files_are_closed(tmp_path: Path) -> None:
+    """A file that a model returns open is closed afterwards."""
+    (tmp_path / "file").write_text("x")
+    file = (tmp_path / "file").open("rb")
+    rendered(file, "image/png", WRAPPED, tmp_path)
+    assert file.closed
+
+
+@pytest.mark.parametrize(
+    ("value", "media_type"),
+    [(b"x", "application/octet-stream"), ("text", JSON), ({"a": 1}, JSON)],
+)
+def test_anything_goes(value: Any, media_type: str, tmp_path: Path) -> None:
+    """Where the caller takes anything, the value decides."""
+    assert rendered(value, "*/*", BARE, tmp_path).media_type == media_type
+
+
+@pytest.mark.parametrize(
+    ("file", "accepted", "expected"),
+    [
+        (ReturnedFile(content_type="a/b"), "c/d", "a/b"),
+        (ReturnedFile(), "c/d", "c/d"),
+        (ReturnedFile(), None, "image/png"),
+        (ReturnedFile(), "*/*", "image/png"),
+    ],
+)
+def test_returned_file(file: ReturnedFile, accepted: str | None, expected: str, tmp_path: Path) -> None:
+    """A ReturnedFile's type is its own, else the one that was asked for, else that of its suffix."""
+    path = tmp_path / "a.png"
+    path.write_bytes(b"x")
+    named = file._replace(filename=str(path), original_filename="b.png")
+    assert rendered(named, accepted, WRAPPED, tmp_path) == Body(expected, b"x", None, "b.png")
+
+
+def test_upload_sent_back(tmp_path: Path) -> None:
+    """An upload can be the answer."""
+    (tmp_path / "a").write_bytes(b"x")
+    upload = UploadedFile(filename=str(tmp_path / "a"))
+    assert rendered(upload, "image/png", WRAPPED, tmp_path).content == b"x"
+
+
+def test_record(caplog: pytest.LogCaptureFixture) -> None:
+    """What a record cannot express becomes its repr, with a warning."""
+    with caplog.at_level(logging.WARNING):
+        assert record({"a": {1}, "b": 1j}) == {"a": [1], "b": "1j"}
+    assert ["the result['b']" in line for line in caplog.messages] == [True]

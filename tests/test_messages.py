@@ -1,0 +1,64 @@
+"""What crosses the pipe comes out of it as it went in, however it was cut."""
+
+import itertools
+import pickle
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepaas.messages import Body, Call, Failed, Message, Ready, Reply, Start, Unframer, decode, encode, frame
+
+texts = st.text(max_size=20)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts | st.binary(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+bodies = st.builds(Body, texts, st.binary(max_size=50), st.none() | texts, st.none() | texts)
+failures = st.builds(Failed, st.integers(400, 599), texts, texts)
+messages: st.SearchStrategy[Message] = st.one_of(
+    st.builds(Start, texts, texts, st.lists(texts), st.booleans(), st.booleans(), texts, texts),
+    st.just(Ready()),
+    st.builds(Call, texts, st.dictionaries(texts, values), st.booleans(), st.none() | texts, texts, texts),
+    st.builds(Reply, bodies | failures, st.floats(0, 1e6)),
+    failures,
+)
+sent = st.lists(st.tuples(st.integers(0, 2**64 - 1), messages), max_size=6)
+
+
+@given(messages)
+def test_round_trip(message: Message) -> None:
+    """A message is decoded as what it was, of the same kind."""
+    found = decode(encode(message))
+    assert found == message
+    assert type(found) is type(message)
+
+
+@given(sent, st.lists(st.integers(0, 2000), max_size=30))
+def test_any_chunks(pairs: list[tuple[int, Message]], cuts: list[int]) -> None:
+    """Whatever pieces the stream comes in, the messages are the same."""
+    stream = b"".join(frame(encode(message), call_id) for call_id, message in pairs)
+    places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    unframer = Unframer()
+    found = [pair for begin, end in itertools.pairwise(places) for pair in unframer.feed(stream[begin:end])]
+    assert found == pairs
+
+
+def test_single_bytes() -> None:
+    """A message comes out with its last byte, not before."""
+    stream = frame(encode(Failed(500, "x")), 7)
+    unframer = Unframer()
+    for byte in stream[:-1]:
+        assert list(unframer.feed(bytes([byte]))) == []
+    assert list(unframer.feed(stream[-1:])) == [(7, Failed(500, "x"))]
+
+
+def test_what_pickle_refuses() -> None:
+    """A value that no pickle can carry is refused when it is encoded."""
+    call = Call(
+        "predict", {"lock": threading.Lock()}, validated=True, media_type=None, scratch="", request_id=""
+    )
+    with pytest.raises((TypeError, pickle.PicklingError)):
+        encode(call)

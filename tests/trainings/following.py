@@ -1,0 +1,118 @@
+"""What tests of trainings do again and again: begin one, look at it, wait for a state, read its events."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import psutil
+
+from serving import CALL_S, until
+
+STEPS = {"steps": "models_training.steps"}
+VERSIONED = {"versioned": "models_training.versioned"}
+ENDS = {"done", "error", "cancelled", "lost"}
+Record = dict[str, Any]
+
+
+class Event(NamedTuple):
+    """A server-sent event."""
+
+    id: str
+    kind: str
+    content: Any
+
+
+def path_of(record: Record, below: str = "", model: str = "steps") -> str:
+    """Return the path of a training, or of something below it."""
+    return f"/v2/models/{model}/train/{record['uuid']}{below}"
+
+
+def begin(client: httpx.Client, *steps: list[Any], model: str = "steps", **more: Any) -> Record:
+    """Start a training that does `steps`, and return its record."""
+    arguments = ({"steps": list(steps)} if steps else {}) | more
+    response = client.post(f"/v2/models/{model}/train/", json=arguments)
+    assert response.status_code == 200, response.text
+    return dict(response.json())
+
+
+def look(client: httpx.Client, record: Record, model: str = "steps") -> Record:
+    """Return the record as it is now."""
+    response = client.get(path_of(record, model=model))
+    assert response.status_code == 200, response.text
+    return dict(response.json())
+
+
+def reaches(
+    client: httpx.Client, record: Record, *states: str, model: str = "steps", timeout_s: float = CALL_S
+) -> Record:
+    """Return the record as soon as it is in one of the states."""
+    seen: list[Record] = []
+
+    def found() -> bool:
+        seen.append(look(client, record, model))
+        return seen[-1]["state"] in states
+
+    try:
+        until(found, timeout_s)
+    except AssertionError as error:
+        raise AssertionError(f"not {states} but {seen[-1]}") from error
+    return seen[-1]
+
+
+def ended(client: httpx.Client, record: Record, model: str = "steps", timeout_s: float = CALL_S) -> Record:
+    """Return the record as soon as it has come to an end."""
+    return reaches(client, record, *ENDS, model=model, timeout_s=timeout_s)
+
+
+def comes(client: httpx.Client, record: Record, found: Callable[[Record], Any]) -> Record:
+    """Return the record as soon as it is as `found` wants it."""
+    return until(lambda: [now for now in [look(client, record)] if found(now)])[0]
+
+
+def read_events(lines: Iterator[str]) -> Iterator[Event]:
+    """Yield the events of a stream of lines, as a browser reads it."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        if line:
+            name, _, value = line.partition(": ")
+            fields[name] = value
+        elif fields.get("data"):
+            yield Event(fields.get("id", ""), fields["event"], json.loads(fields["data"]))
+            fields = {}
+
+
+def events(client: httpx.Client, record: Record, last_id: str = "") -> list[Event]:
+    """Return all events from `last_id` on, until the stream ends."""
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    with client.stream("GET", path_of(record, "/events"), headers=headers) as response:
+        assert response.status_code == 200
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        return list(read_events(response.iter_lines()))
+
+
+def alive(pid: int) -> bool:
+    """Say whether a process runs; one that nobody has buried does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def trainings_below(folder: Path) -> list[psutil.Process]:
+    """Return the processes of trainings whose state is in `folder`, and what they started."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(folder) in process.environ().get("DEEPAAS_TRAINING", "") and alive(process.pid):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def sha256(content: bytes) -> str:
+    """Return the hexadecimal SHA-256."""
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,131 @@
+"""Where records live: what is kept is found again, by whoever opens the store."""
+
+import dataclasses
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from deepaas.errors import StoreUnusable
+from deepaas.trainings.store import VERSION, Store, sqlite_url
+from deepaas.trainings.training import State, Training
+
+ENDS = [state for state in State if state.is_end]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Return an open store."""
+    with Store(sqlite_url(tmp_path)) as store:
+        yield store
+
+
+def training(
+    uuid: str = "1", model: str = "m", created: float = 1.0, state: State = State.QUEUED
+) -> Training:
+    """Return a record."""
+    return Training(uuid=uuid, model=model, created=created, arguments={"ä": [1, None]}, state=state)
+
+
+def test_kept(store: Store, tmp_path: Path) -> None:
+    """A record is what it was, for this store and for another one on the same file."""
+    kept = dataclasses.replace(training(), output={"a": [1.5]}, message="x\n", pid=5, started=2.5)
+    store.add(kept)
+    assert store.get("1") == kept
+    with Store(sqlite_url(tmp_path)) as other:
+        assert other.get("1") == kept
+
+
+def test_unknown(store: Store) -> None:
+    """What was never added is not there."""
+    assert store.get("1") is None
+    assert store.of_model("m") == []
+    assert not store.change("1", State.RUNNING)
+
+
+def test_lists(store: Store) -> None:
+    """Records are listed by model and by whether they have ended, oldest first."""
+    store.add(training("b", created=2))
+    store.add(training("a", created=1, state=State.RUNNING))
+    store.add(training("c", created=0, state=State.DONE))
+    store.add(training("d", model="other"))
+    assert [one.uuid for one in store.of_model("m")] == ["c", "a", "b"]
+    assert [one.uuid for one in store.unfinished()] == ["a", "d", "b"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("state", State)
+def test_ends_are_ends(store: Store, end: State, state: State) -> None:
+    """A training that has come to an end is never changed again."""
+    store.add(training(state=end))
+    assert not store.change("1", state, message="changed")
+    assert store.get("1") == training(state=end)
+
+
+@pytest.mark.parametrize("state", [state for state in State if not state.is_end])
+def test_only_from(store: Store, state: State) -> None:
+    """A change can be made to depend on the state."""
+    store.add(training(state=State.STARTING))
+    assert store.change("1", State.RUNNING, only_from=state, pid=7) is (state is State.STARTING)
+    found = store.get("1")
+    assert found is not None
+    assert (found.state, found.pid) == (
+        (State.RUNNING, 7) if state is State.STARTING else (State.STARTING, None)
+    )
+
+
+def test_one_wins(tmp_path: Path) -> None:
+    """Of many who want to end a training at once, through stores of their own, one does."""
+    url = sqlite_url(tmp_path)
+    with Store(url) as store:
+        store.add(training(state=State.RUNNING))
+
+    def end(number: int) -> bool:
+        with Store(url) as own:
+            return own.change("1", ENDS[number % len(ENDS)], only_from=State.RUNNING)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(end, range(16))) == 1
+
+
+def test_damaged(tmp_path: Path) -> None:
+    """A file that is no database is refused, named, and left as it is."""
+    path = tmp_path / "trainings.sqlite"
+    path.write_bytes(b"not a database at all" * 100)
+    before = path.read_bytes()
+    with pytest.raises(StoreUnusable, match=r"trainings\.sqlite.*--store"), Store(sqlite_url(tmp_path)):
+        pass
+    assert path.read_bytes() == before
+
+
+def test_newer(store: Store, tmp_path: Path) -> None:
+    """A store of a newer version is refused and left as it is."""
+    connection = sqlite3.connect(tmp_path / "trainings.sqlite")
+    with connection:
+        connection.execute("UPDATE deepaas_store SET version = ?", (VERSION + 1,))
+    connection.close()
+    with pytest.raises(StoreUnusable, match="newer"), Store(sqlite_url(tmp_path)):
+        pass
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.sqlite", "nonsense", "oracle://localhost/x"])
+def test_unusable_url(url: str) -> None:
+    """A store that cannot be opened is told as such, whatever the reason."""
+    with pytest.raises(StoreUnusable), Store(url):
+        pass
+
+
+def test_password_is_not_told() -> None:
+    """An error names the store without its password."""
+    url = "sqlite://user:secret@host/db"
+    with pytest.raises(StoreUnusable) as raised, Store(url):
+        pass
+    assert "secret" not in raised.value.message
+
+
+def test_closed_twice(store: Store) -> None:
+    """Closing again does nothing."""
+    store.__exit__()
+    store.__exit__()

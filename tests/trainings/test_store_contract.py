@@ -1,0 +1,190 @@
+"""What every store does, whatever it is made of: the same tests on SQLite and on PostgreSQL."""
+
+import dataclasses
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deepaas.trainings.store import Store
+from deepaas.trainings.training import State, Training
+
+FULL = Training(
+    uuid="f" * 32,
+    model="ä/b c",
+    created=1_700_000_000.123456,
+    arguments={"ä": [1, None, {"b": 1.5}], "big": 2**70, "text": 'quoted "x" \n\t'},
+    server="host 12 3.5",
+    host="host",
+    state=State.RUNNING,
+    pid=2**22,
+    pid_started=1_700_000_000.25,
+    started=1_700_000_001.0,
+    finished=1_700_000_002.0,
+    output=[{"a": None}, "ü", True, 0.1],
+    message="Fehler: ü 🎈",
+    traceback="Traceback\n  …",
+    exit="SIGKILL",
+    progress=0.1,
+    eta_s=12.5,
+    metrics={"loss": 0.1, "name": "nan"},
+    peak_memory_mb=100.1,
+    artifacts=[{"path": "a/b", "size": 2**40, "sha256": "0" * 64}],
+    model_version="1.0",
+    uploads={"0.txt": "0" * 64},
+    environment="e" * 64,
+)
+
+
+def one(uuid: str, **values: object) -> Training:
+    """Return a record with few words."""
+    known: dict[str, object] = {"model": "m", "created": 1.0, "arguments": {}}
+    return Training(uuid=uuid, **(known | values))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    """Return an open, empty store of each kind."""
+    with Store(url) as store:
+        yield store
+
+
+class TestStore:
+    """The contract."""
+
+    def test_get(self, store: Store, url: str) -> None:
+        """A record is read as it was added, every field of it, also through another connection."""
+        store.add(FULL)
+        assert store.get(FULL.uuid) == FULL
+        with Store(url) as other:
+            assert other.get(FULL.uuid) == FULL
+        assert store.get("0" * 32) is None
+
+    def test_of_model(self, store: Store) -> None:
+        """A model's records are listed, oldest first, and no other's."""
+        for training in (one("b", created=2.0), one("a", created=3.0), one("c", model="n"), one("d")):
+            store.add(training)
+        assert [found.uuid for found in store.of_model("m")] == ["d", "b", "a"]
+        assert store.of_model("nobody") == []
+
+    def test_unfinished(self, store: Store) -> None:
+        """Unfinished are all those that have not come to an end, of every model, oldest first."""
+        for number, state in enumerate(State):
+            store.add(one(state.value, state=state, created=-float(number), model=str(number)))
+        assert [found.state for found in store.unfinished()] == [
+            state for state in reversed(State) if not state.is_end
+        ]
+
+    def test_change(self, store: Store) -> None:
+        """A change sets the state and the values, only of that record, and says that it did."""
+        store.add(one("a"))
+        store.add(one("b"))
+        assert store.change("a", State.RUNNING, only_from=State.QUEUED, pid=5, metrics={"a": 1})
+        assert store.get("a") == one("a", state=State.RUNNING, pid=5, metrics={"a": 1})
+        assert store.get("b") == one("b")
+        assert not store.change("a", State.STARTING, only_from=State.QUEUED)
+        assert not store.change("nobody", State.RUNNING)
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        states=st.lists(st.tuples(st.sampled_from(State), st.none() | st.sampled_from(State)), max_size=8),
+        first=st.sampled_from(State),
+    )
+    def test_terminal(self, store: Store, first: State, states: list[tuple[State, State | None]]) -> None:
+        """Whatever is asked in whatever order, an end is never left, and `only_from` is kept to."""
+        store.remove("h")
+        store.add(one("h", state=first))
+        expected = first
+        for number, (state, only_from) in enumerate(states):
+            allowed = not expected.is_end and only_from in (None, expected)
+            assert store.change("h", state, only_from=only_from, message=str(number)) is allowed
+            expected = state if allowed else expected
+            found = store.get("h")
+            assert found is not None
+            assert found.state is expected
+            assert (found.message == str(number)) is allowed
+
+    def test_change_from_an_end(self, store: Store) -> None:
+        """Even one who names the end as the state to leave cannot leave it."""
+        store.add(one("a", state=State.DONE))
+        assert not store.change("a", State.RUNNING, only_from=State.DONE)
+
+    def test_one_wins(self, store: Store, url: str) -> None:
+        """Of many that take a queued training at once, one gets it."""
+        store.add(one("a"))
+        stores = [Store(url) for _ in range(6)]
+        with ThreadPoolExecutor(6) as threads:
+            list(threads.map(Store.__enter__, stores))
+            took = list(
+                threads.map(lambda own: own.change("a", State.STARTING, only_from=State.QUEUED), stores)
+            )
+            list(threads.map(Store.__exit__, stores))
+        assert sum(took) == 1
+
+    def test_claim(self, store: Store) -> None:
+        """A training passes from the server that has it to another, once."""
+        store.add(one("a", server="old"))
+        assert not store.claim("a", "other", "new")
+        assert store.claim("a", "old", "new")
+        assert not store.claim("a", "old", "newer")
+        assert store.get("a") == one("a", server="new")
+
+    def test_note(self, store: Store) -> None:
+        """What is noted is set in a training that goes on, and not in one that has ended."""
+        store.add(one("a", state=State.RUNNING))
+        store.add(one("b", state=State.LOST))
+        for uuid in "ab":
+            store.note(uuid, progress=0.5, metrics={"loss": 1})
+        assert store.get("a") == one("a", state=State.RUNNING, progress=0.5, metrics={"loss": 1})
+        assert store.get("b") == one("b", state=State.LOST)
+
+    def test_remove(self, store: Store) -> None:
+        """What is removed is gone, and nothing else."""
+        store.add(one("a"))
+        store.add(one("b"))
+        store.remove("a")
+        store.remove("a")
+        assert [found.uuid for found in store.of_model("m")] == ["b"]
+
+    def test_environment(self, store: Store) -> None:
+        """A set of packages is kept once, and found by its key; an unknown one is empty."""
+        for _ in range(2):
+            store.keep_environment("k", {"packages": {"ä": "1"}})
+        assert store.environment("k") == {"packages": {"ä": "1"}}
+        assert store.environment("other") == {}
+
+    def test_environment_at_once(self, store: Store, url: str) -> None:
+        """Many that keep the same set at once keep it once."""
+        with ThreadPoolExecutor(6) as threads:
+            list(threads.map(lambda _: store.keep_environment("k", {"a": 1}), range(24)))
+        assert store.environment("k") == {"a": 1}
+
+    @pytest.mark.parametrize("text", ["nul \0 nul", "surrogate \udcff", "🎈"])
+    def test_any_text(self, store: Store, text: str) -> None:
+        """Any text that an exception may hold can be the message of an end."""
+        store.add(one("a", state=State.RUNNING))
+        assert store.change("a", State.ERROR, message=text, traceback=text, output=[text])
+        found = store.get("a")
+        assert found is not None
+        assert found.state is State.ERROR
+        assert found.message
+
+    @pytest.mark.parametrize("attempt", range(3))
+    def test_first_opened_at_once(self, url: str, attempt: int) -> None:
+        """Servers that open an empty store at the same moment all get it, and one version."""
+        stores = [Store(url) for _ in range(6)]
+        with ThreadPoolExecutor(6) as threads:
+            opened = [threads.submit(store.__enter__) for store in stores]
+            problems = [error for error in (future.exception() for future in opened) if error]
+        for store in stores:
+            store.__exit__()
+        assert problems == []
+
+    def test_replaced(self, store: Store) -> None:
+        """A second record of the same id is refused, and the first stays."""
+        store.add(one("a"))
+        with pytest.raises(Exception, match=r"(?i)unique"):
+            store.add(dataclasses.replace(one("a"), model="n"))
+        assert store.get("a") == one("a")

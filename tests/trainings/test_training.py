@@ -1,0 +1,62 @@
+"""A training's record, and what it shows."""
+
+import re
+
+import pytest
+
+from deepaas.trainings.training import State, Training
+
+WHEN = 1_700_000_000.5
+RECORD = Training(uuid="0" * 32, model="m", created=WHEN, arguments={"a": 1})
+FOUR = {"running", "done", "error", "cancelled"}
+
+
+@pytest.mark.parametrize("state", State)
+def test_states(state: State) -> None:
+    """Old clients see four words only; running is the one that is no end."""
+    assert state.status in FOUR
+    assert state.is_end is (state.status != "running")
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.DONE])
+def test_shown(state: State) -> None:
+    """A record shows its id, date, arguments and status, and no result before there is one."""
+    shown = Training(**(vars(RECORD) | {"state": state})).as_v2()
+    assert shown["uuid"] == RECORD.uuid
+    assert re.fullmatch(r"2023-11-1[45] \d\d:\d\d:\d\d\.500000", shown["date"])
+    assert (shown["args"], shown["status"], shown["state"]) == ({"a": 1}, state.status, state.value)
+    assert "result" not in shown
+    assert "message" not in shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "duration"),
+    [
+        (0, "0:00:00.000000"),
+        (61.25, "0:01:01.250000"),
+        (36_000 + 59.5, "10:00:59.500000"),
+        (-5, "0:00:00.000000"),
+    ],
+)
+@pytest.mark.parametrize("started", [None, WHEN + 100])
+def test_result(started: float | None, seconds: float, duration: str) -> None:
+    """A result has the output, the date of the end, and how long it took since it started."""
+    finished = (started or WHEN) + seconds
+    done = Training(
+        **(vars(RECORD) | {"state": State.DONE, "started": started, "finished": finished, "output": [1]})
+    )
+    result = done.as_v2()["result"]
+    assert (result["output"], result["duration"]) == ([1], duration)
+    assert result["finish_date"].startswith("2023-11-1")
+
+
+def test_date_without_fraction() -> None:
+    """A date has its six digits also when a second is full."""
+    assert Training(**(vars(RECORD) | {"created": 1_700_000_000.0})).as_v2()["date"].endswith(".000000")
+
+
+def test_error() -> None:
+    """A record of an error has its message and its traceback."""
+    failed = Training(**(vars(RECORD) | {"state": State.ERROR, "message": "why", "traceback": "where"}))
+    shown = failed.as_v2()
+    assert (shown["status"], shown["message"], shown["traceback"]) == ("error", "why", "where")
