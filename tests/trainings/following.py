@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 import httpx
 import psutil
 
-from serving import CALL_S, until
+from serving import CALL_S, Server, until
 
 STEPS = {"steps": "models_training.steps"}
 VERSIONED = {"versioned": "models_training.versioned"}
@@ -93,6 +94,15 @@ def events(client: httpx.Client, record: Record, last_id: str = "") -> list[Even
         return list(read_events(response.iter_lines()))
 
 
+def kill(server: Server) -> None:
+    """Kill the server alone, as a power cut would, and clear away what only a tidy end removes."""
+    server.process.kill()
+    server.process.wait(CALL_S)
+    server._stopped = True  # noqa: SLF001 - there is nothing left to stop
+    for left in server.scratch.iterdir():
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def alive(pid: int) -> bool:
     """Say whether a process runs; one that nobody has buried does not."""
     try:
@@ -101,8 +111,8 @@ def alive(pid: int) -> bool:
         return False
 
 
-def trainings_below(folder: Path) -> list[psutil.Process]:
-    """Return the processes of trainings whose state is in `folder`, and what they started."""
+def trainings_below(folder: Path | str) -> list[psutil.Process]:
+    """Return the processes of trainings with `folder` in their path, and what they started."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
 
 from deepaas.http.errors import REQUEST_ID, json_response
 from deepaas.http.keys import SERVICE, SETTINGS
@@ -57,6 +58,13 @@ async def _describe(request: web.Request, served: ServedModel) -> dict[str, Any]
     return {"id": said["id"], "name": said["name"], "links": [{"rel": "self", "href": href}]} | said
 
 
+class _SentFile(web.FileResponse):
+    """A file that is sent before its handler returns, and not looked for again when it has."""
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        return None if self.prepared else await super().prepare(request)
+
+
 async def _send(request: web.Request, body: Body) -> web.StreamResponse:
     """Return the answer; a file is sent at once, before its scratch folder goes."""
     headers = {hdrs.CONTENT_TYPE: body.media_type}
@@ -64,7 +72,7 @@ async def _send(request: web.Request, body: Body) -> web.StreamResponse:
         headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{quote(body.filename, safe='')}"
     if not body.path:
         return web.Response(body=body.content, headers=headers)
-    response = web.FileResponse(body.path, headers=headers | {REQUEST_ID: request_id.get()})
+    response = _SentFile(body.path, headers=headers | {REQUEST_ID: request_id.get()})
     await response.prepare(request)
     await response.write_eof()
     return response

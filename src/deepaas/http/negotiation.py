@@ -21,7 +21,7 @@ def choose(accepted: str, choices: Sequence[str], default: str | None) -> str | 
     ranked = [
         (quality, fitness, choice == default, -index, choice)
         for index, choice in enumerate(choices)
-        for fitness, quality in [_match(choice, ranges)]
+        for quality, fitness in [_match(choice, ranges)]
         if quality > 0
     ]
     if not ranked:
@@ -32,7 +32,7 @@ def choose(accepted: str, choices: Sequence[str], default: str | None) -> str | 
 def _ranges(accepted: str) -> list[tuple[str, str, dict[str, str]]]:
     """Read the header, passing over what is not a media range."""
     ranges = []
-    for part in accepted.split(","):
+    for part in accepted.lower().split(","):
         try:
             ranges.append(mimeparse.parse_media_range(part))
         except mimeparse.MimeTypeParseException:
@@ -41,8 +41,8 @@ def _ranges(accepted: str) -> list[tuple[str, str, dict[str, str]]]:
 
 
 def _match(choice: str, ranges: list[tuple[str, str, dict[str, str]]]) -> tuple[float, float]:
-    """Return how exactly the header names the choice, and how much it likes it."""
+    """Return how much the header likes the choice, and how exactly it names it."""
     if choice == "*/*":
-        return 0, 1
-    fitness, quality = mimeparse.fitness_and_quality_parsed(choice, ranges)
-    return fitness, float(quality)
+        return 1, 0
+    quality, fitness = mimeparse.quality_and_fitness_parsed(choice.lower(), ranges)
+    return float(quality), float(fitness)

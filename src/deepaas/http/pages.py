@@ -1,26 +1,34 @@
 """The API's documentation, for people and for machines."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from aiohttp import web
 
 from deepaas.http import specification
 from deepaas.http.errors import json_response
-from deepaas.http.keys import SERVICE, SETTINGS
+from deepaas.http.keys import SERVICE, SETTINGS, TOKENS
+from deepaas.model.model import Model
 
-STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).resolve().parent / "static"
 
 
 async def swagger(request: web.Request) -> web.Response:
     """Answer with the Swagger 2.0 document."""
-    models = (served.model for served in request.app[SERVICE].models.values())
-    return json_response(specification.swagger(models, request.app[SETTINGS].base_path))
+    return json_response(specification.swagger(_models(request), _published(request)))
 
 
 async def openapi(request: web.Request) -> web.Response:
     """Answer with the OpenAPI 3.1 document."""
-    models = (served.model for served in request.app[SERVICE].models.values())
-    return json_response(specification.openapi(models, request.app[SETTINGS].base_path))
+    return json_response(specification.openapi(_models(request), _published(request)))
+
+
+async def static(request: web.Request) -> web.FileResponse:
+    """Answer with a file that the pages use."""
+    path = (STATIC / request.match_info["path"]).resolve()
+    if not (path.is_relative_to(STATIC) and path.is_file()):
+        raise web.HTTPNotFound
+    return web.FileResponse(path)
 
 
 async def documentation(request: web.Request) -> web.FileResponse:
@@ -33,3 +41,16 @@ async def documentation(request: web.Request) -> web.FileResponse:
 async def ui(request: web.Request) -> web.Response:
     """Lead to the page for people."""
     raise web.HTTPFound(f"{request.app[SETTINGS].base_path}/api")
+
+
+def _models(request: web.Request) -> Iterator[Model]:
+    return (served.model for served in request.app[SERVICE].models.values())
+
+
+def _published(request: web.Request) -> specification.Published:
+    settings = request.app[SETTINGS]
+    return specification.Published(
+        base_path=settings.base_path,
+        wraps=settings.predictions == "string",
+        wants_token=bool(request.app[TOKENS]),
+    )

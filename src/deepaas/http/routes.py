@@ -53,6 +53,7 @@ def routes(settings: Settings) -> Iterator[Route]:
     if settings.doc_endpoint:
         yield Route("GET", "/api", Scope.OPEN, pages.documentation)
         yield Route("GET", "/ui", Scope.OPEN, pages.ui)
+        yield Route("GET", "/static/{path:.+}", Scope.OPEN, pages.static)
 
 
 def add_routes(app: web.Application, settings: Settings) -> None:
@@ -64,5 +65,3 @@ def add_routes(app: web.Application, settings: Settings) -> None:
             resources[route.path] = app.router.add_resource(f"{below}{{slash:/?}}" if below else "/")
         resources[route.path].add_route(route.method, route.handler)
         app[SCOPES][route.handler] = route.scope
-    if settings.doc_endpoint:
-        app.router.add_static(f"{settings.base_path}/static", pages.STATIC)

@@ -6,7 +6,7 @@ Both are made by apispec from the same fields that validate requests and respons
 import warnings
 from collections.abc import Iterable
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import marshmallow
 from apispec import APISpec
@@ -24,20 +24,32 @@ _RESPONSE = "ModelPredictionResponse"
 _DESCRIPTION = "Serve and train models over REST."
 
 
-def swagger(models: Iterable[Model], base_path: str) -> dict[str, Any]:
+class Published(NamedTuple):
+    """What the settings add to what the models say.
+
+    `wraps` says that predictions without a schema are sent as a string.
+    """
+
+    base_path: str
+    wraps: bool
+    wants_token: bool
+
+
+def swagger(models: Iterable[Model], published: Published) -> dict[str, Any]:
     """Return the Swagger 2.0 document of the API."""
-    return _Swagger("2.0").document(models, basePath=base_path or "/")
+    return _Swagger("2.0", published).document(models, basePath=published.base_path or "/")
 
 
-def openapi(models: Iterable[Model], base_path: str) -> dict[str, Any]:
+def openapi(models: Iterable[Model], published: Published) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the API."""
-    return _OpenApi("3.1.0").document(models, servers=[{"url": base_path or "/"}])
+    return _OpenApi("3.1.0", published).document(models, servers=[{"url": published.base_path or "/"}])
 
 
 class _Document:
     """What the two versions share: the routes, and apispec for what fields say."""
 
-    def __init__(self, openapi_version: str) -> None:
+    def __init__(self, openapi_version: str, published: Published) -> None:
+        self._published = published
         plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)  # type: ignore[arg-type]  # None is allowed
         title, release = "DEEPaaS", version("deepaas")
         info = {"description": _DESCRIPTION}
@@ -46,6 +58,9 @@ class _Document:
         self._converter = plugin.converter
 
     def document(self, models: Iterable[Model], **top: Any) -> dict[str, Any]:
+        if self._published.wants_token:
+            self.spec.components.security_scheme("token", self.token_scheme())
+            top["security"] = [{"token": []}]
         with warnings.catch_warnings():
             # Two models may name their nested schemas alike; apispec then numbers them, and warns.
             warnings.simplefilter("ignore", UserWarning)
@@ -96,6 +111,8 @@ class _Document:
     def response_schema(self, schema: marshmallow.Schema | None) -> dict[str, Any]:
         if schema is not None:
             return dict(self._converter.schema2jsonschema(schema))  # type: ignore[no-untyped-call]  # apispec's
+        if not self._published.wraps:
+            return {"description": "The model's prediction, whatever JSON it is"}
         return {
             "type": "object",
             "properties": {
@@ -111,6 +128,9 @@ class _Document:
         raise NotImplementedError
 
     def prediction(self, model: Model, response: str) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def token_scheme(self) -> dict[str, Any]:
         raise NotImplementedError
 
     def error_response(self) -> dict[str, Any]:
@@ -145,8 +165,12 @@ class _Swagger(_Document):
         accept = model.predict_arguments.accept
         schema = {"$ref": f"#/definitions/{response}"}
         responses = {"200": {"description": "The prediction", "schema": schema}}
-        produces = [*accept.choices, "*/*"] if accept else [_JSON]
+        produces = list(dict.fromkeys([*accept.choices, "*/*"])) if accept else [_JSON]
         return {"produces": produces, "responses": responses | {"default": self.error_response()}}
+
+    def token_scheme(self) -> dict[str, Any]:
+        description = "Bearer, a blank, and the token"
+        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": description}
 
     def error_response(self) -> dict[str, Any]:
         return {"description": "What is wrong", "schema": {"type": "object"}}
@@ -204,6 +228,9 @@ class _OpenApi(_Document):
         }
         answers = {"200": {"description": "The prediction", "content": content}}
         return {"responses": answers | {"default": self.error_response()}}
+
+    def token_scheme(self) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer"}
 
     def error_response(self) -> dict[str, Any]:
         return {"description": "What is wrong", "content": {_JSON: {"schema": {"type": "object"}}}}

@@ -105,7 +105,7 @@ def _plainer(value: Any) -> Any:
         case dt.timedelta():
             return str(value)
         case dt.date() | dt.time():
-            return value.isoformat()
+            return None if _is_named(value, "NaTType") else value.isoformat()
         case uuid.UUID() | decimal.Decimal():
             return str(value)
         case os.PathLike():
@@ -123,8 +123,6 @@ def _from_library(value: Any) -> Any:
     """Convert the values of NumPy, pandas and what is made like them, without importing any of them."""
     if _is_named(value, "DataFrame"):
         return value.to_dict("records")
-    if _is_named(value, "NaTType"):
-        return None
     if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
         return {name: getattr(value, name) for name in value.__dataclass_fields__}
     for method in ("tolist", "to_list"):

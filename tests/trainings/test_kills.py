@@ -1,0 +1,294 @@
+"""Records stay true whatever is killed: the server, a training, or both, at any moment."""
+
+import contextlib
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from deepaas.trainings.store import Store, sqlite_url
+from deepaas.trainings.training import State, Training
+from following import ENDS, STEPS, Record, alive, begin, comes, ended, kill, look, path_of, trainings_below
+from serving import Gate, Server, killing, until
+
+KILLS = 30
+SEED = 20_240_607
+LOST = "lost: "
+
+
+def gone_server() -> str:
+    """Return the name of a server that no longer runs."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return f"{socket.gethostname()} {process.pid} 12345.0"
+
+
+def kept(folder: Path, **values: object) -> str:
+    """Put a record into the store of a server yet to be started; return its id."""
+    folder.mkdir(parents=True, exist_ok=True)
+    host = socket.gethostname()
+    known = {"uuid": "a" * 32, "model": "steps", "created": time.time() - 60, "arguments": {}, "host": host}
+    with Store(sqlite_url(folder)) as store:
+        store.add(Training(**(known | {"server": gone_server()} | values)))  # type: ignore[arg-type]
+    return str((known | values)["uuid"])
+
+
+def assert_true(record: Record, listed: dict[str, Record]) -> None:
+    """Fail unless the record, and the one in the list, say what is."""
+    assert record["uuid"] in listed
+    if record["state"] == "running":
+        uuid = record["uuid"]
+        found = [one for one in psutil.process_iter(["cmdline"]) if uuid in (one.info["cmdline"] or ())]
+        assert found, f"running without a process: {record}"
+    elif record["state"] == "done":
+        assert record["result"]["output"][-1] == "end"
+    elif record["state"] == "lost":
+        assert record["status"] == "error"
+        assert record["message"].startswith(LOST)
+    elif record["state"] == "error":
+        assert "SIGKILL" in record["message"]
+    else:
+        assert record["state"] in ("queued", "starting")
+
+
+def settled(client: httpx.Client) -> bool:
+    """Say whether no training stands where it cannot stay."""
+    return all(one["state"] != "starting" for one in client.get("/v2/models/steps/train/").json())
+
+
+def kill_some(server: Server, chance: random.Random) -> set[str]:
+    """Kill the server, a training, or both; return what was killed."""
+    what = chance.choice([{"server"}, {"training"}, {"server", "training"}])
+    if "training" in what:
+        for process in trainings_below(server.state_dir)[:1]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+    if "server" in what:
+        kill(server)
+    return what
+
+
+def test_thirty_kills(tmp_path: Path) -> None:
+    """After each of thirty kills at random moments every record is true, and in the end nothing is left."""
+    chance = random.Random(SEED)
+    killed: list[str] = []
+    records: list[Record] = []
+    try:
+        while len(killed) < KILLS:
+            with killing(tmp_path, "--train-workers", "2", models=STEPS) as server, server.client() as client:
+                look_at_all(client, records)
+                server_lives = True
+                while server_lives and len(killed) < KILLS:
+                    records += [
+                        begin(client, ["burn", chance.choice([0, 0.2, 2])], ["return", "end"])
+                        for _ in range(chance.randint(1, 2))
+                    ]
+                    # The random moment that this test is about.
+                    time.sleep(chance.uniform(0, 1.2))
+                    what = kill_some(server, chance)
+                    killed.append("+".join(sorted(what)))
+                    server_lives = "server" not in what
+                    if server_lives:
+                        look_at_all(client, records)
+        with killing(tmp_path, "--train-workers", "2", models=STEPS) as server, server.client() as client:
+            ends = [ended(client, record, timeout_s=60) for record in records]
+            look_at_all(client, records)
+            assert {"done", "lost"} <= {one["state"] for one in ends}
+            assert until(lambda: not trainings_below(server.state_dir))
+    except BaseException:
+        print(f"seed {SEED}, kills so far: {killed}")  # noqa: T201 - shown where the test fails
+        raise
+    assert trainings_below(tmp_path) == []
+
+
+def look_at_all(client: httpx.Client, records: list[Record]) -> None:
+    """Fail unless every record is true, as soon as none is between two states."""
+    until(lambda: settled(client))
+    listed = {one["uuid"]: one for one in client.get("/v2/models/steps/train/").json()}
+    for record in records:
+        # A process may end between two looks; then its record says so at the next.
+        until(lambda: is_true(client, record, listed))  # noqa: B023 - used at once
+    assert set(listed) == {record["uuid"] for record in records}
+
+
+def is_true(client: httpx.Client, record: Record, listed: dict[str, Record]) -> bool:
+    """Say whether the record is true now."""
+    with contextlib.suppress(AssertionError):
+        assert_true(look(client, record), listed)
+        return True
+    return False
+
+
+@pytest.fixture
+def restarts(start: Callable[..., Server]) -> Iterator[Callable[[], Server]]:
+    """Return what starts a server on the same state folder again and again."""
+    yield lambda: start(models=STEPS)
+
+
+def test_adopted(restarts: Callable[[], Server], gate: Gate) -> None:
+    """A training that outlives its server is adopted: seen running, followed to its own end."""
+    server = restarts()
+    with server.client() as client:
+        record = begin(client, ["wait", gate.port], ["print", "said later"], ["return", "end"])
+        gate.wait()
+    kill(server)
+    with restarts().client() as client:
+        assert look(client, record)["state"] == "running"
+        gate.open()
+        assert ended(client, record)["result"]["output"][-1] == "end"
+        assert "said later" in client.get(path_of(record, "/log")).text
+
+
+def test_ended_in_between(restarts: Callable[[], Server], gate: Gate) -> None:
+    """A training that ended while no server ran shows how it ended."""
+    server = restarts()
+    with server.client() as client:
+        good = begin(client, ["wait", gate.port], ["return", "end"])
+        gate.wait()
+    kill(server)
+    gate.open()
+    until(lambda: not trainings_below(server.state_dir))
+    with restarts().client() as client:
+        record = look(client, good)
+        assert (record["state"], record["result"]["output"][-1]) == ("done", "end")
+
+
+def test_vanished(restarts: Callable[[], Server], gate: Gate) -> None:
+    """A training that vanished with its server is lost, an error whose message says so."""
+    server = restarts()
+    with server.client() as client:
+        record = begin(client, ["wait", gate.port])
+        gate.wait()
+    kill(server)
+    for process in trainings_below(server.state_dir):
+        process.kill()
+        process.wait(10)
+    with restarts().client() as client:
+        lost = ended(client, record)
+        assert (lost["state"], lost["status"]) == ("lost", "error")
+        assert lost["message"].startswith(LOST)
+
+
+def test_queued_survives(restarts: Callable[[], Server], gate: Gate) -> None:
+    """A training that waited when the server was killed is run by the next one, after the adopted one."""
+    server = restarts()
+    with server.client() as client:
+        first = begin(client, ["wait", gate.port])
+        gate.wait()
+        second = begin(client, ["return", "end"])
+    kill(server)
+    with restarts().client() as client:
+        gate.open()
+        assert ended(client, first)["state"] == "done"
+        assert ended(client, second)["result"]["output"] == ["end"]
+
+
+def test_adopted_can_be_cancelled(restarts: Callable[[], Server], gate: Gate) -> None:
+    """An adopted training can be cancelled."""
+    server = restarts()
+    with server.client() as client:
+        record = begin(client, ["wait", gate.port])
+        gate.wait()
+    kill(server)
+    with restarts().client() as client:
+        assert client.delete(path_of(record)).json()["state"] == "cancelled"
+    assert trainings_below(server.state_dir) == []
+
+
+def test_killed_while_cancelling(restarts: Callable[[], Server], gate: Gate) -> None:
+    """A cancellation that the server did not live to finish is finished by the next one."""
+    server = restarts()
+    with server.client() as client:
+        record = begin(client, ["deaf"], ["wait", gate.port])
+        gate.wait()
+        with contextlib.suppress(httpx.ReadTimeout):
+            client.delete(path_of(record), timeout=0.5)
+        assert look(client, record)["state"] == "cancelling"
+    kill(server)
+    with restarts().client() as client:
+        assert ended(client, record)["state"] == "cancelled"
+    assert trainings_below(server.state_dir) == []
+
+
+def bystander() -> subprocess.Popen[bytes]:
+    """Start a process that leads a group of its own and has nothing to do with trainings."""
+    return subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], start_new_session=True)
+
+
+def test_id_used_again(tmp_path: Path, restarts: Callable[[], Server]) -> None:
+    """When another process has got a vanished training's id, the training is lost and the other lives."""
+    with bystander() as other:
+        try:
+            uuid = kept(tmp_path / "state", state=State.RUNNING, pid=other.pid, pid_started=12345.0)
+            with restarts().client() as client:
+                assert ended(client, {"uuid": uuid})["state"] == "lost"
+            assert other.poll() is None, "a process that is no training was killed"
+        finally:
+            other.kill()
+
+
+def test_cancel_when_id_is_used_again(tmp_path: Path, restarts: Callable[[], Server]) -> None:
+    """Cancelling a training that has vanished does not signal the process that has got its id."""
+    with bystander() as other:
+        try:
+            own = psutil.Process()
+            server = f"{socket.gethostname()} {own.pid} {own.create_time()}"
+            values = {"state": State.RUNNING, "pid": other.pid, "pid_started": 12345.0, "server": server}
+            uuid = kept(tmp_path / "state", **values)
+            with restarts().client() as client, contextlib.suppress(httpx.ReadTimeout):
+                client.delete(path_of({"uuid": uuid}), timeout=2)
+            assert other.poll() is None, "a process that is no training was signalled"
+        finally:
+            other.kill()
+
+
+def test_started_without_a_word(tmp_path: Path, restarts: Callable[[], Server]) -> None:
+    """A training whose server was killed before its process named itself is lost, not starting for ever."""
+    uuid = kept(tmp_path / "state", state=State.STARTING)
+    with restarts().client() as client:
+        assert ended(client, {"uuid": uuid})["state"] == "lost"
+
+
+def test_folder_gone(tmp_path: Path, restarts: Callable[[], Server]) -> None:
+    """A queued training whose folder is gone fails, with the reason, and holds up nobody."""
+    uuid = kept(tmp_path / "state", state=State.QUEUED)
+    with restarts().client() as client:
+        record = ended(client, {"uuid": uuid})
+        assert record["status"] == "error"
+        assert record["message"]
+        assert ended(client, begin(client, ["return", "end"]))["state"] == "done"
+
+
+def test_other_host(tmp_path: Path, restarts: Callable[[], Server]) -> None:
+    """After the machine got another name, as containers do, a training of the old name comes to an end."""
+    values = {"server": "old-name 7 12345.0", "host": "old-name", "pid": 8, "pid_started": 12346.0}
+    uuid = kept(tmp_path / "state", state=State.RUNNING, **values)
+    with restarts().client() as client:
+        response = client.delete(path_of({"uuid": uuid}), timeout=10)
+        assert response.json()["state"] in ENDS
+
+
+def test_stopped_server(restarts: Callable[[], Server], gate: Gate) -> None:
+    """A server that is told to stop cancels what runs and what waits, and leaves no process."""
+    server = restarts()
+    with server.client() as client:
+        running = begin(client, ["wait", gate.port])
+        gate.wait()
+        queued = begin(client, ["return", 1])
+    processes = trainings_below(server.state_dir)
+    assert processes
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(20) == 0
+    server._stopped = True  # noqa: SLF001 - it has stopped
+    assert not any(alive(process.pid) for process in processes)
+    with restarts().client() as client:
+        states = [comes(client, one, lambda now: now["state"] in ENDS)["state"] for one in (running, queued)]
+        assert states == ["cancelled", "cancelled"]

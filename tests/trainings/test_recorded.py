@@ -1,0 +1,176 @@
+"""What a training's record says of how it went: states, exit, memory, traceback, out of memory."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+import serving
+from following import STEPS, begin, comes, ended, events, look, reaches
+from serving import Gate, Server
+
+FOUR = {"running", "done", "error", "cancelled"}
+GROUPS = Path("/sys/fs/cgroup")
+LIMIT_MB = 400
+
+
+def test_states(start: Callable[..., Server], gate: Gate) -> None:
+    """A training goes through the finer states, and its status is always one of the four words."""
+    with start(models=STEPS).client() as client:
+        first = begin(client, ["wait", gate.port])
+        gate.wait()
+        second = begin(client, ["wait", gate.port])
+        assert (second["status"], second["state"]) == ("running", "queued")
+        running = look(client, first)
+        assert (running["status"], running["state"]) == ("running", "running")
+        gate.open()
+        gate.wait()
+        gate.open()
+        assert ended(client, second)["state"] == "done"
+        seen = [event.content for event in events(client, second) if event.kind == "state"]
+        assert {one["status"] for one in seen} <= FOUR
+
+
+def test_starting(start: Callable[..., Server], gate: Gate) -> None:
+    """Between the queue and the model's code, a training is starting; events show each state in order."""
+    with start(models=STEPS).client() as client:
+        first = begin(client, ["wait", gate.port])
+        gate.wait()
+        second = begin(client, ["return", 1])
+        gate.open()
+        seen = [event.content["state"] for event in events(client, second) if event.kind == "state"]
+        assert seen == sorted(seen, key=["queued", "starting", "running", "done"].index)
+        assert seen[0] == "queued"
+        assert seen[-1] == "done"
+        assert ended(client, first)["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("step", "exit_", "message"),
+    [
+        (["return", 1], "0", None),
+        (["raise", "no luck"], "1", "ValueError: no luck"),
+        (["exit", 3], "3", "SystemExit: 3"),
+        (["_exit", 7], "7", "exited with code 7"),
+        (["kill", "SIGKILL"], "SIGKILL", "SIGKILL"),
+        (["kill", "SIGSEGV"], "SIGSEGV", "SIGSEGV"),
+        (["kill", "SIGTERM"], "SIGTERM", "SIGTERM"),
+    ],
+)
+def test_exit(http: httpx.Client, step: list[object], exit_: str, message: str | None) -> None:
+    """The record says with which code, or by which signal, a training ended, and why."""
+    record = ended(http, begin(http, step))
+    assert record["exit"] == exit_
+    assert record["state"] == ("error" if message else "done")
+    assert message is None or message in record["message"]
+    assert "out of memory" not in record.get("message", "")
+
+
+def test_traceback(http: httpx.Client) -> None:
+    """The record of a failed training has the traceback, down to the author's line; a good one has none."""
+    record = ended(http, begin(http, ["raise", "no luck"]))
+    assert record["traceback"].startswith("Traceback")
+    assert "raise ValueError(text)" in record["traceback"]
+    assert "traceback" not in ended(http, begin(http, ["return", 1]))
+
+
+def test_peak_memory(http: httpx.Client, gate: Gate) -> None:
+    """The record has the most memory that was used, also when it was used for a moment only."""
+    small = ended(http, begin(http, ["return", 1]))["peak_memory_mb"]
+    big = ended(http, begin(http, ["hold", 300]))["peak_memory_mb"]
+    assert 5 < small < 300
+    assert small + 250 < big < small + 400
+
+
+def test_peak_memory_while_running(http: httpx.Client, gate: Gate) -> None:
+    """The memory used until now is seen while the training runs."""
+    record = begin(http, ["wait", gate.port])
+    gate.wait()
+    comes(http, record, lambda now: now.get("peak_memory_mb", 0) > 5)
+    gate.open()
+    ended(http, record)
+
+
+@pytest.mark.parametrize("text", ["nul \0", "surrogate \udcff", "🎈 ü", "x" * 100_000])
+def test_odd_messages(http: httpx.Client, text: str) -> None:
+    """Whatever text an exception holds, its name is in the record and the list can be read."""
+    record = begin(http, ["return", 1], ["print", "x"])
+    ended(http, record)
+    record = ended(http, begin(http, ["raise", text]))
+    assert record["state"] == "error"
+    assert record["message"].startswith("ValueError: ")
+    assert http.get("/v2/models/steps/train/").status_code == 200
+
+
+def test_forked_child(http: httpx.Client) -> None:
+    """A process that the model forked and that leaves by sys.exit does not end the training's record."""
+    record = ended(http, begin(http, ["fork_and_exit", 4], ["return", "after"]))
+    assert (record["state"], record.get("result", {}).get("output")) == ("done", [None, "after"])
+
+
+def test_thread_that_stays(start: Callable[..., Server], gate: Gate) -> None:
+    """A thread that a training leaves behind does not hold up the next training."""
+    with start(models=STEPS).client() as client:
+        record = begin(client, ["thread", gate.port], ["return", 1])
+        gate.wait()
+        assert ended(client, record)["state"] == "done"
+        assert ended(client, begin(client, ["return", 2]))["state"] == "done"
+
+
+def test_on_disk_first(start: Callable[..., Server], gate: Gate) -> None:
+    """The record is on disk before the answer: it is there for whoever opens the file, server or not."""
+    server = start(models=STEPS)
+    with server.client() as client:
+        begin(client, ["wait", gate.port])
+        queued = begin(client, ["return", 1])
+        server.process.send_signal(signal.SIGSTOP)
+        connection = sqlite3.connect(f"file:{server.state_dir}/trainings.sqlite?mode=ro", uri=True)
+        rows = connection.execute("SELECT uuid, state FROM trainings").fetchall()
+        connection.close()
+        server.process.send_signal(signal.SIGCONT)
+        assert (queued["uuid"], "queued") in rows
+        gate.open()
+
+
+@contextlib.contextmanager
+def limited_group() -> Iterator[Path]:
+    """Make a control group with little memory; the file yielded takes processes in."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may make a control group with a memory limit")
+    first = GROUPS / "memory" if (GROUPS / "memory").is_dir() else GROUPS
+    group = first / f"deepaas-test-{os.getpid()}"
+    limit = "memory.limit_in_bytes" if first.name == "memory" else "memory.max"
+    try:
+        group.mkdir()
+        (group / limit).write_text(str(LIMIT_MB << 20))
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            group.rmdir()
+        pytest.skip(f"no control group with a memory limit can be made here: {error}")
+    try:
+        yield group / "cgroup.procs"
+    finally:
+        serving.until(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
+
+
+def test_out_of_memory(tmp_path: Path) -> None:
+    """A training that the system kills for lack of memory is named as such, and the server goes on."""
+    with (
+        limited_group() as procs,
+        serving.serving(tmp_path, models=STEPS) as server,
+        server.client() as client,
+    ):
+        procs.write_text(str(server.process.pid))
+        record = ended(client, begin(client, ["hold", 2 * LIMIT_MB]))
+        assert (record["state"], record["exit"]) == ("error", "SIGKILL")
+        assert "out of memory" in record["message"]
+        killed = ended(client, begin(client, ["kill", "SIGKILL"]))
+        assert "out of memory" not in killed["message"]
+        assert ended(client, begin(client, ["return", 1]))["state"] == "done"
+        reaches(client, record, "error")
