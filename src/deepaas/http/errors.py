@@ -16,6 +16,7 @@ from deepaas.model.jsonable import dumps
 from deepaas.model.output import record
 
 _SERVER_ERROR = 500
+_NOT_IMPLEMENTED = 501
 REQUEST_ID = "X-Request-ID"
 _log = logging.getLogger("deepaas.http")
 
@@ -63,7 +64,7 @@ def _http_error(error: web.HTTPException) -> web.StreamResponse:
 
 
 def _note(status: int, message: str, detail: str) -> None:
-    if status < _SERVER_ERROR:
+    if status < _SERVER_ERROR or status == _NOT_IMPLEMENTED:
         _log.debug("%d %s", status, message)
     else:
         _log.error("%d %s", status, message, extra=with_trace(detail))

@@ -66,18 +66,22 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._name = sa.make_url(url).render_as_string(hide_password=True)
         self._engine: sa.Engine | None = None
 
     def __enter__(self) -> Self:
         try:
             self._engine = _engine(self.url)
             self._prepare()
+        except ImportError as error:
+            raise StoreUnusable(
+                f"The store {_masked(self.url)} needs the package '{error.name}': install it, or name another "
+                "store with --store."
+            ) from error
         except SQLAlchemyError as error:
             self.__exit__()
             reason = str(getattr(error, "orig", None) or error)
             raise StoreUnusable(
-                f"The store {self._name} cannot be used: {reason}. It was left as it is. "
+                f"The store {_masked(self.url)} cannot be used: {reason}. It was left as it is. "
                 "Mend it, move it away, or name another with --store."
             ) from error
         except StoreUnusable:
@@ -177,7 +181,7 @@ class Store:
                 connection.execute(_version.insert().values(version=VERSION))
         if found is not None and found > VERSION:
             raise StoreUnusable(
-                f"The store {self._name} was made by a newer version of this program (its format is "
+                f"The store {_masked(self.url)} was made by a newer version of this program (its format is "
                 f"{found}, this program writes {VERSION}). It was left as it is. Upgrade deepaas, or name "
                 "another store with --store."
             )
@@ -186,6 +190,14 @@ class Store:
 def sqlite_url(folder: Path) -> str:
     """Return the URL of the SQLite store in a folder."""
     return f"sqlite:///{folder / 'trainings.sqlite'}"
+
+
+def _masked(url: str) -> str:
+    """Return the URL without its password."""
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return "named with --store"
 
 
 def _engine(url: str) -> sa.Engine:
