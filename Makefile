@@ -7,9 +7,11 @@ OLD_WEBARGS := .venv-webargs5
 EXAMPLE := examples/digits
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PACKAGES := postgresql wrk
+ROUNDS := 5
+MINUTES := 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages run test test-webargs5 check fix vendor clean
+.PHONY: help setup system-packages run test test-webargs5 check fix bench soak vendor clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -53,6 +55,12 @@ check: $(VENV)/.develop  ## look for mistakes; changes nothing
 fix: $(VENV)/.develop  ## mend what can be mended automatically
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+bench: setup  ## measure this server beside others; ROUNDS=5
+	$(BIN)/python -m benchmarks $(ROUNDS)
+
+soak: setup  ## mix predictions, uploads, trainings, kills and disconnects for MINUTES=10
+	$(BIN)/python benchmarks/soak.py $(MINUTES)
 
 vendor: $(VENV)/.develop  ## fetch the browser assets that the manifest names
 	$(BIN)/python tools/vendor.py

@@ -5,13 +5,12 @@ It must not know what the process does.
 
 import asyncio
 import contextlib
-import io
-import os
 import signal
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from typing import IO
+
+from deepaas.spawned import kill_group
 
 _KILL_GRACE_S = 2.0
 
@@ -27,8 +26,8 @@ async def spawn(
     """Start `module` in a fresh interpreter that leads a process group of its own.
 
     With `lifeline`, its standard input is one: the process ends when this one closes it or dies (see
-    `hang_on`); without, the process lives on. `output` is where its standard output and error go; `None` is
-    where those of this process go.
+    `deepaas.spawned.hang_on`); without, the process lives on. `output` is where its standard output and
+    error go; `None` is where those of this process go.
     """
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -53,12 +52,6 @@ async def end(process: asyncio.subprocess.Process, grace_s: float = _KILL_GRACE_
     return await process.wait()
 
 
-def kill_group(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
-    """Send the signal to every process in the group that `pid` leads, if there is any."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
-
-
 def exit_reason(returncode: int) -> str:
     """Return what became of a process: ``was killed by SIGSEGV`` or ``exited with code 3``."""
     if returncode >= 0:
@@ -72,28 +65,3 @@ def exit_reason(returncode: int) -> str:
 def exit_word(returncode: int) -> str:
     """Return the exit code, or the name of the signal that killed the process, alone."""
     return exit_reason(returncode).rpartition(" ")[2]
-
-
-def write_lines_at_once() -> None:
-    """Let what is printed be seen when it is printed, also where nobody looks at a terminal."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(line_buffering=True)
-
-
-def hang_on() -> None:
-    """In a process that `spawn` made: die, with the whole group, as soon as the server is gone.
-
-    The lifeline is moved away from standard input, so that nothing the model reads can touch it.
-    """
-    lifeline = os.dup(0)
-    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a descriptor is wanted, not a path
-        os.dup2(nothing.fileno(), 0)
-    threading.Thread(target=_die_with, args=(lifeline,), name="lifeline", daemon=True).start()
-
-
-def _die_with(lifeline: int) -> None:
-    with contextlib.suppress(OSError):
-        while os.read(lifeline, 1):
-            pass
-    kill_group(os.getpid())

@@ -19,7 +19,7 @@ from deepaas.messages import Call, Start, Unframer
 from deepaas.model import output
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
-from deepaas.spawn import write_lines_at_once
+from deepaas.spawned import write_lines_at_once
 from deepaas.trainings import provenance
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.store import Store

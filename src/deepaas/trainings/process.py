@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 import psutil
 
-from deepaas.spawn import kill_group
+from deepaas.spawned import kill_group
 
 _LOOK_S = 0.05
 _SAME_TIME_S = 1.0

@@ -18,7 +18,8 @@ from urllib.parse import quote
 from deepaas.errors import TrainingNotFound
 from deepaas.messages import Start, encode, frame
 from deepaas.reporting import ARTIFACTS_VARIABLE, FOLDER_VARIABLE
-from deepaas.spawn import exit_reason, exit_word, kill_group, spawn
+from deepaas.spawn import exit_reason, exit_word, spawn
+from deepaas.spawned import kill_group
 from deepaas.trainings import memory
 from deepaas.trainings.child import STORE_VARIABLE
 from deepaas.trainings.folder import TrainingFolder

@@ -74,8 +74,8 @@ class Store:
             self._prepare()
         except ImportError as error:
             raise StoreUnusable(
-                f"The store {_masked(self.url)} needs the package '{error.name}': install it, or name another "
-                "store with --store."
+                f"The store {_masked(self.url)} needs the package '{error.name}': install it, or name "
+                "another store with --store."
             ) from error
         except SQLAlchemyError as error:
             self.__exit__()

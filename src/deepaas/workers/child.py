@@ -16,7 +16,7 @@ from deepaas.messages import Body, Call, Failed, Message, Ready, Reply, Start, U
 from deepaas.model import output
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
-from deepaas.spawn import hang_on, write_lines_at_once
+from deepaas.spawned import hang_on, write_lines_at_once
 from deepaas.workers.marker import IDLE, Marker
 
 _RECEIVE_BYTES = 1 << 18

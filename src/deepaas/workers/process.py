@@ -16,7 +16,8 @@ import psutil
 from deepaas.errors import ModelUnavailable
 from deepaas.log import with_trace
 from deepaas.messages import Body, Failed, Ready, Reply, Start, Unframer, encode, frame
-from deepaas.spawn import end, exit_reason, kill_group, spawn
+from deepaas.spawn import end, exit_reason, spawn
+from deepaas.spawned import kill_group
 from deepaas.workers.marker import Marker
 
 _LAST_WORDS_S = 1.0

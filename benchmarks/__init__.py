@@ -1,0 +1,1 @@
+"""Measurements of this server beside others, on the same machine, in the same minutes."""

@@ -1,0 +1,26 @@
+"""The least that could answer: an aiohttp handler that validates and calls the model in its own process."""
+
+import sys
+
+import orjson
+import trivial
+import uvloop
+from aiohttp import web
+from marshmallow import EXCLUDE, Schema
+
+_schema = Schema.from_dict(trivial.get_predict_args())()
+
+
+async def predict(request: web.Request) -> web.Response:
+    """Answer with a prediction, in the form that the others have."""
+    arguments = _schema.load(dict(request.query), unknown=EXCLUDE)
+    predictions = orjson.dumps(trivial.predict(**arguments)).decode()
+    body = orjson.dumps({"status": "OK", "predictions": predictions})
+    return web.Response(body=body, content_type="application/json")
+
+
+if __name__ == "__main__":
+    app = web.Application()
+    app.router.add_post("/predict", predict)
+    loop = uvloop.new_event_loop()
+    web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), access_log=None, print=None, loop=loop)

@@ -1,0 +1,114 @@
+"""Short calls and long ones on the same workers: when calls are short, several are in a worker's pipe."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from serving import Gate, Server, predict, predicted, until
+
+MODELS = {"told": "models_faults.told"}
+SHORT_CALLS = 300
+
+
+def call(client: httpx.Client, **arguments: Any) -> httpx.Response:
+    """Call the model that does what it is told."""
+    return predict(client, "told", json=arguments)
+
+
+def make_calls_short(client: httpx.Client) -> None:
+    """Let the server learn that calls of this model are short."""
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: predicted(client, "told", json={}), range(SHORT_CALLS)))
+
+
+def burst(server: Server, calls: list[dict[str, Any]]) -> list[Future[httpx.Response]]:
+    """Send all calls at the same moment, each over a connection of its own."""
+    starting = threading.Barrier(len(calls))
+    threads = ThreadPoolExecutor(len(calls))
+
+    def send(arguments: dict[str, Any]) -> httpx.Response:
+        with server.client() as client:
+            client.get("/v2/")
+            starting.wait()
+            return call(client, **arguments)
+
+    sent = [threads.submit(send, arguments) for arguments in calls]
+    threads.shutdown(wait=False)
+    return sent
+
+
+@pytest.fixture(params=["1", "2"])
+def told(request: pytest.FixtureRequest, start: Callable[..., Server]) -> Iterator[Server]:
+    """Return a server with one worker, and with two, that has learned that calls are short."""
+    server = start("--workers", request.param, "--predict-timeout", "10", models=MODELS)
+    with server.client() as client:
+        make_calls_short(client)
+    yield server
+
+
+def test_short_beside_long(start: Callable[..., Server], gate: Gate) -> None:
+    """While one worker runs a long call, the other answers all short ones, sent at the same moment."""
+    server = start("--workers", "2", models=MODELS)
+    with server.client() as client:
+        make_calls_short(client)
+    for _ in range(5):
+        calls: list[dict[str, Any]] = [{"number": number} for number in range(24)]
+        calls[12] = {"number": 12, "port": gate.port}
+        sent = burst(server, calls)
+        gate.wait()
+        began = time.monotonic()
+        until(lambda sent=sent: sum(one.done() for one in sent) >= 23, 5)
+        assert time.monotonic() - began < 1
+        gate.open()
+        assert [one.result().status_code for one in sent] == [200] * 24
+
+
+def test_right_one_times_out(start: Callable[..., Server], gate: Gate) -> None:
+    """Of many calls sent at once, exactly the one that runs too long gets the 504; all others succeed."""
+    server = start("--predict-timeout", "1", models=MODELS)
+    with server.client() as client:
+        make_calls_short(client)
+    for _ in range(3):
+        calls: list[dict[str, Any]] = [{"number": number} for number in range(24)]
+        calls[12] = {"number": 12, "port": gate.port}
+        sent = burst(server, calls)
+        gate.wait()
+        statuses = [one.result().status_code for one in sent]
+        assert statuses[12] == 504
+        assert statuses[:12] + statuses[13:] == [200] * 23
+        gate.open()
+
+
+def test_dropped_behind_a_long_call(start: Callable[..., Server], gate: Gate) -> None:
+    """A call that waits behind a long one never runs when its client leaves, also where calls are short."""
+    server = start(models=MODELS)
+    with server.client() as client:
+        make_calls_short(client)
+        with ThreadPoolExecutor(6) as threads:
+            long = threads.submit(call, client, port=gate.port)
+            gate.wait()
+            for number in range(5):
+                threads.submit(leave_early, server, f"left {number}")
+            until(lambda: queue_length(client) == 5)
+            until(lambda: queue_length(client) == 0)
+            gate.open()
+            assert long.result().status_code == 200
+        assert call(client, note="stayed").status_code == 200
+    assert (server.cwd / "notes").read_text().split("\n") == ["stayed", ""]
+
+
+def leave_early(server: Server, note: str) -> None:
+    """Make a call, and leave before it can be answered."""
+    with server.client() as client, pytest.raises(httpx.ReadTimeout):
+        predict(client, "told", json={"note": note}, timeout=httpx.Timeout(20, read=1))
+
+
+def queue_length(client: httpx.Client) -> int:
+    """Return how many calls wait, as the metrics say."""
+    text = client.get("/metrics").text
+    return int(float(text.partition('deepaas_queue_length{model="told"} ')[2].partition("\n")[0]))

@@ -1,0 +1,110 @@
+"""Workers that die, hang or cannot be started while others take their place."""
+
+import resource
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from serving import Gate, Server, predict, predicted, until
+
+MODELS = {"told": "models_faults.told"}
+SLOW = {"slow": "models_faults.slow_to_warm"}
+
+
+def call(client: httpx.Client, **arguments: Any) -> httpx.Response:
+    """Call the model that does what it is told."""
+    return predict(client, "told", json=arguments)
+
+
+def workers(server: Server) -> list[psutil.Process]:
+    """Return the worker processes."""
+    return [one for one in server.family()[1:] if "deepaas.workers.child" in one.cmdline()]
+
+
+def test_reload_and_death(start: Callable[..., Server], gate: Gate) -> None:
+    """A call that kills its worker while another takes over fails at once, and the reload ends."""
+    server = start(models=MODELS)
+    with server.client() as client, ThreadPoolExecutor(2) as threads:
+        doomed = threads.submit(call, client, port=gate.port, end="SIGSEGV")
+        gate.wait()
+        reloading = threads.submit(client.post, "/v2/models/told/reload")
+        until(lambda: call(client).status_code == 200)
+        gate.open()
+        response = doomed.result(5)
+        assert response.status_code == 500
+        assert "SIGSEGV" in response.json()["message"]
+        assert reloading.result(5).status_code == 200
+        until(lambda: len(workers(server)) == 1)
+
+
+def test_reload_and_time_limit(start: Callable[..., Server], gate: Gate) -> None:
+    """A call that hangs while another worker takes over is still ended by the time limit."""
+    server = start("--predict-timeout", "1", models=MODELS)
+    with server.client() as client, ThreadPoolExecutor(2) as threads:
+        stuck = threads.submit(call, client, port=gate.port)
+        gate.wait()
+        reloading = threads.submit(client.post, "/v2/models/told/reload")
+        assert stuck.result(5).status_code == 504
+        assert reloading.result(5).status_code == 200
+        assert call(client).status_code == 200
+
+
+def test_reload_and_leaving_client(start: Callable[..., Server], gate: Gate) -> None:
+    """With --cancel-on-disconnect a call is killed also when its worker is being replaced."""
+    server = start("--cancel-on-disconnect", models=MODELS)
+    with server.client() as client, ThreadPoolExecutor(1) as threads:
+        (old,) = workers(server)
+        with server.client() as leaving:
+            connection = leaving.stream("POST", "/v2/models/told/predict/", json={"port": gate.port})
+            left = threading.Thread(target=_try, args=(connection,))
+            left.start()
+            gate.wait()
+            reloading = threads.submit(client.post, "/v2/models/told/reload")
+            until(lambda: predicted(client, "told", json={})["pid"] != old.pid)
+        assert reloading.result(5).status_code == 200
+        left.join(5)
+        until(lambda: not old.is_running())
+
+
+def _try(connection: Any) -> None:
+    with pytest.raises(httpx.HTTPError), connection:
+        pass
+
+
+def test_death_while_reloading(start: Callable[..., Server], gate: Gate) -> None:
+    """A worker that dies while its successor warms leaves as many workers as there should be."""
+    server = start(models=SLOW)
+    with server.client() as client, ThreadPoolExecutor(1) as threads:
+        (old,) = workers(server)
+        (server.cwd / "port").write_text(str(gate.port))
+        reloading = threads.submit(client.post, "/v2/models/slow/reload")
+        gate.wait()
+        old.kill()
+        gate.wait()
+        (server.cwd / "port").unlink()
+        gate.open()
+        assert reloading.result(5).status_code == 200
+        assert predict(client, "slow").status_code == 200
+        until(lambda: "slow" in server.log and len(workers(server)) == 1, 5)
+
+
+def test_no_process_can_be_started(start: Callable[..., Server]) -> None:
+    """When the system refuses a new process, calls get a 503 with the cause, and work again when it can."""
+    server = start(models=MODELS)
+    process = server.family()[0]
+    with server.client() as client:
+        assert call(client).status_code == 200
+        limits = process.rlimit(resource.RLIMIT_NOFILE)
+        process.rlimit(resource.RLIMIT_NOFILE, (process.num_fds() + 1, limits[1]))
+        assert call(client, end="SIGKILL").status_code == 500
+        response = call(client)
+        assert response.status_code == 503
+        assert "Too many open files" in response.json()["message"]
+        assert client.get("/health/ready").status_code == 503
+        process.rlimit(resource.RLIMIT_NOFILE, limits)
+        until(lambda: call(client).status_code == 200)

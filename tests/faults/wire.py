@@ -1,0 +1,95 @@
+"""A client that speaks HTTP byte by byte, so that it can be as wrong as a test wants."""
+
+import json
+import socket
+import time
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import httpx
+
+from serving import CALL_S, Server
+
+
+class Answer(NamedTuple):
+    """An answer as it came."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+    @property
+    def message(self) -> str:
+        """The text of an error, which is all that its JSON holds."""
+        assert self.headers["content-type"].partition(";")[0] == "application/json"
+        content = json.loads(self.body)
+        assert list(content) == ["message"], content
+        return str(content["message"])
+
+
+class Wire:
+    """A connection to a server; it is closed, whatever was sent, on leaving the context."""
+
+    def __init__(self, server: Server) -> None:
+        url = httpx.URL(server.url)
+        self.socket = socket.create_connection((url.host, url.port), timeout=CALL_S)
+        self._received = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.socket.close()
+
+    def send(self, content: bytes) -> None:
+        """Send bytes, however many the server still wants."""
+        self.socket.sendall(content)
+
+    def post(self, path: str, *headers: str, body: bytes = b"", length: int | None = None) -> None:
+        """Send a request with a body and a length that may be wrong."""
+        self.send(request(path, *headers, f"Content-Length: {len(body) if length is None else length}") + body)
+
+    def answer(self) -> Answer:
+        """Return the next answer; fail when the server hangs up without one."""
+        while b"\r\n\r\n" not in self._received:
+            self._more()
+        head, _, self._received = self._received.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        headers = httpx.Headers([tuple(line.split(": ", 1)) for line in lines])
+        while len(self._received) < int(headers["content-length"]):
+            self._more()
+        body = self._received[: int(headers["content-length"])]
+        self._received = self._received[len(body) :]
+        return Answer(int(first.split()[1]), headers, body)
+
+    def closed_after(self, timeout_s: float) -> float:
+        """Return how long it took the server to hang up; fail when it does not."""
+        began = time.monotonic()
+        self.socket.settimeout(timeout_s)
+        try:
+            while self.socket.recv(1 << 16):
+                pass
+        except ConnectionResetError:
+            pass
+        return time.monotonic() - began
+
+    def _more(self) -> None:
+        chunk = self.socket.recv(1 << 20)
+        assert chunk, f"The server hung up after {self._received!r}"
+        self._received += chunk
+
+
+def request(path: str, *headers: str, method: str = "POST") -> bytes:
+    """Return the head of a request."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: a", *headers, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def descriptors(server: Server) -> int:
+    """Return how many descriptors the server's process has open."""
+    return int(server.family()[0].num_fds())
+
+
+def files(server: Server) -> list[Any]:
+    """Return the scratch files of requests that are there."""
+    return [path for path in server.scratch.rglob("*") if path.is_file()]

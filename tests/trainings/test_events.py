@@ -1,0 +1,129 @@
+"""The stream of a training's events, and taking it up where it was left."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from following import Event, begin, ended, events, path_of, read_events
+from serving import Gate
+
+STEPS = [
+    step
+    for number in range(1, 7)
+    for step in (
+        ["report", {"step": number, "total": 6, "loss": 1 / number}],
+        ["print", f"line {number} ü"],
+        ["write", f"\r {number}0%|bar"],
+    )
+]
+
+
+def what_happened(found: list[Event]) -> list[tuple[str, Any]]:
+    """Return metrics and log lines, each in order: what must come once, however often one connects."""
+    return [(kind, event.content) for kind in ("metrics", "log") for event in found if event.kind == kind]
+
+
+def begun(client: httpx.Client, record: dict[str, Any], last_id: str, count: int) -> list[Event]:
+    """Return the first events from `last_id` on, and cut the connection."""
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    with client.stream("GET", path_of(record, "/events"), headers=headers) as response:
+        if response.status_code == 204:
+            return []
+        stream = read_events(response.iter_lines())
+        return [event for event, _ in zip(stream, range(count), strict=False)]
+
+
+def test_all(http: httpx.Client) -> None:
+    """State, progress, metrics and log lines come as events, and the last one is the end."""
+    record = begin(http, *STEPS)
+    found = events(http, record)
+    assert {event.kind for event in found} == {"state", "progress", "metrics", "log", "end"}
+    assert [event.content["step"] for event in found if event.kind == "metrics"] == list(range(1, 7))
+    lines = [event.content["line"] for event in found if event.kind == "log"]
+    assert [line for line in lines if line.startswith("line")] == [f"line {n} ü" for n in range(1, 7)]
+    assert found[-1].kind == "end"
+    assert found[-1].content == ended(http, record)
+    assert [event.content["progress"] for event in found if event.kind == "progress"][-1] == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
+def test_replay(http: httpx.Client, count: int) -> None:
+    """Whoever is cut off again and again, and says which event was the last, misses none and gets none twice."""
+    record = begin(http, *STEPS)
+    ended(http, record)
+    whole = events(http, record)
+    found: list[Event] = []
+    for _ in range(len(whole) + 1):
+        more = begun(http, record, found[-1].id if found else "", 2 + count)
+        found += more
+        if not more:
+            break
+    assert what_happened(found) == what_happened(whole)
+
+
+def test_replay_while_running(http: httpx.Client, gate: Gate) -> None:
+    """The same holds while the training runs."""
+    waits = [["wait", gate.port]]
+    record = begin(http, *STEPS[:6], *waits, *STEPS[6:12], *waits, *STEPS[12:])
+    found: list[Event] = []
+    for _ in range(2):
+        gate.wait()
+        for _ in range(2):
+            found += begun(http, record, found[-1].id if found else "", 4)
+        gate.open()
+    found += events(http, record, found[-1].id)
+    assert what_happened(found) == what_happened(events(http, record))
+
+
+def test_after_the_end(http: httpx.Client) -> None:
+    """Who has seen the end gets 204, which keeps a browser from connecting again."""
+    record = begin(http, ["print", "x"])
+    last = events(http, record)[-1]
+    response = http.get(path_of(record, "/events"), headers={"Last-Event-ID": last.id})
+    assert (response.status_code, response.content) == (204, b"")
+
+
+@pytest.mark.parametrize(
+    "last_id", ["nonsense", "-1-0", "5", "99999999999999999999-0", "0-99999999999999999999"]
+)
+def test_odd_id(http: httpx.Client, last_id: str) -> None:
+    """An id that was never given does no harm: the stream comes and ends."""
+    record = begin(http, ["print", "x"])
+    ended(http, record)
+    assert events(http, record, last_id)[-1].kind == "end"
+
+
+@pytest.mark.parametrize("what", ["big", "surrogate", "object", "lambda"])
+def test_odd_result(http: httpx.Client, what: str) -> None:
+    """Whatever the training returned, its events come to their end."""
+    record = begin(http, ["inexpressible", what])
+    assert ended(http, record)["state"] == "done"
+    assert events(http, record)[-1].kind == "end"
+
+
+def test_queued_and_cancelled(http: httpx.Client, gate: Gate) -> None:
+    """The stream of a queued training shows its position, and ends when it is cancelled."""
+    first = [begin(http, ["wait", gate.port]) for _ in range(2)]
+    gate.wait(2)
+    queued = begin(http, ["print", "never"])
+    with http.stream("GET", path_of(queued, "/events")) as response:
+        stream = read_events(response.iter_lines())
+        event = next(stream)
+        assert (event.kind, event.content["state"], event.content["queue_position"]) == ("state", "queued", 1)
+        http.delete(path_of(queued))
+        assert [event.kind for event in stream] == ["state", "end"]
+    gate.open()
+    assert [ended(http, one)["state"] for one in first] == ["done", "done"]
+
+
+def test_purged(http: httpx.Client, gate: Gate) -> None:
+    """The stream of a training that is purged ends in good order."""
+    record = begin(http, ["wait", gate.port])
+    gate.wait()
+    with http.stream("GET", path_of(record, "/events")) as response:
+        stream = read_events(response.iter_lines())
+        next(stream)
+        assert http.delete(path_of(record, "?purge=true")).status_code == 200
+        list(stream)
+    assert http.get(path_of(record, "/events")).status_code == 404

@@ -1,0 +1,187 @@
+"""A training seen while it runs: its log, its progress, its metrics."""
+
+import threading
+from typing import Any
+
+import httpx
+import pytest
+
+import deepaas
+from following import begin, comes, ended, look, path_of
+from serving import Gate, until
+
+KERAS = "Epoch 1/2\n 50/100 [=======>......] - ETA: 5s - loss: 1.0\r"
+
+
+def log(client: httpx.Client, record: dict[str, Any], **query: Any) -> str:
+    """Return a training's log."""
+    response = client.get(path_of(record, "/log"), params=query)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    return response.text
+
+
+def test_log(http: httpx.Client, gate: Gate) -> None:
+    """What a training prints, to either stream, is in its log as soon as it is printed, and stays there."""
+    record = begin(http, ["print", "to the output ü"], ["write", "to the errors\n"], ["wait", gate.port])
+    gate.wait()
+    until(lambda: "to the output ü\nto the errors\n" in log(http, record))
+    gate.open()
+    ended(http, record)
+    assert "to the output ü\nto the errors\n" in log(http, record)
+
+
+@pytest.mark.parametrize(("tail", "expected"), [("0", ""), ("1", "c\n"), ("2", "b\nc\n"), ("99999999", None)])
+def test_tail(http: httpx.Client, tail: str, expected: str | None) -> None:
+    """`?tail=N` is the last N lines."""
+    record = begin(http, ["print", "a"], ["print", "b"], ["print", "c"])
+    ended(http, record)
+    assert log(http, record, tail=tail) == (log(http, record) if expected is None else expected)
+
+
+@pytest.mark.parametrize("query", ["tail=-1", "tail=some", "follow=perhaps"])
+def test_bad_query(http: httpx.Client, query: str) -> None:
+    """What is no number, or neither true nor false, is a 400 that names it."""
+    record = ended(http, begin(http, ["return", 1]))
+    response = http.get(path_of(record, f"/log?{query}"))
+    assert response.status_code == 400
+    assert query.partition("=")[0] in response.json()["message"]
+
+
+@pytest.mark.parametrize(("query", "begins"), [({}, "first\n"), ({"tail": 1}, "second\n")])
+def test_follow(http: httpx.Client, gate: Gate, query: dict[str, Any], begins: str) -> None:
+    """`?follow=true` streams what is there, then what comes, until the training ends."""
+    record = begin(http, ["print", "first"], ["print", "second"], ["wait", gate.port], ["print", "third"])
+    gate.wait()
+    until(lambda: "second" in log(http, record))
+    params = {"follow": "true", **query}
+    with http.stream("GET", path_of(record, "/log"), params=params) as response:
+        chunks = response.iter_text()
+        seen = next(chunks)
+        assert seen.startswith(begins)
+        assert "third" not in seen
+        gate.open()
+        assert (seen + "".join(chunks)).endswith("third\n")
+    assert ended(http, record)["state"] == "done"
+
+
+@pytest.mark.parametrize("query", [{}, {"tail": 3}])
+def test_follow_a_queued_one(http: httpx.Client, gate: Gate, query: dict[str, Any]) -> None:
+    """A log can be followed before there is one."""
+    first = [begin(http, ["wait", gate.port]) for _ in range(2)]
+    gate.wait(2)
+    queued = begin(http, ["print", "at last"])
+    with http.stream("GET", path_of(queued, "/log"), params={"follow": "true", **query}) as response:
+        assert response.status_code == 200
+        gate.open()
+        assert response.read().decode().endswith("at last\n")
+    assert [ended(http, one)["state"] for one in first] == ["done", "done"]
+
+
+@pytest.mark.parametrize(
+    ("text", "progress"),
+    [
+        ("Epoch 3/10\n", 0.2),
+        ("epoch 3/10 loss=0.5\n", 0.3),
+        (KERAS, 0.25),
+        ("\r 70%|███████   | 7/10 [00:07<00:03,  1.00s/it]\r", 0.7),
+    ],
+)
+def test_progress_of_unchanged_code(http: httpx.Client, gate: Gate, text: str, progress: float) -> None:
+    """What unchanged code prints becomes progress, and the time left, while it runs."""
+    record = begin(http, ["write", text], ["wait", gate.port])
+    gate.wait()
+    now = comes(http, record, lambda now: now.get("progress"))
+    assert now["progress"] == pytest.approx(progress)
+    assert now["eta_s"] >= 0
+    gate.open()
+    assert "eta_s" not in ended(http, record)
+
+
+def test_tqdm(http: httpx.Client, gate: Gate) -> None:
+    """A real tqdm bar becomes progress."""
+    record = begin(http, ["bar", gate.port])
+    gate.wait()
+    comes(http, record, lambda now: now.get("progress") == 0.5)
+    gate.open()
+    assert ended(http, record)["progress"] == 1
+
+
+def test_report(http: httpx.Client, gate: Gate) -> None:
+    """Reports are exact: the latest values in the record, all of them in the history, and no hints."""
+    record = begin(
+        http,
+        ["report", {"step": 1, "total": 3, "loss": 0.5}],
+        ["report", {"acc": 0.25}],
+        ["print", "epoch 9/10 loss=7"],
+        ["report", {"step": 2, "total": 3, "loss": 0.25}],
+        ["wait", gate.port],
+    )
+    gate.wait()
+    now = comes(http, record, lambda now: now.get("progress") == pytest.approx(2 / 3))
+    assert now["metrics"] == {"loss": 0.25, "acc": 0.25}
+    history = http.get(path_of(record, "/metrics")).json()
+    assert [(one["step"], one["total"], one["metrics"]) for one in history] == [
+        (1, 3, {"loss": 0.5}),
+        (None, None, {"acc": 0.25}),
+        (2, 3, {"loss": 0.25}),
+    ]
+    assert sorted(one["time"] for one in history) == [one["time"] for one in history]
+    gate.open()
+    done = ended(http, record)
+    assert done["metrics"] == {"loss": 0.25, "acc": 0.25}
+    assert http.get(path_of(record, "/metrics")).json() == history
+
+
+def test_many_reports(http: httpx.Client) -> None:
+    """A thousand reports are a history of a thousand, in order."""
+    steps = [["report", {"step": number, "total": 1000, "loss": number / 7}] for number in range(1, 1001)]
+    record = ended(http, begin(http, *steps))
+    assert record["progress"] == 1
+    history = http.get(path_of(record, "/metrics")).json()
+    assert [one["step"] for one in history] == list(range(1, 1001))
+
+
+def test_no_metrics(http: httpx.Client) -> None:
+    """A training that reports nothing has an empty history and no progress."""
+    record = ended(http, begin(http, ["return", 1]))
+    assert http.get(path_of(record, "/metrics")).json() == []
+    assert "progress" not in record
+
+
+@pytest.mark.parametrize("said", [{}, {"step": 1}, {"loss": "nan"}, {"step": 2**70, "big": 2**70}])
+def test_odd_reports(http: httpx.Client, said: dict[str, Any]) -> None:
+    """An odd report does no harm: the training ends well and the history can be read."""
+    record = ended(http, begin(http, ["report", said]))
+    assert record["state"] == "done"
+    assert http.get(path_of(record, "/metrics")).status_code == 200
+
+
+def test_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """Outside a training a report does nothing, whatever it says."""
+    monkeypatch.delenv("DEEPAAS_TRAINING", raising=False)
+    monkeypatch.chdir(tmp_path)
+    deepaas.report(step=1, total=2, loss=object())
+    deepaas.report()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_from_threads(http: httpx.Client, gate: Gate) -> None:
+    """A log that many follow at once is the same for all."""
+    record = begin(http, ["print", "x" * 5000], ["wait", gate.port], ["print", "end"])
+    gate.wait()
+    seen: list[str] = []
+    url = str(http.base_url)
+
+    def follow() -> None:
+        with httpx.Client(base_url=url, timeout=20) as own:
+            seen.append(log(own, record, follow="true"))
+
+    threads = [threading.Thread(target=follow) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    gate.open()
+    for thread in threads:
+        thread.join(20)
+    assert look(http, record)["state"] == "done"
+    assert seen == [log(http, record)] * 8
