@@ -1,18 +1,20 @@
 """Workers that die, hang or cannot be started while others take their place."""
 
+import json
 import resource
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import psutil
-import pytest
 
+from faults.wire import Wire
 from serving import Gate, Server, predict, predicted, until
 
 MODELS = {"told": "models_faults.told"}
+PREDICT = "/v2/models/told/predict/"
+JSON = "Content-Type: application/json"
 SLOW = {"slow": "models_faults.slow_to_warm"}
 
 
@@ -59,21 +61,13 @@ def test_reload_and_leaving_client(start: Callable[..., Server], gate: Gate) -> 
     server = start("--cancel-on-disconnect", models=MODELS)
     with server.client() as client, ThreadPoolExecutor(1) as threads:
         (old,) = workers(server)
-        with server.client() as leaving:
-            connection = leaving.stream("POST", "/v2/models/told/predict/", json={"port": gate.port})
-            left = threading.Thread(target=_try, args=(connection,))
-            left.start()
+        with Wire(server) as leaving:
+            leaving.post(PREDICT, JSON, body=json.dumps({"port": gate.port}).encode())
             gate.wait()
             reloading = threads.submit(client.post, "/v2/models/told/reload")
             until(lambda: predicted(client, "told", json={})["pid"] != old.pid)
         assert reloading.result(5).status_code == 200
-        left.join(5)
         until(lambda: not old.is_running())
-
-
-def _try(connection: Any) -> None:
-    with pytest.raises(httpx.HTTPError), connection:
-        pass
 
 
 def test_death_while_reloading(start: Callable[..., Server], gate: Gate) -> None:

@@ -32,7 +32,7 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
         response.headers[REQUEST_ID] = identity
     resource = request.match_info.route.resource
     route = resource.canonical if resource else _UNMATCHED
-    request.app[METRICS].requests.labels(request.method, route, response.status).inc()
+    request.app[METRICS].note_request(request.method, route, response.status)
     return response
 
 
