@@ -12,8 +12,6 @@ from typing import IO
 
 from deepaas.spawned import kill_group
 
-_KILL_GRACE_S = 2.0
-
 
 async def spawn(
     module: str,
@@ -44,7 +42,7 @@ async def spawn(
     )
 
 
-async def end(process: asyncio.subprocess.Process, grace_s: float = _KILL_GRACE_S) -> int:
+async def end(process: asyncio.subprocess.Process, grace_s: float) -> int:
     """Give the process `grace_s` seconds to end by itself, then kill its whole group; return its exit."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(process.wait(), grace_s)

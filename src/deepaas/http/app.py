@@ -21,6 +21,7 @@ from deepaas.service import Service
 from deepaas.settings import Settings
 
 _BACKLOG = 1024
+_AT_ONCE_S = 0.01  # aiohttp takes 0 for ever
 
 
 def build_app(
@@ -82,7 +83,8 @@ async def listening(
 
     On leaving, requests have `drain_timeout` seconds to end, or until `hurry` is set.
     """
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=settings.drain_timeout)
+    drain_s = max(settings.drain_timeout, _AT_ONCE_S)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=drain_s)
     await runner.setup()
     connections = runner.server
     assert connections is not None
@@ -103,5 +105,5 @@ async def listening(
         hurrying.cancel()
         if not ending.done():
             ending.cancel()
-            await connections.shutdown(0)
+            await connections.shutdown(_AT_ONCE_S)
         await asyncio.gather(ending, hurrying, return_exceptions=True)

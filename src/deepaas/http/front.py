@@ -31,7 +31,7 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not response.prepared:
         response.headers[REQUEST_ID] = identity
     resource = request.match_info.route.resource
-    route = resource.canonical if resource else _UNMATCHED
+    route = resource.canonical.removesuffix("{slash}") if resource else _UNMATCHED
     request.app[METRICS].note_request(request.method, route, response.status)
     return response
 

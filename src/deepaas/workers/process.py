@@ -21,6 +21,7 @@ from deepaas.spawned import kill_group
 from deepaas.workers.marker import Marker
 
 _LAST_WORDS_S = 1.0
+_STOP_GRACE_S = 2.0
 _STOPPED = (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 _log = logging.getLogger(__name__)
 
@@ -170,7 +171,8 @@ class Worker(asyncio.Protocol):
             self._transport.close()
         code = 0
         if self._process:
-            code = await end(self._process)
+            # What it still runs, nobody waits for any more.
+            code = await end(self._process, 0 if self.held else _STOP_GRACE_S)
             if self._process.stdin:
                 self._process.stdin.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
