@@ -73,6 +73,11 @@ class ScratchSpace:
         return Scratch(f"{self._root}/{next(self._numbers)}")
 
 
+def remove_folder_of(path: str) -> None:
+    """Remove the scratch folder that holds a file nobody waits for any more."""
+    shutil.rmtree(Path(path).parent, ignore_errors=True)
+
+
 def safe_suffix(filename: str) -> str:
     """Return the suffixes of a name that a stranger chose, such as ``.png`` or ``.nii.gz``, or nothing.
 

@@ -76,7 +76,13 @@ class Reply(NamedTuple):
 
 
 Message = tuple[Any, ...]  # any of the named tuples above
-_KINDS = (Start, Ready, Call, Body, Failed, Reply)
+
+
+class TakenBack(NamedTuple):
+    """The worker did not begin a call, since the server had taken it back."""
+
+
+_KINDS = (Start, Ready, Call, Body, Failed, Reply, TakenBack)
 _NUMBER_OF = {kind: number for number, kind in enumerate(_KINDS)}
 _REPLY = _NUMBER_OF[Reply]
 
@@ -109,19 +115,19 @@ def decode(content: bytes | memoryview) -> Any:
     return _KINDS[number](*fields)
 
 
-def frame(content: bytes, call_id: int = 0) -> bytes:
-    """Return an encoded message as it goes through a pipe: behind its length and the call it is about."""
-    return _HEADER.pack(len(content), call_id) + content
+def frame(content: bytes, number: int = 0) -> bytes:
+    """Return an encoded message as it goes through a pipe: behind its length and its call's number there."""
+    return _HEADER.pack(len(content), number) + content
 
 
 class Unframer:
-    """Turns a stream of bytes, however it was cut, back into messages and the calls they are about."""
+    """Turns a stream of bytes, however it was cut, back into messages and the numbers of their calls."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
 
     def feed(self, chunk: bytes) -> Iterator[tuple[int, Any]]:
-        """Add `chunk` and yield the call's id and the message for every frame that is complete.
+        """Add `chunk` and yield the call's number and the message for every frame that is complete.
 
         All must be taken before the next chunk is fed. Raise what `decode` raises, or `ValueError`, for what
         is no message.
@@ -133,13 +139,13 @@ class Unframer:
         view = memoryview(stream)
         offset = 0
         while len(stream) - offset >= _HEADER.size:
-            length, call_id = _HEADER.unpack_from(stream, offset)
+            length, number = _HEADER.unpack_from(stream, offset)
             if length > _LONGEST:
                 raise ValueError("what came through the pipe is no frame")
             begin = offset + _HEADER.size
             if begin + length > len(stream):
                 break
             offset = begin + length
-            yield call_id, decode(view[begin:offset])
+            yield number, decode(view[begin:offset])
         if offset or stream is chunk:
             self._rest = bytearray(view[offset:])

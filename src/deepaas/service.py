@@ -75,7 +75,12 @@ class ServedModel:
             raise NotServed("Predictions are switched off.")
         arguments = self.model.predict_arguments.validate(raw)
         call = Call("predict", arguments, True, media_type, scratch.path, request_id.get())  # noqa: FBT003
-        outcome = await self._pool.run(_encoded(call, raw))
+        try:
+            outcome = await self._pool.run(_encoded(call, raw))
+        except BaseException:
+            # Whatever became of the call, it may have left files.
+            scratch.note_use()
+            raise
         if isinstance(outcome, Failed):
             scratch.note_use()
             raise PredictionFailed(outcome.message, status=outcome.status, detail=outcome.traceback)
@@ -191,9 +196,14 @@ class Service:
 
 
 def build_service(
-    settings: Settings, metrics: Metrics, on_output: Callable[[bytes], None] | None = None
+    settings: Settings,
+    metrics: Metrics,
+    hurry: asyncio.Event,
+    on_output: Callable[[bytes], None] | None = None,
 ) -> Service:
-    """Load the models that `settings` name. `on_output` gets what their workers print.
+    """Load the models that `settings` name.
+
+    `on_output` gets what their workers print. When `hurry` is set, trainings end without grace.
 
     Raise `ModelNotFound` or `ModelBroken`. One broken model among several is left out, with its traceback
     in the log.
@@ -210,7 +220,7 @@ def build_service(
         if settings.predict_endpoint and model.has("predict")
     }
     served: dict[str, ServedModel] = {}
-    runner = _runner(settings, pools.values(), served)
+    runner = _runner(settings, pools.values(), served, hurry)
     for model in models:
         served[model.name] = ServedModel(model, starts[model.name], pools.get(model.name), runner)
     return Service(served.values(), runner, ScratchSpace())
@@ -271,7 +281,9 @@ def _start(name: str, target: str, settings: Settings) -> Start:
     )
 
 
-def _runner(settings: Settings, pools: Iterable[Pool], served: Mapping[str, ServedModel]) -> Runner:
+def _runner(
+    settings: Settings, pools: Iterable[Pool], served: Mapping[str, ServedModel], hurry: asyncio.Event
+) -> Runner:
     folder = _state_folder(settings.state_dir)
     is_exclusive = settings.train_lane == "exclusive"
 
@@ -282,6 +294,7 @@ def _runner(settings: Settings, pools: Iterable[Pool], served: Mapping[str, Serv
     rules = Rules(
         at_a_time=settings.train_workers,
         cancel_grace_s=settings.cancel_grace,
+        hurry=hurry,
         on_stop=settings.on_stop,
         keeping=Keeping.parse(settings.keep_trainings),
         while_training=ExclusiveLane(pools).taken if is_exclusive else contextlib.nullcontext,

@@ -45,7 +45,8 @@ async def spawn(
 async def end(process: asyncio.subprocess.Process, grace_s: float) -> int:
     """Give the process `grace_s` seconds to end by itself, then kill its whole group; return its exit."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), grace_s)
+        async with asyncio.timeout(grace_s):
+            await process.wait()
     kill_group(process.pid)
     return await process.wait()
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
-
 import postgresql
+import pytest
 from following import STEPS
+
 from serving import Server, serving
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-
 from following import alive, begin, ended, look, path_of, trainings_below
+
 from serving import Gate, Server, until
 
 GRACE_S = 0.5

@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 import pytest
-
 from following import Event, begin, ended, events, path_of, read_events
+
 from serving import Gate
 
 STEPS = [
@@ -14,7 +14,7 @@ STEPS = [
     for step in (
         ["report", {"step": number, "total": 6, "loss": 1 / number}],
         ["print", f"line {number} ü"],
-        ["write", f"\r {number}0%|bar"],
+        ["write", f"\r {number}0%|bar\r"],
     )
 ]
 
@@ -49,7 +49,7 @@ def test_all(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
 def test_replay(http: httpx.Client, count: int) -> None:
-    """Whoever is cut off again and again, and says which event was the last, misses none and gets none twice."""
+    """Whoever is cut off again and again, and says what came last, misses no event and gets none twice."""
     record = begin(http, *STEPS)
     ended(http, record)
     whole = events(http, record)

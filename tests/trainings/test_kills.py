@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from following import ENDS, STEPS, Record, alive, begin, comes, ended, kill, look, path_of, trainings_below
 
 from deepaas.trainings.store import Store, sqlite_url
 from deepaas.trainings.training import State, Training
-from following import ENDS, STEPS, Record, alive, begin, comes, ended, kill, look, path_of, trainings_below
 from serving import Gate, Server, killing, until
 
 KILLS = 30
@@ -130,7 +130,7 @@ def is_true(client: httpx.Client, record: Record, listed: dict[str, Record]) -> 
 @pytest.fixture
 def restarts(start: Callable[..., Server]) -> Iterator[Callable[[], Server]]:
     """Return what starts a server on the same state folder again and again."""
-    yield lambda: start(models=STEPS)
+    return lambda: start(models=STEPS)
 
 
 def test_adopted(restarts: Callable[[], Server], gate: Gate) -> None:

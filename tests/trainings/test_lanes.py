@@ -9,8 +9,8 @@ from collections.abc import Callable
 import httpx
 import psutil
 import pytest
-
 from following import STEPS, VERSIONED, begin, comes, ended, kill, look, path_of, reaches
+
 from serving import Gate, Server, predict, predicted, until
 
 ROUNDS = 9
@@ -24,7 +24,7 @@ def position(client: httpx.Client, record: dict[str, object]) -> object:
 
 
 def test_queue(start: Callable[..., Server], gate: Gate) -> None:
-    """One training runs, the others wait in order with their position in the record, and then run in order."""
+    """One training runs, the others wait in order with their position in the record, and run in order."""
     with start(models=STEPS).client() as client:
         first = begin(client, ["wait", gate.port], ["pid"])
         gate.wait()
@@ -95,7 +95,7 @@ def test_latency(start: Callable[..., Server], gate: Gate) -> None:
         gate.open()
         ratios = []
         for _ in range(ROUNDS):
-            # The two are measured one right after the other, since the machine has other things to do as well.
+            # The two are measured one right after the other, since the machine may have other things to do.
             burning.suspend()
             wait_for_quiet()
             alone_s = statistics.median(latencies_s(client))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from following import STEPS, begin, comes, ended, events, look, reaches
 
 import serving
-from following import STEPS, begin, comes, ended, events, look, reaches
 from serving import Gate, Server
 
 FOUR = {"running", "done", "error", "cancelled"}

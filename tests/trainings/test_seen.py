@@ -5,9 +5,9 @@ from typing import Any
 
 import httpx
 import pytest
+from following import begin, comes, ended, look, path_of
 
 import deepaas
-from following import begin, comes, ended, look, path_of
 from serving import Gate, until
 
 KERAS = "Epoch 1/2\n 50/100 [=======>......] - ETA: 5s - loss: 1.0\r"

@@ -1,6 +1,7 @@
 """`deepaas-run`: serve models until told to stop."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -36,16 +37,32 @@ def main(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
+    """Serve until a signal comes; one that comes before there is anything to answer ends the start."""
     stop, hurry = _signals()
+    is_serving = asyncio.Event()
+    serving = asyncio.create_task(_serve_until(stop, hurry, is_serving, settings))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not is_serving.is_set():
+        serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
+async def _serve_until(
+    stop: asyncio.Event, hurry: asyncio.Event, is_serving: asyncio.Event, settings: Settings
+) -> None:
     output, metrics = RecentOutput(), Metrics()
     if settings.debug_endpoint:
         logging.getLogger().addHandler(output)
         _log.warning("The debug endpoint shows what models print to whoever may read it")
     with bind(settings) as taken:
-        service = build_service(settings, metrics, output.take if settings.debug_endpoint else None)
+        service = build_service(settings, metrics, hurry, output.take if settings.debug_endpoint else None)
         _warn_about_several(service)
         app = build_app(service, settings, metrics, output)
         async with service, listening(app, taken, settings, hurry):
+            is_serving.set()
             _say_where(settings, taken.getsockname()[1], service)
             await stop.wait()
             _log.info("Stopping; again to stop at once")

@@ -43,7 +43,8 @@ class Tokens:
             raise NotAuthenticated(
                 "This server wants a token: send the header 'Authorization: Bearer TOKEN'."
             )
-        scopes = self._find(given.removeprefix("Bearer").strip())
+        scheme, _, token = given.partition(" ")
+        scopes = self._find(token.strip() if scheme.lower() == "bearer" else given)
         if scopes is None:
             raise NotAuthenticated("This server does not know the token.")
         if scope not in scopes:
@@ -62,6 +63,8 @@ class Tokens:
 def read_tokens(settings: Settings) -> Tokens:
     """Return the tokens that the settings name. Raise `SettingsError` for a file that cannot be used."""
     tokens = dict(_from_file(Path(settings.auth_token_file))) if settings.auth_token_file else {}
+    if settings.auth_token_file and not tokens:
+        raise SettingsError(f"The token file {settings.auth_token_file} holds no token.")
     if settings.auth_token:
         tokens[settings.auth_token] = _GRANTED
     return Tokens(tokens)
@@ -73,8 +76,8 @@ def _from_file(path: Path) -> Iterator[tuple[str, frozenset[Scope]]]:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The token file {path} cannot be read: {error}.") from error
     for number, line in enumerate(lines, 1):
-        words = line.split("#")[0].split()
-        if words:
+        words = line.split()
+        if words and not words[0].startswith("#"):
             yield words[0], _scopes(" ".join(words[1:]), f"{path}, line {number}")
 
 

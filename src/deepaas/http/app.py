@@ -13,15 +13,16 @@ from deepaas.http.access import read_tokens
 from deepaas.http.connection import Connection
 from deepaas.http.cors import add_headers, allow_origins
 from deepaas.http.front import front
-from deepaas.http.keys import METRICS, OUTPUT, SCOPES, SERVICE, SETTINGS, STOPPING, TOKENS
+from deepaas.http.keys import METRICS, OUTPUT, SCOPES, SERVICE, SETTINGS, STOPPING, TOKENS, UNDER_WAY
 from deepaas.http.output import RecentOutput
 from deepaas.http.routes import add_routes
+from deepaas.http.under_way import UnderWay
 from deepaas.metrics import Metrics
 from deepaas.service import Service
 from deepaas.settings import Settings
 
 _BACKLOG = 1024
-_AT_ONCE_S = 0.01  # aiohttp takes 0 for ever
+_AT_ONCE_S = 0.5  # for the last bytes of answers; aiohttp takes 0 for ever
 
 
 def build_app(
@@ -38,6 +39,7 @@ def build_app(
     app[TOKENS] = read_tokens(settings)
     app[SCOPES] = {}
     app[STOPPING] = asyncio.Event()
+    app[UNDER_WAY] = UnderWay()
     app[OUTPUT] = output
     add_routes(app, settings)
     return app
@@ -83,8 +85,7 @@ async def listening(
 
     On leaving, requests have `drain_timeout` seconds to end, or until `hurry` is set.
     """
-    drain_s = max(settings.drain_timeout, _AT_ONCE_S)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=drain_s)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=_AT_ONCE_S)
     await runner.setup()
     connections = runner.server
     assert connections is not None
@@ -99,11 +100,9 @@ async def listening(
     finally:
         app[STOPPING].set()
         server.close()
-        ending = asyncio.ensure_future(runner.cleanup())
-        hurrying = asyncio.ensure_future(hurry.wait())
-        await asyncio.wait({ending, hurrying}, return_when=asyncio.FIRST_COMPLETED)
-        hurrying.cancel()
-        if not ending.done():
-            ending.cancel()
-            await connections.shutdown(_AT_ONCE_S)
-        await asyncio.gather(ending, hurrying, return_exceptions=True)
+        connections.pre_shutdown()
+        waits = [asyncio.ensure_future(event.wait()) for event in (app[UNDER_WAY].none, hurry)]
+        await asyncio.wait(waits, timeout=settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        await runner.cleanup()

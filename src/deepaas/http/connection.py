@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from deepaas.http.errors import json_response
+from deepaas.http.errors import REQUEST_ID, json_response, new_identity
 from deepaas.settings import Settings
 
 
@@ -49,6 +49,7 @@ class Connection(RequestHandler):
     ) -> web.StreamResponse:
         """Return the answer to what aiohttp could not read."""
         response = json_response({"message": (message or "The request cannot be read.").strip()}, status)
+        response.headers[REQUEST_ID] = new_identity()
         response.force_close()
         return response
 

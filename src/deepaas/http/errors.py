@@ -2,6 +2,7 @@
 
 import logging
 import math
+import random
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -21,6 +22,11 @@ REQUEST_ID = "X-Request-ID"
 _log = logging.getLogger("deepaas.http")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def new_identity() -> str:
+    """Return an id for a request that brought none."""
+    return f"{random.getrandbits(64):016x}"
 
 
 def json_response(content: Any, status: int = 200) -> web.Response:

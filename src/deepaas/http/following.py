@@ -1,7 +1,7 @@
 """Trainings as they go: log, metrics, events, and the files they leave."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import orjson
 from aiohttp import hdrs, web
@@ -26,13 +26,17 @@ async def log(request: web.Request) -> web.StreamResponse:
     path = model.folder(uuid).log
     lines = count(request, "tail")
     begin = b"" if lines is None else await asyncio.to_thread(last_lines, path, lines)
-    if lines is not None and not flag(request, "follow"):
+    is_followed = flag(request, "follow")
+    if lines is not None and not is_followed:
         return web.Response(body=begin, content_type="text/plain", charset="utf-8")
     response = await _streaming(request, "text/plain; charset=utf-8")
     offset = 0 if lines is None else max(0, path.stat().st_size - len(begin))
-    async for chunk in _chunks(model, uuid, offset, follow=flag(request, "follow")):
-        if request.app[STOPPING].is_set():
-            break
+    stopping = request.app[STOPPING]
+
+    def is_over() -> bool:
+        return stopping.is_set() or not is_followed
+
+    async for chunk in _chunks(model, uuid, offset, is_over):
         await response.write(chunk)
     await response.write_eof()
     return response
@@ -54,10 +58,8 @@ async def follow(request: web.Request) -> web.StreamResponse:
         # The one answer that keeps a browser from connecting again.
         return web.Response(status=204)
     response = await _streaming(request, "text/event-stream")
-    stopping = request.app[STOPPING]
-    async for event in events(lambda: model.training(uuid), model.folder(uuid), position):
-        if stopping.is_set():
-            break
+    is_over = request.app[STOPPING].is_set
+    async for event in events(lambda: model.training(uuid), model.folder(uuid), position, is_over):
         content = orjson.dumps(event.content, option=orjson.OPT_NON_STR_KEYS).decode()
         await response.write(f"id: {event.id}\nevent: {event.kind}\ndata: {content}\n\n".encode())
     await response.write_eof()
@@ -88,15 +90,17 @@ async def _streaming(request: web.Request, content_type: str) -> web.StreamRespo
     return response
 
 
-async def _chunks(model: ServedModel, uuid: str, offset: int, *, follow: bool) -> AsyncIterator[bytes]:
-    """Yield the log from `offset` on, and with `follow` what it gets until the training ends."""
+async def _chunks(
+    model: ServedModel, uuid: str, offset: int, is_over: Callable[[], bool]
+) -> AsyncIterator[bytes]:
+    """Yield the log from `offset` on, and what it gets until the training has ended, or `is_over`."""
     path = model.folder(uuid).log
     while True:
         is_end = (await model.training(uuid)).state.is_end
         while chunk := await asyncio.to_thread(Tail(path, offset).read, _CHUNK_BYTES):
             offset += len(chunk)
             yield chunk
-        if is_end or not follow:
+        if is_end or is_over():
             return
         await asyncio.sleep(_LOOK_S)
 

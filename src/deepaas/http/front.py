@@ -1,13 +1,12 @@
 """What every request goes through: an id, a look at its token, an answer whatever happens, a count."""
 
-import random
 import re
 
 from aiohttp import web
 
 from deepaas.http.access import Scope
-from deepaas.http.errors import REQUEST_ID, Handler, error_response
-from deepaas.http.keys import METRICS, SCOPES, TOKENS
+from deepaas.http.errors import REQUEST_ID, Handler, error_response, new_identity
+from deepaas.http.keys import METRICS, SCOPES, TOKENS, UNDER_WAY
 from deepaas.log import request_id
 
 _USABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -20,6 +19,7 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
     identity = _identity(request)
     request_id.set(identity)
     request.protocol.has_asked = True  # type: ignore[attr-defined]  # our own connection
+    request.app[UNDER_WAY].begin()
     try:
         scope = request.app[SCOPES].get(request.match_info.handler, Scope.OPEN)
         request.app[TOKENS].check(request, scope)
@@ -28,6 +28,8 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise
     except Exception as error:  # noqa: BLE001 - every error becomes an answer
         response = error_response(error)
+    finally:
+        request.app[UNDER_WAY].end()
     if not response.prepared:
         response.headers[REQUEST_ID] = identity
     resource = request.match_info.route.resource
@@ -41,4 +43,4 @@ def _identity(request: web.Request) -> str:
     given = request.headers.get(REQUEST_ID)
     if given and _USABLE_ID.fullmatch(given):
         return given
-    return f"{random.getrandbits(64):016x}"
+    return new_identity()

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from deepaas.http.access import Tokens
 from deepaas.http.output import RecentOutput
+from deepaas.http.under_way import UnderWay
 from deepaas.metrics import Metrics
 from deepaas.service import Service
 from deepaas.settings import Settings
@@ -15,5 +16,6 @@ SETTINGS = web.AppKey("settings", Settings)
 METRICS = web.AppKey("metrics", Metrics)
 TOKENS = web.AppKey("tokens", Tokens)
 SCOPES = web.AppKey("scopes", dict)
+UNDER_WAY = web.AppKey("under_way", UnderWay)
 STOPPING = web.AppKey("stopping", asyncio.Event)
 OUTPUT = web.AppKey("output", RecentOutput)

@@ -71,6 +71,8 @@ async def _chunk(request: web.Request, pause_s: float) -> bytes:
     try:
         async with asyncio.timeout(pause_s):
             return await request.content.readany()
+    except web.RequestPayloadError as error:
+        raise BadRequest(f"The body cannot be read: {error}.") from error
     except TimeoutError:
         raise SenderTooSlow(f"Nothing more of the body came for {pause_s:g} s (--body-timeout).") from None
 

@@ -47,16 +47,19 @@ class Position(NamedTuple):
 
 
 async def events(
-    read: Callable[[], Awaitable[Training]], folder: TrainingFolder, position: Position
+    read: Callable[[], Awaitable[Training]],
+    folder: TrainingFolder,
+    position: Position,
+    is_over: Callable[[], bool],
 ) -> AsyncIterator[Event]:
-    """Yield what happened since `position`, and what happens, until the training has ended.
+    """Yield what happened since `position`, and what happens, until the training has ended, or `is_over`.
 
     `read` returns the training's record. The state and the progress come first, as they are now.
     """
     metrics, log = Tail(folder.metrics, position.metrics), Tail(folder.log, position.log)
     shown_state: Any = None
     shown_progress: Any = {}
-    while True:
+    while not is_over():
         # The record is read before the files: when it says that the training has ended, they are complete.
         training = await read()
         record = training.as_v2()

@@ -47,22 +47,22 @@ class ProcessName(NamedTuple):
         except psutil.Error:
             return False
 
-    async def gone(self, timeout_s: float | None = None) -> bool:
-        """Wait until the process has ended, `timeout_s` seconds at the most; say whether it has."""
+    async def gone(self, timeout_s: float | None = None, hurry: asyncio.Event | None = None) -> bool:
+        """Wait until the process has ended, `timeout_s` at the most or until `hurry`; say whether it has."""
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while self.is_alive():
-            if until is not None and time.monotonic() > until:
+            if (until is not None and time.monotonic() > until) or (hurry and hurry.is_set()):
                 return False
             await asyncio.sleep(_LOOK_S)
         return True
 
-    async def end(self, grace_s: float) -> None:
+    async def end(self, grace_s: float, hurry: asyncio.Event) -> None:
         """Ask the process's group to end, and kill it, and all that it started, after `grace_s` seconds."""
         if self.host != socket.gethostname():
             return
         family = self._descendants()
         kill_group(self.pid, signal.SIGTERM)
-        await self.gone(grace_s)
+        await self.gone(grace_s, hurry)
         kill_group(self.pid)
         for process in family:
             if process.is_running():

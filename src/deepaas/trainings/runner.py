@@ -37,7 +37,7 @@ _T = TypeVar("_T")
 class Rules(NamedTuple):
     """How trainings are run: how many at a time, how long a cancelled one may linger, which are kept.
 
-    `on_stop` is what becomes of running ones when the server stops, `cancel` or `leave`.
+    When `hurry` is set, none may linger. `on_stop` is what becomes of running ones when the server stops, `cancel` or `leave`.
 
     `while_training` is entered for as long as a training runs, and `after_training` is awaited with the name
     of the model when one has ended well.
@@ -45,6 +45,7 @@ class Rules(NamedTuple):
 
     at_a_time: int
     cancel_grace_s: float
+    hurry: asyncio.Event
     on_stop: str
     keeping: Keeping
     while_training: Callable[[], contextlib.AbstractAsyncContextManager[object]]
@@ -79,6 +80,7 @@ class Runner:
             await asyncio.wait([self._looking])
         if self._rules.on_stop == "cancel":
             await asyncio.gather(*map(self._end, list(self._tasks)))
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -250,7 +252,7 @@ class Runner:
         """End the training's process, once it is known; another host's server ends its own."""
         process = _process_of(training)
         if process:
-            await process.end(self._rules.cancel_grace_s)
+            await process.end(self._rules.cancel_grace_s, self._rules.hurry)
         task = self._tasks.get(training.uuid)
         if task:
             await asyncio.wait([task])

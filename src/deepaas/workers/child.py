@@ -12,7 +12,19 @@ from typing import Any
 
 from deepaas import log
 from deepaas.errors import DeepaasError
-from deepaas.messages import Body, Call, Failed, Message, Ready, Reply, Start, Unframer, encode, frame
+from deepaas.messages import (
+    Body,
+    Call,
+    Failed,
+    Message,
+    Ready,
+    Reply,
+    Start,
+    TakenBack,
+    Unframer,
+    encode,
+    frame,
+)
 from deepaas.model import output
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
@@ -20,43 +32,23 @@ from deepaas.spawned import hang_on, write_lines_at_once
 from deepaas.workers.marker import IDLE, Marker
 
 _RECEIVE_BYTES = 1 << 18
-_HOLD_S = 0.001
 
 
 class Connection:
-    """The worker's end of the pipe: messages in, replies out in groups."""
+    """The worker's end of the pipe."""
 
     def __init__(self, pipe: socket.socket) -> None:
         self._pipe = pipe
-        self._held: list[bytes] = []
-        self._held_s = 0.0
 
     def messages(self) -> Iterator[tuple[int, Any]]:
-        """Yield what the server sends, each with the id of its call, until the server hangs up."""
+        """Yield what the server sends, each with the number of its call, until the server hangs up."""
         unframer = Unframer()
-        while chunk := self._receive():
+        while chunk := self._pipe.recv(_RECEIVE_BYTES):
             yield from unframer.feed(chunk)
 
-    def send(self, message: Message, call_id: int = 0, seconds: float = _HOLD_S) -> None:
-        """Send `message` soon: together with others when calls are so short that a write costs as much.
-
-        `seconds` is the time that its call took.
-        """
-        self._held.append(frame(encode(message), call_id))
-        self._held_s += seconds
-        if self._held_s >= _HOLD_S:
-            self.flush()
-
-    def flush(self) -> None:
-        """Send what is held."""
-        if self._held:
-            self._pipe.sendall(b"".join(self._held))
-            self._held.clear()
-            self._held_s = 0.0
-
-    def _receive(self) -> bytes:
-        self.flush()
-        return self._pipe.recv(_RECEIVE_BYTES)
+    def send(self, message: Message, number: int = 0) -> None:
+        """Send `message` about a call."""
+        self._pipe.sendall(frame(encode(message), number))
 
 
 class Answering:
@@ -101,11 +93,12 @@ def serve(connection: Connection, marker: Marker) -> None:
         connection.send(_start_failure(error))
         return
     connection.send(Ready())
-    for call_id, call in messages:
-        marker.set(call_id)
-        reply = answering.answer(call)
-        marker.set(IDLE)
-        connection.send(reply, call_id, reply.model_s + reply.render_s)
+    for number, call in messages:
+        # First the mark, then the look: the server takes back what it finds unmarked a moment later.
+        marker.running = number
+        taken_back = number <= marker.taken_back
+        connection.send(TakenBack() if taken_back else answering.answer(call), number)
+        marker.running = IDLE
 
 
 def _start_failure(error: BaseException) -> Failed:

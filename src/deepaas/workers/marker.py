@@ -1,43 +1,70 @@
-"""Which call a worker is running, in memory that it shares with the server.
+"""Which call a worker is running, and which it must not begin, in memory shared with the server.
 
-The worker writes it, the server reads it; it can still be read when the worker has died.
+The worker writes the one, the server the other; what the worker wrote can be read when it has died. Calls are
+numbered in the order in which they are sent to the worker, from 1.
 """
 
+import fcntl
 import mmap
 import os
 import struct
 import tempfile
 from typing import Self
 
-_CALL = struct.Struct("=Q")
+_NUMBERS = struct.Struct("=QQ")
+_NUMBER = struct.Struct("=Q")
 IDLE = 0
 
 
 class Marker:
-    """One number: the id of the call being run, or `IDLE`."""
+    """Two numbers: of the call being run, or `IDLE`, and of the last call that has been taken back."""
 
     def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-        self._memory = mmap.mmap(descriptor, _CALL.size)
+        """Share the memory of `descriptor`, which is closed, so that nothing else can touch it."""
+        self._memory = mmap.mmap(descriptor, _NUMBERS.size)
+        os.close(descriptor)
 
     @classmethod
-    def create(cls) -> Self:
-        """Make a marker that a process started with its `descriptor` can share."""
-        with tempfile.TemporaryFile() as file:
-            file.write(_CALL.pack(IDLE))
-            file.flush()
-            return cls(os.dup(file.fileno()))
+    def create(cls) -> tuple[Self, int]:
+        """Make a marker, and the descriptor with which a process can share it."""
+        descriptor = _shared_file()
+        return cls(os.dup(descriptor)), descriptor
 
-    def set(self, call_id: int) -> None:
-        """Note that `call_id` is being run."""
-        _CALL.pack_into(self._memory, 0, call_id)
+    @property
+    def running(self) -> int:
+        """The number of the call being run, or `IDLE`."""
+        return int(_NUMBER.unpack_from(self._memory, 0)[0])
 
-    def get(self) -> int:
-        """Return the id of the call being run, or `IDLE`."""
-        (call_id,) = _CALL.unpack_from(self._memory)
-        return int(call_id)
+    @running.setter
+    def running(self, number: int) -> None:
+        _NUMBER.pack_into(self._memory, 0, number)
+
+    @property
+    def taken_back(self) -> int:
+        """The number of the last call that must not be begun any more."""
+        return int(_NUMBER.unpack_from(self._memory, _NUMBER.size)[0])
+
+    @taken_back.setter
+    def taken_back(self, number: int) -> None:
+        _NUMBER.pack_into(self._memory, _NUMBER.size, number)
 
     def close(self) -> None:
         """Let go of the memory."""
         self._memory.close()
-        os.close(self.descriptor)
+
+
+def _shared_file() -> int:
+    """Return the descriptor of a file that lives in memory and, where the system can, never shrinks.
+
+    A worker's code may reach for any descriptor; reading memory whose file was cut off would kill the server.
+    """
+    if not hasattr(os, "memfd_create"):
+        with tempfile.TemporaryFile() as file:
+            file.write(bytes(_NUMBERS.size))
+            file.flush()
+            return os.dup(file.fileno())
+    descriptor = os.memfd_create("deepaas-marker", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(descriptor, _NUMBERS.size)
+    seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+    return descriptor

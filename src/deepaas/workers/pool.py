@@ -1,4 +1,4 @@
-"""A model's workers and the queue before them: dispatch, and replacing the dead.
+"""A model's workers and the queue before them.
 
 It must not know HTTP nor fields.
 """
@@ -6,26 +6,24 @@ It must not know HTTP nor fields.
 import asyncio
 import collections
 import contextlib
-import itertools
-import logging
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
 from deepaas.errors import ModelUnavailable, PredictionTimedOut, WorkerLost
-from deepaas.messages import Body, Failed, Reply, Start, frame
+from deepaas.files import remove_folder_of
+from deepaas.messages import Body, Failed, Reply, Start
 from deepaas.metrics import PoolMetrics
-from deepaas.workers.process import Pending, Worker
+from deepaas.workers.process import Pending, State, Worker
+from deepaas.workers.slot import Hooks, Slot, on_its_own
 
 _LONG_CALL_S = 0.001
+_SHORTEST_CALL_S = 1e-6
 _DEEPEST = 32
 _RECENT = 0.1
-_FIRST_DELAY_S = 0.5
-_LONGEST_DELAY_S = 30.0
-_SHORTEST_CALL_S = 1e-6
-_LOOK_S = 0.25
+_LOOK_S = 0.02
+_STUCK_S = 0.01
 _MOST_LOSSES = 5
 _FULL = "{} predictions are waiting already (--max-queue). Try again later."
-_log = logging.getLogger(__name__)
 
 
 class Limits(NamedTuple):
@@ -68,48 +66,47 @@ class Pool:
         self._limits = limits
         self._metrics = metrics
         self._on_output = on_output
-        self._workers: list[Worker] = []
-        self._retired: set[Worker] = set()
+        hooks = Hooks(self._on_ready, self._on_failure, self._on_end)
+        self._slots = [Slot(self._new_worker, hooks) for _ in range(limits.workers)]
         self._waiting: collections.deque[Pending] = collections.deque()
-        self._ids = itertools.count(1)
-        self._service_s = _LONG_CALL_S
-        self._unavailable: ModelUnavailable | None = None
-        self._keepers: set[asyncio.Task[None]] = set()
+        self._service_s: float | None = None
+        self._failure: ModelUnavailable | None = None
+        self._pause: ModelUnavailable | None = None
         self._changing = asyncio.Lock()
-        self._guard: asyncio.Task[None] | None = None
+        self._active = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        workers = [self._new_worker() for _ in range(self._limits.workers)]
-        started = await asyncio.gather(*(worker.start() for worker in workers), return_exceptions=True)
-        problem = next((result for result in started if isinstance(result, BaseException)), None)
+        filled = await asyncio.gather(*(slot.fill() for slot in self._slots), return_exceptions=True)
+        problem = next((result for result in filled if isinstance(result, BaseException)), None)
         if problem:
-            await asyncio.gather(*(worker.stop() for worker in workers))
+            await self._empty()
             raise problem
-        for worker in workers:
-            self._engage(worker)
-        if self._limits.predict_timeout_s:
-            self._guard = asyncio.create_task(self._watch_time())
+        self._watching = on_its_own(self._watch_time())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._guard:
-            self._guard.cancel()
-        await self._stop_all()
-        self._fail_waiting(ModelUnavailable("The server is stopping."))
+        if self._watching:
+            self._watching.cancel()
+        self._pause = ModelUnavailable("The server is stopping.")
+        await self._empty()
+        self._fail_waiting(self._pause)
 
     async def run(self, call: bytes) -> Body | Failed:
         """Queue an encoded call and return what came of it.
 
-        Raise `ModelUnavailable` when there is no worker and none could be started.
+        Raise `ModelUnavailable` when there is no worker and none could be started, or too many calls wait,
+        `WorkerLost` or `PredictionTimedOut`.
         """
-        if self._unavailable:
-            raise self._unavailable.with_traceback(None)
+        refusal = self._pause or self._failure
+        if refusal:
+            raise refusal.with_traceback(None)
         if len(self._waiting) >= self._limits.max_queue:
             raise ModelUnavailable(_FULL.format(len(self._waiting)), retry_after_s=self._wait_s())
         loop = asyncio.get_running_loop()
-        call_id = next(self._ids)
-        pending = Pending(call_id, frame(call, call_id), loop.create_future(), loop.time())
+        pending = Pending(call, loop.create_future(), loop.time())
         self._waiting.append(pending)
+        self._active.set()
         self._dispatch()
         try:
             return await pending.outcome
@@ -119,9 +116,10 @@ class Pool:
 
     def problem(self) -> str | None:
         """Return why no call could be answered now, or nothing when one could."""
-        if self._unavailable:
-            return self._unavailable.message
-        if not any(worker.is_running() for worker in self._workers):
+        refusal = self._pause or self._failure
+        if refusal:
+            return refusal.message
+        if not any(worker.is_running() for worker in self._ready()):
             return f"No worker of '{self._start.name}' is running."
         if len(self._waiting) >= self._limits.max_queue:
             return _FULL.format(len(self._waiting))
@@ -130,13 +128,14 @@ class Pool:
     def state(self) -> PoolState:
         """Return how the pool stands."""
         now = asyncio.get_running_loop().time()
-        busy = sum(1 for worker in self._workers if worker.held)
+        ready = self._ready()
+        busy = sum(1 for worker in ready if worker.held)
         return PoolState(
             waiting=len(self._waiting),
             oldest_s=now - self._waiting[0].since if self._waiting else 0.0,
             busy=busy,
-            idle=len(self._workers) - busy,
-            starting=max(0, len(self._keepers) - len(self._workers)),
+            idle=len(ready) - busy,
+            starting=len(self._slots) - len(ready),
         )
 
     async def reload(self) -> int:
@@ -145,69 +144,50 @@ class Pool:
         Raise `ModelUnavailable`, with the workers as they were, when the model cannot be started again.
         """
         async with self._changing:
-            for old in list(self._workers):
-                new = self._new_worker()
-                try:
-                    await new.start()
-                except BaseException:
-                    await new.stop()
-                    raise
-                self._engage(new)
-                await self._retire(old)
-            return len(self._workers)
+            for slot in self._slots:
+                await slot.replace()
+            return len(self._slots)
 
     async def pause(self, reason: ModelUnavailable) -> None:
         """Stop the workers, when they have answered what they hold; refuse calls with `reason`."""
         async with self._changing:
-            self._unavailable = reason
+            self._pause = reason
             self._fail_waiting(reason)
-            await asyncio.gather(*(worker.idle() for worker in self._workers))
-            await self._stop_all()
+            await asyncio.gather(*(worker.idle() for worker in self._all_workers()))
+            await self._empty()
 
     async def resume(self) -> None:
-        """Start the workers that `pause` stopped, and take calls as soon as the first is warm."""
+        """Start the workers that `pause` stopped; take calls when they are warm."""
         async with self._changing:
-            for _ in range(self._limits.workers):
-                self._engage(None)
+            self._pause = None
+            for slot in self._slots:
+                slot.keep()
 
     def _new_worker(self) -> Worker:
-        return Worker(self._start, self._on_reply, self._on_output)
+        return Worker(self._start, self._on_reply, self._on_return, self._on_output)
 
-    def _engage(self, worker: Worker | None) -> None:
-        """Use the worker, which is warm, or the first that can be started, and replace it when it dies."""
-        if worker:
-            self._admit(worker)
-        keeper = asyncio.create_task(self._keep(worker))
-        self._keepers.add(keeper)
-        keeper.add_done_callback(self._keepers.discard)
+    async def _empty(self) -> None:
+        await asyncio.gather(*(slot.empty() for slot in self._slots))
 
-    def _admit(self, worker: Worker) -> None:
-        self._unavailable = None
-        self._workers.append(worker)
-        self._dispatch()
+    def _ready(self) -> list[Worker]:
+        """Return the workers to send calls to."""
+        workers = [slot.worker for slot in self._slots]
+        return [worker for worker in workers if worker is not None and worker.state is State.READY]
 
-    async def _retire(self, worker: Worker) -> None:
-        """Let the worker answer what it holds, then end it."""
-        if worker in self._workers:
-            self._retired.add(worker)
-            self._workers.remove(worker)
-            await worker.idle()
-            await worker.stop()
-
-    async def _stop_all(self) -> None:
-        keepers = list(self._keepers)
-        for keeper in keepers:
-            keeper.cancel()
-        await asyncio.gather(*keepers, return_exceptions=True)
-        self._workers.clear()
+    def _all_workers(self) -> list[Worker]:
+        """Return the workers that may hold calls, those that are leaving too."""
+        return [worker for slot in self._slots for worker in slot.workers]
 
     def _dispatch(self) -> None:
         """Send waiting calls to the workers that hold the fewest, as long as there is room."""
         waiting = self._waiting
+        if not waiting:
+            return
+        ready = self._ready()
         depth = self._depth()
         while waiting:
-            worker = min(self._workers, key=_load, default=None)
-            if worker is None or len(worker.held) >= depth:
+            worker = min(ready, key=_load, default=None)
+            if worker is None or len(worker.held) >= depth or (worker.is_stuck and worker.held):
                 return
             pending = waiting.popleft()
             if not pending.outcome.done():
@@ -219,63 +199,36 @@ class Pool:
         One, when a call takes long: then the queue here stays exact. More, when calls are so short that a
         worker would wait for the next one longer than it works.
         """
-        return max(1, min(_DEEPEST, int(_LONG_CALL_S / self._service_s)))
+        return max(1, min(_DEEPEST, int(_LONG_CALL_S / (self._service_s or _LONG_CALL_S))))
+
+    def _on_ready(self) -> None:
+        self._failure = None
+        self._dispatch()
+
+    def _on_failure(self, cause: ModelUnavailable) -> None:
+        """Remember why there is no worker, and tell those who wait for one."""
+        if not self._ready():
+            self._failure = cause
+            self._fail_waiting(cause)
 
     def _on_reply(self, pending: Pending, reply: Reply) -> None:
-        taken_s = reply.model_s + reply.render_s
-        self._service_s += _RECENT * (max(taken_s, _SHORTEST_CALL_S) - self._service_s)
+        taken_s = max(reply.model_s + reply.render_s, _SHORTEST_CALL_S)
+        before_s = self._service_s or taken_s
+        self._service_s = before_s + _RECENT * (taken_s - before_s)
         if not pending.outcome.done():
             pending.outcome.set_result(reply.outcome)
             queue_s = asyncio.get_running_loop().time() - pending.since - taken_s
             self._metrics.note_answer(queue_s, reply.model_s, reply.render_s)
+        elif isinstance(reply.outcome, Body) and reply.outcome.path:
+            remove_folder_of(reply.outcome.path)
         self._dispatch()
 
-    def _wait_s(self) -> float:
-        """Return how long the calls that wait will take, as far as recent ones tell."""
-        return max(1.0, len(self._waiting) * self._service_s / self._limits.workers)
+    def _on_return(self, pending: Pending) -> None:
+        self._waiting.appendleft(pending)
+        self._dispatch()
 
-    def _abandon(self, pending: Pending) -> None:
-        """Drop a call whose caller has left; if it is running, that may cost its worker its life."""
-        with contextlib.suppress(ValueError):
-            self._waiting.remove(pending)
-        if self._limits.cancel_on_disconnect:
-            for worker in self._workers:
-                if next(iter(worker.held), None) == pending.id:
-                    worker.kill("disconnect")
-
-    async def _watch_time(self) -> None:
-        """End calls that run for too long, with their workers."""
-        limit_s = self._limits.predict_timeout_s
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(min(limit_s / 4, _LOOK_S))
-            for worker in self._workers:
-                if worker.held and loop.time() - worker.head_since > limit_s:
-                    head = next(iter(worker.held.values()))
-                    head.fail(PredictionTimedOut(f"The prediction took longer than {limit_s:g} s."))
-                    worker.kill("timeout")
-
-    async def _keep(self, worker: Worker | None) -> None:
-        """Use the worker, and when it dies another, until it is retired."""
-        try:
-            while True:
-                if worker is None:
-                    worker = await self._replacement()
-                    self._admit(worker)
-                reason = await worker.wait()
-                if worker in self._retired:
-                    self._retired.discard(worker)
-                    return
-                self._workers.remove(worker)
-                await self._bury(worker, reason)
-                worker = None
-        finally:
-            if worker:
-                await worker.stop()
-
-    async def _bury(self, worker: Worker, reason: str) -> None:
-        _log.warning("A worker of %s %s; starting another", self._start.name, reason)
-        self._metrics.note_restart(worker.killed_for or reason.rpartition(" ")[2])
+    def _on_end(self, worker: Worker, reason: str) -> None:
+        """Fail the call that a worker took with it; give those it had not begun to others."""
         running, not_begun = worker.lost_calls()
         lost = WorkerLost(
             f"The worker that ran this prediction {reason}. Other predictions are not affected."
@@ -288,32 +241,53 @@ class Pool:
                 pending.fail(lost)
             else:
                 self._waiting.appendleft(pending)
+        if not worker.was_told_to_end:
+            self._metrics.note_restart(worker.killed_for or reason.rpartition(" ")[2])
         self._dispatch()
-        await worker.stop()
 
-    async def _replacement(self) -> Worker:
-        """Start a worker, again and again with growing pauses until one is warm."""
-        delay_s = _FIRST_DELAY_S
+    def _wait_s(self) -> float:
+        """Return how long the calls that wait will take, as far as recent ones tell."""
+        return max(1.0, len(self._waiting) * (self._service_s or 0.0) / self._limits.workers)
+
+    def _abandon(self, pending: Pending) -> None:
+        """Drop a call whose caller has left; if it is running, that may cost its worker its life."""
+        with contextlib.suppress(ValueError):
+            self._waiting.remove(pending)
+        if self._limits.cancel_on_disconnect:
+            for worker in self._all_workers():
+                if worker.running() is pending:
+                    worker.kill("disconnect")
+
+    async def _watch_time(self) -> None:
+        """Take back calls that stand behind a long one, and end those that run for too long."""
+        limit_s = self._limits.predict_timeout_s
+        loop = asyncio.get_running_loop()
         while True:
-            worker = self._new_worker()
-            try:
-                await worker.start()
-            except ModelUnavailable as error:
-                _log.warning("%s Trying again in %g s.", error, delay_s)
-                self._note_cause(ModelUnavailable(error.message, retry_after_s=delay_s))
-            except asyncio.CancelledError:
-                await worker.stop()
-                raise
-            else:
-                return worker
-            await asyncio.sleep(delay_s)
-            delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
+            await self._active.wait()
+            self._active.clear()
+            await asyncio.sleep(_LOOK_S)
+            for worker in self._all_workers():
+                if not worker.held:
+                    continue
+                self._active.set()
+                head_s = loop.time() - worker.head_since
+                if head_s > _STUCK_S and len(worker.held) > 1:
+                    await self._relieve(worker)
+                if limit_s and head_s > limit_s:
+                    self._end_long_call(worker)
 
-    def _note_cause(self, cause: ModelUnavailable) -> None:
-        """Remember why there is no worker, and tell those who wait for one."""
-        if not self._workers:
-            self._unavailable = cause
-            self._fail_waiting(cause)
+    async def _relieve(self, worker: Worker) -> None:
+        """Give the calls behind a long one to other workers, or back to the queue."""
+        for pending in reversed(await worker.take_back()):
+            self._waiting.appendleft(pending)
+        self._dispatch()
+
+    def _end_long_call(self, worker: Worker) -> None:
+        running = worker.running()
+        if running:
+            limit_s = self._limits.predict_timeout_s
+            running.fail(PredictionTimedOut(f"The prediction took longer than {limit_s:g} s."))
+        worker.kill("timeout")
 
     def _fail_waiting(self, cause: ModelUnavailable) -> None:
         while self._waiting:

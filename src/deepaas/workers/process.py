@@ -6,7 +6,9 @@ It must not know which call goes to which worker, nor what calls mean.
 import asyncio
 import contextlib
 import enum
+import itertools
 import logging
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -15,35 +17,35 @@ import psutil
 
 from deepaas.errors import ModelUnavailable
 from deepaas.log import with_trace
-from deepaas.messages import Body, Failed, Ready, Reply, Start, Unframer, encode, frame
+from deepaas.messages import Body, Failed, Ready, Reply, Start, TakenBack, Unframer, encode, frame
 from deepaas.spawn import end, exit_reason, spawn
 from deepaas.spawned import kill_group
 from deepaas.workers.marker import Marker
 
 _LAST_WORDS_S = 1.0
 _STOP_GRACE_S = 2.0
+_SEEN_S = 0.001
+_NO_PROCESS = "The model '{}' cannot be used: the system refuses to start a process for it ({})."
 _STOPPED = (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 _log = logging.getLogger(__name__)
 
 
 class State(enum.Enum):
-    """The life of a worker, in order."""
+    """The life of a worker, in order. Only one that is `READY` is sent calls."""
 
     STARTING = "starting"
     READY = "ready"
+    LEAVING = "leaving"
     GONE = "gone"
 
 
 class Pending:
     """A call that waits for its outcome; `since` is when it came, in the loop's time."""
 
-    __slots__ = ("frame", "id", "losses", "outcome", "since")
+    __slots__ = ("content", "losses", "outcome", "since")
 
-    def __init__(
-        self, call_id: int, frame: bytes, outcome: asyncio.Future[Body | Failed], since: float
-    ) -> None:
-        self.id = call_id
-        self.frame = frame
+    def __init__(self, content: bytes, outcome: asyncio.Future[Body | Failed], since: float) -> None:
+        self.content = content
         self.outcome = outcome
         self.since = since
         self.losses = 0
@@ -57,23 +59,31 @@ class Pending:
 class Worker(asyncio.Protocol):
     """A process that holds a warmed model.
 
-    `held` are the calls it was sent and has not answered, the one it runs first, which it does since
-    `head_since`. `on_reply` is called with each of them and its reply.
+    `held` are the calls in its pipe that it has not answered, by their number there and in that order.
+    `head_since` is when the first of them came first. `is_stuck` says that some were taken back because the
+    first takes long; it is over with the next reply. `on_reply` is called with a call and its reply,
+    `on_return` with a call that the worker did not begin.
     """
 
     def __init__(
         self,
         start: Start,
         on_reply: Callable[[Pending, Reply], None],
+        on_return: Callable[[Pending], None],
         on_output: Callable[[bytes], None] | None = None,
     ) -> None:
         self.state = State.STARTING
         self.held: dict[int, Pending] = {}
         self.head_since = 0.0
+        self.is_stuck = False
         self.killed_for: str | None = None
+        self.was_told_to_end = False
         self._start = start
         self._on_reply = on_reply
+        self._on_return = on_return
         self._on_output = on_output
+        self._numbers = itertools.count(1)
+        self._last_number = 0
         self._unframer = Unframer()
         self._outgoing: list[bytes] = []
         self._loop = asyncio.get_running_loop()
@@ -81,7 +91,7 @@ class Worker(asyncio.Protocol):
         self._hung_up = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._tasks: list[asyncio.Task[Any]] = []
+        self._reading: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._transport: asyncio.Transport | None = None
         self._marker: Marker | None = None
@@ -98,11 +108,17 @@ class Worker(asyncio.Protocol):
         model's traceback is in the log then.
         """
         assert self.state is State.STARTING
-        await self._spawn()
+        try:
+            await self._spawn()
+        except OSError as error:
+            await self.stop()
+            raise ModelUnavailable(_NO_PROCESS.format(self._start.name, error)) from error
         exited = asyncio.create_task(self._exited())
-        self._tasks.append(exited)
         first: set[asyncio.Future[Any]] = {self._started, exited}
-        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            exited.cancel()
         answer = self._started.result() if self._started.done() else None
         if isinstance(answer, Ready):
             self.state = State.READY
@@ -122,21 +138,52 @@ class Worker(asyncio.Protocol):
         if not self.held:
             self.head_since = self._loop.time()
             self._idle.clear()
-        self.held[pending.id] = pending
+        self._last_number = number = next(self._numbers)
+        self.held[number] = pending
         if not self._outgoing:
             self._loop.call_soon(self._flush)
-        self._outgoing.append(pending.frame)
+        self._outgoing.append(frame(pending.content, number))
+
+    def running(self) -> Pending | None:
+        """Return the call that the worker runs, or is about to."""
+        if self._marker is None:
+            return None
+        return self.held.get(self._marker.running) or next(iter(self.held.values()), None)
+
+    async def take_back(self) -> list[Pending]:
+        """Return the calls in the pipe that the worker has not begun; it will not begin them any more."""
+        if self._marker is None or len(self.held) < 2:  # noqa: PLR2004 - one that runs, one behind it
+            return []
+        self.is_stuck = True
+        self._marker.taken_back = self._last_number
+        # A call that was begun before the worker could see this is marked as running by then.
+        await asyncio.sleep(_SEEN_S)
+        if self._marker is None or self.state is State.GONE:
+            return []
+        begun = self._marker.running or next(iter(self.held), 0)
+        taken = [number for number in self.held if begun < number <= self._marker.taken_back]
+        return [self.held.pop(number) for number in taken]
 
     async def wait(self) -> str:
         """Wait until the process has ended and everything it said has been read; return what became of it."""
-        assert self._process is not None
         code = await self._exited()
         self.state = State.GONE
-        kill_group(self._process.pid)
+        self._kill_group()
         # A process of the model's that left the group may keep the pipe open.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._hung_up.wait(), _LAST_WORDS_S)
-        return exit_reason(code)
+            async with asyncio.timeout(_LAST_WORDS_S):
+                await self._hung_up.wait()
+        reason = f"was killed ({self.killed_for})" if self.killed_for else exit_reason(code)
+        if not self.was_told_to_end:
+            _log.warning("A worker of %s %s", self._start.name, reason)
+        return reason
+
+    async def leave(self) -> None:
+        """Answer what is held, then end."""
+        if self.state is State.READY:
+            self.state = State.LEAVING
+        await self.idle()
+        await self.stop()
 
     async def idle(self) -> None:
         """Wait until the worker holds no call."""
@@ -151,8 +198,7 @@ class Worker(asyncio.Protocol):
 
     def lost_calls(self) -> tuple[Pending | None, list[Pending]]:
         """Return, for a process that has ended, the call it was running, and those it had not begun."""
-        assert self.state is State.GONE
-        running = self.held.pop(self._marker.get(), None) if self._marker else None
+        running = self.held.pop(self._marker.running, None) if self._marker else None
         not_begun = list(self.held.values())
         self.held.clear()
         self._idle.set()
@@ -160,13 +206,15 @@ class Worker(asyncio.Protocol):
 
     def kill(self, cause: str) -> None:
         """Kill the process and all it started; `cause` is for whoever asks why."""
-        if self._process:
-            self.killed_for = self.killed_for or cause
-            kill_group(self._process.pid)
+        self.killed_for = self.killed_for or cause
+        self.state = State.GONE
+        self._kill_group()
 
     async def stop(self) -> int:
-        """End the process, and let go of all that belongs to it. It may be called again."""
+        """End the process, and return how it ended. It may be called again, and meanwhile."""
         self.state = State.GONE
+        if not (self._process and self._process.returncode is not None):
+            self.was_told_to_end = True
         if self._transport:
             self._transport.close()
         code = 0
@@ -175,45 +223,61 @@ class Worker(asyncio.Protocol):
             code = await end(self._process, 0 if self.held else _STOP_GRACE_S)
             if self._process.stdin:
                 self._process.stdin.close()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._reading:
+            # A process of the model's that left the group may keep its output open.
+            await asyncio.wait([self._reading], timeout=_LAST_WORDS_S)
+            self._reading.cancel()
+        return code
+
+    def close(self) -> None:
+        """Let go of the memory that was shared with the process; no call can be asked for any more."""
         if self._marker:
             self._marker.close()
             self._marker = None
-        return code
 
     def data_received(self, data: bytes) -> None:
         """Read what the process sent."""
         try:
-            for call_id, message in self._unframer.feed(data):
-                if isinstance(message, Reply):
-                    self._take(call_id, message)
-                elif not self._started.done():
-                    self._started.set_result(message)
+            messages = list(self._unframer.feed(data))
         except Exception:  # noqa: BLE001 - the model may have written anything
-            _log.exception(
-                "A worker of %s wrote into the pipe that is not its own; killing it", self._start.name
-            )
-            self.kill("garbage")
+            _log.exception("A worker of %s wrote into a pipe that is not its own", self._start.name)
+            self.kill("wrote into a pipe that is not its own")
+            return
+        for number, message in messages:
+            if isinstance(message, Reply | TakenBack):
+                self._take(number, message)
+            elif not self._started.done():
+                self._started.set_result(message)
 
     def connection_lost(self, _: Exception | None) -> None:
         """Take a closed pipe for a dead process, and make sure that it is."""
         self._hung_up.set()
-        if self.state is State.READY:
-            self.kill("hung up")
+        if self.state in (State.READY, State.LEAVING):
+            self._loop.call_later(_LAST_WORDS_S / 2, self._kill_if_alive)
 
-    def _take(self, call_id: int, reply: Reply) -> None:
-        pending = self.held.pop(call_id)
+    def _take(self, number: int, message: Reply | TakenBack) -> None:
+        pending = self.held.pop(number, None)
+        self.is_stuck = False
         if self.held:
             self.head_since = self._loop.time()
         else:
             self._idle.set()
-        self._on_reply(pending, reply)
+        if pending is None:
+            return
+        if isinstance(message, Reply):
+            self._on_reply(pending, message)
+        else:
+            self._on_return(pending)
 
     async def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
-        self._marker = Marker.create()
-        with theirs:
-            descriptors = (theirs.fileno(), self._marker.descriptor)
+        self._marker, shared = Marker.create()
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, shared)
+            stack.enter_context(theirs)
+            unwanted = stack.enter_context(contextlib.ExitStack())
+            unwanted.callback(ours.close)
+            descriptors = (theirs.fileno(), shared)
             self._process = await spawn(
                 "deepaas.workers.child",
                 *map(str, descriptors),
@@ -221,10 +285,20 @@ class Worker(asyncio.Protocol):
                 descriptors=descriptors,
                 output=asyncio.subprocess.PIPE if self._on_output else None,
             )
+            unwanted.pop_all()
         if self._on_output:
-            self._tasks.append(asyncio.create_task(self._read_output(self._on_output)))
+            self._reading = asyncio.create_task(self._read_output(self._on_output))
         self._transport, _ = await self._loop.create_connection(lambda: self, sock=ours)
         self._transport.write(frame(encode(self._start)))
+
+    def _kill_if_alive(self) -> None:
+        """Kill a process that has closed its pipe without ending: it can answer nothing any more."""
+        if self._process and self._process.returncode is None and self.state is not State.GONE:
+            self.kill("closed its pipe to the server")
+
+    def _kill_group(self) -> None:
+        if self._process:
+            kill_group(self._process.pid)
 
     async def _exited(self) -> int:
         assert self._process is not None

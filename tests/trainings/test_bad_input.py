@@ -1,0 +1,199 @@
+"""Bad input: requests, results, settings, stores and disks that are not what they should be."""
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from following import STEPS, begin, ended, events, path_of
+
+from deepaas.trainings.store import Store, sqlite_url
+from deepaas.trainings.training import State, Training
+from serving import Server, run_to_its_end
+
+BELOW = ["", "/log", "/log?tail=1", "/log?follow=true", "/metrics", "/events", "/artifacts", "/artifacts/a"]
+SMALL_MB = 3
+
+
+@pytest.mark.parametrize("below", [*BELOW, "/provenance"])
+@pytest.mark.parametrize("uuid", ["0" * 32, "nonsense", "..%2f..", "%00"])
+def test_unknown(http: httpx.Client, below: str, uuid: str) -> None:
+    """An unknown training is a 404 with a message, on every route."""
+    response = http.get(path_of({"uuid": uuid}, below))
+    assert response.status_code == 404
+    assert response.json()["message"]
+
+
+@pytest.mark.parametrize("query", ["", "?purge=true", "?purge=false"])
+def test_unknown_delete(http: httpx.Client, query: str) -> None:
+    """Cancelling or purging an unknown training is a 404."""
+    assert http.delete(path_of({"uuid": "0" * 32}, query)).status_code == 404
+
+
+def test_of_unknown_model(http: httpx.Client) -> None:
+    """A training of another model, or of an unknown one, is a 404."""
+    record = ended(http, begin(http, ["return", 1]))
+    for below in BELOW:
+        assert http.get(path_of(record, below, model="unknown")).status_code == 404
+
+
+def test_purge_nonsense(http: httpx.Client) -> None:
+    """A purge that is neither true nor false is a 400, and removes nothing."""
+    record = ended(http, begin(http, ["return", 1]))
+    assert http.delete(path_of(record, "?purge=perhaps")).status_code == 400
+    assert http.get(path_of(record)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"json": {"positive": 0}},
+        {"json": {"steps": "x"}},
+        {"files": {"data": ("a", b"x")}, "data": {"positive": "0"}},
+        {"data": {"data": "a text"}},
+    ],
+)
+def test_wrong_arguments(http: httpx.Client, trainer: Server, request_: dict[str, Any]) -> None:
+    """Wrong arguments are a 422 before anything starts: there is no record and no folder."""
+    train = "/v2/models/steps/train/"
+    folder = trainer.state_dir / "steps"
+    before = http.get(train).json(), set(folder.glob("*"))
+    response = http.post(train, **request_)
+    assert response.status_code == 422, response.text
+    assert (http.get(train).json(), set(folder.glob("*"))) == before
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [("object", "<object object"), ("lambda", "<built-in function len>"), ("big", str(2**70))],
+)
+def test_inexpressible(http: httpx.Client, what: str, expected: str) -> None:
+    """A result that JSON cannot express becomes its repr, in the record and in the list."""
+    record = ended(http, begin(http, ["inexpressible", what]))
+    assert record["state"] == "done"
+    assert expected in str(record["result"]["output"])
+    assert http.get("/v2/models/steps/train/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--state-dir", "/dev/null/x"),
+        ("--store", "nonsense"),
+        ("--store", "sqlite:////dev/null/x.sqlite"),
+        ("--store", "postgresql+psycopg://nobody@127.0.0.1:1/x"),
+        ("--store", "oracle+nonsense://x"),
+    ],
+)
+def test_unusable(tmp_path: Path, flags: tuple[str, str]) -> None:
+    """A state folder or a store that cannot be used stops the start, with its name and what to do."""
+    found = run_to_its_end(tmp_path, *flags, models=STEPS)
+    assert found.returncode != 0
+    assert "Traceback" not in found.stdout, found.stdout
+    assert flags[0] in found.stdout
+    assert flags[1].split("://")[-1] in found.stdout
+
+
+def store_file(tmp_path: Path) -> Path:
+    """Return the file of a store with a thousand records, which nobody has open."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    with Store(sqlite_url(folder)) as store:
+        for number in range(100):
+            record: dict[str, Any] = {"state": State.DONE, "arguments": {"x": "x" * 500}, "finished": 2.0}
+            store.add(Training(uuid=f"{number:032x}", model="steps", created=1.0, **record))
+    return folder / "trainings.sqlite"
+
+
+def make_garbage(file: Path) -> None:
+    """Make it no database."""
+    file.write_bytes(b"not a database at all" * 1000)
+
+
+def cut(file: Path) -> None:
+    """Take the last two thirds away."""
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 3 // 4096 * 4096])
+
+
+def damage_pages(file: Path) -> None:
+    """Overwrite everything but the first page."""
+    content = file.read_bytes()
+    file.write_bytes(content[:4096] + b"\xa5" * (len(content) - 4096))
+
+
+def run_sql(file: Path, *statements: str) -> None:
+    """Change a database."""
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def make_newer(file: Path) -> None:
+    """Make it a store of a newer version, that has other tables and another journal."""
+    run_sql(
+        file,
+        "UPDATE deepaas_store SET version = 1000",
+        "DROP TABLE environments",
+        "PRAGMA journal_mode = DELETE",
+    )
+
+
+def drop_column(file: Path) -> None:
+    """Take away a column that is needed."""
+    run_sql(file, "ALTER TABLE trainings DROP COLUMN progress")
+
+
+@pytest.mark.parametrize("harm", [make_garbage, cut, damage_pages, make_newer, drop_column])
+def test_damaged_store(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    """A corrupt or newer store stops the start, with its path and what to do, and stays byte for byte."""
+    file = store_file(tmp_path)
+    harm(file)
+    before = file.read_bytes()
+    found: subprocess.CompletedProcess[str] = run_to_its_end(tmp_path, models=STEPS)
+    assert found.returncode == 1, found.stdout
+    assert "Traceback" not in found.stdout, found.stdout
+    assert str(file) in found.stdout
+    assert "--store" in found.stdout
+    assert file.read_bytes() == before
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on a disk of three megabytes."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small disk")
+    folder = tmp_path / "state"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_MB}m", "tmpfs", str(folder)]
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_full_disk(small_disk: Path, start: Callable[..., Server]) -> None:
+    """A full disk fails the training, with the reason, and the server goes on; with room, it trains again."""
+    server = start(models=STEPS)
+    with server.client() as client:
+        good = ended(client, begin(client, ["report", {"step": 1, "total": 1}], ["return", 1]))
+        assert good["state"] == "done"
+        full = begin(client, ["report", {"step": 1, "total": 2}], ["fill", "big"])
+        record = ended(client, full, timeout_s=45)
+        assert record["state"] == "error"
+        assert client.get("/v2/models/steps/train/").status_code == 200
+        for below in ("/log", "/metrics", "/artifacts", "/provenance"):
+            assert client.get(path_of(full, below)).status_code == 200
+        assert events(client, full)[-1].kind == "end"
+        assert client.post("/v2/models/steps/predict/").status_code == 200
+        response = client.post("/v2/models/steps/train/", json={})
+        assert response.status_code == 200 or response.json()["message"]
+        (small_disk / "steps" / full["uuid"] / "artifacts" / "big").unlink()
+        assert ended(client, begin(client, ["return", 2]), timeout_s=45)["state"] == "done"
+        message = client.get(path_of(full)).json()["message"]
+        assert "space" in message or "full" in message or "exited" in message

@@ -1,0 +1,81 @@
+"""Many trainings: a long list is quick, and the server does not grow."""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+from following import STEPS, begin, ended
+
+from deepaas.trainings.store import Store, sqlite_url
+from deepaas.trainings.training import State, Training
+from serving import Server, until
+
+LISTED = 1000
+LISTED_MS = 50
+WARM_UP = 40
+TRAININGS = 200
+GROWTH_MB = 15
+LIST = "/v2/models/steps/train/"
+
+
+def finished(number: int) -> Training:
+    """Return a record with all that a real one has."""
+    values: dict[str, Any] = {
+        "created": 1e9 + number,
+        "arguments": {"epochs": 10, "rate": 0.1, "data": ["data", "text/csv", "a.csv"]},
+        "started": 1e9 + number + 1,
+        "finished": 1e9 + number + 2,
+        "output": {"loss": 0.5, "history": [0.5] * 10},
+        "metrics": {"loss": 0.5, "accuracy": 0.75},
+        "artifacts": [{"path": f"{name}.bin", "size": 1000, "sha256": "0" * 64} for name in "abc"],
+        "peak_memory_mb": 100.5,
+        "exit": "0",
+        "progress": 1.0,
+    }
+    return Training(
+        uuid=f"{number:032x}", model="steps", state=State.DONE, host="h", server="h 1 1.0", **values
+    )
+
+
+def test_list(start: Callable[..., Server], tmp_path: Path) -> None:
+    """A thousand finished trainings are listed in less than 50 ms."""
+    (tmp_path / "state").mkdir()
+    with Store(sqlite_url(tmp_path / "state")) as store:
+        for number in range(LISTED):
+            store.add(finished(number))
+    with start(models=STEPS).client() as client:
+        taken_ms = []
+        for _ in range(15):
+            began = time.perf_counter()
+            response = client.get(LIST)
+            taken_ms.append((time.perf_counter() - began) * 1000)
+            assert len(response.json()) == LISTED
+        assert statistics.median(taken_ms) < LISTED_MS, taken_ms
+
+
+def rss_mb(server: Server) -> float:
+    """Return the memory of the server's own process."""
+    return float(psutil.Process(server.process.pid).memory_info().rss) / (1 << 20)
+
+
+def test_memory(start: Callable[..., Server]) -> None:
+    """Two hundred trainings leave the server as large as it was."""
+    server = start("--train-workers", "2", "--keep-trainings", "10", models=STEPS)
+    with server.client() as client:
+
+        def train(count: int) -> None:
+            records = [begin(client, ["report", {"step": 1, "total": 1, "loss": 0.5}]) for _ in range(count)]
+            last = ended(client, records[-1], timeout_s=120)
+            assert last["state"] == "done"
+            until(lambda: all(one["state"] == "done" for one in client.get(LIST).json()))
+
+        train(WARM_UP)
+        before_mb = rss_mb(server)
+        descriptors = psutil.Process(server.process.pid).num_fds()
+        train(TRAININGS - WARM_UP)
+        assert rss_mb(server) - before_mb < GROWTH_MB
+        until(lambda: psutil.Process(server.process.pid).num_fds() <= descriptors + 3)
+        until(lambda: len(server.family()) == 2)

@@ -1,0 +1,112 @@
+"""Two servers on one PostgreSQL store: each sees, and can end, what the other trains."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from following import STEPS, begin, comes, ended, kill, look, path_of, trainings_below
+
+from serving import Gate, Server, serving
+
+
+@pytest.fixture
+def both(tmp_path: Path, database: str) -> Iterator[tuple[Server, Server]]:
+    """Return two servers on one store and one state folder, as two machines with a shared disk have it."""
+    with contextlib.ExitStack() as stack:
+
+        def start(name: str) -> Server:
+            folder = tmp_path / name
+            folder.mkdir()
+            flags = ("--store", database, "--state-dir", str(tmp_path / "shared"))
+            return stack.enter_context(serving(folder, *flags, models=STEPS))
+
+        yield start("one"), start("two")
+
+
+@pytest.fixture
+def clients(both: tuple[Server, Server]) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    """Return a client of each."""
+    with both[0].client() as one, both[1].client() as two:
+        yield one, two
+
+
+def test_seen(clients: tuple[httpx.Client, httpx.Client], gate: Gate) -> None:
+    """Each lists the other's trainings, running and ended, with log and result."""
+    one, two = clients
+    running = begin(one, ["print", "hello"], ["wait", gate.port], ["return", "end"])
+    gate.wait()
+    own = begin(two, ["return", 2])
+    for client in clients:
+        uuids = {record["uuid"] for record in client.get("/v2/models/steps/train/").json()}
+        assert uuids == {running["uuid"], own["uuid"]}
+    assert look(two, running)["state"] == "running"
+    gate.open()
+    assert ended(two, running)["result"]["output"][-1] == "end"
+    assert "hello" in two.get(path_of(running, "/log")).text
+    assert ended(one, own)["result"]["output"] == [2]
+
+
+def test_lanes_are_own(clients: tuple[httpx.Client, httpx.Client], gate: Gate) -> None:
+    """Each has a queue of its own: a training on one does not hold up the other's."""
+    one, two = clients
+    first = begin(one, ["wait", gate.port])
+    gate.wait()
+    waiting = begin(one, ["return", 1])
+    assert ended(two, begin(two, ["return", 2]))["state"] == "done"
+    assert look(two, waiting)["queue_position"] == 1
+    gate.open()
+    assert [ended(two, record)["state"] for record in (first, waiting)] == ["done", "done"]
+
+
+def test_cancel(clients: tuple[httpx.Client, httpx.Client], gate: Gate) -> None:
+    """Each can cancel the other's trainings, running and queued."""
+    one, two = clients
+    running = begin(one, ["wait", gate.port])
+    gate.wait()
+    queued = begin(one, ["return", 1])
+    for record in (queued, running):
+        response = two.delete(path_of(record))
+        assert (response.status_code, response.json()["state"]) == (200, "cancelled")
+    assert [look(one, record)["state"] for record in (running, queued)] == ["cancelled", "cancelled"]
+    assert trainings_below(running["uuid"]) == []
+    assert ended(one, begin(one, ["return", 2]))["state"] == "done"
+
+
+def test_purge(clients: tuple[httpx.Client, httpx.Client], gate: Gate) -> None:
+    """Each can purge the other's trainings."""
+    one, two = clients
+    running = begin(one, ["wait", gate.port])
+    gate.wait()
+    assert two.delete(path_of(running, "?purge=true")).status_code == 200
+    assert one.get(path_of(running)).status_code == 404
+    assert ended(one, begin(one, ["return", 2]))["state"] == "done"
+
+
+def test_taken_over(
+    both: tuple[Server, Server], clients: tuple[httpx.Client, httpx.Client], gate: Gate
+) -> None:
+    """When one is killed, the other adopts its running training and runs its queued one."""
+    one, two = clients
+    running = begin(one, ["wait", gate.port], ["return", "end"])
+    gate.wait()
+    queued = begin(one, ["return", "queued"])
+    kill(both[0])
+    assert look(two, running)["state"] == "running"
+    gate.open()
+    assert ended(two, running)["result"]["output"][-1] == "end"
+    comes(two, queued, lambda now: now["state"] == "done")
+
+
+def test_vanished(
+    both: tuple[Server, Server], clients: tuple[httpx.Client, httpx.Client], gate: Gate
+) -> None:
+    """When one is killed with its training, the other says that the training is lost."""
+    one, two = clients
+    record = begin(one, ["wait", gate.port])
+    gate.wait()
+    kill(both[0])
+    for process in trainings_below(record["uuid"]):
+        process.kill()
+    assert comes(two, record, lambda now: now["state"] == "lost")["message"].startswith("lost: ")
