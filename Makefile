@@ -18,7 +18,8 @@ help:  ## list the targets
 
 $(VENV)/.serve: pyproject.toml $(EXAMPLE)/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(INSTALL) --editable . --editable $(EXAMPLE)
+	@echo "Installing into $(VENV); the first time takes a minute ..."
+	@$(BIN)/python $(INSTALL) --editable . --editable $(EXAMPLE)
 	touch $@
 
 $(VENV)/.develop: $(VENV)/.serve

@@ -107,9 +107,11 @@ class ServedModel:
             model_version=loading.version_of(self.name),
         )
         # A client that leaves now must not leave half a training behind.
-        training = await asyncio.shield(self._runner.submit(training, self._start, _encoded(call, raw)))
+        return await asyncio.shield(self._submit(draft, training, _encoded(call, raw)))
+
+    async def _submit(self, draft: Draft, training: Training, call: bytes) -> Training:
         draft.scratch.keep()
-        return training
+        return await self._runner.submit(training, self._start, call)
 
     async def trainings(self) -> list[Training]:
         """Return all trainings of the model, oldest first."""
@@ -137,8 +139,7 @@ class ServedModel:
 
     async def reload(self) -> int:
         """Let new workers, warmed with what is on disk now, take over; return how many there are."""
-        self.model.forget()
-        _checked(self.model)
+        self.model = await asyncio.to_thread(_checked, self.model.afresh())
         return await asyncio.shield(self._pool.reload()) if self._pool else 0
 
     def problem(self) -> str | None:
@@ -252,6 +253,8 @@ def _load_all(targets: Mapping[str, str]) -> list[Model]:
 
 def _checked(model: Model) -> Model:
     """Ask the model once for all that the API publishes, so that errors show at the start."""
+    if not (model.has("predict") or model.has("train")):
+        _log.warning("The model %r has neither predict() nor train(): there is nothing to call", model.name)
     for declared in ("predict_arguments", "train_arguments", "schema"):
         getattr(model, declared)
     return model
@@ -296,11 +299,18 @@ def _runner(
         cancel_grace_s=settings.cancel_grace,
         hurry=hurry,
         on_stop=settings.on_stop,
-        keeping=Keeping.parse(settings.keep_trainings),
+        keeping=_keeping(settings.keep_trainings),
         while_training=ExclusiveLane(pools).taken if is_exclusive else contextlib.nullcontext,
         after_training=reload,
     )
     return Runner(Store(settings.store or sqlite_url(folder)), folder, rules)
+
+
+def _keeping(text: str) -> Keeping:
+    try:
+        return Keeping.parse(text)
+    except ValueError as error:
+        raise SettingsError(f"--keep-trainings is {text!r}, expected {error}.") from error
 
 
 def _state_folder(named: str) -> Path:

@@ -98,7 +98,7 @@ def test_no_process_can_be_started(start: Callable[..., Server]) -> None:
         assert call(client, end="SIGKILL").status_code == 500
         response = call(client)
         assert response.status_code == 503
-        assert "Too many open files" in response.json()["message"]
+        assert "refuses to start a process" in response.json()["message"]
         assert client.get("/health/ready").status_code == 503
         process.rlimit(resource.RLIMIT_NOFILE, limits)
         until(lambda: call(client).status_code == 200)

@@ -47,7 +47,9 @@ class Wire:
 
     def post(self, path: str, *headers: str, body: bytes = b"", length: int | None = None) -> None:
         """Send a request with a body and a length that may be wrong."""
-        self.send(request(path, *headers, f"Content-Length: {len(body) if length is None else length}") + body)
+        self.send(
+            request(path, *headers, f"Content-Length: {len(body) if length is None else length}") + body
+        )
 
     def answer(self) -> Answer:
         """Return the next answer; fail when the server hangs up without one."""

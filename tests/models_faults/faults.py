@@ -36,7 +36,7 @@ def endless_loop_deaf_to_signals():
 
 
 def endless_loop_in_c():
-    return 10 ** 10**9
+    return 10**10**9
 
 
 def deep_recursion():

@@ -88,6 +88,7 @@ def fork_and_exit(code):
 
 
 def fail(text):
+    text += INEXPRESSIBLE.get(text, "")
     raise ValueError(text)
 
 

@@ -32,7 +32,8 @@ def main(settings: Settings) -> None:
     except SettingsError:
         raise
     except DeepaasError as error:
-        _log.critical("%s", error, extra=log.with_trace(getattr(error, "detail", "")))
+        said, _, more = error.message.partition("\n")
+        _log.critical("%s", said, extra=log.with_trace(more or getattr(error, "detail", "")))
         sys.exit(1)
 
 
@@ -93,7 +94,7 @@ def _say_where(settings: Settings, port: int, service: Service) -> None:
     scheme = "https" if settings.tls_cert else "http"
     root = f"{scheme}://{host}:{port}{settings.base_path}"
     _log.info("Serving %s on %s", ", ".join(service.models), root)
-    pages = {"Web page": "/ui", "API documentation": "/api"} if settings.doc_endpoint else {}
+    pages = {"Documentation, to try": "/api"} if settings.doc_endpoint else {}
     for what, path in (pages | {"Models": "/v2/models/"}).items():
         _log.info("%s: %s%s", what, root, path)
 

@@ -25,7 +25,10 @@ async def openapi(request: web.Request) -> web.Response:
 
 async def static(request: web.Request) -> web.FileResponse:
     """Answer with a file that the pages use."""
-    path = (STATIC / request.match_info["path"]).resolve()
+    try:
+        path = (STATIC / request.match_info["path"]).resolve()
+    except ValueError:
+        raise web.HTTPNotFound from None
     if not (path.is_relative_to(STATIC) and path.is_file()):
         raise web.HTTPNotFound
     return web.FileResponse(path)

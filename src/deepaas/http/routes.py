@@ -64,4 +64,6 @@ def add_routes(app: web.Application, settings: Settings) -> None:
             below = f"{settings.base_path}{route.path}"
             resources[route.path] = app.router.add_resource(f"{below}{{slash:/?}}" if below else "/")
         resources[route.path].add_route(route.method, route.handler)
+        if route.method == "GET" and route.handler not in (following.log, following.follow):
+            resources[route.path].add_route("HEAD", route.handler)
         app[SCOPES][route.handler] = route.scope

@@ -20,6 +20,7 @@ from deepaas.model.v2.wrapper import UploadedFile
 
 _LARGE_BYTES = 1 << 20
 _SLOWEST_BYTES_S = 500
+_LONGEST_TEXT_BYTES = 16 << 20
 _ENCODING = "utf-8"
 
 
@@ -115,6 +116,7 @@ class _Multipart:
         self._file: IO[bytes] | None = None
         self._upload: UploadedFile | None = None
         self._text = bytearray()
+        self._is_wanted = False
 
     async def read(self, content_type: str, body: AsyncIterator[bytes]) -> dict[str, list[Any]]:
         _, options = multipart.parse_options_header(content_type)
@@ -137,18 +139,24 @@ class _Multipart:
                 self._end()
             elif self._file:
                 await self._write(self._file, event)
-            elif self._upload is None:
-                self._text += event
+            elif self._upload is None and self._is_wanted:
+                self._add_text(event)
+
+    def _add_text(self, content: bytes) -> None:
+        self._text += content
+        if len(self._text) > _LONGEST_TEXT_BYTES:
+            raise BodyTooLarge("A text in a form is too long; send it as a file.")
 
     def _begin(self, segment: multipart.MultipartSegment) -> None:
         self._segment = segment
         self._text.clear()
         self._upload = None
+        self._is_wanted = self._arguments.declares(segment.name)
         if segment.filename is None:
             return
         self._upload = UploadedFile(segment.name, None, segment.content_type, segment.filename)
         # A browser sends a part without a name and content for a file that was not chosen.
-        if segment.filename and self._arguments.declares(segment.name):
+        if segment.filename and self._is_wanted:
             path = self._scratch.new_file(segment.filename)
             self._file = path.open("wb", buffering=_LARGE_BYTES)
             self._upload = self._upload._replace(filename=str(path))
@@ -166,6 +174,8 @@ class _Multipart:
             self._file.close()
             self._file = None
         name = self._segment.name
+        if not self._is_wanted:
+            return
         if self._upload is None:
             self._form.setdefault(name, []).append(self._decoded(name))
         elif self._upload.filename:

@@ -11,7 +11,7 @@ import math
 import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -27,8 +27,10 @@ def dumps(value: Any) -> bytes:
         text = orjson.dumps(value, default=_plainer, option=_OPTIONS)
     except (TypeError, RecursionError):
         return _dumps_slowly(value)
-    # orjson writes NaN and infinities as null; only then is it worth looking where they came from.
-    return _dumps_slowly(value) if b"null" in text else text
+    if b"null" in text:
+        # orjson writes NaN and infinities as null; only then is it worth looking whether there is one.
+        plain(value)
+    return text
 
 
 def plain(value: Any, inexpressible: Callable[[Any, str], Any] | None = None) -> Any:
@@ -37,7 +39,7 @@ def plain(value: Any, inexpressible: Callable[[Any, str], Any] | None = None) ->
     `inexpressible` is called with each value that JSON cannot express and the reason, and returns what to
     put in its place; without it, `UnfitResponse` is raised.
     """
-    return _Plain(inexpressible or _refuse).convert(value, "the result", 0)
+    return _Plain(inexpressible or _refuse).convert(value, _Place(None, None), 0)
 
 
 def _dumps_slowly(value: Any) -> bytes:
@@ -50,13 +52,28 @@ def _refuse(_: Any, reason: str) -> Any:
     raise UnfitResponse(reason)
 
 
+class _Place(NamedTuple):
+    """Where a value stands in another; written out only when there is something to say of it."""
+
+    outer: "_Place | None"
+    key: Any
+
+    def __str__(self) -> str:
+        keys = []
+        place: _Place | None = self
+        while place and place.outer:
+            keys.append(f"[{place.key!r}]")
+            place = place.outer
+        return "the result" + "".join(reversed(keys))
+
+
 class _Plain:
     """One walk through a value."""
 
     def __init__(self, inexpressible: Callable[[Any, str], Any]) -> None:
         self._inexpressible = inexpressible
 
-    def convert(self, value: Any, where: str, depth: int) -> Any:
+    def convert(self, value: Any, where: "_Place", depth: int) -> Any:
         if value is None or (isinstance(value, str | bool | int) and not isinstance(value, enum.Enum)):
             return value
         if isinstance(value, float):
@@ -65,17 +82,17 @@ class _Plain:
             return self._inexpressible(value, f"{where} is nested too deeply, or contains itself")
         if isinstance(value, Mapping):
             return {
-                _key(key): self.convert(item, f"{where}[{key!r}]", depth + 1) for key, item in value.items()
+                _key(key): self.convert(item, _Place(where, key), depth + 1) for key, item in value.items()
             }
         if isinstance(value, list | tuple):
-            return [self.convert(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
+            return [self.convert(item, _Place(where, index), depth + 1) for index, item in enumerate(value)]
         try:
             simpler = _plainer(value)
         except (TypeError, ValueError, UnicodeDecodeError) as error:
             return self._inexpressible(value, f"{where} cannot be expressed in JSON: {error}")
         return self.convert(simpler, where, depth + 1)
 
-    def _number(self, value: float, where: str) -> Any:
+    def _number(self, value: float, where: "_Place") -> Any:
         if math.isfinite(value):
             return value
         name = "NaN" if math.isnan(value) else "infinite"
@@ -125,6 +142,8 @@ def _from_library(value: Any) -> Any:
         return value.to_dict("records")
     if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
         return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    if getattr(getattr(value, "dtype", None), "kind", "") == "M" and hasattr(value, "astype"):
+        return value.astype("datetime64[us]").astype(str).tolist()
     for method in ("tolist", "to_list"):
         if callable(getattr(type(value), method, None)):
             return _changed(value, getattr(value, method)())

@@ -41,16 +41,19 @@ def select(name: str = "", target: str = "") -> dict[str, str]:
     Raise `ModelNotFound`, listing what is installed, when there is none.
     """
     if target:
+        path, _ = _split(target)
+        if _is_file(path) and not Path(path).is_file():
+            raise ModelNotFound(f"There is no file {path}. Name a Python file, a module, or module:Class.")
         return {name or _name_of(target): absolute(target)}
     found = discover()
     if not found:
-        raise ModelNotFound(f"No model is installed in the entry point group '{GROUP}'. {_HOW_TO_DECLARE}")
+        raise ModelNotFound(f"No model is installed in the entry point group '{GROUP}'.\n{_HOW_TO_DECLARE}")
     if not name:
         return found
     if name not in found:
         raise ModelNotFound(
-            f"No model is called '{name}'. Installed: {', '.join(found)}. Choose one of them with "
-            f"--model-name. To add yours: {_HOW_TO_DECLARE}"
+            f"No model is called '{name}'. Installed: {', '.join(found)}. Choose one with --model-name.\n"
+            f"{_HOW_TO_DECLARE}"
         )
     return {name: found[name]}
 

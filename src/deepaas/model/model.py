@@ -70,10 +70,9 @@ class Model:
             "a dictionary of marshmallow fields, or a marshmallow Schema class."
         )
 
-    def forget(self) -> None:
-        """Ask the author's code again for arguments and schema when they are next needed."""
-        for name in ("predict_arguments", "train_arguments", "schema"):
-            self.__dict__.pop(name, None)
+    def afresh(self) -> "Model":
+        """Return the model as it is now: one that asks the author's code again for arguments and schema."""
+        return Model(self.name, self._object)
 
     def warm(self) -> None:
         """Let the author's code prepare itself, if it wants to."""

@@ -5,6 +5,7 @@ It must not know HTTP.
 
 import asyncio
 import contextlib
+import contextvars
 import dataclasses
 import logging
 import os
@@ -17,6 +18,7 @@ from urllib.parse import quote
 
 from deepaas.errors import TrainingNotFound
 from deepaas.messages import Start, encode, frame
+from deepaas.model.failure import describe
 from deepaas.reporting import ARTIFACTS_VARIABLE, FOLDER_VARIABLE
 from deepaas.spawn import exit_reason, exit_word, spawn
 from deepaas.spawned import kill_group
@@ -37,7 +39,8 @@ _T = TypeVar("_T")
 class Rules(NamedTuple):
     """How trainings are run: how many at a time, how long a cancelled one may linger, which are kept.
 
-    When `hurry` is set, none may linger. `on_stop` is what becomes of running ones when the server stops, `cancel` or `leave`.
+    When `hurry` is set, none may linger. `on_stop` is what becomes of running ones when the server stops,
+    `cancel` or `leave`.
 
     `while_training` is entered for as long as a training runs, and `after_training` is awaited with the name
     of the model when one has ended well.
@@ -97,7 +100,8 @@ class Runner:
         await asyncio.to_thread(_write_job, folder, frame(encode(start)) + frame(call))
         training = dataclasses.replace(training, server=str(self._own_name), host=self._own_name.host)
         await self._stored(self._store.add, training)
-        self._begin(training.uuid, self._run(training))
+        _log.info("Training %s of %s: queued", training.uuid, training.model)
+        self._begin(training, self._run(training))
         return training
 
     async def of_model(self, model: str) -> list[Training]:
@@ -146,10 +150,20 @@ class Runner:
             "finished": training.finished,
         }
 
-    def _begin(self, uuid: str, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name=f"training {uuid}")
+    def _begin(self, training: Training, work: Coroutine[Any, Any, None]) -> None:
+        uuid = training.uuid
+        task = asyncio.create_task(self._accounted_for(training, work), context=contextvars.Context())
         self._tasks[uuid] = task
         task.add_done_callback(lambda _: self._tasks.pop(uuid, None))
+
+    async def _accounted_for(self, training: Training, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work`; whatever goes wrong in it, the training comes to an end."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - a training must end, whatever happens
+            _log.exception("The training %s could not be run", training.uuid)
+            message = f"The training could not be run: {describe(error)}"
+            await self._finish(training, State.ERROR, message, None)
 
     async def _run(self, training: Training) -> None:
         """Wait for a place, then for the training's process."""
@@ -202,7 +216,7 @@ class Runner:
             if await self._stored(self._store.claim, uuid, training.server, str(self._own_name)):
                 _log.info("Adopting the training %s of %s", uuid, training.model)
                 queued = training.state is State.QUEUED
-                self._begin(uuid, self._run(training) if queued else self._watch(training))
+                self._begin(training, self._run(training) if queued else self._watch(training))
 
     async def _watch(self, training: Training) -> None:
         """Wait for the end of a process that another server started."""
@@ -230,6 +244,8 @@ class Runner:
     async def _after(self, training: Training) -> None:
         """Do what follows a training: use what it made, remove old ones."""
         ended = await self._stored(self._store.get, training.uuid)
+        if ended:
+            _log.info("Training %s of %s: %s", ended.uuid, ended.model, ended.state.value)
         if ended and ended.state is State.DONE:
             await self._rules.after_training(training.model)
         trainings = await self._stored(self._store.of_model, training.model)
@@ -256,6 +272,8 @@ class Runner:
         task = self._tasks.get(training.uuid)
         if task:
             await asyncio.wait([task])
+        elif process is None and training.server == str(self._own_name):
+            await self._finish(training, State.CANCELLED, "", None)
 
     async def _remove(self, training: Training) -> None:
         path = self.folder(training.model, training.uuid).path

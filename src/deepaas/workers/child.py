@@ -4,6 +4,7 @@ Calls are run in the main thread, where the model was warmed. It must not know H
 """
 
 import faulthandler
+import os
 import socket
 import sys
 import time
@@ -56,6 +57,7 @@ class Answering:
 
     def __init__(self, model: Model, *, wrap_predictions: bool) -> None:
         self._model = model
+        self._pid = os.getpid()
         self._form = output.Form(model.schema, wrap_predictions)
 
     def answer(self, call: Call) -> Reply:
@@ -67,7 +69,9 @@ class Answering:
             result = self._model.function(call.function)(**self._arguments(call))
             returned = time.perf_counter()
             outcome = output.render(result, call.media_type, self._form, call.scratch)
-        except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
+        except BaseException as error:
+            if os.getpid() != self._pid:
+                raise  # a process that the model forked, and that is about to end, must not answer
             outcome = failure(error)
         return Reply(outcome, returned - began, time.perf_counter() - returned)
 
