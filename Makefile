@@ -23,12 +23,12 @@ $(VENV)/.serve: pyproject.toml $(EXAMPLE)/pyproject.toml
 	touch $@
 
 $(VENV)/.develop: $(VENV)/.serve
-	$(BIN)/python $(INSTALL) --editable '.[test,check,postgresql]'
+	$(BIN)/python $(INSTALL) --editable '.[test,check]'
 	touch $@
 
 $(OLD_WEBARGS)/.develop: pyproject.toml
 	test -x $(OLD_WEBARGS)/bin/python || $(PYTHON) -m venv $(OLD_WEBARGS)
-	$(OLD_WEBARGS)/bin/python $(INSTALL) --editable '.[test,postgresql]' 'webargs==5.5.3'
+	$(OLD_WEBARGS)/bin/python $(INSTALL) --editable '.[test]' 'webargs==5.5.3'
 	touch $@
 
 setup: $(VENV)/.develop $(OLD_WEBARGS)/.develop system-packages  ## make the environments, install what the tests need

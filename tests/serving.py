@@ -65,7 +65,13 @@ class Server:
         self.cwd = cwd
         self._stopped = False
         self.process = subprocess.Popen(
-            command, cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command,
+            cwd=cwd,
+            env=env,
+            text=True,
+            errors="backslashreplace",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         self.state_dir = folder / "state"
         self.output = Output(self.process.stdout)

@@ -48,7 +48,7 @@ def told(request: pytest.FixtureRequest, start: Callable[..., Server]) -> Iterat
     server = start("--workers", request.param, "--predict-timeout", "10", models=MODELS)
     with server.client() as client:
         make_calls_short(client)
-    yield server
+    return server
 
 
 def test_short_beside_long(start: Callable[..., Server], gate: Gate) -> None:

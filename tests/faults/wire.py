@@ -3,7 +3,6 @@
 import json
 import socket
 import time
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import httpx
@@ -38,7 +37,7 @@ class Wire:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.socket.close()
 
     def send(self, content: bytes) -> None:

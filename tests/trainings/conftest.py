@@ -28,12 +28,12 @@ def http(trainer: Server) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def cluster() -> Iterator[str]:
     """Return the URL of a running PostgreSQL."""
     programs = postgresql.binaries()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: run make setup")
-    with postgresql.cluster(tmp_path_factory.mktemp("postgresql"), programs) as url:
+    with postgresql.cluster(programs) as url:
         yield url
 
 

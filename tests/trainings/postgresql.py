@@ -4,10 +4,13 @@ import contextlib
 import glob
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -23,21 +26,32 @@ def binaries() -> Path | None:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path, programs: Path) -> Iterator[str]:
-    """Run a cluster in `folder`; yield the URL of its first database."""
-    place, port = folder / "cluster", _free_port()
-    place.mkdir()
-    _let_in(place)
-    _run(programs / "initdb", "-D", place, "-U", USER, "-A", "trust", "--no-sync", "-E", "UTF8")
-    command = [programs / "postgres", "-D", place, "-p", port, "-h", "127.0.0.1", "-k", place, "-F"]
-    with (folder / "postgres.log").open("wb") as log:
-        server = subprocess.Popen(_as_user(command), stdout=log, stderr=log)
+def cluster(programs: Path) -> Iterator[str]:
+    """Run a cluster in a folder of its own; yield the URL that its databases are below.
+
+    The folder is not below pytest's, which are closed to the user that PostgreSQL insists on.
+    """
+    place, port = Path(tempfile.mkdtemp(prefix="deepaas-postgresql-")), _free_port()
+    if os.geteuid() == 0:
+        shutil.chown(place, USER, USER)
+    log = place / "log"
     try:
-        until(lambda: _answers(port), 60)
-        yield f"postgresql+psycopg://{USER}@127.0.0.1:{port}"
+        initdb = [programs / "initdb", "-D", place / "data", "-U", USER, "-A", "trust", "--no-sync"]
+        subprocess.run(initdb, check=True, capture_output=True, cwd=place, **_identity())
+        options = ["-p", str(port), "-h", "127.0.0.1", "-k", place, "-F"]
+        command = [programs / "postgres", "-D", place / "data", *options]
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(command, stdout=output, stderr=output, cwd=place, **_identity()) as server,
+        ):
+            try:
+                until(lambda: _answers(port) or server.poll() is not None, 60)
+                assert server.poll() is None, log.read_text()
+                yield f"postgresql+psycopg://{USER}@127.0.0.1:{port}"
+            finally:
+                server.send_signal(signal.SIGQUIT)
+                server.wait(30)
     finally:
-        _run(programs / "pg_ctl", "-D", place, "-m", "immediate", "-w", "stop")
-        server.wait(30)
         shutil.rmtree(place)
 
 
@@ -59,23 +73,9 @@ def _answers(port: int) -> bool:
     return False
 
 
-def _run(*command: object) -> None:
-    subprocess.run(_as_user(command), check=True, capture_output=True)
-
-
-def _as_user(command: object) -> list[str]:
-    """Return the command as somebody else's, where root would be refused."""
-    plain = [str(word) for word in command]  # type: ignore[attr-defined]
-    return ["runuser", "-u", USER, "--", *plain] if os.geteuid() == 0 else plain
-
-
-def _let_in(place: Path) -> None:
-    """Give the folder to the user that PostgreSQL runs as, and let that one through to it."""
-    if os.geteuid() == 0:
-        shutil.chown(place, USER)
-        for folder in place.parents:
-            if folder.stat().st_mode & 0o001 == 0:
-                folder.chmod(folder.stat().st_mode | 0o001)
+def _identity() -> dict[str, Any]:
+    """Return the options that run a process as somebody else, where root would be refused."""
+    return {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 def _free_port() -> int:

@@ -48,6 +48,7 @@ def test_under_load(start: Callable[..., Server], workers: str) -> None:
     """Under 16 connections of load, five reloads fail and refuse no prediction, and the new one is used."""
     server = start("--workers", workers, models=VERSIONED)
     with server.client() as client, Load(server.url) as load:
+        until(lambda: load.versions)
         for version in "abcde":
             (server.cwd / "version").write_text(version)
             response = client.post(RELOAD)

@@ -19,6 +19,7 @@ from deepaas.model.output import record
 _SERVER_ERROR = 500
 _NOT_IMPLEMENTED = 501
 REQUEST_ID = "X-Request-ID"
+STREAMING = "streaming"
 _log = logging.getLogger("deepaas.http")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

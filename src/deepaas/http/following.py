@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Callable
 import orjson
 from aiohttp import hdrs, web
 
-from deepaas.http.errors import REQUEST_ID, json_response
+from deepaas.errors import TrainingNotFound
+from deepaas.http.errors import REQUEST_ID, STREAMING, json_response
 from deepaas.http.keys import STOPPING
 from deepaas.http.named import count, flag, trainable, uuid_of
 from deepaas.log import request_id
+from deepaas.model.jsonable import dumps
 from deepaas.service import ServedModel
 from deepaas.trainings.events import Position, events
 from deepaas.trainings.folder import TrainingFolder
@@ -29,8 +31,9 @@ async def log(request: web.Request) -> web.StreamResponse:
     is_followed = flag(request, "follow")
     if lines is not None and not is_followed:
         return web.Response(body=begin, content_type="text/plain", charset="utf-8")
+    size = path.stat().st_size if path.exists() else 0
+    offset = 0 if lines is None else max(0, size - len(begin))
     response = await _streaming(request, "text/plain; charset=utf-8")
-    offset = 0 if lines is None else max(0, path.stat().st_size - len(begin))
     stopping = request.app[STOPPING]
 
     def is_over() -> bool:
@@ -60,7 +63,7 @@ async def follow(request: web.Request) -> web.StreamResponse:
     response = await _streaming(request, "text/event-stream")
     is_over = request.app[STOPPING].is_set
     async for event in events(lambda: model.training(uuid), model.folder(uuid), position, is_over):
-        content = orjson.dumps(event.content, option=orjson.OPT_NON_STR_KEYS).decode()
+        content = dumps(event.content).decode()
         await response.write(f"id: {event.id}\nevent: {event.kind}\ndata: {content}\n\n".encode())
     await response.write_eof()
     return response
@@ -86,6 +89,7 @@ async def artifact(request: web.Request) -> web.FileResponse:
 async def _streaming(request: web.Request, content_type: str) -> web.StreamResponse:
     headers = {hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "no-store", REQUEST_ID: request_id.get()}
     response = web.StreamResponse(headers=headers)
+    request[STREAMING] = True
     await response.prepare(request)
     return response
 
@@ -96,7 +100,10 @@ async def _chunks(
     """Yield the log from `offset` on, and what it gets until the training has ended, or `is_over`."""
     path = model.folder(uuid).log
     while True:
-        is_end = (await model.training(uuid)).state.is_end
+        try:
+            is_end = (await model.training(uuid)).state.is_end
+        except TrainingNotFound:
+            return  # it was purged meanwhile
         while chunk := await asyncio.to_thread(Tail(path, offset).read, _CHUNK_BYTES):
             offset += len(chunk)
             yield chunk

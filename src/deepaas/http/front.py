@@ -5,7 +5,7 @@ import re
 from aiohttp import web
 
 from deepaas.http.access import Scope
-from deepaas.http.errors import REQUEST_ID, Handler, error_response, new_identity
+from deepaas.http.errors import REQUEST_ID, STREAMING, Handler, error_response, new_identity
 from deepaas.http.keys import METRICS, SCOPES, TOKENS, UNDER_WAY
 from deepaas.log import request_id
 
@@ -26,8 +26,13 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
     except ConnectionResetError:
         raise
-    except Exception as error:  # noqa: BLE001 - every error becomes an answer
+    except Exception as error:
         response = error_response(error)
+        if request.get(STREAMING):
+            # The answer has begun; all that can still be said is that it will not be whole.
+            if request.transport:
+                request.transport.abort()
+            raise ConnectionResetError from error
     finally:
         request.app[UNDER_WAY].end()
     if not response.prepared:

@@ -27,11 +27,11 @@ async def static(request: web.Request) -> web.FileResponse:
     """Answer with a file that the pages use."""
     try:
         path = (STATIC / request.match_info["path"]).resolve()
-    except ValueError:
-        raise web.HTTPNotFound from None
-    if not (path.is_relative_to(STATIC) and path.is_file()):
-        raise web.HTTPNotFound
-    return web.FileResponse(path)
+        if path.is_relative_to(STATIC) and path.is_file():
+            return web.FileResponse(path)
+    except (OSError, ValueError):
+        pass  # a name that no file can have
+    raise web.HTTPNotFound
 
 
 async def documentation(request: web.Request) -> web.FileResponse:

@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from deepaas.trainings.store import Store
 from deepaas.trainings.training import State
 from deepaas.trainings.watch import Watch
 
+_LEFT_BEHIND_S = 5.0
 STORE_VARIABLE = "DEEPAAS_TRAINING_STORE"
 _log = logging.getLogger("deepaas.training")
 
@@ -41,10 +43,13 @@ def run(uuid: str, folder: TrainingFolder, store: Store) -> None:
         with Watch(folder, functools.partial(store.note, uuid)):
             result = _train(uuid, folder, store)
         end_state, end = State.DONE, {"output": result, "exit": "0"}
-    except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
+    except BaseException as error:
+        if os.getpid() != process.pid:
+            raise  # a process that the model forked is not the training
         found = failure(error)
         end_state = State.ERROR
-        end = {"message": found.message, "traceback": found.traceback, "exit": "1"}
+        exit_ = str(error.code) if isinstance(error, SystemExit) and error.code is not None else "1"
+        end = {"message": found.message, "traceback": found.traceback, "exit": exit_}
         _log.error("The training failed", extra=log.with_trace(found.traceback))
     finished = {"finished": time.time(), "artifacts": folder.listing(hashed=True)}
     folder.drop_inputs()
@@ -58,21 +63,18 @@ def _train(uuid: str, folder: TrainingFolder, store: Store) -> Any:
     assert isinstance(start, Start)
     sys.path[:] = start.python_path
     log.configure(start.log_level, stream=sys.stdout, form=start.log_format)
-    _note_provenance(uuid, folder, store)
+    environment = provenance.environment()
+    store.keep_environment(environment.key, environment.content)
+    store.note(uuid, environment=environment.key)
     model = Model.load(start.name, start.target)
     if start.warm:
         _warm(model)
     _, call = next(job)
     assert isinstance(call, Call)
     log.request_id.set(call.request_id)
+    store.note(uuid, uploads=provenance.upload_hashes(call.arguments))
     arguments = call.arguments if call.validated else model.train_arguments.validate(call.arguments)
     return output.record(model.function("train")(**arguments))
-
-
-def _note_provenance(uuid: str, folder: TrainingFolder, store: Store) -> None:
-    environment = provenance.environment()
-    store.keep_environment(environment.key, environment.content)
-    store.note(uuid, environment=environment.key, uploads=provenance.upload_hashes(folder))
 
 
 def _warm(model: Model) -> None:
@@ -89,6 +91,10 @@ def main(uuid: str, folder: str) -> None:
     write_lines_at_once()
     with Store(os.environ.pop(STORE_VARIABLE)) as store:
         run(uuid, TrainingFolder(Path(folder)), store)
+    # The training has ended; threads that the model left behind must not keep its place taken.
+    limit = threading.Timer(_LEFT_BEHIND_S, os._exit, (0,))
+    limit.daemon = True
+    limit.start()
 
 
 if __name__ == "__main__":

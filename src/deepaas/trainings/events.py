@@ -10,11 +10,13 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
+from deepaas.errors import TrainingNotFound
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.tail import Tail
 from deepaas.trainings.training import Training
 
 _LOOK_S = 0.25
+_LONGEST_OFFSET = 16
 _PROGRESS = ("progress", "eta_s", "peak_memory_mb")
 
 
@@ -38,7 +40,7 @@ class Position(NamedTuple):
         """Read an event's id; anything else is the beginning."""
         metrics, _, rest = text.partition("-")
         log, _, end = rest.partition("-")
-        if not (metrics.isdecimal() and log.isdecimal()):
+        if not (metrics.isdecimal() and log.isdecimal() and max(len(metrics), len(log)) < _LONGEST_OFFSET):
             return cls()
         return cls(int(metrics), int(log), end == "end")
 
@@ -61,7 +63,10 @@ async def events(
     shown_progress: Any = {}
     while not is_over():
         # The record is read before the files: when it says that the training has ended, they are complete.
-        training = await read()
+        try:
+            training = await read()
+        except TrainingNotFound:
+            return  # it was purged meanwhile
         record = training.as_v2()
         progress = {name: record[name] for name in _PROGRESS if name in record}
         state = {name: record.get(name) for name in ("state", "status", "queue_position")}

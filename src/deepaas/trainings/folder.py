@@ -47,11 +47,11 @@ class TrainingFolder:
         root = self.artifacts.resolve()
         try:
             path = (root / name).resolve()
+            if path.is_relative_to(root) and path.is_file():
+                return path
         except (OSError, ValueError):
-            path = root
-        if not (path.is_relative_to(root) and path.is_file()):
-            raise ArtifactNotFound(f"The training left no artifact '{name}'.")
-        return path
+            pass  # a name that no file can have
+        raise ArtifactNotFound(f"The training left no artifact '{name}'.")
 
     def _files(self) -> Iterator[Path]:
         if self.artifacts.is_dir():

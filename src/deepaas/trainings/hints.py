@@ -10,7 +10,7 @@ _EPOCH = re.compile(
     r"\b(?:epoch|iteration|iter|round|fold|trial)s?\W{0,3}(\d+)\s*(?:/|of)\s*(\d+)", re.IGNORECASE
 )
 _STEP = re.compile(r"\b(?:step|batch)(?:es|s)?\W{0,3}(\d+)\s*(?:/|of)\s*(\d+)", re.IGNORECASE)
-_TQDM = re.compile(r"(\d+)%\|[^|]*\|\s*([\d.]+)\w?/([\d.]+)\w?\s*\[")
+_TQDM = re.compile(r"(\d+)%\|[^|]*\|\s*([\d.]+)(\w?)/([\d.]+)\w?\s*\[")
 _KERAS = re.compile(r"^\s*(?:\x1b\[\d*m)*(\d+)/(\d+)\s*(?:\x1b\[[\d;]*m)*\s*[\[━─]")
 _METRIC = re.compile(r"\b([A-Za-z_][\w.]*)\s*[:=]\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?![\w.%/:])")
 _WITHOUT_MEANING = {"epoch", "step", "batch", "iteration", "iter", "eta", "time", "round", "fold", "trial"}
@@ -60,7 +60,12 @@ class Hints:
 
 def _part(text: str) -> float | None:
     """Return the part of a bar, or of steps, that is done."""
-    for pattern, done, total in ((_TQDM, 2, 3), (_KERAS, 1, 2), (_STEP, 1, 2)):
+    bar = _TQDM.search(text)
+    if bar:
+        # With units, such as 500k/2.00M, the percentage is all there is to go by.
+        exact = not bar[3] and float(bar[4]) > 0
+        return min(1.0, float(bar[2]) / float(bar[4]) if exact else float(bar[1]) / 100)
+    for pattern, done, total in ((_KERAS, 1, 2), (_STEP, 1, 2)):
         match = pattern.search(text)
         if match and float(match[total]) > 0:
             return min(1.0, float(match[done]) / float(match[total]))

@@ -58,7 +58,7 @@ class ProcessName(NamedTuple):
 
     async def end(self, grace_s: float, hurry: asyncio.Event) -> None:
         """Ask the process's group to end, and kill it, and all that it started, after `grace_s` seconds."""
-        if self.host != socket.gethostname():
+        if self.host != socket.gethostname() or not self.is_alive():
             return
         family = self._descendants()
         kill_group(self.pid, signal.SIGTERM)

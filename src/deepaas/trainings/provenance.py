@@ -6,12 +6,14 @@ It must not know what the training does.
 import hashlib
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
-from deepaas.trainings.folder import TrainingFolder, sha256_of
+from deepaas.model.v2.wrapper import UploadedFile
+from deepaas.trainings.folder import sha256_of
 
 
 class Environment(NamedTuple):
@@ -33,9 +35,17 @@ def environment() -> Environment:
     return Environment(hashlib.sha256(text).hexdigest(), content)
 
 
-def upload_hashes(folder: TrainingFolder) -> dict[str, str]:
-    """Return the SHA-256 of every uploaded file, by its name in the folder."""
-    return {path.name: sha256_of(path) for path in folder.uploads()}
+def upload_hashes(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the SHA-256 of every uploaded file, or a list of them, by the argument's name."""
+    return {name: hashes for name, value in arguments.items() if (hashes := _hashes(value))}
+
+
+def _hashes(value: Any) -> Any:
+    if isinstance(value, UploadedFile) and value.filename:
+        return sha256_of(Path(value.filename))
+    if isinstance(value, list):
+        return [hashes for hashes in map(_hashes, value) if hashes]
+    return None
 
 
 def _packages() -> dict[str, str]:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import contextvars
 import dataclasses
+import itertools
 import logging
 import os
 import shutil
@@ -31,6 +32,9 @@ from deepaas.trainings.store import Store
 from deepaas.trainings.training import State, Training
 
 _LOOK_S = 2.0
+_ROUNDS_BETWEEN_TIDYING = 30
+_RETRY_S = 2.0
+_RESERVE_BYTES = 1 << 18
 _POLL_S = 0.1
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -65,6 +69,7 @@ class Runner:
     def __init__(self, store: Store, folder: Path, rules: Rules) -> None:
         self._store = store
         self._folder = folder
+        self._reserve = folder / "reserve"
         self._rules = rules
         self._places = asyncio.Semaphore(rules.at_a_time)
         self._own_name = ProcessName.own()
@@ -73,7 +78,9 @@ class Runner:
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._store.__enter__)
+        await asyncio.to_thread(self._make_reserve)
         await self._look()
+        await self._tidy_all()
         self._looking = asyncio.create_task(self._keep_looking())
         return self
 
@@ -102,7 +109,7 @@ class Runner:
         await self._stored(self._store.add, training)
         _log.info("Training %s of %s: queued", training.uuid, training.model)
         self._begin(training, self._run(training))
-        return training
+        return (await self._with_positions([training]))[0]
 
     async def of_model(self, model: str) -> list[Training]:
         """Return all trainings of a model, oldest first."""
@@ -163,7 +170,25 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - a training must end, whatever happens
             _log.exception("The training %s could not be run", training.uuid)
             message = f"The training could not be run: {describe(error)}"
-            await self._finish(training, State.ERROR, message, None)
+            await self._finish_somehow(training, message)
+            await self._after(training)
+
+    async def _finish_somehow(self, training: Training, message: str) -> None:
+        """Write the end of a training even when the disk is full, as soon as it is not any more."""
+        while True:
+            await asyncio.to_thread(self._reserve.unlink, missing_ok=True)
+            try:
+                await self._finish(training, State.ERROR, message, None)
+                break
+            except Exception as error:  # noqa: BLE001 - whatever the database says, the end must be written
+                _log.error("The training %s has ended and cannot be recorded: %s", training.uuid, error)
+                await asyncio.sleep(_RETRY_S)
+        await asyncio.to_thread(self._make_reserve)
+
+    def _make_reserve(self) -> None:
+        """Keep some room on the disk, to be given up when the end of a training needs it."""
+        with contextlib.suppress(OSError):
+            self._reserve.write_bytes(bytes(_RESERVE_BYTES))
 
     async def _run(self, training: Training) -> None:
         """Wait for a place, then for the training's process."""
@@ -198,10 +223,12 @@ class Runner:
         return code
 
     async def _keep_looking(self) -> None:
-        while True:
+        for round_ in itertools.count(1):
             await asyncio.sleep(_LOOK_S)
             try:
                 await self._look()
+                if round_ % _ROUNDS_BETWEEN_TIDYING == 0:
+                    await self._tidy_all()
             except Exception:  # noqa: BLE001 - whatever the database says, trainings go on
                 _log.exception("The store could not be read; trying again")
 
@@ -211,23 +238,42 @@ class Runner:
             uuid, own = training.uuid, training.server == str(self._own_name)
             if own and training.state is State.CANCELLING and uuid in self._tasks:
                 await self._end_process(training)
-            if own or ProcessName.parse(training.server).is_alive():
+            if own or self._is_served(training):
                 continue
             if await self._stored(self._store.claim, uuid, training.server, str(self._own_name)):
                 _log.info("Adopting the training %s of %s", uuid, training.model)
                 queued = training.state is State.QUEUED
                 self._begin(training, self._run(training) if queued else self._watch(training))
 
+    def _is_served(self, training: Training) -> bool:
+        """Say whether another server answers for the training. A store in a file has one host's servers."""
+        server = ProcessName.parse(training.server)
+        return server.is_alive() and (server.host == self._own_name.host or not self._store.is_file)
+
     async def _watch(self, training: Training) -> None:
         """Wait for the end of a process that another server started."""
-        async with self._rules.while_training():
-            process = _process_of(training)
-            if process:
-                await process.gone()
-                kill_group(process.pid)
+        async with contextlib.AsyncExitStack() as stack:
+            if not self._places.locked():
+                await stack.enter_async_context(self._places)
+            await stack.enter_async_context(self._rules.while_training())
+            await self._gone(training)
         message = "lost: the training's process vanished while no server was watching."
         await self._finish(training, State.LOST, message, None)
         await self._after(training)
+
+    async def _gone(self, training: Training) -> None:
+        """Wait until the training's process, which may only just be starting, is there no more."""
+        process = _process_of(training)
+        if process is None:
+            # Its process, if there is one yet, gives up when it finds the record ended.
+            end = {"message": "lost: the server died while starting it.", "finished": time.time()}
+            if await self._change(training.uuid, State.LOST, only_from=State.STARTING, **end):
+                return
+            current = await self._stored(self._store.get, training.uuid)
+            process = _process_of(current) if current else None
+        if process and process.is_alive():
+            await process.gone()
+            kill_group(process.pid)
 
     async def _finish(self, training: Training, state: State, message: str, exit_: str | None) -> None:
         """Write the end of a training whose process has ended without writing it."""
@@ -248,13 +294,27 @@ class Runner:
             _log.info("Training %s of %s: %s", ended.uuid, ended.model, ended.state.value)
         if ended and ended.state is State.DONE:
             await self._rules.after_training(training.model)
-        trainings = await self._stored(self._store.of_model, training.model)
+        await self._tidy(training.model)
+
+    async def _tidy_all(self) -> None:
+        for model in await self._stored(self._store.models):
+            await self._tidy(model)
+
+    async def _tidy(self, model: str) -> None:
+        """Remove the trainings of a model that are not to be kept."""
+        if self._rules.keeping == Keeping():
+            return
+        trainings = await self._stored(self._store.of_model, model)
         for superfluous in self._rules.keeping.superfluous(trainings, time.time()):
             await self._remove(superfluous)
 
     async def _end(self, uuid: str) -> None:
         """Cancel a training, whatever state it is in, and wait until it has ended."""
+        training = await self._stored(self._store.get, uuid)
+        if training is None:
+            return
         if await self._change(uuid, State.CANCELLED, only_from=State.QUEUED, finished=time.time()):
+            await asyncio.to_thread(self.folder(training.model, uuid).drop_inputs)
             return
         if not await self._change(uuid, State.CANCELLING):
             return

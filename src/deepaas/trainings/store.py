@@ -4,18 +4,22 @@ The server and the trainings' own processes write to it. Its methods block; it m
 """
 
 import contextlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+import orjson
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from deepaas.errors import StoreUnusable
 from deepaas.trainings.training import State, Training
 
 VERSION = 1
 _BUSY_S = 30
+_TRIES = 5
+_RETRY_S = 0.1
 _metadata = sa.MetaData()
 
 _trainings = sa.Table(
@@ -68,10 +72,16 @@ class Store:
         self.url = url
         self._engine: sa.Engine | None = None
 
+    @property
+    def is_file(self) -> bool:
+        """Say whether the store is a file, which servers on one host share, rather than a database server."""
+        return self.url.startswith("sqlite")
+
     def __enter__(self) -> Self:
         try:
+            self._check_version()
             self._engine = _engine(self.url)
-            self._prepare()
+            self._prepare_among_others()
         except ImportError as error:
             raise StoreUnusable(
                 f"The store {_masked(self.url)} needs the package '{error.name}': install it, or name "
@@ -127,11 +137,16 @@ class Store:
         This is the one place where that is decided, whoever asks.
         """
         current = _trainings.c.state
-        allowed = current == only_from.value if only_from else current.not_in(_ENDS)
-        statement = sa.update(_trainings).where(_trainings.c.uuid == uuid, allowed)
+        allowed = [current.not_in(_ENDS), *([current == only_from.value] if only_from else [])]
+        statement = sa.update(_trainings).where(_trainings.c.uuid == uuid, *allowed)
         with self._begin() as connection:
-            result = connection.execute(statement.values(state=state.value, **values))
+            result = connection.execute(statement.values(state=state.value, **_storable(values)))
             return bool(result.rowcount == 1)
+
+    def models(self) -> list[str]:
+        """Return the names of all models that have trainings."""
+        with self._begin() as connection:
+            return list(connection.scalars(sa.select(_trainings.c.model).distinct()))
 
     def claim(self, uuid: str, server: str, new_server: str) -> bool:
         """Let `new_server` answer for a training of `server`; say whether nobody else was faster."""
@@ -143,7 +158,7 @@ class Store:
         """Set `values` of a training that has not come to an end."""
         statement = sa.update(_trainings).where(_trainings.c.uuid == uuid, _trainings.c.state.not_in(_ENDS))
         with self._begin() as connection:
-            connection.execute(statement.values(**values))
+            connection.execute(statement.values(**_storable(values)))
 
     def remove(self, uuid: str) -> None:
         """Forget a training."""
@@ -172,6 +187,15 @@ class Store:
         assert self._engine is not None, "the store is not open"
         return self._engine.begin()
 
+    def _prepare_among_others(self) -> None:
+        """Make the tables; another server that opens the same empty store may be faster, or in the way."""
+        for _ in range(_TRIES):
+            try:
+                return self._prepare()
+            except (OperationalError, ProgrammingError, IntegrityError):
+                time.sleep(_RETRY_S)
+        return self._prepare()
+
     def _prepare(self) -> None:
         with self._begin() as connection:
             _metadata.create_all(connection)
@@ -179,6 +203,17 @@ class Store:
             connection.execute(sa.select(_trainings).limit(1))
             if found is None:
                 connection.execute(_version.insert().values(version=VERSION))
+
+    def _check_version(self) -> None:
+        """Look at a store that is there, before anything in it is touched."""
+        engine = sa.create_engine(self.url)
+        try:
+            with engine.connect() as connection:
+                if not sa.inspect(connection).has_table(_version.name):
+                    return
+                found = connection.scalar(sa.select(_version.c.version))
+        finally:
+            engine.dispose()
         if found is not None and found > VERSION:
             raise StoreUnusable(
                 f"The store {_masked(self.url)} was made by a newer version of this program (its format is "
@@ -197,11 +232,11 @@ def _masked(url: str) -> str:
     try:
         return sa.make_url(url).render_as_string(hide_password=True)
     except SQLAlchemyError:
-        return "named with --store"
+        return f"***@{url.rpartition('@')[2]}" if "@" in url else url
 
 
 def _engine(url: str) -> sa.Engine:
-    engine = sa.create_engine(url, pool_pre_ping=True)
+    engine = sa.create_engine(url, pool_pre_ping=True, json_deserializer=orjson.loads)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
@@ -218,7 +253,17 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 def _row(training: Training) -> dict[str, Any]:
     columns = {column.name for column in _trainings.columns}
-    return {name: getattr(training, name) for name in columns} | {"state": training.state.value}
+    values = {name: getattr(training, name) for name in columns} | {"state": training.state.value}
+    return _storable(values)  # type: ignore[no-any-return]  # a dictionary stays one
+
+
+def _storable(value: Any) -> Any:
+    """Return the value with texts that any database takes: without lone surrogates and NUL."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    return [_storable(item) for item in value] if isinstance(value, list) else value
 
 
 def _training(row: Mapping[str, Any]) -> Training:

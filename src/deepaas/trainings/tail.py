@@ -28,6 +28,10 @@ class Tail:
                 self.offset += len(line)
                 yield line.rstrip(b"\r\n").decode(errors="replace")
 
+    def unfinished(self) -> str:
+        """Return the beginning of a line that has no end yet, such as a progress bar being redrawn."""
+        return self.read().decode(errors="replace")
+
     def skip_to_last(self, kept_bytes: int) -> None:
         """Pass over all but the last `kept_bytes` of what is new."""
         try:

@@ -59,7 +59,7 @@ class Training:
     `server` names the server that answers for the training; `pid` and `pid_started` together name its
     process, since ids are used again.
     `output` is what `train` returned, as JSON values. `progress` goes from 0 to 1.
-    `uploads` are SHA-256 sums by the name of the file in the training's folder, `environment` is the key of
+    `uploads` are SHA-256 sums by the argument's name, `environment` is the key of
     the set of packages. `queue_position` is counted when the record is read, not kept.
     """
 
@@ -84,7 +84,7 @@ class Training:
     peak_memory_mb: float | None = None
     artifacts: list[dict[str, Any]] | None = None
     model_version: str | None = None
-    uploads: dict[str, str] | None = None
+    uploads: dict[str, Any] | None = None
     environment: str | None = None
     queue_position: int | None = None
 
@@ -119,7 +119,7 @@ class Training:
 
 
 def _date(seconds: float) -> str:
-    return dt.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S.%f")  # noqa: DTZ006 - 2.6's
+    return dt.datetime.fromtimestamp(seconds).isoformat(" ", "microseconds")  # noqa: DTZ006 - as 2.6 has it
 
 
 def _duration(seconds: float) -> str:

@@ -4,6 +4,8 @@ It must not know what the training does.
 """
 
 import contextlib
+import resource
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from deepaas.trainings.tail import Tail
 
 _LOOK_S = 0.5
 _MEBIBYTE = 1 << 20
+_KIBIBYTES_A_MEBIBYTE = 1024 if sys.platform != "darwin" else _MEBIBYTE
 _LOOKED_AT_BYTES = 1 << 18
 
 
@@ -57,7 +60,8 @@ class Watch:
         self._log.skip_to_last(_LOOKED_AT_BYTES)
         for line in self._log.lines():
             values |= self._from_log(line)
-        values |= self._from_reports()
+        values |= self._from_log(self._log.unfinished())
+        values |= self._from_reports(values.get("metrics"))
         if values.get("progress"):
             elapsed_s = time.time() - self._began
             values["eta_s"] = round(elapsed_s / values["progress"] * (1 - values["progress"]), 1)
@@ -73,13 +77,14 @@ class Watch:
             with contextlib.suppress(Exception):
                 self.look()
 
-    def _from_reports(self) -> dict[str, Any]:
-        values: dict[str, Any] = {}
+    def _from_reports(self, metrics: dict[str, Any] | None = None) -> dict[str, Any]:
+        values: dict[str, Any] = {"metrics": metrics} if metrics else {}
         for line in self._reports.lines():
             said = orjson.loads(line)
             self._reported = self._reported or not said.get("hint")
             if said["metrics"]:
-                values["metrics"] = {**self._noted.get("metrics", {}), **said["metrics"]}
+                before = values.get("metrics") or self._noted.get("metrics", {})
+                values["metrics"] = {**before, **said["metrics"]}
             step, total = said["step"], said["total"]
             if isinstance(step, int | float) and isinstance(total, int | float) and total > 0:
                 values["progress"] = max(0.0, min(1.0, step / total))
@@ -98,7 +103,8 @@ class Watch:
         with contextlib.suppress(psutil.Error):
             own = psutil.Process()
             family = [own, *own.children(recursive=True)]
-            used_mb = sum(_memory_mb(process) for process in family)
+            own_peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIBIBYTES_A_MEBIBYTE
+            used_mb = max(own_peak_mb, sum(_memory_mb(process) for process in family))
             self._peak_memory_mb = max(self._peak_memory_mb, round(used_mb, 1))
         return self._peak_memory_mb
 

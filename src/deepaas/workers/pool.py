@@ -144,6 +144,8 @@ class Pool:
         Raise `ModelUnavailable`, with the workers as they were, when the model cannot be started again.
         """
         async with self._changing:
+            if self._pause:
+                raise self._pause.with_traceback(None)
             for slot in self._slots:
                 await slot.replace()
             return len(self._slots)

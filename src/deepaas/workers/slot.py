@@ -4,6 +4,7 @@ It must not know calls, but that a worker may hold some when it ends.
 """
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 from collections.abc import Callable, Coroutine
@@ -97,6 +98,10 @@ class Slot:
 
     async def _refill(self) -> None:
         """Try to fill the place, again and again with growing pauses."""
+        with contextlib.suppress(ModelUnavailable):
+            # A worker that was killed while it started says nothing of the model: once more, at once.
+            await self.fill()
+            return
         delay_s = _FIRST_DELAY_S
         while True:
             try:

@@ -1,0 +1,256 @@
+"""Clients that send nonsense, too slowly, or leave: each is answered or cut off."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from faults.wire import Answer, Wire, files, request
+from serving import Gate, Server, predicted, serving, until
+
+MODELS = {"told": "models_faults.told"}
+PREDICT = "/v2/models/told/predict/"
+MULTIPART = "Content-Type: multipart/form-data; boundary=x"
+JSON = "Content-Type: application/json"
+PART = b'--x\r\nContent-Disposition: form-data; name="data"; filename="a.bin"\r\n\r\n'
+NESTED = (
+    b'--x\r\nContent-Disposition: form-data; name="data"\r\n'
+    b"Content-Type: multipart/mixed; boundary=y\r\n\r\n"
+    b'--y\r\nContent-Disposition: file; filename="a"\r\n\r\ncontent\r\n--y--\r\n--x--\r\n'
+)
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server that gives clients a second for their headers and a second between parts of a body."""
+    flags = ("--header-timeout", "1", "--body-timeout", "1")
+    with serving(tmp_path_factory.mktemp("strict"), *flags, models=MODELS) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(strict: Server) -> Iterator[None]:
+    """After every test, the next request works and no file is left."""
+    yield
+    with strict.client() as client:
+        assert predicted(client, "told", json={"number": 3})["number"] == 3
+    until(lambda: files(strict) == [], 5)
+    assert "Traceback" not in strict.log, strict.log
+
+
+def ask(server: Server, *headers: str, body: bytes, length: int | None = None) -> tuple[Answer, float]:
+    """Send a request and return the answer, and how long it took."""
+    with Wire(server) as wire:
+        began = time.monotonic()
+        wire.post(PREDICT, *headers, body=body, length=length)
+        return wire.answer(), time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (MULTIPART, PART + b"content without an end"),
+        (MULTIPART, PART[:30]),
+        (MULTIPART, b"no part at all"),
+        ("Content-Type: multipart/form-data", PART + b"content\r\n--x--\r\n"),
+        ('Content-Type: multipart/form-data; boundary=""', PART + b"content\r\n--x--\r\n"),
+        ("Content-Type: multipart/form-data; boundary=y", PART + b"content\r\n--x--\r\n"),
+        (MULTIPART, b"--x\r\n" + b"a" * 100_000 + b": b\r\n\r\ncontent\r\n--x--\r\n"),
+        (JSON, b'{"number": '),
+        (JSON, b"[" * 100_000),
+        (JSON, b"\xff\xfe"),
+    ],
+    ids=[
+        "truncated",
+        "cut-head",
+        "no-part",
+        "no-boundary",
+        "empty-boundary",
+        "other-boundary",
+        "long-part-head",
+        "cut-json",
+        "deep-json",
+        "not-utf8",
+    ],
+)
+def test_unreadable_bodies(strict: Server, content_type: str, body: bytes) -> None:
+    """A body that cannot be read is answered with a 400 and a message, within a second."""
+    answer, taken_s = ask(strict, content_type, body=body)
+    assert answer.status == 400, answer
+    content = json.loads(answer.body)
+    assert content.get("message") or content == {"json": ["Invalid JSON body."]}
+    assert taken_s < 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"--x\r\nContent-Disposition: form-data\r\n\r\ncontent\r\n--x--\r\n"],
+    ids=["empty", "nameless"],
+)
+def test_harmless_bodies(strict: Server, body: bytes) -> None:
+    """A multipart body that gives nothing is a request without arguments."""
+    answer, _ = ask(strict, MULTIPART, body=body)
+    assert answer.status == 200
+    assert json.loads(json.loads(answer.body)["predictions"])["number"] == 0
+
+
+def test_nested_multipart(strict: Server) -> None:
+    """A multipart part inside a part is an unusable text or is ignored; no server error and no file."""
+    answer, taken_s = ask(strict, MULTIPART, body=NESTED)
+    assert answer.status in (200, 400, 422), answer
+    assert taken_s < 1
+
+
+def test_too_short_length(strict: Server) -> None:
+    """What is sent beyond Content-Length never gets into the request, which is answered or refused."""
+    answer, taken_s = ask(strict, JSON, body=b'{"number": 4}trailing', length=13)
+    assert answer.status in (200, 400), answer
+    if answer.status == 200:
+        assert json.loads(json.loads(answer.body)["predictions"])["number"] == 4
+    assert taken_s < 1
+
+
+def test_too_long_length(strict: Server) -> None:
+    """A body shorter than Content-Length is waited for --body-timeout seconds, and answered with 408."""
+    answer, taken_s = ask(strict, MULTIPART, body=PART + b"content", length=10_000)
+    assert answer.status == 408
+    assert "--body-timeout" in answer.message
+    assert 0.9 < taken_s < 2.5
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "1, 2", "9" * 40])
+def test_absurd_length(strict: Server, length: str) -> None:
+    """A Content-Length that is no length is answered at once or cut off; the server stays."""
+    with Wire(strict) as wire:
+        wire.send(request(PREDICT, JSON, f"Content-Length: {length}") + b"{}")
+        answer = wire.answer()
+    assert answer.status in (400, 408, 413), answer
+
+
+def test_ten_thousand_headers(strict: Server) -> None:
+    """A request with 10,000 headers is refused with a 4xx in JSON, or answered, within a second."""
+    with Wire(strict) as wire:
+        began = time.monotonic()
+        wire.send(request("/v2/", *(f"X-{number}: a" for number in range(10_000)), method="GET"))
+        answer = wire.answer()
+        assert time.monotonic() - began < 1
+    assert answer.status in (200, 400, 431), answer
+
+
+def test_long_header(strict: Server) -> None:
+    """A header longer than --max-header-size is refused with a 400 and a message."""
+    with Wire(strict) as wire:
+        wire.send(request("/v2/", f"X-Long: {'a' * 20_000}", method="GET"))
+        answer = wire.answer()
+    assert answer.status in (400, 431)
+    assert answer.message
+    assert answer.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"POST /v2/", request(PREDICT)[:-2]], ids=["silent", "line", "headers"]
+)
+def test_slow_headers(strict: Server, sent: bytes) -> None:
+    """A client that does not send its headers within --header-timeout seconds is cut off."""
+    with Wire(strict) as wire:
+        wire.send(sent)
+        assert 0.5 < wire.closed_after(5) < 2.5
+
+
+def test_trickled_headers(strict: Server) -> None:
+    """Headers that come byte by byte are cut off all the same: the time is for all of them."""
+    with Wire(strict) as wire:
+        began = time.monotonic()
+        wire.socket.settimeout(0.1)
+        ended = False
+        while not ended and time.monotonic() - began < 5:
+            try:
+                wire.send(b"X")
+                ended = wire.socket.recv(1) == b""
+            except TimeoutError:
+                continue
+            except OSError:
+                ended = True
+        assert ended
+        assert time.monotonic() - began < 2.5
+
+
+@pytest.mark.parametrize("content_type", [MULTIPART, JSON], ids=["multipart", "json"])
+def test_slow_body(strict: Server, content_type: str) -> None:
+    """A body that pauses for longer than --body-timeout is answered with 408, and its file goes away."""
+    with Wire(strict) as wire:
+        wire.post(
+            PREDICT, content_type, body=PART + b"begin" if "multipart" in content_type else b"{", length=999
+        )
+        answer = wire.answer()
+        assert answer.status == 408
+        assert "1 s" in answer.message
+
+
+def test_trickled_body(strict: Server) -> None:
+    """A body that keeps coming, but by a byte at a time, is cut off too."""
+    with Wire(strict) as wire:
+        wire.post(PREDICT, MULTIPART, body=PART, length=1_000_000)
+        wire.socket.settimeout(0.2)
+        began = time.monotonic()
+        got = b""
+        while not got and time.monotonic() - began < 6:
+            try:
+                wire.send(b"a")
+                got = wire.socket.recv(4096)
+            except TimeoutError:
+                continue
+        assert b" 408 " in got
+        assert time.monotonic() - began < 4
+
+
+STAGES = {
+    "connected": b"",
+    "in the request line": b"POST /v2/mod",
+    "in the headers": request(PREDICT)[:-2],
+    "before the body": request(PREDICT, MULTIPART, "Content-Length: 5000"),
+    "in a part's head": request(PREDICT, MULTIPART, "Content-Length: 5000") + PART[:40],
+    "in a file": request(PREDICT, MULTIPART, "Content-Length: 5000") + PART + b"content",
+    "in a chunk": request(PREDICT, MULTIPART, "Transfer-Encoding: chunked") + b"fff\r\n" + PART,
+    "in JSON": request(PREDICT, JSON, "Content-Length: 500") + b"{",
+    "before the answer": request(PREDICT, JSON, "Content-Length: 2") + b"{}",
+}
+
+
+@pytest.mark.parametrize("sent", STAGES.values(), ids=STAGES)
+def test_disconnects(strict: Server, sent: bytes) -> None:
+    """A client that leaves at any stage costs nobody anything."""
+    with Wire(strict) as wire:
+        wire.send(sent)
+
+
+def test_disconnect_while_it_runs(strict: Server, gate: Gate) -> None:
+    """A client that leaves while its upload is predicted with leaves no file once the call has ended."""
+    with Wire(strict) as wire:
+        port = b'\r\n--x\r\nContent-Disposition: form-data; name="port"\r\n\r\n%d\r\n--x--\r\n' % gate.port
+        wire.post(PREDICT, MULTIPART, body=PART + b"content" + port)
+        gate.wait()
+    gate.open()
+
+
+def test_disconnect_while_answered(strict: Server) -> None:
+    """A client that leaves in the middle of a large answer leaves no file."""
+    with Wire(strict) as wire:
+        wire.post(PREDICT, JSON, body=b'{"size": 20000000}')
+        assert wire.socket.recv(100)
+
+
+def test_many_silent_clients(strict: Server) -> None:
+    """Two hundred clients that say nothing do not keep others waiting, and are cut off."""
+    wires = [Wire(strict) for _ in range(200)]
+    try:
+        began = time.monotonic()
+        with strict.client() as client:
+            assert predicted(client, "told", json={"number": 1})["number"] == 1
+        assert time.monotonic() - began < 1
+        for wire in wires:
+            wire.closed_after(3)
+    finally:
+        for wire in wires:
+            wire.socket.close()

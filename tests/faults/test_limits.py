@@ -1,0 +1,183 @@
+"""Limits that keep callers from waiting: on time, the queue, clients that left, crash loops."""
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from faults.wire import Wire
+from serving import Gate, Server, predict, predicted, until
+
+MODELS = {"told": "models_faults.told"}
+DYING = {"dying": "models_faults.dies_warming"}
+PREDICT = "/v2/models/told/predict/"
+JSON = "Content-Type: application/json"
+
+
+def call(client: httpx.Client, **arguments: Any) -> httpx.Response:
+    """Call the model that does what it is told."""
+    return predict(client, "told", json=arguments)
+
+
+def workers(server: Server) -> list[psutil.Process]:
+    """Return the worker processes."""
+    return [one for one in server.family()[1:] if "deepaas.workers.child" in one.cmdline()]
+
+
+def measured(client: httpx.Client, name: str, **labels: str) -> float:
+    """Return a figure from /metrics; 0 when it is not there."""
+    for family in text_string_to_metric_families(client.get("/metrics").text):
+        for sample in family.samples:
+            if sample.name == name and labels.items() <= sample.labels.items():
+                return float(sample.value)
+    return 0.0
+
+
+def test_time_limit(start: Callable[..., Server], gate: Gate) -> None:
+    """A prediction that takes too long gets a 504 with the limit; its worker is replaced and counted."""
+    server = start("--predict-timeout", "1", models=MODELS)
+    with server.client() as client:
+        (old,) = workers(server)
+        began = time.monotonic()
+        response = call(client, port=gate.port)
+        assert 0.9 < time.monotonic() - began < 2
+        assert response.status_code == 504
+        assert response.json() == {"message": "The prediction took longer than 1 s."}
+        assert json.loads(call(client).json()["predictions"])["pid"] != old.pid
+        assert measured(client, "deepaas_worker_restarts_total", model="told", cause="timeout") == 1
+        assert not old.is_running()
+
+
+def test_time_in_the_queue_does_not_count(start: Callable[..., Server], gate: Gate) -> None:
+    """The time limit is for running: a call that waits longer than it behind others still succeeds."""
+    server = start("--predict-timeout", "1", models=MODELS)
+    with server.client() as client, ThreadPoolExecutor(4) as threads:
+        running = [threads.submit(call, client, spin_s=0.6, number=number) for number in range(4)]
+        assert [one.result().status_code for one in running] == [200] * 4
+
+
+def test_full_queue(start: Callable[..., Server], gate: Gate) -> None:
+    """Beyond --max-queue, calls get a 503 with Retry-After at once; those that wait are answered."""
+    server = start("--max-queue", "3", models=MODELS)
+    with server.client() as client, ThreadPoolExecutor(4) as threads:
+        running = [threads.submit(call, client, port=gate.port)]
+        gate.wait()
+        running += [threads.submit(call, client, number=number) for number in range(3)]
+        until(lambda: measured(client, "deepaas_queue_length", model="told") == 3)
+        age_s = measured(client, "deepaas_queue_age_seconds", model="told")
+        until(lambda: measured(client, "deepaas_queue_age_seconds", model="told") > age_s)
+        began = time.monotonic()
+        response = call(client)
+        assert time.monotonic() - began < 0.5
+        assert response.status_code == 503
+        assert "--max-queue" in response.json()["message"]
+        assert int(response.headers["Retry-After"]) >= 1
+        assert client.get("/health/ready").status_code == 503
+        gate.open()
+        assert [one.result().status_code for one in running] == [200] * 4
+        assert measured(client, "deepaas_queue_length", model="told") == 0
+        assert client.get("/health/ready").status_code == 200
+
+
+def test_queued_call_of_a_client_that_left(start: Callable[..., Server], gate: Gate) -> None:
+    """A call that waits is dropped, and never runs, when its client leaves."""
+    server = start(models=MODELS)
+    with server.client() as client, ThreadPoolExecutor(1) as threads:
+        running = threads.submit(call, client, port=gate.port)
+        gate.wait()
+        with Wire(server) as wire:
+            wire.post(PREDICT, JSON, body=b'{"note": "left"}')
+            until(lambda: measured(client, "deepaas_queue_length", model="told") == 1)
+        until(lambda: measured(client, "deepaas_queue_length", model="told") == 0)
+        gate.open()
+        assert running.result().status_code == 200
+        assert call(client, note="stayed").status_code == 200
+    assert (server.cwd / "notes").read_text() == "stayed\n"
+
+
+@pytest.mark.parametrize("flags", [(), ("--cancel-on-disconnect",)], ids=["abandoned", "killed"])
+def test_running_call_of_a_client_that_left(
+    start: Callable[..., Server], gate: Gate, flags: tuple[str, ...]
+) -> None:
+    """A running call is abandoned when its client leaves; with --cancel-on-disconnect it is killed."""
+    server = start(*flags, models=MODELS)
+    (worker,) = workers(server)
+    with Wire(server) as wire:
+        wire.post(PREDICT, JSON, body=json.dumps({"port": gate.port}).encode())
+        gate.wait()
+    with server.client() as client:
+        if flags:
+            until(lambda: not worker.is_running())
+            assert measured(client, "deepaas_worker_restarts_total", cause="disconnect") == 1
+        else:
+            gate.open()
+        pid = predicted(client, "told", json={})["pid"]
+        assert (pid == worker.pid) is (not flags)
+
+
+def test_crash_loop(start: Callable[..., Server]) -> None:
+    """While no worker can be warmed, calls and readiness say why; when it can, all recovers by itself."""
+    server = start(models=DYING)
+    with server.client() as client:
+        (server.cwd / "order").write_text("SIGABRT")
+        assert predict(client, "dying", json={"end": "SIGKILL"}).status_code == 500
+        until(lambda: client.get("/health/ready").status_code == 503)
+        response = until(
+            lambda: [one for one in [predict(client, "dying", json={})] if one.status_code == 503]
+        )[0]
+        assert "SIGABRT while starting" in response.json()["message"]
+        assert int(response.headers["Retry-After"]) >= 1
+        ready = client.get("/v2/models/dying/ready")
+        assert ready.status_code == 503
+        assert "SIGABRT" in ready.json()["problems"]["dying"]
+        assert client.get("/health/live").status_code == 200
+        assert measured(client, "deepaas_workers", state="starting") == 1
+        server.output.wait_for("Trying again in 1 s")  # the pause grows
+        (server.cwd / "order").unlink()
+        until(lambda: client.get("/health/ready").status_code == 200, 10)
+        assert predict(client, "dying", json={}).status_code == 200
+
+
+@pytest.mark.parametrize("prefix", ["", "/v2"])
+def test_health(start: Callable[..., Server], prefix: str) -> None:
+    """A server that can answer says that it lives and is ready, at both places, also for one model."""
+    server = start(models=MODELS)
+    with server.client() as client:
+        assert client.get(f"{prefix}/health/live").json() == {"live": True}
+        assert client.get(f"{prefix}/health/ready").json() == {"ready": True}
+        assert client.get("/v2/models/told/ready").json() == {"ready": True}
+        assert client.get("/v2/models/other/ready").status_code == 404
+
+
+def test_stopped_worker_is_not_ready(start: Callable[..., Server]) -> None:
+    """Readiness is false at once while the only worker is stopped, and true when it goes on."""
+    server = start(models=MODELS)
+    with server.client() as client:
+        (worker,) = workers(server)
+        worker.send_signal(signal.SIGSTOP)
+        until(lambda: worker.status() == psutil.STATUS_STOPPED)
+        for path in ("/health/ready", "/v2/health/ready", "/v2/models/told/ready"):
+            response = client.get(path)
+            assert response.status_code == 503
+            assert "No worker of 'told' is running" in response.json()["problems"]["told"]
+        assert client.get("/health/live").status_code == 200
+        worker.send_signal(signal.SIGCONT)
+        until(lambda: client.get("/v2/models/told/ready").status_code == 200)
+
+
+def test_idle_stopped_worker_with_a_limit(start: Callable[..., Server]) -> None:
+    """A call sent to a worker that was stopped while idle gets its 504, and the next one works."""
+    server = start("--predict-timeout", "1", models=MODELS)
+    with server.client() as client:
+        workers(server)[0].send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        assert call(client).status_code == 504
+        assert time.monotonic() - began < 2
+        assert call(client).status_code == 200

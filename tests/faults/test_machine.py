@@ -1,0 +1,181 @@
+"""A state machine over a real pool: whatever happens in whatever order, every call gets one right outcome."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import psutil
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from deepaas.errors import ModelUnavailable, PredictionTimedOut, WorkerLost
+from deepaas.messages import Body, Call, Failed, Start, encode
+from deepaas.metrics import Metrics
+from deepaas.workers.pool import Limits, Pool
+from serving import CALL_S, HERE
+
+LIMIT_S = 1.5
+START = Start(
+    name="told",
+    target="models_faults.told",
+    python_path=[str(HERE), *sys.path],
+    warm=True,
+    wrap_predictions=False,
+    log_level="ERROR",
+    log_file=os.devnull,
+    log_format="text",
+)
+
+
+def encoded(**arguments: Any) -> bytes:
+    """Return a call of the model that does what it is told."""
+    given = {"number": 0, "spin_s": 0.0, "size": 0} | arguments
+    return encode(Call("predict", given, True, None, "/nowhere", "-"))  # noqa: FBT003
+
+
+class PoolMachine(RuleBasedStateMachine):
+    """A pool of two workers, calls under way, and what may become of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.harmed = False
+        self.calls: list[tuple[asyncio.Task[Body | Failed], int | None]] = []
+        self.numbers = iter(range(1, 10_000))
+        limits = Limits(workers=2, predict_timeout_s=LIMIT_S, max_queue=1000, cancel_on_disconnect=True)
+        self.run(self.open(limits))
+
+    async def open(self, limits: Limits) -> None:
+        self.pool = Pool(START, limits, Metrics().of_pool("told"))
+        await self.pool.__aenter__()
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run work in the machine's loop; fail when it hangs."""
+
+        async def in_time() -> Any:
+            async with asyncio.timeout(CALL_S):
+                return await work
+
+        return self.runner.run(in_time())
+
+    def call(self, number: int | None, /, **arguments: Any) -> None:
+        """Make a call; `number` is what its answer must hold, nothing when the model fails."""
+
+        async def begin() -> None:
+            self.calls.append((asyncio.create_task(self.pool.run(encoded(**arguments))), number))
+            await asyncio.sleep(0)
+
+        self.run(begin())
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the worker processes."""
+        return [one for one in psutil.Process().children() if is_worker(one)]
+
+    @rule(count=st.integers(1, 20))
+    def short_calls(self, count: int) -> None:
+        for _ in range(count):
+            number = next(self.numbers)
+            self.call(number, number=number)
+
+    @rule(spin_s=st.sampled_from([0.02, 0.2]))
+    def long_call(self, spin_s: float) -> None:
+        number = next(self.numbers)
+        self.call(number, number=number, spin_s=spin_s)
+
+    @rule()
+    def failing_call(self) -> None:
+        self.call(None, end="raise")
+
+    @rule(index=st.integers(0, 3), number=st.sampled_from([signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP]))
+    def harm_a_worker(self, index: int, number: signal.Signals) -> None:
+        self.harmed = True
+        there = self.workers()
+        if there:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                there[index % len(there)].send_signal(number)
+
+    @rule()
+    def reload(self) -> None:
+        async def attempt() -> None:
+            with contextlib.suppress(ModelUnavailable):
+                await self.pool.reload()
+
+        if not self.harmed:
+            self.run(attempt())
+
+    @rule(index=st.integers(0, 30))
+    def caller_leaves(self, index: int) -> None:
+        if self.calls:
+            self.harmed = True  # a running call is killed with its worker
+            self.calls[index % len(self.calls)][0].cancel()
+
+    @rule()
+    def all_end(self) -> None:
+        """Every call ends, each with what it must."""
+
+        async def gather() -> list[Any]:
+            return await asyncio.gather(*(task for task, _ in self.calls), return_exceptions=True)
+
+        for outcome, (_, number) in zip(self.run(gather()), self.calls, strict=True):
+            check(outcome, number, harmed=self.harmed)
+        self.calls.clear()
+
+    def teardown(self) -> None:
+        """In the end the pool answers again, and then leaves no process."""
+        try:
+            self.all_end()
+            self.run(self.recovers())
+            self.run(self.pool.__aexit__())
+        finally:
+            self.runner.close()
+        gone, alive = psutil.wait_procs(self.workers(), timeout=5)
+        assert not alive, gone
+
+    async def recovers(self) -> None:
+        """Call until an answer comes."""
+        while True:
+            try:
+                outcome = await self.pool.run(encoded(number=7))
+            except (ModelUnavailable, WorkerLost, PredictionTimedOut):
+                await asyncio.sleep(0.05)  # between two tries, not instead of one
+            else:
+                check(outcome, 7, harmed=False)
+                return
+
+
+def is_worker(process: psutil.Process) -> bool:
+    """Return whether the process is one of the pool's."""
+    try:
+        return "deepaas.workers.child" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def check(outcome: Any, number: int | None, *, harmed: bool) -> None:
+    """Compare the outcome with what the call must get; only harm done to workers may spoil it."""
+    if isinstance(outcome, Body):
+        assert number is not None, "a failing call succeeded"
+        assert f'"number":{number},'.encode() in outcome.content.replace(b" ", b""), outcome
+    elif isinstance(outcome, Failed):
+        assert number is None, outcome
+        assert "ValueError" in outcome.message
+    else:
+        expected = (WorkerLost, PredictionTimedOut, ModelUnavailable, asyncio.CancelledError)
+        assert isinstance(outcome, expected), repr(outcome)
+        assert harmed, repr(outcome)
+
+
+TestPool = PoolMachine.TestCase
+TestPool.settings = settings(
+    max_examples=8,
+    stateful_step_count=15,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+)
+TestPool.runTest.__doc__ = "Every call gets exactly one right outcome, and no process is left."

@@ -1,0 +1,169 @@
+"""The fault table: what a model can do to its worker, the answer that the caller gets, and how fast."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from faults.wire import files
+from serving import Server, predict, serving, until
+
+MODELS = {"faults": "models_faults.faults"}
+TIMEOUT_S = 1.0
+LOST = "The worker that ran this prediction"
+
+
+class Row(NamedTuple):
+    """A fault, the answer to it, and the time the fault itself takes on a slow machine."""
+
+    fault: str
+    status: int
+    says: str
+    fault_s: float = 0.0
+
+
+SURVIVED = [
+    Row("sys.exit", 500, "SystemExit: I leave"),
+    Row("deep recursion", 500, "RecursionError"),
+    Row("memory limit", 500, "MemoryError"),
+    Row("unpicklable", 500, "has no JSON form"),
+    Row("print", 200, "printed", 8),
+    Row("enormous", 200, "xxxxxxxx", 12),
+    Row("empty", 200, "emptied"),
+]
+DEADLY = [
+    Row("segfault", 500, f"{LOST} was killed by SIGSEGV"),
+    Row("_exit", 500, f"{LOST} exited with code 3"),
+    Row("_exit 0", 500, f"{LOST} exited with code 0"),
+    Row("abort", 500, f"{LOST} was killed by SIGABRT"),
+    Row("SIGKILL", 500, f"{LOST} was killed by SIGKILL"),
+    Row("deep recursion in C", 500, f"{LOST} was killed by SIGSEGV", 3),
+    Row("close", 500, LOST),
+    Row("garbage", 500, LOST),
+    Row("one byte", 500, LOST),
+    Row("die while rendering", 500, f"{LOST} was killed by SIGKILL"),
+    Row("die while writing a file", 500, f"{LOST} was killed by SIGKILL"),
+    Row("die before replying", 500, f"{LOST} was killed by SIGKILL"),
+    Row("die soon", 500, f"{LOST} exited with code 7"),
+]
+HANGING = [
+    Row(fault, 504, f"took longer than {TIMEOUT_S:g} s", TIMEOUT_S)
+    for fault in ("SIGSTOP", "endless loop", "endless loop, deaf", "endless loop in C")
+]
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server that lets predictions take as long as they like."""
+    with serving(tmp_path_factory.mktemp("patient"), models=MODELS) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server that ends predictions after `TIMEOUT_S`."""
+    folder = tmp_path_factory.mktemp("impatient")
+    with serving(folder, "--predict-timeout", str(TIMEOUT_S), models=MODELS) as server:
+        yield server
+
+
+def name(row: Row) -> str:
+    """Return what a row's test is called."""
+    return row.fault
+
+
+def check(server: Server, row: Row) -> None:
+    """Make the fault happen; compare the answer, its time, the next answer, and what is left."""
+    with server.client() as client:
+        began = time.monotonic()
+        response = predict(client, "faults", json={"fault": row.fault})
+        taken_s = time.monotonic() - began
+        assert response.status_code == row.status, response.text[:300]
+        assert row.says in response.text[:300]
+        assert taken_s <= row.fault_s + 1
+        if row.status != 200:
+            assert list(response.json()) == ["message"]
+            assert response.headers["X-Request-ID"]
+        check_recovered(client, server)
+
+
+def check_recovered(client: httpx.Client, server: Server) -> None:
+    """The next request works, and no request left a file behind."""
+    following = predict(client, "faults", json={"number": 5})
+    assert following.status_code == 200, following.text
+    assert following.json()["predictions"] == "5"
+    assert until(lambda: files(server) == [], 5)
+
+
+@pytest.mark.parametrize("row", SURVIVED, ids=name)
+def test_survived(patient: Server, row: Row) -> None:
+    """What a worker survives is answered as the model's failure or success, and the worker goes on."""
+    before = {one.pid for one in patient.family()}
+    check(patient, row)
+    assert {one.pid for one in patient.family()} == before
+
+
+@pytest.mark.parametrize("row", DEADLY, ids=name)
+def test_deadly(patient: Server, row: Row) -> None:
+    """A call that its worker dies with fails at once, with how the worker ended; the next one works."""
+    check(patient, row)
+
+
+@pytest.mark.parametrize("row", HANGING, ids=name)
+def test_hanging(impatient: Server, row: Row) -> None:
+    """A call that never ends fails when --predict-timeout is over, and its worker is killed."""
+    before = {one.pid for one in impatient.family()}
+    check(impatient, row)
+    assert len({one.pid for one in impatient.family()} - before) == 1, "the worker was not replaced"
+
+
+def test_enormous_result_is_whole(patient: Server) -> None:
+    """A result of 200 MB arrives to the last byte."""
+    with patient.client() as client:
+        response = predict(client, "faults", json={"fault": "enormous"})
+    assert len(response.json()["predictions"]) in (200_000_000, 200_000_002)
+
+
+def test_death_after_replying(patient: Server) -> None:
+    """A worker that dies once its reply is sent leaves the reply whole; the next request works."""
+    with patient.client() as client:
+        response = predict(client, "faults", json={"fault": "die after replying"})
+        assert response.status_code == 200
+        assert response.json()["predictions"].count("x") == 2_000_000
+        check_recovered(client, patient)
+
+
+def test_zeros_into_every_descriptor(patient: Server) -> None:
+    """Zeros in every descriptor end in the answer or in a lost worker, and the next request works."""
+    with patient.client() as client:
+        began = time.monotonic()
+        response = predict(client, "faults", json={"fault": "nothing but zeros"})
+        assert time.monotonic() - began < 2
+        assert "written" in response.text or LOST in response.text
+        check_recovered(client, patient)
+
+
+@pytest.mark.parametrize("fault", ["_exit", "segfault"])
+def test_fault_ran_once(start: Callable[..., Server], fault: str) -> None:
+    """A call that its worker dies with is not tried again in another one."""
+    server = start(models=MODELS)
+    check(server, Row(fault, 500, LOST))
+    assert (server.cwd / "runs").read_text().split("\n") == [fault, "None", ""]
+
+
+def test_death_while_warming(start: Callable[..., Server]) -> None:
+    """Calls get a 503 with how the worker ended when a new one dies while warming; later they work."""
+    server = start(models={"dying": "models_faults.dies_warming"})
+    with server.client() as client:
+        (server.cwd / "order").write_text("SIGSEGV")
+        assert predict(client, "dying", json={"end": "SIGKILL"}).status_code == 500
+        began = time.monotonic()
+        response = predict(client, "dying", json={})
+        assert response.status_code == 503, response.text
+        assert "was killed by SIGSEGV while starting" in response.json()["message"]
+        assert int(response.headers["Retry-After"]) >= 1
+        assert time.monotonic() - began < 2
+        (server.cwd / "order").unlink()
+        until(lambda: predict(client, "dying", json={}).status_code == 200, 10)

@@ -1,0 +1,131 @@
+"""HTTPS, and pages of other origins."""
+
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serving import Server, environment, run_to_its_end, serving
+from serving import _command as command
+
+MODELS = {"told": "models_faults.told"}
+MINE = "https://mine.example"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """Return the files of a certificate of our own for 127.0.0.1, and of its key."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=127.0.0.1",
+    ]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True)
+    return cert, key
+
+
+def test_https(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+    """With a certificate and a key everything is served over HTTPS, and nothing without."""
+    cert, key = certificate
+    flags = ("--tls-cert", str(cert), "--tls-key", str(key))
+    server = Server(command(tmp_path, flags), tmp_path, environment(tmp_path, MODELS, {}), tmp_path)
+    try:
+        check_https(server, cert)
+        server.stop()
+    finally:
+        server.kill()
+
+
+def check_https(server: Server, cert: Path) -> None:
+    """HTTPS is answered for whoever trusts the certificate; HTTP is not."""
+    url = server.output.wait_for(r"Serving .* on (\S+)\n")[1]
+    assert url.startswith("https://")
+    with httpx.Client(base_url=url, verify=ssl.create_default_context(cafile=str(cert))) as client:
+        assert client.get("/v2/").status_code == 200
+        assert client.post("/v2/models/told/predict/", json={"number": 2}).status_code == 200
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(f"{url}/v2/")
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{url.replace('https', 'http')}/v2/")
+
+
+@pytest.mark.parametrize(
+    "flags", [("--tls-cert", "cert.pem"), ("--tls-cert", "none.pem", "--tls-key", "none.pem")]
+)
+def test_unusable_certificate(tmp_path: Path, certificate: tuple[Path, Path], flags: tuple[str, ...]) -> None:
+    """A certificate without its key, or one that is not there, ends the start with a message."""
+    ended = run_to_its_end(tmp_path, *flags, models=MODELS)
+    assert ended.returncode != 0
+    assert "Traceback" not in ended.stdout
+    assert "--tls-key" in ended.stdout or "none.pem" in ended.stdout
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Return a client of a server that pages of one origin may call, with a token."""
+    folder = tmp_path_factory.mktemp("shared")
+    env = {"DEEPAAS_AUTH_TOKEN": "t"}
+    with serving(folder, "--cors-origin", MINE, models=MODELS, env=env) as server, server.client() as client:
+        yield client
+
+
+def test_simple_request(shared: httpx.Client) -> None:
+    """Pages of the origin may read answers and the request's id; errors too."""
+    for path, status in (("/v2/", 200), ("/v2/models/", 401), ("/nothing", 404)):
+        response = shared.get(path, headers={"Origin": MINE})
+        assert response.status_code == status
+        assert response.headers["Access-Control-Allow-Origin"] == MINE
+        assert "X-Request-ID" in response.headers["Access-Control-Expose-Headers"]
+        assert "Origin" in response.headers["Vary"]
+
+
+def test_preflight(shared: httpx.Client) -> None:
+    """A preflight takes no token and allows the method and the headers that are wanted."""
+    headers = {
+        "Origin": MINE,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization, content-type",
+    }
+    response = shared.options("/v2/models/told/predict/", headers=headers)
+    assert response.status_code in (200, 204)
+    assert response.headers["Access-Control-Allow-Origin"] == MINE
+    assert "POST" in response.headers["Access-Control-Allow-Methods"]
+    assert "authorization" in response.headers["Access-Control-Allow-Headers"].lower()
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "https://mine.example.evil", "null", "http://mine.example"]
+)
+def test_other_origins(shared: httpx.Client, origin: str) -> None:
+    """Pages of any other origin may read nothing."""
+    headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    for response in (shared.get("/v2/", headers=headers), shared.options("/v2/", headers=headers)):
+        assert "Access-Control-Allow-Origin" not in response.headers
+
+
+def test_no_cors_by_default(start: Callable[..., Server]) -> None:
+    """Without --cors-origin no page of another origin may read anything."""
+    server = start(models=MODELS)
+    with server.client() as client:
+        response = client.get("/v2/", headers={"Origin": MINE})
+    assert "Access-Control-Allow-Origin" not in response.headers
+
+
+def test_every_origin(start: Callable[..., Server]) -> None:
+    """With * pages of every origin may read answers."""
+    server = start("--cors-origin", "*", models=MODELS)
+    with server.client() as client:
+        response = client.get("/v2/", headers={"Origin": MINE})
+    assert response.headers["Access-Control-Allow-Origin"] in ("*", MINE)
