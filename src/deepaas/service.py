@@ -16,7 +16,14 @@ from typing import Any, NamedTuple, Self
 
 import platformdirs
 
-from deepaas.errors import ModelBroken, ModelNotFound, NotServed, PredictionFailed, SettingsError
+from deepaas.errors import (
+    ModelBroken,
+    ModelNotFound,
+    ModelUnavailable,
+    NotServed,
+    PredictionFailed,
+    SettingsError,
+)
 from deepaas.files import Scratch, ScratchSpace
 from deepaas.log import request_id, with_trace
 from deepaas.messages import Body, Call, Failed, Start, encode
@@ -292,7 +299,10 @@ def _runner(
 
     async def reload(name: str) -> None:
         if settings.reload_after_train and not is_exclusive and name in served:
-            await served[name].reload()
+            try:
+                await served[name].reload()
+            except (ModelBroken, ModelUnavailable) as error:
+                _log.warning("The workers of %s are left as they are after the training: %s", name, error)
 
     rules = Rules(
         at_a_time=settings.train_workers,

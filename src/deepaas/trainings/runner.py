@@ -245,6 +245,14 @@ class Runner:
                 queued = training.state is State.QUEUED
                 self._begin(training, self._run(training) if queued else self._watch(training))
 
+    def _process_of(self, training: Training) -> ProcessName | None:
+        """Return the training's process, if it has one that is not known to be gone."""
+        if training.pid is None or training.pid_started is None:
+            return None
+        if self._store.is_file and training.host != self._own_name.host:
+            return None
+        return ProcessName(training.host, training.pid, training.pid_started)
+
     def _is_served(self, training: Training) -> bool:
         """Say whether another server answers for the training. A store in a file has one host's servers."""
         server = ProcessName.parse(training.server)
@@ -263,14 +271,14 @@ class Runner:
 
     async def _gone(self, training: Training) -> None:
         """Wait until the training's process, which may only just be starting, is there no more."""
-        process = _process_of(training)
+        process = self._process_of(training)
         if process is None:
             # Its process, if there is one yet, gives up when it finds the record ended.
             end = {"message": "lost: the server died while starting it.", "finished": time.time()}
             if await self._change(training.uuid, State.LOST, only_from=State.STARTING, **end):
                 return
             current = await self._stored(self._store.get, training.uuid)
-            process = _process_of(current) if current else None
+            process = self._process_of(current) if current else None
         if process and process.is_alive():
             await process.gone()
             kill_group(process.pid)
@@ -326,7 +334,7 @@ class Runner:
 
     async def _end_process(self, training: Training) -> None:
         """End the training's process, once it is known; another host's server ends its own."""
-        process = _process_of(training)
+        process = self._process_of(training)
         if process:
             await process.end(self._rules.cancel_grace_s, self._rules.hurry)
         task = self._tasks.get(training.uuid)
@@ -368,12 +376,6 @@ def _positioned(training: Training, queue: list[str]) -> Training:
     if training.uuid not in queue:
         return training
     return dataclasses.replace(training, queue_position=queue.index(training.uuid) + 1)
-
-
-def _process_of(training: Training) -> ProcessName | None:
-    if training.pid is None or training.pid_started is None:
-        return None
-    return ProcessName(training.host, training.pid, training.pid_started)
 
 
 def _write_job(folder: TrainingFolder, job: bytes) -> None:
