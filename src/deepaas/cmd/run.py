@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -64,6 +65,8 @@ async def _serve_until(
         app = build_app(service, settings, metrics, output)
         async with service, listening(app, taken, settings, hurry):
             is_serving.set()
+            # What is there now stays; the collector need not look at it again and again.
+            gc.freeze()
             _say_where(settings, taken.getsockname()[1], service)
             await stop.wait()
             _log.info("Stopping; again to stop at once")

@@ -13,7 +13,7 @@ from deepaas.errors import DeepaasError, InvalidArguments, ModelUnavailable, Not
 from deepaas.http.uploads import InvalidJson
 from deepaas.log import with_trace
 from deepaas.model.failure import failure
-from deepaas.model.jsonable import dumps
+from deepaas.model.jsonable import dumps_plain
 from deepaas.model.output import record
 
 _SERVER_ERROR = 500
@@ -31,8 +31,8 @@ def new_identity() -> str:
 
 
 def json_response(content: Any, status: int = 200) -> web.Response:
-    """Return `content` as a JSON response."""
-    return web.Response(body=dumps(content), status=status, content_type="application/json")
+    """Return `content`, which is plain JSON values, as a JSON response."""
+    return web.Response(body=dumps_plain(content), status=status, content_type="application/json")
 
 
 def error_response(error: Exception) -> web.StreamResponse:

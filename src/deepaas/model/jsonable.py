@@ -33,6 +33,14 @@ def dumps(value: Any) -> bytes:
     return text
 
 
+def dumps_plain(value: Any) -> bytes:
+    """Return plain JSON values, as `plain` makes them, as JSON, without looking for NaN again."""
+    try:
+        return orjson.dumps(value, option=_OPTIONS)
+    except TypeError:
+        return _dumps_slowly(value)
+
+
 def plain(value: Any, inexpressible: Callable[[Any, str], Any] | None = None) -> Any:
     """Return `value` made of dictionaries, lists, strings, numbers, booleans and None alone.
 
