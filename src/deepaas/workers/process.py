@@ -78,6 +78,7 @@ class Worker(asyncio.Protocol):
         self.is_stuck = False
         self.killed_for: str | None = None
         self.was_told_to_end = False
+        self._is_garbled = False
         self._start = start
         self._on_reply = on_reply
         self._on_return = on_return
@@ -198,7 +199,11 @@ class Worker(asyncio.Protocol):
 
     def lost_calls(self) -> tuple[Pending | None, list[Pending]]:
         """Return, for a process that has ended, the call it was running, and those it had not begun."""
-        running = self.held.pop(self._marker.running, None) if self._marker else None
+        number = self._marker.running if self._marker else 0
+        if self._is_garbled and number not in self.held:
+            # It has answered, and the answer was lost in what it wrote.
+            number = next(iter(self.held), 0)
+        running = self.held.pop(number, None)
         not_begun = list(self.held.values())
         self.held.clear()
         self._idle.set()
@@ -209,6 +214,9 @@ class Worker(asyncio.Protocol):
         self.killed_for = self.killed_for or cause
         self.state = State.GONE
         self._kill_group()
+        if self._transport:
+            # What it may still have said does not count any more.
+            self._transport.abort()
 
     async def stop(self) -> int:
         """End the process, and return how it ended. It may be called again, and meanwhile."""
@@ -241,6 +249,7 @@ class Worker(asyncio.Protocol):
             messages = list(self._unframer.feed(data))
         except Exception:  # noqa: BLE001 - the model may have written anything
             _log.exception("A worker of %s wrote into a pipe that is not its own", self._start.name)
+            self._is_garbled = True
             self.kill("wrote into a pipe that is not its own")
             return
         for number, message in messages:
