@@ -88,10 +88,7 @@ class _Document:
             "delete": self.operation(f"cancel {name}", "Cancel a training", name, parameters=training),
         }
         self.spec.path(f"{root}/", operations={"get": self.operation(name, "The model's metadata", name)})
-        if model.has("predict"):
-            self.spec.path(f"{root}/predict/", operations={"post": self.predict_operation(model, response)})
-        if not model.has("train"):
-            return
+        self.spec.path(f"{root}/predict/", operations={"post": self.predict_operation(model, response)})
         trainings = {
             "get": self.operation(f"list {name}", "All trainings", name),
             "post": self.train_operation(model),
