@@ -110,7 +110,8 @@ class Soak:
 
     async def deaths(self, client: httpx.AsyncClient) -> None:
         await asyncio.sleep(2)
-        pids = [one.pid for one in psutil.Process(self.server.process.pid).children()]
+        children = psutil.Process(self.server.process.pid).children()
+        pids = [one.pid for one in children if "deepaas.workers.child" in one.cmdline()]
         if pids:
             os.kill(random.choice(pids), signal.SIGKILL)
             self.kills += 1
