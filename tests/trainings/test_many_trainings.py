@@ -70,7 +70,7 @@ def test_memory(start: Callable[..., Server]) -> None:
             records = [begin(client, ["report", {"step": 1, "total": 1, "loss": 0.5}]) for _ in range(count)]
             last = ended(client, records[-1], timeout_s=120)
             assert last["state"] == "done"
-            until(lambda: all(one["status"] != "running" for one in client.get(LIST).json()), timeout_s=120)
+            until(lambda: all(one["state"] == "done" for one in client.get(LIST).json()), timeout_s=120)
 
         train(WARM_UP)
         before_mb = rss_mb(server)
