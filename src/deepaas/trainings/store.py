@@ -232,8 +232,12 @@ def sqlite_url(folder: Path) -> str:
     return f"sqlite:///{folder / 'trainings.sqlite'}"
 
 
-def _loads(text: str) -> Any:
-    """Read JSON fast; whole numbers that are too long for that, and would lose digits, slowly."""
+def _loads(content: str | bytes) -> Any:
+    """Read JSON fast; whole numbers that are too long for that, and would lose digits, slowly.
+
+    SQLite's driver gives texts, PostgreSQL's gives bytes.
+    """
+    text = content if isinstance(content, str) else content.decode()
     return json.loads(text) if _LONG_NUMBER.search(text) else orjson.loads(text)
 
 
