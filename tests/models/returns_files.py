@@ -55,6 +55,7 @@ RESULTS = {
     ),
     "picture": lambda: Image.new("RGB", (3, 2), "red"),
     "large": lambda: LARGE,
+    "large_text": lambda: "x" * 500_000,
     "large_open": lambda: open(temporary(LARGE), "rb"),
     "large_path": lambda: pathlib.Path(temporary(LARGE)),
     "missing": lambda: "/nowhere/at/all",

@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from deepaas.errors import NotAllowed, NotAuthenticated, SettingsError
 from deepaas.settings import Settings
@@ -34,11 +34,11 @@ class Tokens:
     def __bool__(self) -> bool:
         return bool(self._scopes_of)
 
-    def check(self, request: web.Request, scope: Scope) -> None:
+    def check(self, headers: Mapping[str, str], scope: Scope) -> None:
         """Raise `NotAuthenticated` or `NotAllowed` unless the request may do what takes `scope`."""
         if not self._scopes_of or scope is Scope.OPEN:
             return
-        given = request.headers.get(hdrs.AUTHORIZATION, "").strip()
+        given = headers.get(hdrs.AUTHORIZATION, "").strip()
         if not given:
             raise NotAuthenticated(
                 "This server wants a token: send the header 'Authorization: Bearer TOKEN'."

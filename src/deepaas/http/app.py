@@ -16,6 +16,7 @@ from deepaas.http.front import front
 from deepaas.http.keys import METRICS, OUTPUT, SCOPES, SERVICE, SETTINGS, STOPPING, TOKENS, UNDER_WAY
 from deepaas.http.output import RecentOutput
 from deepaas.http.routes import add_routes
+from deepaas.http.shortcut import Shortcut
 from deepaas.http.under_way import UnderWay
 from deepaas.metrics import Metrics
 from deepaas.service import Service
@@ -91,8 +92,10 @@ async def listening(
     assert connections is not None
     loop = asyncio.get_running_loop()
 
+    shortcut = Shortcut(app)
+
     def connection() -> Connection:
-        return Connection(connections, loop, settings)
+        return Connection(connections, loop, settings, shortcut)
 
     server = await loop.create_server(connection, sock=taken, backlog=_BACKLOG, ssl=tls(settings))
     try:

@@ -1,4 +1,4 @@
-"""A client's connection: its limits, and an answer in JSON to what cannot be read."""
+"""A client's connection: its limits, its way to an answer, and an answer in JSON to what cannot be read."""
 
 import asyncio
 from typing import Any
@@ -7,15 +7,20 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from deepaas.http.errors import REQUEST_ID, json_response, new_identity
+from deepaas.http.shortcut import Asked, Shortcut
 from deepaas.settings import Settings
+
+_MOST_EARLY_BYTES = 1 << 16
 
 
 class Connection(RequestHandler):
-    """A connection; `has_asked` says whether a whole request was read from it."""
+    """A connection. Requests take the shortcut until one cannot; from then on the connection is aiohttp's."""
 
-    __slots__ = ("_cut_off", "_header_timeout_s", "has_asked")
+    __slots__ = ("_answering", "_early", "_is_leaving", "_look", "_quiet_since", "_settings", "_shortcut")
 
-    def __init__(self, server: web.Server, loop: asyncio.AbstractEventLoop, settings: Settings) -> None:
+    def __init__(
+        self, server: web.Server, loop: asyncio.AbstractEventLoop, settings: Settings, shortcut: Shortcut
+    ) -> None:
         super().__init__(
             server,
             loop=loop,
@@ -24,21 +29,55 @@ class Connection(RequestHandler):
             max_line_size=settings.max_header_size,
             max_field_size=settings.max_header_size,
         )
-        self.has_asked = False
-        self._header_timeout_s = settings.header_timeout
-        self._cut_off: asyncio.TimerHandle | None = None
+        self._settings = settings
+        self._shortcut: Shortcut | None = shortcut
+        self._answering: asyncio.Task[None] | None = None
+        self._early = bytearray()
+        self._is_leaving = False
+        self._quiet_since = 0.0
+        self._look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give the client its time for the first request."""
         super().connection_made(transport)
-        loop = asyncio.get_running_loop()
-        self._cut_off = loop.call_later(self._header_timeout_s, self._end_unless_asked, transport)
+        self.keep_alive(False)  # noqa: FBT003 - aiohttp's signature; until it has answered something itself
+        self._look_after(self._settings.header_timeout)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Forget the time."""
-        if self._cut_off:
-            self._cut_off.cancel()
+        """Forget the time and the answer."""
+        self._look_no_more()
+        if self._answering:
+            self._answering.cancel()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take the shortcut, or give what came to aiohttp; keep what comes before its turn."""
+        if self._shortcut is None:
+            super().data_received(data)
+        elif self._answering:
+            self._early += data
+            if len(self._early) > _MOST_EARLY_BYTES and self.transport:
+                self.transport.pause_reading()
+        elif not self._is_leaving:
+            self._begin(self._shortcut, data)
+
+    def close(self) -> None:
+        """End when what is being answered has been."""
+        self._is_leaving = True
+        if self._shortcut is None:
+            super().close()
+        elif not self._answering:
+            self.force_close()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's signature
+        """End now."""
+        if self._answering:
+            self._answering.cancel()
+        await super().shutdown(timeout)
+
+    def note_request(self) -> None:
+        """Say that aiohttp has read a whole request: from now on it looks after the time between requests."""
+        self._look_no_more()
 
     def handle_error(
         self,
@@ -53,6 +92,46 @@ class Connection(RequestHandler):
         response.force_close()
         return response
 
-    def _end_unless_asked(self, transport: asyncio.BaseTransport) -> None:
-        if not self.has_asked:
-            transport.close()
+    def _begin(self, shortcut: Shortcut, data: bytes) -> None:
+        asked = shortcut.find(data)
+        if asked:
+            self._answering = asyncio.create_task(self._answer(shortcut, asked))
+        else:
+            self._shortcut = None
+            self._look_after(self._settings.header_timeout)
+            super().data_received(data)
+
+    async def _answer(self, shortcut: Shortcut, asked: Asked) -> None:
+        try:
+            await shortcut.answer(asked, self)
+        except ConnectionResetError:
+            return
+        finally:
+            self._answering = None
+        self._quiet_since = self._loop.time()
+        if self._is_leaving or not asked.request.keeps_alive:
+            self.force_close()
+        elif self._early and self.transport:
+            early, self._early = bytes(self._early), bytearray()
+            self.transport.resume_reading()
+            self.data_received(early)
+
+    def _look_after(self, seconds: float) -> None:
+        self._look_no_more()
+        self._look = self._loop.call_later(seconds, self._end_if_quiet)
+
+    def _look_no_more(self) -> None:
+        if self._look:
+            self._look.cancel()
+            self._look = None
+
+    def _end_if_quiet(self) -> None:
+        """End a connection on which no request came in time: a first one, a whole one, another one."""
+        idle_s = self._settings.idle_timeout
+        left_s = self._quiet_since + idle_s - self._loop.time()
+        if self._answering:
+            self._look_after(idle_s)
+        elif self._shortcut and self._quiet_since and left_s > 0:
+            self._look_after(left_s)
+        else:
+            self.force_close()

@@ -1,6 +1,7 @@
 """What every request goes through: an id, a look at its token, an answer whatever happens, a count."""
 
 import re
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -16,13 +17,13 @@ _UNMATCHED = "unmatched"
 @web.middleware
 async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer the request; whatever is raised becomes JSON with a status."""
-    identity = _identity(request)
+    identity = identity_of(request.headers)
     request_id.set(identity)
-    request.protocol.has_asked = True  # type: ignore[attr-defined]  # our own connection
+    request.protocol.note_request()  # type: ignore[attr-defined]  # our own connection
     request.app[UNDER_WAY].begin()
     try:
         scope = request.app[SCOPES].get(request.match_info.handler, Scope.OPEN)
-        request.app[TOKENS].check(request, scope)
+        request.app[TOKENS].check(request.headers, scope)
         response = await handler(request)
     except ConnectionResetError:
         raise
@@ -43,9 +44,9 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
     return response
 
 
-def _identity(request: web.Request) -> str:
+def identity_of(headers: Mapping[str, str]) -> str:
     """Return the id that the client gave, if it can be used, else a new one."""
-    given = request.headers.get(REQUEST_ID)
+    given = headers.get(REQUEST_ID)
     if given and _USABLE_ID.fullmatch(given):
         return given
     return new_identity()

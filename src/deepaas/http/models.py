@@ -6,7 +6,9 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
+from multidict import MultiMapping
 
+from deepaas.files import Scratch
 from deepaas.http.errors import REQUEST_ID, json_response
 from deepaas.http.keys import SERVICE, SETTINGS
 from deepaas.http.named import named, predictable
@@ -14,6 +16,7 @@ from deepaas.http.negotiation import choose
 from deepaas.http.uploads import read_given
 from deepaas.log import request_id
 from deepaas.messages import Body
+from deepaas.model.arguments import Given
 from deepaas.service import ServedModel
 
 
@@ -30,20 +33,24 @@ async def describe(request: web.Request) -> web.Response:
 
 async def predict(request: web.Request) -> web.StreamResponse:
     """Answer with a prediction."""
-    model = predictable(request)
-    arguments = model.model.predict_arguments
+    served = predictable(request)
     async with request.app[SERVICE].scratch() as scratch:
-        given = await read_given(request, arguments, scratch)
-        raw = arguments.gather(given)
-        accept = arguments.accept
-        media_type = None
-        if accept:
-            media_type = raw.get("accept")
-            if media_type is None:
-                accepted = ",".join(request.headers.getall(hdrs.ACCEPT, []))
-                media_type = raw["accept"] = choose(accepted, accept.choices, accept.default)
-        body = await model.predict(raw, media_type, scratch)
-        return await _send(request, body)
+        given = await read_given(request, served.model.predict_arguments, scratch)
+        return await send(request, await prediction(served, given, request.headers, scratch))
+
+
+async def prediction(served: ServedModel, given: Given, headers: MultiMapping[str], scratch: Scratch) -> Body:
+    """Return what the model predicts, in the media type that the request likes best."""
+    arguments = served.model.predict_arguments
+    raw = arguments.gather(given)
+    accept = arguments.accept
+    media_type = None
+    if accept:
+        media_type = raw.get("accept")
+        if media_type is None:
+            accepted = ",".join(headers.getall(hdrs.ACCEPT, []))
+            media_type = raw["accept"] = choose(accepted, accept.choices, accept.default)
+    return await served.predict(raw, media_type, scratch)
 
 
 async def reload(request: web.Request) -> web.Response:
@@ -65,7 +72,7 @@ class _SentFile(web.FileResponse):
         return None if self.prepared else await super().prepare(request)
 
 
-async def _send(request: web.Request, body: Body) -> web.StreamResponse:
+async def send(request: web.BaseRequest, body: Body) -> web.StreamResponse:
     """Return the answer; a file is sent at once, before its scratch folder goes."""
     headers = {hdrs.CONTENT_TYPE: body.media_type}
     if body.filename:

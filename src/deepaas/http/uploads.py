@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 import multipart
 import orjson
 from aiohttp import web
+from multidict import MultiMapping
 
 from deepaas.errors import BadRequest, BodyTooLarge, InvalidArguments, SenderTooSlow
 from deepaas.files import Scratch
@@ -22,6 +23,7 @@ _LARGE_BYTES = 1 << 20
 _SLOWEST_BYTES_S = 500
 _LONGEST_TEXT_BYTES = 16 << 20
 _ENCODING = "utf-8"
+_FORM = "application/x-www-form-urlencoded"
 
 
 class InvalidJson(BadRequest):
@@ -33,22 +35,41 @@ async def read_given(request: web.Request, arguments: Arguments, scratch: Scratc
 
     Raise `BadRequest` for what cannot be read, `BodyTooLarge`, and `SenderTooSlow`.
     """
-    query = {key: request.query.getall(key) for key in request.query} if request.query_string else {}
+    query, headers = request.query, request.headers
     if not request.body_exists:
-        return Given(query=query, headers=request.headers)
+        return Given(query=_listed(query), headers=headers)
     settings = request.app[SETTINGS]
     body = _limited(request, settings.client_max_size, settings.body_timeout)
     content_type = request.content_type
     if content_type == "multipart/form-data":
-        form = await _Multipart(arguments, scratch).read(request.headers["Content-Type"], body)
-        return Given(query, form, {}, request.headers)
-    if content_type == "application/x-www-form-urlencoded":
-        return Given(query, _urlencoded(await _whole(body)), {}, request.headers)
-    if content_type == "application/json" or content_type.endswith("+json"):
-        return Given(query, {}, _json(await _whole(body)), request.headers)
+        form = await _Multipart(arguments, scratch).read(headers["Content-Type"], body)
+        return Given(_listed(query), form, {}, headers)
+    if is_read_whole(content_type):
+        return given_of(query, content_type, await _whole(body), headers)
     async for _ in body:
         pass
-    return Given(query=query, headers=request.headers)
+    return Given(query=_listed(query), headers=headers)
+
+
+def is_read_whole(content_type: str) -> bool:
+    """Say whether a body of this type is read whole; others are read as they come, or passed over."""
+    return content_type in (_FORM, "application/json") or content_type.endswith("+json")
+
+
+def given_of(query: MultiMapping[str], content_type: str, body: bytes, headers: MultiMapping[str]) -> Given:
+    """Return what a request gives whose body, of a type that is read whole or empty, is there.
+
+    Raise `BadRequest` or `InvalidArguments` for what cannot be read.
+    """
+    if not body:
+        return Given(query=_listed(query), headers=headers)
+    if content_type == _FORM:
+        return Given(_listed(query), _urlencoded(body), {}, headers)
+    return Given(_listed(query), {}, _json(body), headers)
+
+
+def _listed(query: MultiMapping[str]) -> dict[str, list[str]]:
+    return {key: query.getall(key) for key in query}
 
 
 async def _limited(request: web.Request, limit_bytes: int, pause_s: float) -> AsyncIterator[bytes]:

@@ -3,9 +3,8 @@
 It must not know HTTP: a request reaches it as plain mappings.
 """
 
-import copy
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import marshmallow
@@ -44,12 +43,11 @@ class Arguments:
 
     def __init__(self, declared: Mapping[str, Field]) -> None:
         self.fields = dict(declared)
-        self._key_of = {name: field.data_key or name for name, field in self.fields.items()}
-        self._field_of = {self._key_of[name]: field for name, field in self.fields.items()}
+        self._field_of = {field.data_key or name: field for name, field in self.fields.items()}
         self._headers = [key for key, field in self._field_of.items() if location_of(field) == "headers"]
         self._files = [key for key, field in self._field_of.items() if is_file(field)]
         self._single_texts = {key for key, field in self._field_of.items() if _is_single_text(field)}
-        self._schema, self._inner_names = _schema_of(self.fields)
+        self._loaded = list(_bound(self.fields))
 
     @property
     def accept(self) -> Accept | None:
@@ -86,18 +84,20 @@ class Arguments:
         """Return keyword arguments for the function. Raise `InvalidArguments` with what is wrong."""
         problems: dict[str, Any] = {}
         arguments: dict[str, Any] = {}
-        try:
-            arguments = self._schema.load(raw, unknown=marshmallow.EXCLUDE)
-        except marshmallow.ValidationError as error:
-            problems.update(error.normalized_messages())  # type: ignore[no-untyped-call]  # marshmallow's
+        # What marshmallow's Schema.load does for a flat schema without hooks, in a third of its time.
+        for name, key, field in self._loaded:
+            try:
+                value = field.deserialize(raw.get(key, marshmallow.missing), key, raw)
+            except marshmallow.ValidationError as error:
+                problems[key] = error.messages
+            else:
+                if value is not marshmallow.missing:
+                    arguments[name] = value
         for key in self._files:
             if key in raw and not _holds_files(raw[key]):
                 problems[key] = [_NOT_A_FILE]
         if problems:
             raise InvalidArguments(problems)
-        for inner, name in self._inner_names.items():
-            if inner in arguments:
-                arguments[name] = arguments.pop(inner)
         return arguments
 
 
@@ -126,33 +126,12 @@ def choices_of(field: Field) -> tuple[str, ...]:
     return ()
 
 
-def _schema_of(declared: Mapping[str, Field]) -> tuple[marshmallow.Schema, dict[str, str]]:
-    """Return a schema of the fields, and the arguments' names by those that the schema had to change.
-
-    marshmallow makes nested dictionaries of names with a dot.
-    """
-    inner_names = {f"argument {index}": name for index, name in enumerate(declared) if "." in name}
-    inner_of = {name: inner for inner, name in inner_names.items()}
-    prepared = {
-        inner_of.get(name, name): _prepared(field, name if name in inner_of else None)
-        for name, field in declared.items()
-    }
-    return marshmallow.Schema.from_dict(prepared)(), inner_names
-
-
-def _prepared(field: Field, data_key: str | None) -> Field:
-    """Return the field to validate with: for a file, one that lets an `UploadedFile` pass."""
-    if is_file(field):
-        field = _file_field(field)
-    if data_key is not None and field.data_key is None:
-        field = _copy_with(field, data_key)
-    return field
-
-
-def _copy_with(field: Field, data_key: str) -> Field:
-    copied = copy.copy(field)
-    copied.data_key = data_key
-    return copied
+def _bound(declared: Mapping[str, Field]) -> Iterator[tuple[str, str, Field]]:
+    """Yield each argument's name, its key in a request, and its field, bound to a schema as fields expect."""
+    prepared = {name: _file_field(field) if is_file(field) else field for name, field in declared.items()}
+    schema = marshmallow.Schema.from_dict(prepared)()
+    for name, field in schema.load_fields.items():
+        yield field.attribute or name, field.data_key or name, field
 
 
 def _file_field(field: Field) -> Field:

@@ -1,0 +1,243 @@
+"""Small predictions take a shortcut: answers and the life of the connection are those of the ordinary way."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from faults.wire import Answer, Wire, request
+from serving import Gate, Server, predicted, serving, until
+
+MODELS = {
+    "sources": "models.sources",
+    "negotiated": "models.negotiated",
+    "returns_files": "models.returns_files",
+    "waiting": "models.waiting",
+    "raising": "models.raising",
+}
+FIRST = request("/v2/", method="GET")
+JSON = "Content-Type: application/json"
+FORM = "Content-Type: application/x-www-form-urlencoded"
+IDENTITY = "X-Request-ID: given-by-the-client"
+CHUNKED = request("/v2/models/sources/predict/", JSON, "Transfer-Encoding: chunked")
+
+
+def post(path: str, *headers: str, body: bytes = b"") -> bytes:
+    """Return a whole request."""
+    return request(f"/v2/models/{path}", *headers, f"Content-Length: {len(body)}") + body
+
+
+SAME = {
+    "nothing": post("sources/predict/"),
+    "no final slash": post("sources/predict"),
+    "query": post("sources/predict/?word=%C3%A4+b&words=1&words=2&split=1,2&table=%7B%22a%22%3A1%7D&word=c"),
+    "query that is no UTF-8": post("sources/predict/?word=%FF&=&&words"),
+    "json": post(
+        "sources/predict/", JSON, body=b'{"word": "\xc3\xa4", "words": ["a", "b"], "table": {"a": 1}}'
+    ),
+    "form": post("sources/predict/", FORM, body=b"word=a+b&words=1&words=2&split=3,4"),
+    "both": post("sources/predict/?word=query", JSON, body=b'{"word": "json", "words": ["w"]}'),
+    "header": post("sources/predict/", "x-token: secret"),
+    "invalid json": post("sources/predict/", JSON, body=b'{"word":'),
+    "invalid form": post("sources/predict/", FORM, body=b"word=%FF"),
+    "json that is no object": post("sources/predict/", JSON, body=b"[]"),
+    "unfit": post("sources/predict/?split=a", JSON, body=b'{"words": 1, "table": []}'),
+    "other body": post("sources/predict/", "Content-Type: text/plain", body=b"word"),
+    "body without a type": post("sources/predict/", body=b"word=a"),
+    "chunked": CHUNKED + b'5\r\n{"wor\r\n8\r\nd": "a"}\r\n0\r\n\r\n',
+    "accept": post("negotiated/predict/", "Accept: text/*;q=0.5, image/png;q=0.1"),
+    "accept twice": post("negotiated/predict/", "Accept: image/webp", "Accept: text/plain"),
+    "not acceptable": post("negotiated/predict/", "Accept: video/mp4"),
+    "accepted by name": post("negotiated/predict/?accept=image/png"),
+    "bytes": post("returns_files/predict/?what=bytes&accept=text/plain"),
+    "with a name": post("returns_files/predict/?what=named&accept=text/plain"),
+    "large": post("returns_files/predict/?what=large&accept=application/octet-stream"),
+    "large file": post("returns_files/predict/?what=large_path&accept=application/octet-stream"),
+    "unfit result": post("returns_files/predict/?what=missing&accept=image/png"),
+    "a status of the author's": post("raising/predict/?what=bad_request"),
+    "unknown model": post("nobody/predict/"),
+    "long header": post("sources/predict/", f"X-Long: {'a' * 9000}"),
+    "many headers": post("sources/predict/", *(f"X-{number}: a" for number in range(110))),
+    "no HTTP": b"POST /v2/models/sources/predict/ HTTP/9.9\r\n\r\n",
+}
+VARYING = ("date", "etag", "last-modified", "x-request-id")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server whose connections may be idle for a second."""
+    flags = ("--idle-timeout", "1", "--header-timeout", "1", "--workers", "2")
+    with serving(tmp_path_factory.mktemp("served"), *flags, models=MODELS) as server:
+        yield server
+
+
+def known(answer: Answer) -> tuple[int, dict[str, str], bytes]:
+    """Return what is the same in every answer to a request."""
+    headers = {name: text for name, text in answer.headers.items() if name not in VARYING}
+    return answer.status, headers, answer.body
+
+
+@pytest.mark.parametrize("sent", SAME.values(), ids=SAME)
+def test_same_answer(served: Server, sent: bytes) -> None:
+    """A request is answered alike on a fresh connection, and on one that aiohttp has taken over."""
+    with Wire(served) as fresh, Wire(served) as taken:
+        fresh.send(sent)
+        taken.send(FIRST)
+        assert taken.answer().status == 200
+        taken.send(sent)
+        first, second = fresh.answer(), taken.answer()
+    assert known(first) == known(second)
+    assert set(first.headers) == set(second.headers)
+
+
+@pytest.mark.parametrize("path", ["sources/predict/", "sources/predict/?split=a", "nobody/predict/"])
+def test_request_id(served: Server, path: str) -> None:
+    """An id that the client gives comes back, with a success as with an error."""
+    with Wire(served) as wire:
+        wire.send(post(path, IDENTITY))
+        assert wire.answer().headers["X-Request-ID"] == "given-by-the-client"
+
+
+def test_several_on_one_connection(served: Server) -> None:
+    """Requests that follow each other are answered in order, whatever way each of them takes."""
+    with Wire(served) as wire:
+        for number in range(3):
+            wire.send(post(f"waiting/predict/?number={number}"))
+            assert f'\\"number\\":{number}' in wire.answer().body.decode()
+        wire.send(FIRST)
+        assert wire.answer().status == 200
+        wire.send(post("waiting/predict/?number=4"))
+        assert '\\"number\\":4' in wire.answer().body.decode()
+
+
+def test_all_at_once(served: Server) -> None:
+    """Requests that are sent at once, without waiting for answers, are answered in order."""
+    with Wire(served) as wire:
+        wire.send(b"".join(post(f"waiting/predict/?number={number}") for number in range(5)))
+        for number in range(5):
+            assert f'\\"number\\":{number}' in wire.answer().body.decode()
+
+
+def test_early(served: Server, gate: Gate) -> None:
+    """Requests that come while one is being answered wait for their turn, also when there are many."""
+    with Wire(served) as wire:
+        wire.send(post(f"waiting/predict/?number=0&port={gate.port}"))
+        gate.wait()
+        for number in range(1, 60):
+            wire.send(post(f"waiting/predict/?number={number}", JSON, body=b" " * 4000))
+        gate.open()
+        for number in range(60):
+            assert f'\\"number\\":{number}' in wire.answer().body.decode()
+
+
+def test_reader_that_waits(served: Server) -> None:
+    """A client that asks for more than it takes in does not fill the server's memory."""
+    asked = 400
+    sent = post("returns_files/predict/?what=large_text&accept=text/plain")
+    before = served.family()[0].memory_info().rss
+    with Wire(served) as wire:
+        wire.socket.settimeout(2)
+        try:
+            for _ in range(asked):
+                wire.send(sent)
+        except TimeoutError:
+            pass  # the server has stopped reading
+        assert served.family()[0].memory_info().rss - before < 50 << 20
+
+
+def test_close(served: Server) -> None:
+    """A client that wants the connection closed gets its answer, and then that."""
+    with Wire(served) as wire:
+        wire.send(post("sources/predict/", "Connection: close"))
+        answer = wire.answer()
+        assert answer.status == 200
+        assert answer.headers["Connection"] == "close"
+        assert wire.closed_after(0.9) < 0.9
+
+
+@pytest.mark.parametrize("before", [b"", post("sources/predict/"), post("sources/predict/") * 2])
+def test_idle(served: Server, before: bytes) -> None:
+    """A connection on which nothing more is asked is closed after --idle-timeout seconds, not earlier."""
+    with Wire(served) as wire:
+        wire.send(before)
+        for _ in range(before.count(b"POST")):
+            wire.answer()
+        assert wire.closed_after(10) > 0.8
+
+
+def test_half_a_request(served: Server) -> None:
+    """A connection on which a second request is begun and not finished is closed in time."""
+    with Wire(served) as wire:
+        wire.send(post("sources/predict/"))
+        assert wire.answer().status == 200
+        wire.send(post("sources/predict/")[:30])
+        assert wire.closed_after(10) > 0.8
+
+
+def test_longer_than_idle(served: Server, gate: Gate) -> None:
+    """A connection whose prediction takes longer than --idle-timeout is not taken for idle."""
+    with Wire(served) as wire:
+        wire.send(post(f"waiting/predict/?number=8&port={gate.port}"))
+        gate.wait()
+        wire.socket.settimeout(1.5)
+        with pytest.raises(TimeoutError):
+            wire.socket.recv(1)
+        gate.open()
+        wire.socket.settimeout(10)
+        assert '\\"number\\":8' in wire.answer().body.decode()
+
+
+def test_stop_while_answering(start: Callable[..., Server], gate: Gate) -> None:
+    """A server that is told to end answers what it runs, and closes connections that are idle."""
+    server = start(models=MODELS)
+    with Wire(server) as idle, Wire(server) as busy:
+        idle.send(post("sources/predict/"))
+        assert idle.answer().status == 200
+        busy.send(post(f"waiting/predict/?number=3&port={gate.port}"))
+        gate.wait()
+        server.process.send_signal(signal.SIGTERM)
+        idle.closed_after(5)
+        gate.open()
+        assert '\\"number\\":3' in busy.answer().body.decode()
+        busy.closed_after(5)
+
+
+def test_stop_without_an_answer(start: Callable[..., Server], gate: Gate) -> None:
+    """A prediction that outlasts --drain-timeout is ended with the server."""
+    server = start("--drain-timeout", "0.5", models=MODELS)
+    with Wire(server) as busy:
+        busy.send(post(f"waiting/predict/?port={gate.port}"))
+        gate.wait()
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        busy.closed_after(10)
+        assert time.monotonic() - began > 0.4
+
+
+def test_leaving(served: Server, gate: Gate) -> None:
+    """A client that leaves while its prediction runs is forgotten; the next prediction works."""
+    with Wire(served) as wire:
+        wire.send(post(f"waiting/predict/?port={gate.port}"))
+        gate.wait()
+    with served.client() as client:
+        assert predicted(client, "waiting", json={"number": 1})["number"] == 1
+        gate.open()
+        busy = 'deepaas_workers{model="waiting",state="busy"} 0.0'
+        until(lambda: busy in client.get("/metrics").text)
+
+
+def test_counted(served: Server, tmp_path: Path) -> None:
+    """Predictions are counted under the same route, whatever way they took."""
+    with served.client() as client, Wire(served) as wire:
+
+        def count() -> float:
+            line = 'deepaas_requests_total{method="POST",route="/v2/models/{model}/predict",status="422"} '
+            return float(client.get("/metrics").text.partition(line)[2].partition("\n")[0] or 0)
+
+        before = count()
+        wire.send(post("sources/predict/?split=a"))
+        assert wire.answer().status == 422
+        assert client.post("/v2/models/sources/predict/?split=a").status_code == 422
+        assert count() == before + 2
