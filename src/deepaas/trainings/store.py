@@ -4,14 +4,11 @@ The server and the trainings' own processes write to it. Its methods block; it m
 """
 
 import contextlib
-import json
-import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
@@ -21,7 +18,6 @@ from deepaas.trainings.training import State, Training
 VERSION = 1
 _BUSY_S = 30
 _TRIES = 5
-_LONG_NUMBER = re.compile(r"\d{19}")
 _RETRY_S = 0.1
 _metadata = sa.MetaData()
 
@@ -232,15 +228,6 @@ def sqlite_url(folder: Path) -> str:
     return f"sqlite:///{folder / 'trainings.sqlite'}"
 
 
-def _loads(content: str | bytes) -> Any:
-    """Read JSON fast; whole numbers that are too long for that, and would lose digits, slowly.
-
-    SQLite's driver gives texts, PostgreSQL's gives bytes.
-    """
-    text = content if isinstance(content, str) else content.decode()
-    return json.loads(text) if _LONG_NUMBER.search(text) else orjson.loads(text)
-
-
 def _masked(url: str) -> str:
     """Return the URL without its password."""
     try:
@@ -250,7 +237,7 @@ def _masked(url: str) -> str:
 
 
 def _engine(url: str) -> sa.Engine:
-    engine = sa.create_engine(url, pool_pre_ping=True, json_deserializer=_loads)
+    engine = sa.create_engine(url, pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
