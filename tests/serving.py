@@ -61,7 +61,7 @@ class Server:
     """A running `deepaas-run`."""
 
     def __init__(self, command: list[str], folder: Path, env: dict[str, str], cwd: Path) -> None:
-        self.scratch = Path(env["TMPDIR"])
+        self.scratch = folder / "scratch"
         self.cwd = cwd
         self._stopped = False
         self.process = subprocess.Popen(

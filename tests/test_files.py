@@ -1,13 +1,14 @@
 """Scratch folders: made when needed, gone with the request."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepaas.files import Scratch, ScratchSpace, safe_suffix
+from deepaas.files import SMALL_BYTES, Scratch, ScratchSpace, safe_suffix
 
 
 @pytest.mark.parametrize(
@@ -95,3 +96,97 @@ def test_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         folders[0].new_file("a").touch()
         assert Path(folders[0].path).is_relative_to(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder that stands for memory, beside one that stands for the disk."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "memory").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "disk"))
+    monkeypatch.delenv("TMPDIR", raising=False)
+    return tmp_path / "memory"
+
+
+def names(folder: Path) -> list[str]:
+    """Return the names of all files below a folder."""
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def content(path: Path) -> bytes:
+    """Return what is in a file."""
+    return path.read_bytes()
+
+
+def test_small_files_in_memory(in_memory: Path) -> None:
+    """Small files are in memory, and go with all that the model left beside them."""
+
+    async def use(space: ScratchSpace) -> None:
+        async with space.folder() as scratch:
+            first, second = (Path(scratch.write_small("a.png", text)) for text in (b"one", b"two"))
+            assert (content(first), content(second)) == (b"one", b"two")
+            assert (first.suffix, first.is_relative_to(in_memory)) == (".png", True)
+            (first.parent / "left").touch()
+            second.unlink()
+        assert names(in_memory) == []
+
+    with ScratchSpace(in_memory) as space:
+        asyncio.run(use(space))
+    assert list(in_memory.iterdir()) == []
+
+
+def test_memory_is_bounded(in_memory: Path) -> None:
+    """Small files go to the disk when those in memory take as much as they may, until some of those go."""
+    half = bytes(SMALL_BYTES)
+
+    async def use(space: ScratchSpace) -> None:
+        async with space.folder() as others:
+            while Path(others.write_small("", half)).is_relative_to(in_memory):
+                pass
+            assert len(names(in_memory)) * SMALL_BYTES == 64 << 20
+            async with space.folder() as scratch:
+                path = Path(scratch.write_small("a.png", half))
+                assert path.is_relative_to(in_memory.parent / "disk")
+                assert content(path) == half
+        async with space.folder() as scratch:
+            assert Path(scratch.write_small("", half)).is_relative_to(in_memory)
+
+    with ScratchSpace(in_memory) as space:
+        asyncio.run(use(space))
+
+
+def test_memory_that_cannot_be_written(in_memory: Path) -> None:
+    """Small files go to the disk when there is no memory to be had."""
+
+    async def use(space: ScratchSpace) -> None:
+        async with space.folder() as scratch:
+            assert content(Path(scratch.write_small("", b"one"))) == b"one"
+
+    with ScratchSpace(in_memory) as space:
+        for folder in in_memory.iterdir():
+            folder.rmdir()
+        asyncio.run(use(space))
+
+
+def test_named_place(in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever names a place for temporary files has all of them there."""
+    monkeypatch.setenv("TMPDIR", str(in_memory.parent / "disk"))
+    with ScratchSpace(in_memory):
+        assert list(in_memory.iterdir()) == []
+
+
+def test_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed server left is removed by the next; what another one uses, or just made, is not."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left, new = tmp_path / "deepaas-scratch-left", tmp_path / "deepaas-scratch-new"
+    left.mkdir()
+    (left / "file").touch()
+    os.utime(left, (1, 1))
+    new.mkdir()
+    with ScratchSpace() as other:
+        used = Path(other.folder().path).parent
+        os.utime(used, (1, 1))
+        with ScratchSpace():
+            assert sorted(path.name for path in tmp_path.iterdir() if path in (left, new, used)) == sorted(
+                [new.name, used.name]
+            )

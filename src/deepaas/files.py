@@ -4,40 +4,85 @@ It must not know HTTP, nor what is in the files.
 """
 
 import asyncio
+import contextlib
+import fcntl
 import itertools
+import os
 import re
 import shutil
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Self
 
+SMALL_BYTES = 1 << 20
+"""The size up to which a file may be kept in memory."""
+
+_PREFIX = "deepaas-scratch-"
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux keeps files in memory
+_MOST_IN_MEMORY_BYTES = 64 << 20
+_SURELY_LOCKED_S = 60.0
 _SUFFIX_LENGTH = 40
 
 
-class Scratch:
-    """One request's folder. It is made when it is first needed.
+class Budget:
+    """How many bytes of files may be in memory at once, for all requests together."""
 
-    Use it as an asynchronous context manager: leaving removes the folder and all that is in it.
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def take(self, size: int) -> bool:
+        """Take `size` bytes if there are that many left; say whether there were."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """Give back what was taken."""
+        self._left += size
+
+
+class Scratch:
+    """One request's folder, and one in memory for its small files. Each is made when it is first needed.
+
+    Use it as an asynchronous context manager: leaving removes the folders and all that is in them.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, path_in_memory: str | None = None, budget: Budget | None = None) -> None:
         self.path = path
+        self._path_in_memory = path_in_memory
+        self._budget = budget
         self._numbers = itertools.count()
         self._may_exist = False
+        self._in_memory: list[str] = []
+        self._taken = 0
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._in_memory:
+            await self._clear_memory()
         if self._may_exist:
             await asyncio.to_thread(shutil.rmtree, self.path, ignore_errors=True)
 
     def new_file(self, original_filename: str) -> Path:
         """Return the path of a file yet to be written, with the suffix of the name it came under."""
-        folder = Path(self.path)
-        folder.mkdir(parents=True, exist_ok=True)
+        Path(self.path).mkdir(parents=True, exist_ok=True)
         self._may_exist = True
-        return folder / f"{next(self._numbers)}{safe_suffix(original_filename)}"
+        return Path(self.path) / self._new_name(original_filename)
+
+    def write_small(self, original_filename: str, content: bytes | bytearray) -> str:
+        """Write a file of `SMALL_BYTES` at the most, in memory if there is room, and return its path."""
+        with contextlib.suppress(OSError):
+            if self._path_in_memory and self._budget and self._budget.take(len(content)):
+                self._taken += len(content)
+                return self._write_in_memory(self._path_in_memory, original_filename, content)
+        path = self.new_file(original_filename)
+        path.write_bytes(content)
+        return str(path)
 
     def keep(self) -> None:
         """Let the folder be when the context is left."""
@@ -47,30 +92,65 @@ class Scratch:
         """Say that somebody else may have put files here."""
         self._may_exist = True
 
+    def _new_name(self, original_filename: str) -> str:
+        return f"{next(self._numbers)}{safe_suffix(original_filename)}"
+
+    def _write_in_memory(self, folder: str, original_filename: str, content: bytes | bytearray) -> str:
+        if not self._in_memory:
+            os.mkdir(folder)  # noqa: PTH102 - half the time of pathlib's
+        path = f"{folder}/{self._new_name(original_filename)}"
+        self._in_memory.append(path)
+        with open(path, "xb") as file:  # noqa: PTH123 - likewise
+            file.write(content)
+        return path
+
+    async def _clear_memory(self) -> None:
+        """Remove the files in memory, which takes no time; look for others where the model left some."""
+        assert self._path_in_memory is not None
+        assert self._budget is not None
+        for path in self._in_memory:
+            with contextlib.suppress(OSError):
+                os.unlink(path)  # noqa: PTH108 - half the time of pathlib's
+        try:
+            os.rmdir(self._path_in_memory)  # noqa: PTH106 - likewise
+        except OSError:
+            await asyncio.to_thread(shutil.rmtree, self._path_in_memory, ignore_errors=True)
+        self._budget.give_back(self._taken)
+
 
 class ScratchSpace:
-    """The folder that holds all scratch folders of one server.
+    """What holds all scratch folders of one server: a folder on disk, and one in memory if there can be.
 
-    Use it as a context manager: leaving removes it.
+    Use it as a context manager: leaving removes both. Entering removes those of servers that were killed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, in_memory: Path = _IN_MEMORY) -> None:
         self._numbers = itertools.count(1)
+        self._budget = Budget(_MOST_IN_MEMORY_BYTES)
+        self._parent_in_memory = in_memory
         self._root: str | None = None
+        self._root_in_memory: str | None = None
+        self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self._root = tempfile.mkdtemp(prefix="deepaas-")
+        self._root = self._open.enter_context(_locked_folder(Path(tempfile.gettempdir())))
+        # Who names another place for temporary files means it.
+        if not os.environ.get("TMPDIR") and self._parent_in_memory.is_dir():
+            with contextlib.suppress(OSError):
+                self._root_in_memory = self._open.enter_context(_locked_folder(self._parent_in_memory))
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._root:
-            shutil.rmtree(self._root, ignore_errors=True)
-            self._root = None
+        self._open.close()
+        self._root = self._root_in_memory = None
 
     def folder(self) -> Scratch:
         """Return the folder for one more request."""
         assert self._root is not None, "the scratch space is not open"
-        return Scratch(f"{self._root}/{next(self._numbers)}")
+        number = next(self._numbers)
+        if self._root_in_memory is None:
+            return Scratch(f"{self._root}/{number}")
+        return Scratch(f"{self._root}/{number}", f"{self._root_in_memory}/{number}", self._budget)
 
 
 def remove_folder_of(path: str) -> None:
@@ -86,3 +166,30 @@ def safe_suffix(filename: str) -> str:
     suffix = "".join(PurePosixPath(filename.replace("\\", "/")).suffixes)[-_SUFFIX_LENGTH:]
     suffix = suffix[suffix.find(".") :] if "." in suffix else ""
     return suffix if re.fullmatch(r"(\.[A-Za-z0-9_-]+)+", suffix) else ""
+
+
+@contextlib.contextmanager
+def _locked_folder(parent: Path) -> Iterator[str]:
+    """Make a folder in `parent` that is locked as long as this process lives, and remove it in the end."""
+    _remove_unlocked(parent)
+    folder = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _remove_unlocked(parent: Path) -> None:
+    """Remove the folders of servers that were killed: their locks went with them, their files did not."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - folder.stat().st_mtime > _SURELY_LOCKED_S:
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(descriptor)

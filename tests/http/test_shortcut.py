@@ -1,5 +1,6 @@
 """Small predictions take a shortcut: answers and the life of the connection are those of the ordinary way."""
 
+import json
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ MODELS = {
     "returns_files": "models.returns_files",
     "waiting": "models.waiting",
     "raising": "models.raising",
+    "uploads": "models.uploads",
 }
 FIRST = request("/v2/", method="GET")
 JSON = "Content-Type: application/json"
@@ -98,6 +100,46 @@ def test_request_id(served: Server, path: str) -> None:
     with Wire(served) as wire:
         wire.send(post(path, IDENTITY))
         assert wire.answer().headers["X-Request-ID"] == "given-by-the-client"
+
+
+PARTS = b"".join(
+    b'--x\r\nContent-Disposition: form-data; name="many"; filename="a.bin"\r\n\r\n' + content + b"\r\n"
+    for content in (b"small", bytes(100_000))
+)
+UPLOAD = post("uploads/predict/", "Content-Type: multipart/form-data; boundary=x", body=PARTS + b"--x--\r\n")
+
+
+@pytest.mark.parametrize("first", [50, 400, 90_000])
+@pytest.mark.parametrize("pause", [False, True])
+def test_in_pieces(served: Server, first: int, *, pause: bool) -> None:
+    """An upload that comes in pieces, promptly or not, is read as one that comes at once."""
+    with Wire(served) as whole, Wire(served) as wire:
+        whole.send(UPLOAD)
+        wire.send(UPLOAD[:first])
+        if pause:
+            wire.socket.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                wire.socket.recv(1)
+            wire.socket.settimeout(10)
+        wire.send(UPLOAD[first:])
+        assert contents(wire.answer()) == contents(whole.answer()) == ["small", "\0" * 100_000]
+
+
+def contents(answer: Answer) -> list[str]:
+    """Return what the model read in its uploads."""
+    assert answer.status == 200, answer
+    return [file["content"] for file in json.loads(json.loads(answer.body)["predictions"])["many"]]
+
+
+def test_uploads_in_memory(tmp_path: Path) -> None:
+    """Small uploads are in memory where there is some for files, and gone after the answer."""
+    with serving(tmp_path, models=MODELS, env={"TMPDIR": ""}) as server, Wire(server) as wire:
+        wire.send(post("uploads/predict/"))
+        wire.answer()
+        before = set(Path("/dev/shm").glob("deepaas-scratch-*/*"))
+        wire.send(UPLOAD)
+        assert b"/dev/shm/deepaas-scratch-" in wire.answer().body
+        assert set(Path("/dev/shm").glob("deepaas-scratch-*/*")) <= before
 
 
 def test_several_on_one_connection(served: Server) -> None:

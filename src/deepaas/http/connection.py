@@ -7,16 +7,28 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from deepaas.http.errors import REQUEST_ID, json_response, new_identity
-from deepaas.http.shortcut import Asked, Shortcut
+from deepaas.http.shortcut import Shortcut
+from deepaas.http.whole import WholeRequest
+from deepaas.service import ServedModel
 from deepaas.settings import Settings
 
 _MOST_EARLY_BYTES = 1 << 16
+_PROMPT_S = 0.1
 
 
 class Connection(RequestHandler):
     """A connection. Requests take the shortcut until one cannot; from then on the connection is aiohttp's."""
 
-    __slots__ = ("_answering", "_early", "_is_leaving", "_look", "_quiet_since", "_settings", "_shortcut")
+    __slots__ = (
+        "_answering",
+        "_early",
+        "_is_leaving",
+        "_look",
+        "_quiet_since",
+        "_request",
+        "_settings",
+        "_shortcut",
+    )
 
     def __init__(
         self, server: web.Server, loop: asyncio.AbstractEventLoop, settings: Settings, shortcut: Shortcut
@@ -32,6 +44,7 @@ class Connection(RequestHandler):
         self._settings = settings
         self._shortcut: Shortcut | None = shortcut
         self._answering: asyncio.Task[None] | None = None
+        self._request: WholeRequest | None = None
         self._early = bytearray()
         self._is_leaving = False
         self._quiet_since = 0.0
@@ -59,7 +72,7 @@ class Connection(RequestHandler):
             if len(self._early) > _MOST_EARLY_BYTES and self.transport:
                 self.transport.pause_reading()
         elif not self._is_leaving:
-            self._begin(self._shortcut, data)
+            self._take(self._shortcut, data)
 
     def close(self) -> None:
         """End when what is being answered has been."""
@@ -92,24 +105,35 @@ class Connection(RequestHandler):
         response.force_close()
         return response
 
-    def _begin(self, shortcut: Shortcut, data: bytes) -> None:
-        asked = shortcut.find(data)
-        if asked:
-            self._answering = asyncio.create_task(self._answer(shortcut, asked))
-        else:
-            self._shortcut = None
-            self._look_after(self._settings.header_timeout)
-            super().data_received(data)
+    def _take(self, shortcut: Shortcut, data: bytes) -> None:
+        """Read a request, or one more piece of it, and answer it when that was all."""
+        request = self._request or WholeRequest()
+        request.feed(data)
+        served = shortcut.find(request)
+        if served is None:
+            self._give_over(request)
+        elif request.is_complete:
+            self._request = None
+            self._answering = asyncio.create_task(self._answer(shortcut, request, served))
+        elif self._request is None:
+            self._request = request
+            self._look_after(_PROMPT_S)
 
-    async def _answer(self, shortcut: Shortcut, asked: Asked) -> None:
+    def _give_over(self, request: WholeRequest) -> None:
+        """Let aiohttp have the connection, with all that has come of a request."""
+        self._shortcut = self._request = None
+        self._look_after(self._settings.header_timeout)
+        super().data_received(b"".join(request.pieces))
+
+    async def _answer(self, shortcut: Shortcut, request: WholeRequest, served: ServedModel) -> None:
         try:
-            await shortcut.answer(asked, self)
+            await shortcut.answer(request, served, self)
         except ConnectionResetError:
             return
         finally:
             self._answering = None
         self._quiet_since = self._loop.time()
-        if self._is_leaving or not asked.request.keeps_alive:
+        if self._is_leaving or not request.keeps_alive:
             self.force_close()
         elif self._early and self.transport:
             early, self._early = bytes(self._early), bytearray()
@@ -129,7 +153,9 @@ class Connection(RequestHandler):
         """End a connection on which no request came in time: a first one, a whole one, another one."""
         idle_s = self._settings.idle_timeout
         left_s = self._quiet_since + idle_s - self._loop.time()
-        if self._answering:
+        if self._request:
+            self._give_over(self._request)
+        elif self._answering:
             self._look_after(idle_s)
         elif self._shortcut and self._quiet_since and left_s > 0:
             self._look_after(left_s)

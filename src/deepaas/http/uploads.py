@@ -5,6 +5,7 @@ It must not know what a model does with them.
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qs
 
@@ -14,16 +15,14 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from deepaas.errors import BadRequest, BodyTooLarge, InvalidArguments, SenderTooSlow
-from deepaas.files import Scratch
+from deepaas.files import SMALL_BYTES, Scratch
 from deepaas.http.keys import METRICS, SETTINGS
 from deepaas.model.arguments import Arguments, Given
 from deepaas.model.v2.wrapper import UploadedFile
 
-_LARGE_BYTES = 1 << 20
 _SLOWEST_BYTES_S = 500
 _LONGEST_TEXT_BYTES = 16 << 20
 _ENCODING = "utf-8"
-_FORM = "application/x-www-form-urlencoded"
 
 
 class InvalidJson(BadRequest):
@@ -35,41 +34,47 @@ async def read_given(request: web.Request, arguments: Arguments, scratch: Scratc
 
     Raise `BadRequest` for what cannot be read, `BodyTooLarge`, and `SenderTooSlow`.
     """
-    query, headers = request.query, request.headers
-    if not request.body_exists:
-        return Given(query=_listed(query), headers=headers)
-    settings = request.app[SETTINGS]
-    body = _limited(request, settings.client_max_size, settings.body_timeout)
-    content_type = request.content_type
-    if content_type == "multipart/form-data":
-        form = await _Multipart(arguments, scratch).read(headers["Content-Type"], body)
-        return Given(_listed(query), form, {}, headers)
-    if is_read_whole(content_type):
-        return given_of(query, content_type, await _whole(body), headers)
-    async for _ in body:
-        pass
-    return Given(query=_listed(query), headers=headers)
+    body = None
+    if request.body_exists:
+        settings = request.app[SETTINGS]
+        body = _limited(request, settings.client_max_size, settings.body_timeout)
+    return await given_of(
+        request.query, request.content_type, request.headers, body, arguments=arguments, scratch=scratch
+    )
 
 
-def is_read_whole(content_type: str) -> bool:
-    """Say whether a body of this type is read whole; others are read as they come, or passed over."""
-    return content_type in (_FORM, "application/json") or content_type.endswith("+json")
+async def given_of(
+    query: MultiMapping[str],
+    content_type: str,
+    headers: MultiMapping[str],
+    body: AsyncIterator[bytes] | None,
+    *,
+    arguments: Arguments,
+    scratch: Scratch,
+) -> Given:
+    """Return what the parts of a request give for `arguments`, with its uploads in `scratch`.
 
-
-def given_of(query: MultiMapping[str], content_type: str, body: bytes, headers: MultiMapping[str]) -> Given:
-    """Return what a request gives whose body, of a type that is read whole or empty, is there.
-
-    Raise `BadRequest` or `InvalidArguments` for what cannot be read.
+    Raise `BadRequest` for what cannot be read, and what `body` raises.
     """
-    if not body:
-        return Given(query=_listed(query), headers=headers)
-    if content_type == _FORM:
-        return Given(_listed(query), _urlencoded(body), {}, headers)
-    return Given(_listed(query), {}, _json(body), headers)
+    form: dict[str, list[Any]] = {}
+    json: dict[str, Any] = {}
+    if body is None:
+        pass
+    elif content_type == "multipart/form-data":
+        form = await _Multipart(arguments, scratch).read(headers["Content-Type"], body)
+    elif content_type == "application/x-www-form-urlencoded":
+        form = _urlencoded(await _whole(body))
+    elif content_type == "application/json" or content_type.endswith("+json"):
+        json = _json(await _whole(body))
+    else:
+        async for _ in body:
+            pass
+    return Given({key: query.getall(key) for key in query}, form, json, headers)
 
 
-def _listed(query: MultiMapping[str]) -> dict[str, list[str]]:
-    return {key: query.getall(key) for key in query}
+async def one_piece(body: bytes) -> AsyncIterator[bytes]:
+    """Yield a body that is there already."""
+    yield body
 
 
 async def _limited(request: web.Request, limit_bytes: int, pause_s: float) -> AsyncIterator[bytes]:
@@ -127,7 +132,10 @@ def _json(body: bytes) -> dict[str, Any]:
 
 
 class _Multipart:
-    """One multipart body: texts are kept, files are written to disk, the rest is dropped."""
+    """One multipart body: texts are kept, files are written to the scratch folder, the rest is dropped.
+
+    A file is written when it is whole, or when it turns out to be large, and from then on as it comes.
+    """
 
     def __init__(self, arguments: Arguments, scratch: Scratch) -> None:
         self._arguments = arguments
@@ -136,7 +144,7 @@ class _Multipart:
         self._segment: multipart.MultipartSegment | None = None
         self._file: IO[bytes] | None = None
         self._upload: UploadedFile | None = None
-        self._text = bytearray()
+        self._content = bytearray()
         self._is_wanted = False
 
     async def read(self, content_type: str, body: AsyncIterator[bytes]) -> dict[str, list[Any]]:
@@ -158,52 +166,60 @@ class _Multipart:
                 self._begin(event)
             elif event is None:
                 self._end()
-            elif self._file:
-                await self._write(self._file, event)
-            elif self._upload is None and self._is_wanted:
-                self._add_text(event)
-
-    def _add_text(self, content: bytes) -> None:
-        self._text += content
-        if len(self._text) > _LONGEST_TEXT_BYTES:
-            raise BodyTooLarge("A text in a form is too long; send it as a file.")
+            elif self._is_wanted:
+                await self._add(event)
 
     def _begin(self, segment: multipart.MultipartSegment) -> None:
         self._segment = segment
-        self._text.clear()
+        self._content.clear()
         self._upload = None
         self._is_wanted = self._arguments.declares(segment.name)
         if segment.filename is None:
             return
         self._upload = UploadedFile(segment.name, None, segment.content_type, segment.filename)
         # A browser sends a part without a name and content for a file that was not chosen.
-        if segment.filename and self._is_wanted:
-            path = self._scratch.new_file(segment.filename)
-            self._file = path.open("wb", buffering=_LARGE_BYTES)
-            self._upload = self._upload._replace(filename=str(path))
+        self._is_wanted = self._is_wanted and bool(segment.filename)
 
-    async def _write(self, file: IO[bytes], content: bytes) -> None:
-        """Write to disk; once the file is large, without holding up other requests."""
-        if file.tell() < _LARGE_BYTES:
-            file.write(content)
-        else:
-            await asyncio.to_thread(file.write, content)
+    async def _add(self, content: bytes) -> None:
+        """Keep a piece of a text or of a small file; write that of a large one without holding up others."""
+        if self._file:
+            await asyncio.to_thread(self._file.write, content)
+            return
+        self._content += content
+        if self._upload is None:
+            if len(self._content) > _LONGEST_TEXT_BYTES:
+                raise BodyTooLarge("A text in a form is too long; send it as a file.")
+        elif len(self._content) > SMALL_BYTES:
+            path = self._scratch.new_file(self._upload.original_filename or "")
+            self._upload = self._upload._replace(filename=str(path))
+            self._file = await asyncio.to_thread(_begun_file, path, self._content)
+            self._content = bytearray()
 
     def _end(self) -> None:
         assert self._segment is not None
+        if not self._is_wanted:
+            return
+        name = self._segment.name
+        if self._upload is None:
+            self._form.setdefault(name, []).append(self._decoded(name))
+            return
         if self._file:
             self._file.close()
             self._file = None
-        name = self._segment.name
-        if not self._is_wanted:
-            return
-        if self._upload is None:
-            self._form.setdefault(name, []).append(self._decoded(name))
-        elif self._upload.filename:
-            self._form.setdefault(name, []).append(self._upload)
+        else:
+            path = self._scratch.write_small(self._upload.original_filename or "", self._content)
+            self._upload = self._upload._replace(filename=path)
+        self._form.setdefault(name, []).append(self._upload)
 
     def _decoded(self, name: str) -> str:
         try:
-            return self._text.decode(_ENCODING)
+            return self._content.decode(_ENCODING)
         except UnicodeDecodeError as error:
             raise BadRequest(f"The part '{name}' is neither a file with a name nor UTF-8 text.") from error
+
+
+def _begun_file(path: Path, content: bytearray) -> IO[bytes]:
+    """Return an open file that begins with `content`."""
+    file = path.open("wb", buffering=SMALL_BYTES)
+    file.write(content)
+    return file

@@ -86,7 +86,6 @@ class Worker(asyncio.Protocol):
         self._numbers = itertools.count(1)
         self._last_number = 0
         self._unframer = Unframer()
-        self._outgoing: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self._started: asyncio.Future[Ready | Failed] = self._loop.create_future()
         self._hung_up = asyncio.Event()
@@ -134,16 +133,15 @@ class Worker(asyncio.Protocol):
         raise ModelUnavailable(f"The model '{self._start.name}' cannot be used: {answer.message}")
 
     def send(self, pending: Pending) -> None:
-        """Send a call; calls sent in the same turn of the loop leave in one write."""
+        """Send a call. The loop gathers what is sent in one of its turns, so that it leaves in one write."""
         assert self.state is State.READY
         if not self.held:
             self.head_since = self._loop.time()
             self._idle.clear()
         self._last_number = number = next(self._numbers)
         self.held[number] = pending
-        if not self._outgoing:
-            self._loop.call_soon(self._flush)
-        self._outgoing.append(frame(pending.content, number))
+        if self._transport and not self._transport.is_closing():
+            self._transport.write(frame(pending.content, number))
 
     def running(self) -> Pending | None:
         """Return the call that the worker runs, or is about to."""
@@ -318,8 +316,3 @@ class Worker(asyncio.Protocol):
         assert self._process.stdout is not None
         while chunk := await self._process.stdout.read(1 << 16):
             on_output(chunk)
-
-    def _flush(self) -> None:
-        if self._transport and not self._transport.is_closing():
-            self._transport.write(b"".join(self._outgoing))
-        self._outgoing.clear()
