@@ -60,18 +60,28 @@ class Soak:
         self.server = server
         self.end_s = end_s
         self.asked: collections.Counter[str] = collections.Counter()
-        self.answered: collections.Counter[str] = collections.Counter()
-        self.wrong: list[str] = []
-        self.kills = 0
+        self.answered: collections.Counter[tuple[str, str]] = collections.Counter()
+        self.wrong: list[tuple[str, str]] = []
+        self.killed = 0
+
+    @property
+    def failed(self) -> int:
+        """How many calls failed since a worker was lost."""
+        return sum(count for (_, status), count in self.answered.items() if status == "500")
+
+    @property
+    def unaccounted(self) -> int:
+        """How much was asked that nothing is known of."""
+        return self.asked.total() - self.answered.total() - len(self.wrong)
 
     def note(self, kind: str, response: httpx.Response, *, is_right: bool) -> None:
-        """Account for an answer: it is right, or says that a worker was lost or none is ready."""
+        """Account for an answer: it is right, or says that a worker was lost."""
         if response.status_code == 200 and is_right:
-            self.answered[f"{kind}: 200"] += 1
-        elif response.status_code in (500, 503) and "worker" in response.text:
-            self.answered[f"{kind}: {response.status_code}"] += 1
+            self.answered[kind, "200"] += 1
+        elif response.status_code == 500 and "The worker that ran this prediction" in response.text:
+            self.answered[kind, "500"] += 1
         else:
-            self.wrong.append(f"{kind}: {response.status_code} {response.text[:200]}")
+            self.wrong.append((kind, f"{response.status_code} {response.text[:200]}"))
 
     async def predictions(self, client: httpx.AsyncClient) -> None:
         number = random.randrange(1 << 30)
@@ -81,20 +91,18 @@ class Soak:
         is_right = (
             response.status_code == 200 and json.loads(response.json()["predictions"])["number"] == number
         )
-        self.note("prediction", response, is_right=is_right)
+        self.note("predictions", response, is_right=is_right)
 
     async def uploads(self, client: httpx.AsyncClient) -> None:
         response = await client.post(PREDICT, files={"data": ("a.bin", os.urandom(1 << 20))})
-        self.note("upload", response, is_right=True)
+        self.note("uploads", response, is_right=True)
 
     async def trainings(self, client: httpx.AsyncClient) -> None:
         response = await client.post(TRAIN, json={"say": "training"})
-        self.note("training", response, is_right=True)
-        path = f"{TRAIN}{response.json()['uuid']}"
+        path = f"{TRAIN}{response.json().get('uuid')}"
         while (status := (await client.get(path)).json().get("status", "purged")) == "running":
             await asyncio.sleep(0.1)
-        if status not in ("done", "purged"):
-            self.wrong.append(f"training: ended as {status}")
+        self.note("trainings", response, is_right=status in ("done", "purged"))
 
     async def disconnects(self, client: httpx.AsyncClient) -> None:
         url = httpx.URL(self.server.url)
@@ -102,30 +110,34 @@ class Soak:
         head = f"POST {PREDICT} HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x\r\n"
         part = '--x\r\nContent-Disposition: form-data; name="data"; filename="a"\r\n\r\n'
         request = f"{head}Content-Length: 200000\r\n\r\n{part}{'x' * 100_000}".encode()
-        writer.write(request[: random.randrange(len(request))])
+        whole = f"POST {PREDICT}?spin_s=0.05 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode()
+        writer.write(random.choice((request[: random.randrange(len(request))], whole)))
         await writer.drain()
         writer.close()
-        self.answered["disconnect: -"] += 1
+        self.answered["disconnects", "-"] += 1
         await asyncio.sleep(0.05)
 
-    async def deaths(self, client: httpx.AsyncClient) -> None:
+    async def kills(self, client: httpx.AsyncClient) -> None:
         await asyncio.sleep(2)
         children = psutil.Process(self.server.process.pid).children()
         pids = [one.pid for one in children if "deepaas.workers.child" in one.cmdline()]
         if pids:
             os.kill(random.choice(pids), signal.SIGKILL)
-            self.kills += 1
-        self.answered["kill: -"] += 1
+            self.killed += 1
+        self.answered["kills", "-"] += 1
 
     async def repeat(self, kind: str) -> None:
         """Do one kind of thing again and again over one connection."""
         async with httpx.AsyncClient(base_url=self.server.url, timeout=30) as client:
             while time.monotonic() < self.end_s:
-                self.asked[kind.rstrip("s")] += 1
-                await getattr(self, kind)(client)
+                self.asked[kind] += 1
+                try:
+                    await getattr(self, kind)(client)
+                except httpx.HTTPError as error:
+                    self.wrong.append((kind, repr(error)))
 
     async def run(self) -> None:
-        kinds = ["predictions"] * 6 + ["uploads"] * 2 + ["trainings", "disconnects", "deaths"]
+        kinds = ["predictions"] * 6 + ["uploads"] * 2 + ["trainings", "disconnects", "kills"]
         await asyncio.gather(*map(self.repeat, kinds))
 
 
@@ -144,6 +156,27 @@ def mixed(server: Server, seconds: float) -> Soak:
     return soak
 
 
+def print_footprints(cold: Footprint, before: Footprint, after: Footprint) -> None:
+    """Print what the server took at its start, after the warm-up and at the end, and how much that grew."""
+    print("| | start | after warm-up | end | growth since warm-up |\n|---|---|---|---|---|")
+    for name, first, second, last in zip(Footprint._fields, cold, before, after, strict=True):
+        growth = 100 * (last - second) / second if second else 0.0
+        print(f"| {name} | {first:.4g} | {second:.4g} | {last:.4g} | {growth:+.1f} % |")
+
+
+def print_answers(soak: Soak) -> None:
+    """Print what came of everything that was asked."""
+    wrong = collections.Counter(kind for kind, _ in soak.wrong)
+    statuses = sorted({status for _, status in soak.answered})
+    print(f"\n| | asked | {' | '.join(statuses)} | wrong |\n|---{'|---' * (len(statuses) + 2)}|")
+    for kind, asked in soak.asked.items():
+        counts = [str(soak.answered[kind, status]) for status in statuses]
+        print(f"| {kind} | {asked} | {' | '.join(counts)} | {wrong[kind]} |")
+    print(f"\nunaccounted for: {soak.unaccounted}; failed: {soak.failed}, with {soak.killed} workers killed")
+    for kind, answer in soak.wrong[:5]:
+        print(f"wrong: {kind}: {answer}")
+
+
 def main(minutes: float) -> int:
     """Soak a server, print the table, and return 1 when something is left or unaccounted for."""
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), *FLAGS, models=MODELS) as server:
@@ -152,18 +185,10 @@ def main(minutes: float) -> int:
         before = settled(server, cold)
         soak = mixed(server, (1 - WARM_UP) * 60 * minutes)
         after = settled(server, before)
-    print("| | start | after warm-up | end |\n|---|---|---|---|")
-    for name, *figures in zip(Footprint._fields, cold, before, after, strict=True):
-        print(f"| {name} | {' | '.join(f'{figure:.4g}' for figure in figures)} |")
-    print("\n| what | count |\n|---|---|")
-    for what, count in sorted(soak.answered.items()):
-        print(f"| {what} | {count} |")
-    asked, answered = sum(soak.asked.values()), sum(soak.answered.values()) + len(soak.wrong)
-    print(f"| asked | {asked} |\n| accounted for | {answered} |\n| wrong | {len(soak.wrong)} |")
-    for line in soak.wrong[:5]:
-        print(line)
-    is_fine = after.memory_mib <= before.memory_mib * GROWTH and after[1:] == before[1:] and not soak.wrong
-    return 0 if is_fine and asked == answered else 1
+    print_footprints(cold, before, after)
+    print_answers(soak)
+    has_grown = after.memory_mib > before.memory_mib * GROWTH or after[1:] != cold[1:]
+    return 1 if has_grown or soak.wrong or soak.unaccounted or soak.failed > soak.killed else 0
 
 
 if __name__ == "__main__":
