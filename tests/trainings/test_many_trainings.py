@@ -87,6 +87,5 @@ def test_memory(start: Callable[..., Server]) -> None:
         descriptors = psutil.Process(server.process.pid).num_fds()
         train(TRAININGS - WARM_UP)
         assert rss_mb(server) - before_mb < GROWTH_MB
-        # The store may keep up to five connections open, of three files each.
-        until(lambda: psutil.Process(server.process.pid).num_fds() <= descriptors + 16)
+        until(lambda: psutil.Process(server.process.pid).num_fds() <= descriptors)
         until(lambda: len(server.family()) == 2)

@@ -2,11 +2,14 @@
 
 import dataclasses
 import sqlite3
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
+import sqlalchemy as sa
 
 from deepaas.errors import StoreUnusable
 from deepaas.trainings.store import VERSION, Store, sqlite_url
@@ -88,6 +91,38 @@ def test_one_wins(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(8) as threads:
         assert sum(threads.map(end, range(16))) == 1
+
+
+def test_connections_are_not_hoarded(store: Store) -> None:
+    """However many ask at once, the store keeps no more files open than before."""
+    before = psutil.Process().num_fds()
+    asking = threading.Barrier(8)
+
+    def ask(_: int) -> None:
+        asking.wait()
+        store.of_model("m")
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(ask, range(80)))
+    assert psutil.Process().num_fds() == before
+
+
+def test_written_to_the_disk(tmp_path: Path) -> None:
+    """Every connection has the disk confirm a change before it counts as made."""
+    full = 2
+    modes = []
+
+    def look(connection: sqlite3.Connection, _: object) -> None:
+        modes.append(connection.execute("PRAGMA synchronous").fetchone()[0])
+
+    sa.event.listen(sa.pool.Pool, "checkin", look)
+    try:
+        with Store(sqlite_url(tmp_path)) as store:
+            store.add(training())
+    finally:
+        sa.event.remove(sa.pool.Pool, "checkin", look)
+    assert modes
+    assert set(modes) == {full}
 
 
 def test_damaged(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from deepaas.trainings.training import State, Training
 VERSION = 1
 _BUSY_S = 30
 _TRIES = 5
+_CONNECTIONS = 5
 _RETRY_S = 0.1
 _metadata = sa.MetaData()
 
@@ -81,6 +82,7 @@ class Store:
             self._check_version()
             self._engine = _engine(self.url)
             self._prepare_among_others()
+            self._open_all()
         except ImportError as error:
             raise StoreUnusable(
                 f"The store {_masked(self.url)} needs the package '{error.name}': install it, or name "
@@ -205,6 +207,13 @@ class Store:
             if found is None:
                 connection.execute(_version.insert().values(version=VERSION))
 
+    def _open_all(self) -> None:
+        """Open all connections to a file, so that a server never has more open than when it started."""
+        assert self._engine is not None
+        with contextlib.ExitStack() as stack:
+            for _ in range(_CONNECTIONS if self.is_file else 0):
+                stack.enter_context(self._engine.connect())
+
     def _check_version(self) -> None:
         """Look at a store that is there, before anything in it is touched."""
         engine = sa.create_engine(self.url)
@@ -237,18 +246,25 @@ def _masked(url: str) -> str:
 
 
 def _engine(url: str) -> sa.Engine:
-    engine = sa.create_engine(url, pool_pre_ping=True)
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_sqlite)
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if sa.make_url(url).get_backend_name() != "sqlite":
+        return sa.create_engine(url, **options)
+    # SQLite keeps the files of a closed connection open as long as there is another one.
+    fixed = {"poolclass": sa.QueuePool, "pool_size": _CONNECTIONS, "max_overflow": 0}
+    engine = sa.create_engine(url, **options, **fixed)
+    sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
-    """Let readers go on while somebody writes, and writers wait for each other."""
+    """Let readers go on while somebody writes, writers wait for each other, and no power cut undo a change.
+
+    The last costs less than half a millisecond a change on a solid-state disk.
+    """
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000}")
     cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
 
 
