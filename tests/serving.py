@@ -26,10 +26,11 @@ HERE = Path(__file__).parent
 START_S = 60.0
 END_S = 15.0
 CALL_S = 20.0
+LONGEST_LINE = 10_000
 
 
 class Output(threading.Thread):
-    """What a process and those it started wrote, as soon as it is written."""
+    """What a process and those it started wrote, as soon as it is written; of long lines the beginning."""
 
     def __init__(self, stream: Any) -> None:
         super().__init__(daemon=True)
@@ -42,7 +43,7 @@ class Output(threading.Thread):
         with self._stream:
             for line in self._stream:
                 with self._changed:
-                    self.text += line
+                    self.text += line if len(line) < LONGEST_LINE else f"{line[:LONGEST_LINE]}\n"
                     self._changed.notify_all()
         with self._changed:
             self._ended = True

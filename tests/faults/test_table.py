@@ -12,6 +12,8 @@ from serving import Server, predict, serving, until
 
 MODELS = {"faults": "models_faults.faults"}
 TIMEOUT_S = 1.0
+BEYOND_S = 1.0
+TRIES = 3
 LOST = "The worker that ran this prediction"
 
 
@@ -43,6 +45,8 @@ DEADLY = [
     Row("close", 500, LOST),
     Row("garbage", 500, LOST),
     Row("one byte", 500, LOST),
+    Row("fill", 500, LOST),
+    Row("a frame that never ends", 500, LOST),
     Row("die while rendering", 500, f"{LOST} was killed by SIGKILL"),
     Row("die while writing a file", 500, f"{LOST} was killed by SIGKILL"),
     Row("die before replying", 500, f"{LOST} was killed by SIGKILL"),
@@ -75,18 +79,29 @@ def name(row: Row) -> str:
 
 
 def check(server: Server, row: Row) -> None:
-    """Make the fault happen; compare the answer, its time, the next answer, and what is left."""
+    """Make the fault happen; compare the answer, its time, the next answer, and what is left.
+
+    On a machine that is busy with something else, one of three times must be short enough.
+    """
     with server.client() as client:
-        began = time.monotonic()
-        response = predict(client, "faults", json={"fault": row.fault})
-        taken_s = time.monotonic() - began
-        assert response.status_code == row.status, response.text[:300]
-        assert row.says in response.text[:300]
-        assert taken_s <= row.fault_s + 1
-        if row.status != 200:
-            assert list(response.json()) == ["message"]
-            assert response.headers["X-Request-ID"]
-        check_recovered(client, server)
+        times_s: list[float] = []
+        while not times_s or (times_s[-1] > row.fault_s + BEYOND_S and len(times_s) < TRIES):
+            times_s.append(check_answer(client, row))
+            check_recovered(client, server)
+    assert min(times_s) <= row.fault_s + BEYOND_S
+
+
+def check_answer(client: httpx.Client, row: Row) -> float:
+    """Make the fault happen, compare the answer, and return how many seconds it took."""
+    began = time.monotonic()
+    response = predict(client, "faults", json={"fault": row.fault})
+    taken_s = time.monotonic() - began
+    assert response.status_code == row.status, response.text[:300]
+    assert row.says in response.text[:300]
+    if row.status != 200:
+        assert list(response.json()) == ["message"]
+        assert response.headers["X-Request-ID"]
+    return taken_s
 
 
 def check_recovered(client: httpx.Client, server: Server) -> None:
@@ -116,7 +131,7 @@ def test_hanging(impatient: Server, row: Row) -> None:
     """A call that never ends fails when --predict-timeout is over, and its worker is killed."""
     before = {one.pid for one in impatient.family()}
     check(impatient, row)
-    assert len({one.pid for one in impatient.family()} - before) == 1, "the worker was not replaced"
+    assert not {one.pid for one in impatient.family()[1:]} & before, "the worker was not replaced"
 
 
 def test_enormous_result_is_whole(patient: Server) -> None:
@@ -145,11 +160,13 @@ def test_zeros_into_every_descriptor(patient: Server) -> None:
         check_recovered(client, patient)
 
 
-@pytest.mark.parametrize("fault", ["_exit", "segfault"])
+@pytest.mark.parametrize("fault", ["_exit", "segfault", "garbage", "fill", "a frame that never ends"])
 def test_fault_ran_once(start: Callable[..., Server], fault: str) -> None:
-    """A call that its worker dies with is not tried again in another one."""
+    """A call that its worker dies with is not tried again in another one, also when its answer was lost."""
     server = start(models=MODELS)
-    check(server, Row(fault, 500, LOST))
+    with server.client() as client:
+        check_answer(client, Row(fault, 500, LOST))
+        check_recovered(client, server)
     assert (server.cwd / "runs").read_text().split("\n") == [fault, "None", ""]
 
 

@@ -30,7 +30,7 @@ from deepaas.model import output
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
 from deepaas.spawned import hang_on, write_lines_at_once
-from deepaas.workers.marker import IDLE, Marker
+from deepaas.workers.marker import Marker
 
 _RECEIVE_BYTES = 1 << 18
 
@@ -99,10 +99,9 @@ def serve(connection: Connection, marker: Marker) -> None:
     connection.send(Ready())
     for number, call in messages:
         # First the mark, then the look: the server takes back what it finds unmarked a moment later.
-        marker.running = number
+        marker.begun = number
         taken_back = number <= marker.taken_back
         connection.send(TakenBack() if taken_back else answering.answer(call), number)
-        marker.running = IDLE
 
 
 def _start_failure(error: BaseException) -> Failed:

@@ -1,4 +1,4 @@
-"""Which call a worker is running, and which it must not begin, in memory shared with the server.
+"""Which call a worker began last, and which it must not begin, in memory shared with the server.
 
 The worker writes the one, the server the other; what the worker wrote can be read when it has died. Calls are
 numbered in the order in which they are sent to the worker, from 1.
@@ -13,11 +13,10 @@ from typing import Self
 
 _NUMBERS = struct.Struct("=QQ")
 _NUMBER = struct.Struct("=Q")
-IDLE = 0
 
 
 class Marker:
-    """Two numbers: of the call being run, or `IDLE`, and of the last call that has been taken back."""
+    """Two numbers, both 0 at first: of the last call that was begun, and of the last that was taken back."""
 
     def __init__(self, descriptor: int) -> None:
         """Share the memory of `descriptor`, which is closed, so that nothing else can touch it."""
@@ -31,12 +30,12 @@ class Marker:
         return cls(os.dup(descriptor)), descriptor
 
     @property
-    def running(self) -> int:
-        """The number of the call being run, or `IDLE`."""
+    def begun(self) -> int:
+        """The number of the last call that was begun, whether or not it has ended."""
         return int(_NUMBER.unpack_from(self._memory, 0)[0])
 
-    @running.setter
-    def running(self, number: int) -> None:
+    @begun.setter
+    def begun(self, number: int) -> None:
         _NUMBER.pack_into(self._memory, 0, number)
 
     @property

@@ -231,12 +231,12 @@ class Pool:
 
     def _on_end(self, worker: Worker, reason: str) -> None:
         """Fail the call that a worker took with it; give those it had not begun to others."""
-        running, not_begun = worker.lost_calls()
+        begun, not_begun = worker.lost_calls()
         lost = WorkerLost(
             f"The worker that ran this prediction {reason}. Other predictions are not affected."
         )
-        if running:
-            running.fail(lost)
+        for pending in begun:
+            pending.fail(lost)
         for pending in reversed(not_begun):
             pending.losses += 1
             if pending.losses > _MOST_LOSSES:

@@ -78,7 +78,6 @@ class Worker(asyncio.Protocol):
         self.is_stuck = False
         self.killed_for: str | None = None
         self.was_told_to_end = False
-        self._is_garbled = False
         self._start = start
         self._on_reply = on_reply
         self._on_return = on_return
@@ -147,7 +146,7 @@ class Worker(asyncio.Protocol):
         """Return the call that the worker runs, or is about to."""
         if self._marker is None:
             return None
-        return self.held.get(self._marker.running) or next(iter(self.held.values()), None)
+        return self.held.get(self._marker.begun) or next(iter(self.held.values()), None)
 
     async def take_back(self) -> list[Pending]:
         """Return the calls in the pipe that the worker has not begun; it will not begin them any more."""
@@ -155,11 +154,11 @@ class Worker(asyncio.Protocol):
             return []
         self.is_stuck = True
         self._marker.taken_back = self._last_number
-        # A call that was begun before the worker could see this is marked as running by then.
+        # A call that was begun before the worker could see this is marked as begun by then.
         await asyncio.sleep(_SEEN_S)
         if self._marker is None or self.state is State.GONE:
             return []
-        begun = self._marker.running or next(iter(self.held), 0)
+        begun = max(self._marker.begun, next(iter(self.held), 0))
         taken = [number for number in self.held if begun < number <= self._marker.taken_back]
         return [self.held.pop(number) for number in taken]
 
@@ -195,17 +194,17 @@ class Worker(asyncio.Protocol):
         except psutil.Error:
             return False
 
-    def lost_calls(self) -> tuple[Pending | None, list[Pending]]:
-        """Return, for a process that has ended, the call it was running, and those it had not begun."""
-        number = self._marker.running if self._marker else 0
-        if self._is_garbled and number not in self.held:
-            # It has answered, and the answer was lost in what it wrote.
-            number = next(iter(self.held), 0)
-        running = self.held.pop(number, None)
-        not_begun = list(self.held.values())
+    def lost_calls(self) -> tuple[list[Pending], list[Pending]]:
+        """Return, for a process that has ended, the calls it had begun, and those it had not.
+
+        It had begun one at most, unless answers were lost in what else it wrote.
+        """
+        last = self._marker.begun if self._marker else 0
+        begun = [pending for number, pending in self.held.items() if number <= last]
+        not_begun = [pending for number, pending in self.held.items() if number > last]
         self.held.clear()
         self._idle.set()
-        return running, not_begun
+        return begun, not_begun
 
     def kill(self, cause: str) -> None:
         """Kill the process and all it started; `cause` is for whoever asks why."""
@@ -247,7 +246,6 @@ class Worker(asyncio.Protocol):
             messages = list(self._unframer.feed(data))
         except Exception:  # noqa: BLE001 - the model may have written anything
             _log.exception("A worker of %s wrote into a pipe that is not its own", self._start.name)
-            self._is_garbled = True
             self.kill("wrote into a pipe that is not its own")
             return
         for number, message in messages:
