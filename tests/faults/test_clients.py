@@ -2,8 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from faults.wire import Answer, Wire, files, request
@@ -13,6 +15,8 @@ MODELS = {"told": "models_faults.told"}
 PREDICT = "/v2/models/told/predict/"
 MULTIPART = "Content-Type: multipart/form-data; boundary=x"
 JSON = "Content-Type: application/json"
+LARGEST_BYTES = 1_000_000
+CHUNKED = "Transfer-Encoding: chunked"
 PART = b'--x\r\nContent-Disposition: form-data; name="data"; filename="a.bin"\r\n\r\n'
 NESTED = (
     b'--x\r\nContent-Disposition: form-data; name="data"\r\n'
@@ -23,8 +27,8 @@ NESTED = (
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server that gives clients a second for their headers and a second between parts of a body."""
-    flags = ("--header-timeout", "1", "--body-timeout", "1")
+    """Return a server that gives clients a second for their headers and between parts of a body of 1 MB."""
+    flags = ("--header-timeout", "1", "--body-timeout", "1", "--client-max-size", str(LARGEST_BYTES))
     with serving(tmp_path_factory.mktemp("strict"), *flags, models=MODELS) as server:
         yield server
 
@@ -100,6 +104,34 @@ def test_nested_multipart(strict: Server) -> None:
     answer, taken_s = ask(strict, MULTIPART, body=NESTED)
     assert answer.status in (200, 400, 422), answer
     assert taken_s < 1
+
+
+ENDLESS = {
+    "file": (PART, b"content" * 10_000),
+    "text": (b'--x\r\nContent-Disposition: form-data; name="note"\r\n\r\n', b"content" * 10_000),
+    "parts": (b"", PART + b"content" * 100 + b"\r\n"),
+    "unknown parts": (b"", PART.replace(b'"data"', b'"other"') + b"content\r\n"),
+    "preamble": (b"", b"no boundary" * 1000),
+}
+
+
+@pytest.mark.parametrize("begin", [request(PREDICT, MULTIPART, CHUNKED), request(PREDICT, JSON, CHUNKED)])
+@pytest.mark.parametrize(("first", "rest"), ENDLESS.values(), ids=ENDLESS)
+def test_endless_body(strict: Server, begin: bytes, first: bytes, rest: bytes) -> None:
+    """A body that never ends is answered when it is larger than --client-max-size or makes no sense."""
+    with Wire(strict) as wire:
+        wire.send(begin + chunk(first))
+        began = time.monotonic()
+        wire.send_until_answered(chunk(rest * (1 + 100_000 // len(rest))))
+        answer = wire.answer()
+        assert time.monotonic() - began < 3
+    assert answer.status in (400, 413), answer
+    assert answer.status == 400 or "--client-max-size" in answer.message
+
+
+def chunk(content: bytes) -> bytes:
+    """Return a part of a body that says its own length, nothing for nothing."""
+    return b"%x\r\n%s\r\n" % (len(content), content) if content else b""
 
 
 def test_too_short_length(strict: Server) -> None:
@@ -205,6 +237,39 @@ def test_trickled_body(strict: Server) -> None:
         assert time.monotonic() - began < 4
 
 
+def test_endless_body_without_a_limit(start: Callable[..., Server]) -> None:
+    """Where bodies may be of any size, one that never ends holds nobody up, and goes when its sender does."""
+    server = start(models=MODELS)
+    with server.client() as client:
+        with Wire(server) as wire:
+            wire.send(request(PREDICT, MULTIPART, CHUNKED) + chunk(PART))
+            for _ in range(200):
+                wire.send(chunk(b"content" * 30_000))
+            assert until(lambda: files(server))
+            assert client.get("/health/live").status_code == 200
+            assert predicted(client, "told", json={"number": 2})["number"] == 2
+        until(lambda: not files(server))
+
+
+def test_many_parts(start: Callable[..., Server]) -> None:
+    """A body of 10,000 small files does not hold up other requests while it is read."""
+    server = start(models=MODELS)
+    body = (PART + b"content\r\n") * 10_000 + b"--x--\r\n"
+    headers = dict([MULTIPART.split(": ")])
+    with server.client() as client, ThreadPoolExecutor(1) as threads:
+        began = time.monotonic()
+        upload = threads.submit(
+            httpx.post, f"{server.url}{PREDICT}", content=body, headers=headers, timeout=60
+        )
+        waits_s = []
+        while not upload.done():
+            asked = time.monotonic()
+            assert client.get("/health/live").status_code == 200
+            waits_s.append(time.monotonic() - asked)
+        assert upload.result().status_code == 200
+        assert max(waits_s) < (time.monotonic() - began) / 3
+
+
 STAGES = {
     "connected": b"",
     "in the request line": b"POST /v2/mod",
@@ -212,7 +277,7 @@ STAGES = {
     "before the body": request(PREDICT, MULTIPART, "Content-Length: 5000"),
     "in a part's head": request(PREDICT, MULTIPART, "Content-Length: 5000") + PART[:40],
     "in a file": request(PREDICT, MULTIPART, "Content-Length: 5000") + PART + b"content",
-    "in a chunk": request(PREDICT, MULTIPART, "Transfer-Encoding: chunked") + b"fff\r\n" + PART,
+    "in a chunk": request(PREDICT, MULTIPART, CHUNKED) + b"fff\r\n" + PART,
     "in JSON": request(PREDICT, JSON, "Content-Length: 500") + b"{",
     "before the answer": request(PREDICT, JSON, "Content-Length: 2") + b"{}",
 }

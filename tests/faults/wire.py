@@ -1,6 +1,7 @@
 """A client that speaks HTTP byte by byte, so that it can be as wrong as a test wants."""
 
 import json
+import select
 import socket
 import time
 from typing import Any, NamedTuple, Self
@@ -43,6 +44,11 @@ class Wire:
     def send(self, content: bytes) -> None:
         """Send bytes, however many the server still wants."""
         self.socket.sendall(content)
+
+    def send_until_answered(self, content: bytes) -> None:
+        """Send the same bytes again and again, until the server says something."""
+        while not select.select([self.socket], [], [], 0)[0]:
+            self.send(content)
 
     def post(self, path: str, *headers: str, body: bytes = b"", length: int | None = None) -> None:
         """Send a request with a body and a length that may be wrong."""

@@ -22,6 +22,7 @@ from deepaas.model.v2.wrapper import UploadedFile
 
 _SLOWEST_BYTES_S = 500
 _LONGEST_TEXT_BYTES = 16 << 20
+_PARTS_IN_A_TURN = 32
 _ENCODING = "utf-8"
 
 
@@ -146,6 +147,7 @@ class _Multipart:
         self._upload: UploadedFile | None = None
         self._content = bytearray()
         self._is_wanted = False
+        self._parts = 0
 
     async def read(self, content_type: str, body: AsyncIterator[bytes]) -> dict[str, list[Any]]:
         _, options = multipart.parse_options_header(content_type)
@@ -166,6 +168,9 @@ class _Multipart:
                 self._begin(event)
             elif event is None:
                 self._end()
+                self._parts += 1
+                if self._parts % _PARTS_IN_A_TURN == 0:
+                    await asyncio.sleep(0)
             elif self._is_wanted:
                 await self._add(event)
 
