@@ -167,6 +167,10 @@ class ModelUnavailable(DeepaasError):
         self.retry_after_s = retry_after_s
 
 
+class WorkerInterrupted(ModelUnavailable):
+    """A worker was killed before it came to the model's code, which says nothing of the model."""
+
+
 class StoreUnusable(DeepaasError):
     """The store of trainings cannot be opened, is damaged, or was written by a newer version."""
 

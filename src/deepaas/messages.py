@@ -30,6 +30,10 @@ class Start(NamedTuple):
     log_format: str
 
 
+class Loading(NamedTuple):
+    """The process has started and comes to the model's code now."""
+
+
 class Ready(NamedTuple):
     """The model is loaded and warmed; calls may come."""
 
@@ -82,7 +86,7 @@ class TakenBack(NamedTuple):
     """The worker did not begin a call, since the server had taken it back."""
 
 
-_KINDS = (Start, Ready, Call, Body, Failed, Reply, TakenBack)
+_KINDS = (Start, Loading, Ready, Call, Body, Failed, Reply, TakenBack)
 _NUMBER_OF = {kind: number for number, kind in enumerate(_KINDS)}
 _REPLY = _NUMBER_OF[Reply]
 

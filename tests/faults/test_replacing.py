@@ -15,6 +15,7 @@ from serving import Gate, Server, predict, predicted, until
 MODELS = {"told": "models_faults.told"}
 PREDICT = "/v2/models/told/predict/"
 JSON = "Content-Type: application/json"
+WAIT = "import socket\nwith socket.create_connection(('127.0.0.1', {})) as gate:\n    gate.recv(1)\n"
 SLOW = {"slow": "models_faults.slow_to_warm"}
 
 
@@ -102,3 +103,22 @@ def test_no_process_can_be_started(start: Callable[..., Server]) -> None:
         assert client.get("/health/ready").status_code == 503
         process.rlimit(resource.RLIMIT_NOFILE, limits)
         until(lambda: call(client).status_code == 200)
+
+
+def test_killed_while_starting(start: Callable[..., Server], gate: Gate) -> None:
+    """Calls wait while one worker after the other is killed before it has come to the model."""
+    server = start(models=MODELS)
+    first_code = server.cwd / "installed" / "sitecustomize.py"
+    first_code.write_text(WAIT.format(gate.port))
+    with server.client() as client, ThreadPoolExecutor(1) as threads:
+        workers(server)[0].kill()
+        gate.wait()
+        waiting = threads.submit(call, client, number=3)
+        for _ in range(4):
+            workers(server)[0].kill()
+            gate.wait()
+        first_code.unlink()
+        gate.open()
+        response = waiting.result()
+        assert response.status_code == 200, response.text
+        assert client.get("/health/ready").status_code == 200

@@ -14,6 +14,7 @@ MODELS = {"faults": "models_faults.faults"}
 TIMEOUT_S = 1.0
 BEYOND_S = 1.0
 TRIES = 3
+WARMING_S = 5.0  # for two workers to come to their warm()
 LOST = "The worker that ran this prediction"
 
 
@@ -170,17 +171,16 @@ def test_fault_ran_once(start: Callable[..., Server], fault: str) -> None:
     assert (server.cwd / "runs").read_text().split("\n") == [fault, "None", ""]
 
 
-def test_death_while_warming(start: Callable[..., Server]) -> None:
+@pytest.mark.parametrize("end", ["SIGSEGV", "SIGKILL"])
+def test_death_while_warming(start: Callable[..., Server], end: str) -> None:
     """Calls get a 503 with how the worker ended when a new one dies while warming; later they work."""
     server = start(models={"dying": "models_faults.dies_warming"})
     with server.client() as client:
-        (server.cwd / "order").write_text("SIGSEGV")
+        (server.cwd / "order").write_text(end)
         assert predict(client, "dying", json={"end": "SIGKILL"}).status_code == 500
-        began = time.monotonic()
-        response = predict(client, "dying", json={})
+        response = predict(client, "dying", json={}, timeout=WARMING_S)
         assert response.status_code == 503, response.text
-        assert "was killed by SIGSEGV while starting" in response.json()["message"]
+        assert f"was killed by {end} while starting" in response.json()["message"]
         assert int(response.headers["Retry-After"]) >= 1
-        assert time.monotonic() - began < 2
         (server.cwd / "order").unlink()
         until(lambda: predict(client, "dying", json={}).status_code == 200, 10)

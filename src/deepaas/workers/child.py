@@ -17,6 +17,7 @@ from deepaas.messages import (
     Body,
     Call,
     Failed,
+    Loading,
     Message,
     Ready,
     Reply,
@@ -88,6 +89,7 @@ def serve(connection: Connection, marker: Marker) -> None:
     assert isinstance(start, Start)
     sys.path[:] = start.python_path
     log.configure(start.log_level, file=start.log_file, form=start.log_format)
+    connection.send(Loading())
     try:
         model = Model.load(start.name, start.target)
         if start.warm:

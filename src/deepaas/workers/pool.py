@@ -9,12 +9,12 @@ import contextlib
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
-from deepaas.errors import ModelUnavailable, PredictionTimedOut, WorkerLost
+from deepaas.errors import ModelUnavailable, PredictionTimedOut, WorkerInterrupted, WorkerLost
 from deepaas.files import remove_folder_of
 from deepaas.messages import Body, Failed, Reply, Start
 from deepaas.metrics import PoolMetrics
 from deepaas.workers.process import Pending, State, Worker
-from deepaas.workers.slot import Hooks, Slot, on_its_own
+from deepaas.workers.slot import PATIENCE_S, Hooks, Slot, on_its_own
 
 _LONG_CALL_S = 0.001
 _SHORTEST_CALL_S = 1e-6
@@ -72,6 +72,7 @@ class Pool:
         self._service_s: float | None = None
         self._failure: ModelUnavailable | None = None
         self._pause: ModelUnavailable | None = None
+        self._last_end = 0.0
         self._changing = asyncio.Lock()
         self._active = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
@@ -209,9 +210,11 @@ class Pool:
 
     def _on_failure(self, cause: ModelUnavailable) -> None:
         """Remember why there is no worker, and tell those who wait for one."""
-        if not self._ready():
-            self._failure = cause
-            self._fail_waiting(cause)
+        empty_s = asyncio.get_running_loop().time() - self._last_end
+        if self._ready() or (isinstance(cause, WorkerInterrupted) and empty_s < PATIENCE_S):
+            return
+        self._failure = cause
+        self._fail_waiting(cause)
 
     def _on_reply(self, pending: Pending, reply: Reply) -> None:
         taken_s = max(reply.model_s + reply.render_s, _SHORTEST_CALL_S)
@@ -231,6 +234,7 @@ class Pool:
 
     def _on_end(self, worker: Worker, reason: str) -> None:
         """Fail the call that a worker took with it; give those it had not begun to others."""
+        self._last_end = asyncio.get_running_loop().time()
         begun, not_begun = worker.lost_calls()
         lost = WorkerLost(
             f"The worker that ran this prediction {reason}. Other predictions are not affected."

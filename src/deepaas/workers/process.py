@@ -9,15 +9,16 @@ import enum
 import itertools
 import logging
 import os
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
 
 import psutil
 
-from deepaas.errors import ModelUnavailable
+from deepaas.errors import ModelUnavailable, WorkerInterrupted
 from deepaas.log import with_trace
-from deepaas.messages import Body, Failed, Ready, Reply, Start, TakenBack, Unframer, encode, frame
+from deepaas.messages import Body, Failed, Loading, Ready, Reply, Start, TakenBack, Unframer, encode, frame
 from deepaas.spawn import end, exit_reason, spawn
 from deepaas.spawned import kill_group
 from deepaas.workers.marker import Marker
@@ -27,6 +28,7 @@ _STOP_GRACE_S = 2.0
 _SEEN_S = 0.001
 _NO_PROCESS = "The model '{}' cannot be used: the system refuses to start a process for it ({})."
 _STOPPED = (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
 _log = logging.getLogger(__name__)
 
 
@@ -78,6 +80,7 @@ class Worker(asyncio.Protocol):
         self.is_stuck = False
         self.killed_for: str | None = None
         self.was_told_to_end = False
+        self._is_loading = False
         self._start = start
         self._on_reply = on_reply
         self._on_return = on_return
@@ -104,7 +107,7 @@ class Worker(asyncio.Protocol):
         """Start the process and wait until it is warm.
 
         Raise `ModelUnavailable`, with the cause, when the model fails or the process ends before that; the
-        model's traceback is in the log then.
+        model's traceback is in the log then. `WorkerInterrupted` says that the model had no part in it.
         """
         assert self.state is State.STARTING
         try:
@@ -122,14 +125,7 @@ class Worker(asyncio.Protocol):
         if isinstance(answer, Ready):
             self.state = State.READY
             return
-        reason = exit_reason(await self.stop())
-        if answer is None:
-            raise ModelUnavailable(
-                f"The model '{self._start.name}' cannot be used: its worker {reason} while starting."
-            )
-        trace = with_trace(answer.traceback)
-        _log.error("The model %r could not be started", self._start.name, extra=trace)
-        raise ModelUnavailable(f"The model '{self._start.name}' cannot be used: {answer.message}")
+        raise self._not_started(answer, await self.stop())
 
     def send(self, pending: Pending) -> None:
         """Send a call. The loop gathers what is sent in one of its turns, so that it leaves in one write."""
@@ -251,6 +247,8 @@ class Worker(asyncio.Protocol):
         for number, message in messages:
             if isinstance(message, Reply | TakenBack):
                 self._take(number, message)
+            elif isinstance(message, Loading):
+                self._is_loading = True
             elif not self._started.done():
                 self._started.set_result(message)
 
@@ -295,6 +293,18 @@ class Worker(asyncio.Protocol):
             self._reading = asyncio.create_task(self._read_output(self._on_output))
         self._transport, _ = await self._loop.create_connection(lambda: self, sock=ours)
         self._transport.write(frame(encode(self._start)))
+
+    def _not_started(self, answer: Failed | None, code: int) -> ModelUnavailable:
+        """Return why the worker did not start: what it answered, or how it ended without an answer."""
+        cannot = f"The model '{self._start.name}' cannot be used:"
+        if answer:
+            _log.error(
+                "The model %r could not be started", self._start.name, extra=with_trace(answer.traceback)
+            )
+            return ModelUnavailable(f"{cannot} {answer.message}")
+        interrupted = code in _FROM_OUTSIDE and not self._is_loading
+        kind = WorkerInterrupted if interrupted else ModelUnavailable
+        return kind(f"{cannot} its worker {exit_reason(code)} while starting.")
 
     def _kill_if_alive(self) -> None:
         """Kill a process that has closed its pipe without ending: it can answer nothing any more."""

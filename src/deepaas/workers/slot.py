@@ -4,15 +4,17 @@ It must not know calls, but that a worker may hold some when it ends.
 """
 
 import asyncio
-import contextlib
 import contextvars
+import itertools
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
-from deepaas.errors import ModelUnavailable
+from deepaas.errors import ModelUnavailable, WorkerInterrupted
 from deepaas.workers.process import Worker
 
+PATIENCE_S = 10.0
+"""How long workers may be killed before they come to the model without that being a failure."""
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 30.0
 _log = logging.getLogger(__name__)
@@ -98,17 +100,19 @@ class Slot:
 
     async def _refill(self) -> None:
         """Try to fill the place, again and again with growing pauses."""
-        with contextlib.suppress(ModelUnavailable):
-            # A worker that was killed while it started says nothing of the model: once more, at once.
-            await self.fill()
-            return
+        loop = asyncio.get_running_loop()
+        patient_until = loop.time() + PATIENCE_S
         delay_s = _FIRST_DELAY_S
-        while True:
+        for failures in itertools.count(1):
             try:
                 await self.fill()
             except ModelUnavailable as error:
+                if failures == 1 or (isinstance(error, WorkerInterrupted) and loop.time() < patient_until):
+                    _log.warning("%s Trying again.", error)
+                    continue
                 _log.warning("%s Trying again in %g s.", error, delay_s)
-                self._hooks.on_failure(ModelUnavailable(error.message, retry_after_s=delay_s))
+                error.retry_after_s = delay_s
+                self._hooks.on_failure(error.with_traceback(None))
             else:
                 return
             await asyncio.sleep(delay_s)
