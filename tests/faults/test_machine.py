@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import os
 import signal
-import sys
 from collections.abc import Coroutine
 from typing import Any
 
@@ -14,28 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from deepaas.errors import ModelUnavailable, PredictionTimedOut, WorkerLost
-from deepaas.messages import Body, Call, Failed, Start, encode
+from deepaas.messages import Body, Failed
 from deepaas.metrics import Metrics
 from deepaas.workers.pool import Limits, Pool
-from serving import CALL_S, HERE
+from faults.calls import START, check, encoded, workers
+from serving import CALL_S
 
 LIMIT_S = 1.5
-START = Start(
-    name="told",
-    target="models_faults.told",
-    python_path=[str(HERE), *sys.path],
-    warm=True,
-    wrap_predictions=False,
-    log_level="ERROR",
-    log_file=os.devnull,
-    log_format="text",
-)
-
-
-def encoded(**arguments: Any) -> bytes:
-    """Return a call of the model that does what it is told."""
-    given = {"number": 0, "spin_s": 0.0, "size": 0} | arguments
-    return encode(Call("predict", given, True, None, "/nowhere", "-"))  # noqa: FBT003
 
 
 class PoolMachine(RuleBasedStateMachine):
@@ -72,10 +55,6 @@ class PoolMachine(RuleBasedStateMachine):
 
         self.run(begin())
 
-    def workers(self) -> list[psutil.Process]:
-        """Return the worker processes."""
-        return [one for one in psutil.Process().children() if is_worker(one)]
-
     @rule(count=st.integers(1, 20))
     def short_calls(self, count: int) -> None:
         for _ in range(count):
@@ -94,7 +73,7 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(index=st.integers(0, 3), number=st.sampled_from([signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP]))
     def harm_a_worker(self, index: int, number: signal.Signals) -> None:
         self.harmed = True
-        there = self.workers()
+        there = workers()
         if there:
             with contextlib.suppress(psutil.NoSuchProcess):
                 there[index % len(there)].send_signal(number)
@@ -122,7 +101,7 @@ class PoolMachine(RuleBasedStateMachine):
             return await asyncio.gather(*(task for task, _ in self.calls), return_exceptions=True)
 
         for outcome, (_, number) in zip(self.run(gather()), self.calls, strict=True):
-            check(outcome, number, harmed=self.harmed)
+            check_any(outcome, number, harmed=self.harmed)
         self.calls.clear()
 
     def teardown(self) -> None:
@@ -133,7 +112,7 @@ class PoolMachine(RuleBasedStateMachine):
             self.run(self.pool.__aexit__())
         finally:
             self.runner.close()
-        gone, alive = psutil.wait_procs(self.workers(), timeout=5)
+        gone, alive = psutil.wait_procs(workers(), timeout=5)
         assert not alive, gone
 
     async def recovers(self) -> None:
@@ -144,26 +123,14 @@ class PoolMachine(RuleBasedStateMachine):
             except (ModelUnavailable, WorkerLost, PredictionTimedOut):
                 await asyncio.sleep(0.05)  # between two tries, not instead of one
             else:
-                check(outcome, 7, harmed=False)
+                check_any(outcome, 7, harmed=False)
                 return
 
 
-def is_worker(process: psutil.Process) -> bool:
-    """Return whether the process is one of the pool's."""
-    try:
-        return "deepaas.workers.child" in process.cmdline()
-    except psutil.Error:
-        return False
-
-
-def check(outcome: Any, number: int | None, *, harmed: bool) -> None:
+def check_any(outcome: Any, number: int | None, *, harmed: bool) -> None:
     """Compare the outcome with what the call must get; only harm done to workers may spoil it."""
-    if isinstance(outcome, Body):
-        assert number is not None, "a failing call succeeded"
-        assert f'"number":{number},'.encode() in outcome.content.replace(b" ", b""), outcome
-    elif isinstance(outcome, Failed):
-        assert number is None, outcome
-        assert "ValueError" in outcome.message
+    if isinstance(outcome, Body | Failed):
+        check(outcome, number)
     else:
         expected = (WorkerLost, PredictionTimedOut, ModelUnavailable, asyncio.CancelledError)
         assert isinstance(outcome, expected), repr(outcome)

@@ -193,7 +193,7 @@ class Worker(asyncio.Protocol):
     def lost_calls(self) -> tuple[list[Pending], list[Pending]]:
         """Return, for a process that has ended, the calls it had begun, and those it had not.
 
-        It had begun one at most, unless answers were lost in what else it wrote.
+        It had begun one at most, unless answers were lost in what else it wrote, or were not waited for.
         """
         last = self._marker.begun if self._marker else 0
         begun = [pending for number, pending in self.held.items() if number <= last]
@@ -203,13 +203,10 @@ class Worker(asyncio.Protocol):
         return begun, not_begun
 
     def kill(self, cause: str) -> None:
-        """Kill the process and all it started; `cause` is for whoever asks why."""
+        """Kill the process and all it started; `cause` is for whoever asks why. What it said still counts."""
         self.killed_for = self.killed_for or cause
         self.state = State.GONE
         self._kill_group()
-        if self._transport:
-            # What it may still have said does not count any more.
-            self._transport.abort()
 
     async def stop(self) -> int:
         """End the process, and return how it ended. It may be called again, and meanwhile."""
@@ -243,6 +240,8 @@ class Worker(asyncio.Protocol):
         except Exception:  # noqa: BLE001 - the model may have written anything
             _log.exception("A worker of %s wrote into a pipe that is not its own", self._start.name)
             self.kill("wrote into a pipe that is not its own")
+            if self._transport:
+                self._transport.abort()
             return
         for number, message in messages:
             if isinstance(message, Reply | TakenBack):
