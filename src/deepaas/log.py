@@ -70,11 +70,16 @@ def hold() -> None:
 
 
 def configure(
-    level: str = "INFO", *, file: str = "", stream: TextIO | None = None, form: str = "text"
+    level: str = "INFO",
+    *,
+    file: str = "",
+    stream: TextIO | None = None,
+    form: str = "text",
+    repeats: bool = False,
 ) -> None:
     """Send log lines of `level` and above to `file`, else to `stream`, else to standard error.
 
-    `form` is `text` or `json`.
+    `form` is `text` or `json`. With `repeats`, what goes to `file` goes to standard error too.
 
     Doing it again replaces what it did before and leaves other handlers alone. SettingsError: `file` cannot
     be written.
@@ -82,6 +87,10 @@ def configure(
     target = _open(file) if file else logging.StreamHandler(stream or sys.stderr)
     formatter = JsonFormatter() if form == "json" else LineFormatter()
     held = _install(target, logging.getLevelNamesMapping()[level.upper()], formatter)
+    if file and repeats:
+        repeating = logging.StreamHandler(sys.stderr)
+        repeating.setFormatter(formatter)
+        logging.getLogger().addHandler(repeating)
     for record in held:
         if logging.getLogger(record.name).isEnabledFor(record.levelno):
             target.handle(record)

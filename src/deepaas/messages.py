@@ -17,7 +17,8 @@ class Start(NamedTuple):
     """The first message to a process: which model to load and how to behave.
 
     `target` is what `deepaas.model.loading.load` takes; `python_path` is the server's `sys.path`, so
-    that a process finds what the server found.
+    that a process finds what the server found. With `repeats_log`, log lines that go to `log_file` go to
+    standard error too.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Start(NamedTuple):
     log_level: str
     log_file: str
     log_format: str
+    repeats_log: bool
 
 
 class Loading(NamedTuple):

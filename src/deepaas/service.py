@@ -288,6 +288,7 @@ def _start(name: str, target: str, settings: Settings) -> Start:
         log_level="DEBUG" if settings.debug else settings.log_level,
         log_file=settings.log_file,
         log_format=settings.log_format,
+        repeats_log=settings.debug_endpoint,
     )
 
 

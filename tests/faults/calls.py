@@ -18,6 +18,7 @@ START = Start(
     log_level="ERROR",
     log_file=os.devnull,
     log_format="text",
+    repeats_log=False,
 )
 
 

@@ -3,13 +3,15 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from faults.wire import Wire, request
-from serving import Server, predict, serving, until
+from serving import Server, environment, predict, serving, until
+from serving import _command as command
 
 MODELS = {"told": "models_faults.told"}
 MULTIPART = "Content-Type: multipart/form-data; boundary=x"
@@ -134,6 +136,22 @@ def test_json_lines(start: Callable[..., Server]) -> None:
     assert {line["message"] for line in lines if line["request_id"] == "mine"} >= {"one\ntwo"}
     assert any("ValueError" in line.get("traceback", "") for line in lines)
     assert any(line["level"] == "WARNING" and "debug endpoint" in line["message"] for line in lines)
+
+
+def test_debug_and_log_file(tmp_path: Path) -> None:
+    """With --log-file, what models log is in the file, and /v2/debug has it all the same."""
+    file = tmp_path / "log"
+    flags = ("--log-file", str(file), "--debug-endpoint")
+    server = Server(command(tmp_path, flags), tmp_path, environment(tmp_path, MODELS, {}), tmp_path)
+    try:
+        found = until(lambda: file.exists() and re.search(r"Serving .* on (http://\S+)\n", file.read_text()))
+        with httpx.Client(base_url=found[1]) as client:
+            assert predict(client, "told", json={"say": "a word"}).status_code == 200
+            until(lambda: re.search(r"WARNING models_faults\.told \S+ a word\n", file.read_text()))
+            until(lambda: "] a word\n" in client.get("/v2/debug/").text)
+        server.stop()
+    finally:
+        server.kill()
 
 
 TRAVERSALS = ["..%2f..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/%2e%2e/etc/passwd", "..%5c..%5cetc%5cpasswd"]

@@ -88,7 +88,7 @@ def serve(connection: Connection, marker: Marker) -> None:
     _, start = next(messages)
     assert isinstance(start, Start)
     sys.path[:] = start.python_path
-    log.configure(start.log_level, file=start.log_file, form=start.log_format)
+    log.configure(start.log_level, file=start.log_file, form=start.log_format, repeats=start.repeats_log)
     connection.send(Loading())
     try:
         model = Model.load(start.name, start.target)
