@@ -29,6 +29,7 @@ from deepaas.log import request_id, with_trace
 from deepaas.messages import Body, Call, Failed, Start, encode
 from deepaas.metrics import Metrics
 from deepaas.model import loading, output
+from deepaas.model.arguments import Arguments
 from deepaas.model.model import Model
 from deepaas.model.v2.wrapper import UploadedFile
 from deepaas.settings import Settings
@@ -62,6 +63,7 @@ class ServedModel:
         self._start = start
         self._pool = pool
         self._runner = runner
+        self._validating = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         if self._pool:
@@ -80,7 +82,7 @@ class ServedModel:
         self.model.function("predict")
         if self._pool is None:
             raise NotServed("Predictions are switched off.")
-        arguments = self.model.predict_arguments.validate(raw)
+        arguments = await self._validated(self.model.predict_arguments, raw)
         call = Call("predict", arguments, True, media_type, scratch.path, request_id.get())  # noqa: FBT003
         try:
             outcome = await self._pool.run(_encoded(call, raw))
@@ -103,7 +105,7 @@ class ServedModel:
     async def train(self, draft: Draft, raw: Mapping[str, Any]) -> Training:
         """Start a training with raw arguments. Raise `InvalidArguments` or `NotImplementedByModel`."""
         self.model.function("train")
-        arguments = self.model.train_arguments.validate(raw)
+        arguments = await self._validated(self.model.train_arguments, raw)
         draft.scratch.note_use()
         call = Call("train", arguments, True, None, draft.scratch.path, request_id.get())  # noqa: FBT003
         training = Training(
@@ -148,6 +150,17 @@ class ServedModel:
         """Let new workers, warmed with what is on disk now, take over; return how many there are."""
         self.model = await asyncio.to_thread(_checked, self.model.afresh())
         return await asyncio.shield(self._pool.reload()) if self._pool else 0
+
+    async def _validated(self, arguments: Arguments, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments that raw ones become.
+
+        Where that calls the author's own code, which may have to wait for a disk, it is done outside the
+        loop, though one request after the other: the author need not think of threads.
+        """
+        if not arguments.run_authors_code:
+            return arguments.validate(raw)
+        async with self._validating:
+            return await asyncio.to_thread(arguments.validate_safely, raw)
 
     def problem(self) -> str | None:
         """Return why no prediction could be answered now, or nothing when one could."""

@@ -11,7 +11,8 @@ import marshmallow
 from marshmallow import fields, validate
 from marshmallow.fields import Field
 
-from deepaas.errors import InvalidArguments
+from deepaas.errors import InvalidArguments, PredictionFailed
+from deepaas.model.failure import failure
 from deepaas.model.v2.wrapper import UploadedFile
 
 _NOT_A_FILE = "Not a file. Send it as a part of a multipart/form-data body, with a file name."
@@ -48,6 +49,8 @@ class Arguments:
         self._files = [key for key, field in self._field_of.items() if is_file(field)]
         self._single_texts = {key for key, field in self._field_of.items() if _is_single_text(field)}
         self._loaded = list(_bound(self.fields))
+        self.run_authors_code = any(map(_runs_authors_code, self.fields.values()))
+        """Whether validating calls the author's own code, which may take its time or do anything else."""
 
     @property
     def accept(self) -> Accept | None:
@@ -100,6 +103,19 @@ class Arguments:
             raise InvalidArguments(problems)
         return arguments
 
+    def validate_safely(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """Do the same as `validate`; whatever else the author's code raises becomes `PredictionFailed`.
+
+        In a thread, `StopIteration` would never arrive, and `SystemExit` would end more than the request.
+        """
+        try:
+            return self.validate(raw)
+        except InvalidArguments:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
+            found = failure(error)
+            raise PredictionFailed(found.message, status=found.status, detail=found.traceback) from None
+
 
 def is_file(field: Field) -> bool:
     """Say whether the field, or each item of its list, is a file to upload."""
@@ -132,6 +148,24 @@ def _bound(declared: Mapping[str, Field]) -> Iterator[tuple[str, str, Field]]:
     schema = marshmallow.Schema.from_dict(prepared)()
     for name, field in schema.load_fields.items():
         yield field.attribute or name, field.data_key or name, field
+
+
+def _runs_authors_code(field: Field) -> bool:
+    """Say whether the field, or what it is made of, is more than a marshmallow field with its validators."""
+    if isinstance(field, fields.Nested | fields.Function | fields.Method):
+        return True
+    called = [field, *field.validators]
+    if any(not type(one).__module__.startswith(_OWN_FIELDS) for one in called) or callable(
+        field.load_default
+    ):
+        return True
+    return any(map(_runs_authors_code, _parts_of(field)))
+
+
+def _parts_of(field: Field) -> list[Field]:
+    """Return the fields of the field's items, keys and values."""
+    parts = [getattr(field, name, None) for name in ("inner", "key_field", "value_field")]
+    return [part for part in [*parts, *getattr(field, "tuple_fields", ())] if isinstance(part, Field)]
 
 
 def _file_field(field: Field) -> Field:
