@@ -145,22 +145,37 @@ def test_drain_timeout(start: Callable[..., Server], gate: Gate) -> None:
     assert_nothing_left(server, family)
 
 
-def test_while_warming(tmp_path: Path, gate: Gate) -> None:
-    """A signal that comes while the model warms ends the server at once, with code 0 and nothing left."""
+@pytest.mark.parametrize("model", ["slow_to_import", "slow_to_warm"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_while_starting(tmp_path: Path, gate: Gate, model: str, number: signal.Signals) -> None:
+    """A signal that comes while the model is imported or warmed ends the server at once, with code 0."""
     (tmp_path / "port").write_text(str(gate.port))
-    models = {"slow": "models_faults.slow_to_warm"}
+    models = {"slow": f"models_faults.{model}"}
     server = Server(command(tmp_path, ()), tmp_path, environment(tmp_path, models, {}), tmp_path)
     try:
         gate.wait()
         family = server.family()
-        assert len(family) == 2
         began = time.monotonic()
-        end(server, signal.SIGTERM)
+        end(server, number)
         assert server.process.wait(5) == 0
         assert time.monotonic() - began < 3
         assert_nothing_left(server, family)
     finally:
         server.kill()
+
+
+def test_hanging_code_in_the_server(start: Callable[..., Server], gate: Gate) -> None:
+    """A get_metadata() that hangs does not keep the server from ending."""
+    server = start("--drain-timeout", "1", models={"hanging": "models_faults.describes_itself"})
+    family = server.family()
+    (server.cwd / "order").write_text(str(gate.port))
+    with server.client() as client, ThreadPoolExecutor(1) as threads:
+        asking = threads.submit(client.get, "/v2/models/hanging/")
+        gate.wait()
+        end(server, signal.SIGTERM)
+        assert server.process.wait(8) == 0
+        assert asking.exception()
+    assert_nothing_left(server, family)
 
 
 def test_training_is_cancelled(start: Callable[..., Server], gate: Gate) -> None:

@@ -4,9 +4,12 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
 
 import uvloop
 
@@ -19,6 +22,8 @@ from deepaas.metrics import Metrics
 from deepaas.service import Service, build_service
 from deepaas.settings import Settings
 
+_LEFT_BEHIND_S = 1.0
+_TO_END = (signal.SIGTERM, signal.SIGINT)
 _log = logging.getLogger("deepaas.run")
 
 
@@ -30,6 +35,7 @@ def main(settings: Settings) -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings))
+            _end_without_threads()
     except SettingsError:
         raise
     except DeepaasError as error:
@@ -60,7 +66,9 @@ async def _serve_until(
         logging.getLogger().addHandler(output)
         _log.warning("The debug endpoint shows what models print to whoever may read it")
     with bind(settings) as taken:
-        service = build_service(settings, metrics, hurry, output.take if settings.debug_endpoint else None)
+        with _interruptible():
+            on_output = output.take if settings.debug_endpoint else None
+            service = build_service(settings, metrics, hurry, on_output)
         _warn_about_several(service)
         app = build_app(service, settings, metrics, output)
         async with service, listening(app, taken, settings, hurry):
@@ -72,6 +80,13 @@ async def _serve_until(
             _log.info("Stopping; again to stop at once")
 
 
+def _end_without_threads() -> None:
+    """Let the process end soon, even if a model's own code, such as get_metadata(), hangs in a thread."""
+    limit = threading.Timer(_LEFT_BEHIND_S, os._exit, (0,))
+    limit.daemon = True
+    limit.start()
+
+
 def _signals() -> tuple[asyncio.Event, asyncio.Event]:
     """Return what the first signal to end sets, and what the second sets."""
     stop, hurry = asyncio.Event(), asyncio.Event()
@@ -79,9 +94,22 @@ def _signals() -> tuple[asyncio.Event, asyncio.Event]:
     def note() -> None:
         (hurry if stop.is_set() else stop).set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _TO_END:
         asyncio.get_running_loop().add_signal_handler(number, note)
     return stop, hurry
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let a signal to end cancel the task at once: while models are imported, the loop sees no signals."""
+    previous = {number: signal.signal(number, signal.default_int_handler) for number in _TO_END}
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise asyncio.CancelledError from None
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _warn_about_several(service: Service) -> None:

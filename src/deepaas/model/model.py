@@ -90,7 +90,7 @@ class Model:
                 "name": self.name,
                 "description": "No metadata could be loaded: the model does not define get_metadata().",
             }
-        except Exception as error:  # noqa: BLE001 - the author's code may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the author's code may raise anything
             _log.exception("get_metadata() of the model %r failed", self.name)
             return self._no_metadata(f"get_metadata() failed with {describe(error)}")
         if not isinstance(said, Mapping):
@@ -105,7 +105,7 @@ class Model:
             return Arguments(self._fields(function))
         except ModelBroken:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ModelBroken(
                 f"{function}() of the model '{self.name}' failed with {describe(error)}",
                 detail=traceback.format_exc(),

@@ -1,4 +1,4 @@
-"""What the author's own fields do while arguments are validated, which happens in the server."""
+"""What the author's code does in the server: fields that validate, and get_metadata()."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,3 +32,13 @@ def test_field_that_ends_everything(start: Callable[..., Server], end: str, says
         assert response.status_code == 500
         assert response.json() == {"message": says}
         assert predicted(client, "own", json={"end": "fine"}) == {"end": "fine"}
+
+
+def test_metadata_that_ends_everything(start: Callable[..., Server]) -> None:
+    """A get_metadata() that would end the program costs the model its metadata, and nobody anything else."""
+    server = start(models={"leaving": "models_faults.describes_itself"})
+    (server.cwd / "order").write_text("exit")
+    with server.client() as client:
+        (described,) = client.get("/v2/models/").json()["models"]
+        assert "SystemExit: I leave" in described["description"]
+        assert predict(client, "leaving").status_code == 200
