@@ -81,6 +81,12 @@ class Reply(NamedTuple):
     render_s: float
 
 
+class Together(NamedTuple):
+    """The next `size` calls are to be run together."""
+
+    size: int
+
+
 Message = tuple[Any, ...]  # any of the named tuples above
 
 
@@ -88,7 +94,7 @@ class TakenBack(NamedTuple):
     """The worker did not begin a call, since the server had taken it back."""
 
 
-_KINDS = (Start, Loading, Ready, Call, Body, Failed, Reply, TakenBack)
+_KINDS = (Start, Loading, Ready, Call, Body, Failed, Reply, TakenBack, Together)
 _NUMBER_OF = {kind: number for number, kind in enumerate(_KINDS)}
 _REPLY = _NUMBER_OF[Reply]
 

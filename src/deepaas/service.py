@@ -232,11 +232,8 @@ def build_service(
     targets = loading.select(settings.model_name, settings.model)
     models = _load_all(targets)
     starts = {model.name: _start(model.name, targets[model.name], settings) for model in models}
-    limits = Limits(
-        settings.workers, settings.predict_timeout, settings.max_queue, settings.cancel_on_disconnect
-    )
     pools = {
-        model.name: Pool(starts[model.name], limits, metrics.of_pool(model.name), on_output)
+        model.name: Pool(starts[model.name], _limits(model, settings), metrics.of_pool(model.name), on_output)
         for model in models
         if settings.predict_endpoint and model.has("predict")
     }
@@ -245,6 +242,17 @@ def build_service(
     for model in models:
         served[model.name] = ServedModel(model, starts[model.name], pools.get(model.name), runner)
     return Service(served.values(), runner, ScratchSpace())
+
+
+def _limits(model: Model, settings: Settings) -> Limits:
+    return Limits(
+        workers=settings.workers,
+        most_together=settings.max_batch_size if model.has("predict_batch") else 1,
+        patience_s=settings.batch_wait / 1000,
+        predict_timeout_s=settings.predict_timeout,
+        max_queue=settings.max_queue,
+        cancel_on_disconnect=settings.cancel_on_disconnect,
+    )
 
 
 def _encoded(call: Call, raw: Mapping[str, Any]) -> bytes:

@@ -132,6 +132,12 @@ class Settings:
         "Model to serve without an entry point: ./model.py, package.module or package.module:Class.",
     )
     workers: int = option(1, "Number of worker processes of each model.", short="-p", minimum=1)
+    max_batch_size: int = option(
+        32, "Most predictions that a model's predict_batch() makes at once; with 1, each is alone.", minimum=1
+    )
+    batch_wait: float = option(
+        0.0, "Milliseconds that predictions may wait for others to be made at once with.", minimum=0
+    )
     predict_timeout: float = option(
         0.0,
         "Seconds that a prediction may run before it fails and its worker is replaced; 0 is no limit.",

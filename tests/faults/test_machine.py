@@ -30,7 +30,14 @@ class PoolMachine(RuleBasedStateMachine):
         self.harmed = False
         self.calls: list[tuple[asyncio.Task[Body | Failed], int | None]] = []
         self.numbers = iter(range(1, 10_000))
-        limits = Limits(workers=2, predict_timeout_s=LIMIT_S, max_queue=1000, cancel_on_disconnect=True)
+        limits = Limits(
+            workers=2,
+            most_together=1,
+            patience_s=0,
+            predict_timeout_s=LIMIT_S,
+            max_queue=1000,
+            cancel_on_disconnect=True,
+        )
         self.run(self.open(limits))
 
     async def open(self, limits: Limits) -> None:

@@ -191,3 +191,19 @@ def test_warming_without_a_file_writes_one(empty_folder: Path, upload: Upload) -
     result = model.predict(upload(paint(write_digit(7, (150, 100)))))
     assert isinstance(result, dict)
     assert result["labels"][0] == 7
+
+
+def test_many_at_once(model_file: Path, upload: Upload, tmp_path: Path) -> None:
+    """Several pictures get what each would get alone; one that is blank gets its own error."""
+    blank = tmp_path / "blank.png"
+    Image.new("RGB", (50, 50), "white").save(blank)
+    seven = upload(paint(write_digit(7, (150, 100))))
+    images = [THREE, UploadedFile("image", str(blank), "image/png", "blank.png"), seven]
+    calls = [{"image": image, "top": 2, "accept": "application/json"} for image in images]
+    first, error, last = model.predict_batch(calls)
+    assert isinstance(error, web.HTTPBadRequest)
+    for found, image in ((first, THREE), (last, seven)):
+        alone = model.predict(image, top=2)
+        assert found["labels"] == alone["labels"]
+        assert found["probabilities"] == pytest.approx(alone["probabilities"])
+    assert model.predict_batch([calls[1]])[0].status == 400

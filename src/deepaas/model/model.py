@@ -14,6 +14,7 @@ from deepaas.errors import ModelBroken, NotImplementedByModel
 from deepaas.model import loading, output
 from deepaas.model.arguments import Arguments
 from deepaas.model.failure import describe
+from deepaas.model.v2.base import BaseModel
 
 _log = logging.getLogger(__name__)
 
@@ -31,11 +32,13 @@ class Model:
         return cls(name, loading.load(target))
 
     def has(self, function: str) -> bool:
-        """Say whether the author defined `function`."""
-        return callable(getattr(self._object, function, None))
+        """Say whether the author defined `function`; `predict` may be there as `predict_batch` alone."""
+        return callable(getattr(self._object, function, None)) or self._predicts_by_batches(function)
 
     def function(self, name: str) -> Callable[..., Any]:
         """Return the author's function `name`. Raise `NotImplementedByModel` when there is none."""
+        if self._predicts_by_batches(name):
+            return functools.partial(_predict_alone, self.function("predict_batch"))
         function = getattr(self._object, name, None)
         if not callable(function):
             raise NotImplementedByModel(f"The model '{self.name}' has no function '{name}'.")
@@ -97,6 +100,12 @@ class Model:
             return self._no_metadata(f"get_metadata() returned {type(said).__name__}, not a dictionary")
         return {"id": self.name, "name": self.name, **output.record(dict(said))}
 
+    def _predicts_by_batches(self, function: str) -> bool:
+        """Say whether `function` is a `predict` that the author left to `predict_batch`."""
+        found = getattr(self._object, function, None)
+        is_missing = found is None or getattr(found, "__func__", None) is BaseModel.predict
+        return function == "predict" and is_missing and self.has("predict_batch")
+
     def _no_metadata(self, reason: str) -> dict[str, Any]:
         return {"id": self.name, "name": self.name, "description": f"No metadata could be loaded: {reason}."}
 
@@ -123,3 +132,11 @@ class Model:
                     "Make it an instance of a marshmallow field, such as fields.Str()."
                 )
         return dict(fields or {})
+
+
+def _predict_alone(predict_batch: Callable[..., Any], **arguments: Any) -> Any:
+    """Return what `predict_batch` predicts for one call."""
+    result = predict_batch([arguments])[0]
+    if isinstance(result, BaseException):
+        raise result
+    return result

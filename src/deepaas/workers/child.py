@@ -1,36 +1,34 @@
-"""What runs in a worker process: load the model, warm it, then answer one call after the other.
+"""What runs in a worker process: load the model, warm it, then answer what the server sends.
 
 Calls are run in the main thread, where the model was warmed. It must not know HTTP.
 """
 
 import faulthandler
-import os
+import itertools
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from deepaas import log
 from deepaas.errors import DeepaasError
 from deepaas.messages import (
-    Body,
     Call,
     Failed,
     Loading,
     Message,
     Ready,
-    Reply,
     Start,
     TakenBack,
+    Together,
     Unframer,
     encode,
     frame,
 )
-from deepaas.model import output
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
 from deepaas.spawned import hang_on, write_lines_at_once
+from deepaas.workers.answering import Answering
 from deepaas.workers.marker import Marker
 
 _RECEIVE_BYTES = 1 << 18
@@ -53,35 +51,6 @@ class Connection:
         self._pipe.sendall(frame(encode(message), number))
 
 
-class Answering:
-    """Runs the calls of one model."""
-
-    def __init__(self, model: Model, *, wrap_predictions: bool) -> None:
-        self._model = model
-        self._pid = os.getpid()
-        self._form = output.Form(model.schema, wrap_predictions)
-
-    def answer(self, call: Call) -> Reply:
-        """Run one call; whatever the model's code does, short of ending the process, becomes a reply."""
-        log.request_id.set(call.request_id)
-        began = returned = time.perf_counter()
-        outcome: Body | Failed
-        try:
-            result = self._model.function(call.function)(**self._arguments(call))
-            returned = time.perf_counter()
-            outcome = output.render(result, call.media_type, self._form, call.scratch)
-        except BaseException as error:
-            if os.getpid() != self._pid:
-                raise  # a process that the model forked, and that is about to end, must not answer
-            outcome = failure(error)
-        return Reply(outcome, returned - began, time.perf_counter() - returned)
-
-    def _arguments(self, call: Call) -> dict[str, Any]:
-        if call.validated:
-            return call.arguments
-        return self._model.arguments(call.function).validate(call.arguments)
-
-
 def serve(connection: Connection, marker: Marker) -> None:
     """Do what the server says until it hangs up."""
     messages = connection.messages()
@@ -99,11 +68,27 @@ def serve(connection: Connection, marker: Marker) -> None:
         connection.send(_start_failure(error))
         return
     connection.send(Ready())
-    for number, call in messages:
+    for numbers, calls in _calls(messages):
         # First the mark, then the look: the server takes back what it finds unmarked a moment later.
-        marker.begun = number
-        taken_back = number <= marker.taken_back
-        connection.send(TakenBack() if taken_back else answering.answer(call), number)
+        marker.begun = numbers[-1]
+        if numbers[-1] <= marker.taken_back:
+            replies: list[Message] = [TakenBack()] * len(calls)
+        elif len(calls) == 1:
+            replies = [answering.answer(calls[0])]
+        else:
+            replies = [*answering.answer_together(calls)]
+        for number, reply in zip(numbers, replies, strict=True):
+            connection.send(reply, number)
+
+
+def _calls(messages: Iterator[tuple[int, Any]]) -> Iterator[tuple[tuple[int, ...], tuple[Call, ...]]]:
+    """Yield what is to be run next, a call or several together, and their numbers."""
+    for number, message in messages:
+        if isinstance(message, Together):
+            numbers, calls = zip(*itertools.islice(messages, message.size), strict=True)
+            yield numbers, calls
+        else:
+            yield (number,), (message,)
 
 
 def _start_failure(error: BaseException) -> Failed:

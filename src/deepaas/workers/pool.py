@@ -4,8 +4,6 @@ It must not know HTTP nor fields.
 """
 
 import asyncio
-import collections
-import contextlib
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
@@ -15,6 +13,7 @@ from deepaas.messages import Body, Failed, Reply, Start
 from deepaas.metrics import PoolMetrics
 from deepaas.workers.process import Pending, State, Worker
 from deepaas.workers.slot import PATIENCE_S, Hooks, Slot, on_its_own
+from deepaas.workers.waiting import Waiting
 
 _LONG_CALL_S = 0.001
 _SHORTEST_CALL_S = 1e-6
@@ -29,11 +28,14 @@ _FULL = "{} predictions are waiting already (--max-queue). Try again later."
 class Limits(NamedTuple):
     """What a pool allows itself.
 
-    `predict_timeout_s` is the longest that a call may run, 0 for any time; `max_queue` the most calls that
-    wait. With `cancel_on_disconnect`, a worker whose caller has left is killed.
+    `most_together` calls may be run together, and wait `patience_s` for each other. `predict_timeout_s` is
+    the longest that a call may run, 0 for any time; `max_queue` the most calls that wait. With
+    `cancel_on_disconnect`, a worker whose caller has left is killed.
     """
 
     workers: int
+    most_together: int
+    patience_s: float
     predict_timeout_s: float
     max_queue: int
     cancel_on_disconnect: bool
@@ -68,7 +70,8 @@ class Pool:
         self._on_output = on_output
         hooks = Hooks(self._on_ready, self._on_failure, self._on_end)
         self._slots = [Slot(self._new_worker, hooks) for _ in range(limits.workers)]
-        self._waiting: collections.deque[Pending] = collections.deque()
+        self._waiting = Waiting(limits.most_together, limits.patience_s)
+        self._alarm: asyncio.TimerHandle | None = None
         self._service_s: float | None = None
         self._failure: ModelUnavailable | None = None
         self._pause: ModelUnavailable | None = None
@@ -91,7 +94,7 @@ class Pool:
             self._watching.cancel()
         self._pause = ModelUnavailable("The server is stopping.")
         await self._empty()
-        self._fail_waiting(self._pause)
+        self._waiting.fail_all(self._pause)
 
     async def run(self, call: bytes) -> Body | Failed:
         """Queue an encoded call and return what came of it.
@@ -106,8 +109,7 @@ class Pool:
             raise ModelUnavailable(_FULL.format(len(self._waiting)), retry_after_s=self._wait_s())
         loop = asyncio.get_running_loop()
         pending = Pending(call, loop.create_future(), loop.time())
-        self._waiting.append(pending)
-        self._active.set()
+        self._waiting.add(pending)
         self._dispatch()
         try:
             return await pending.outcome
@@ -133,7 +135,7 @@ class Pool:
         busy = sum(1 for worker in ready if worker.held)
         return PoolState(
             waiting=len(self._waiting),
-            oldest_s=now - self._waiting[0].since if self._waiting else 0.0,
+            oldest_s=self._waiting.oldest_s(now),
             busy=busy,
             idle=len(ready) - busy,
             starting=len(self._slots) - len(ready),
@@ -155,7 +157,7 @@ class Pool:
         """Stop the workers, when they have answered what they hold; refuse calls with `reason`."""
         async with self._changing:
             self._pause = reason
-            self._fail_waiting(reason)
+            self._waiting.fail_all(reason)
             await asyncio.gather(*(worker.idle() for worker in self._all_workers()))
             await self._empty()
 
@@ -192,16 +194,31 @@ class Pool:
             worker = min(ready, key=_load, default=None)
             if worker is None or len(worker.held) >= depth or (worker.is_stuck and worker.held):
                 return
-            pending = waiting.popleft()
-            if not pending.outcome.done():
-                worker.send(pending)
+            if waiting.most_together > 1 and self._wait_for_more():
+                return
+            worker.send_together(waiting.take())
+            self._active.set()
+
+    def _wait_for_more(self) -> bool:
+        """Say whether the first call should wait for others to go with; come back when it has."""
+        loop = asyncio.get_running_loop()
+        left_s = self._waiting.left_s(loop.time())
+        if left_s > 0 and self._alarm is None:
+            self._alarm = loop.call_later(left_s, self._on_alarm)
+        return left_s > 0
+
+    def _on_alarm(self) -> None:
+        self._alarm = None
+        self._dispatch()
 
     def _depth(self) -> int:
         """Return how many calls may be in a worker's pipe.
 
         One, when a call takes long: then the queue here stays exact. More, when calls are so short that a
-        worker would wait for the next one longer than it works.
+        worker would wait for the next one longer than it works. Those that may run together go all at once.
         """
+        if self._waiting.most_together > 1:
+            return 1
         return max(1, min(_DEEPEST, int(_LONG_CALL_S / (self._service_s or _LONG_CALL_S))))
 
     def _on_ready(self) -> None:
@@ -214,12 +231,13 @@ class Pool:
         if self._ready() or (isinstance(cause, WorkerInterrupted) and empty_s < PATIENCE_S):
             return
         self._failure = cause
-        self._fail_waiting(cause)
+        self._waiting.fail_all(cause)
 
     def _on_reply(self, pending: Pending, reply: Reply) -> None:
-        taken_s = max(reply.model_s + reply.render_s, _SHORTEST_CALL_S)
-        before_s = self._service_s or taken_s
-        self._service_s = before_s + _RECENT * (taken_s - before_s)
+        taken_s = reply.model_s + reply.render_s
+        share_s = max(reply.model_s / pending.together + reply.render_s, _SHORTEST_CALL_S)
+        before_s = self._service_s or share_s
+        self._service_s = before_s + _RECENT * (share_s - before_s)
         if not pending.outcome.done():
             pending.outcome.set_result(reply.outcome)
             queue_s = asyncio.get_running_loop().time() - pending.since - taken_s
@@ -229,24 +247,27 @@ class Pool:
         self._dispatch()
 
     def _on_return(self, pending: Pending) -> None:
-        self._waiting.appendleft(pending)
+        self._waiting.put_back([pending])
         self._dispatch()
 
     def _on_end(self, worker: Worker, reason: str) -> None:
-        """Fail the call that a worker took with it; give those it had not begun to others."""
+        """Fail the call that a worker took with it; give others those that it had not begun, or not alone."""
         self._last_end = asyncio.get_running_loop().time()
         begun, not_begun = worker.lost_calls()
         lost = WorkerLost(
             f"The worker that ran this prediction {reason}. Other predictions are not affected."
         )
-        for pending in begun:
-            pending.fail(lost)
-        for pending in reversed(not_begun):
+        back = []
+        for pending in begun + not_begun:
             pending.losses += 1
-            if pending.losses > _MOST_LOSSES:
+            # Of some that ran together, nobody knows which one it was: each is run once more, alone.
+            pending.goes_alone = pending.goes_alone or pending in begun
+            is_to_blame = pending in begun and pending.together == 1
+            if is_to_blame or pending.losses > _MOST_LOSSES:
                 pending.fail(lost)
             else:
-                self._waiting.appendleft(pending)
+                back.append(pending)
+        self._waiting.put_back(back)
         if not worker.was_told_to_end:
             self._metrics.note_restart(worker.killed_for or reason.rpartition(" ")[2])
         self._dispatch()
@@ -257,9 +278,8 @@ class Pool:
 
     def _abandon(self, pending: Pending) -> None:
         """Drop a call whose caller has left; if it is running, that may cost its worker its life."""
-        with contextlib.suppress(ValueError):
-            self._waiting.remove(pending)
-        if self._limits.cancel_on_disconnect:
+        self._waiting.drop(pending)
+        if self._limits.cancel_on_disconnect and pending.together == 1:
             for worker in self._all_workers():
                 if worker.running() is pending:
                     worker.kill("disconnect")
@@ -284,20 +304,15 @@ class Pool:
 
     async def _relieve(self, worker: Worker) -> None:
         """Give the calls behind a long one to other workers, or back to the queue."""
-        for pending in reversed(await worker.take_back()):
-            self._waiting.appendleft(pending)
+        self._waiting.put_back(await worker.take_back())
         self._dispatch()
 
     def _end_long_call(self, worker: Worker) -> None:
         running = worker.running()
-        if running:
+        if running and running.together == 1:
             limit_s = self._limits.predict_timeout_s
             running.fail(PredictionTimedOut(f"The prediction took longer than {limit_s:g} s."))
         worker.kill("timeout")
-
-    def _fail_waiting(self, cause: ModelUnavailable) -> None:
-        while self._waiting:
-            self._waiting.popleft().fail(cause)
 
 
 def _load(worker: Worker) -> int:

@@ -11,14 +11,26 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psutil
 
 from deepaas.errors import ModelUnavailable, WorkerInterrupted
 from deepaas.log import with_trace
-from deepaas.messages import Body, Failed, Loading, Ready, Reply, Start, TakenBack, Unframer, encode, frame
+from deepaas.messages import (
+    Body,
+    Failed,
+    Loading,
+    Ready,
+    Reply,
+    Start,
+    TakenBack,
+    Together,
+    Unframer,
+    encode,
+    frame,
+)
 from deepaas.spawn import end, exit_reason, spawn
 from deepaas.spawned import kill_group
 from deepaas.workers.marker import Marker
@@ -42,15 +54,21 @@ class State(enum.Enum):
 
 
 class Pending:
-    """A call that waits for its outcome; `since` is when it came, in the loop's time."""
+    """A call that waits for its outcome.
 
-    __slots__ = ("content", "losses", "outcome", "since")
+    `since` is when it came, in the loop's time. `together` is how many calls, itself included, were sent to
+    be run together; one that `goes_alone` was among them when something went wrong.
+    """
+
+    __slots__ = ("content", "goes_alone", "losses", "outcome", "since", "together")
 
     def __init__(self, content: bytes, outcome: asyncio.Future[Body | Failed], since: float) -> None:
         self.content = content
         self.outcome = outcome
         self.since = since
         self.losses = 0
+        self.together = 1
+        self.goes_alone = False
 
     def fail(self, error: Exception) -> None:
         """End the call with an error, unless it has ended."""
@@ -138,6 +156,14 @@ class Worker(asyncio.Protocol):
         if self._transport and not self._transport.is_closing():
             self._transport.write(frame(pending.content, number))
 
+    def send_together(self, pendings: Sequence[Pending]) -> None:
+        """Send calls that are to be run together."""
+        if len(pendings) > 1 and self._transport:
+            self._transport.write(frame(encode(Together(len(pendings)))))
+        for pending in pendings:
+            pending.together = len(pendings)
+            self.send(pending)
+
     def running(self) -> Pending | None:
         """Return the call that the worker runs, or is about to."""
         if self._marker is None:
@@ -193,7 +219,7 @@ class Worker(asyncio.Protocol):
     def lost_calls(self) -> tuple[list[Pending], list[Pending]]:
         """Return, for a process that has ended, the calls it had begun, and those it had not.
 
-        It had begun one at most, unless answers were lost in what else it wrote, or were not waited for.
+        It had begun one at most, or some together, unless answers were lost in what else it wrote.
         """
         last = self._marker.begun if self._marker else 0
         begun = [pending for number, pending in self.held.items() if number <= last]

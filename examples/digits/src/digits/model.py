@@ -19,6 +19,8 @@ from digits.hyperparameters import ACTIVATIONS, Hyperparameters
 
 if TYPE_CHECKING:
     from digits.fitting import Epoch
+    from digits.network import Weights
+    from digits.picture import Ink
 
 JSON, PNG, ZIP = "application/json", "image/png", "application/zip"
 
@@ -84,17 +86,48 @@ def predict(image: UploadedFile, top: int = 3, accept: str = JSON) -> dict[str, 
     Returns a dict that fits ``schema``, or an open PNG or ZIP file, as ``accept`` says. Answers with status
     400 if the upload is not a picture, or a blank one.
     """
-    from digits import drawing, picture, storage
+    [result] = predict_batch([{"image": image, "top": top, "accept": accept}])
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def predict_batch(calls: list[dict[str, Any]]) -> list[dict[str, Any] | io.BytesIO | Exception]:
+    """Return what ``predict`` returns or raises for each call; the network sees all pictures at once."""
+    import numpy as np
+
+    from digits import storage
+
+    grids = [_grid(call["image"]) for call in calls]
+    model = storage.current()
+    usable = [grid for grid in grids if not isinstance(grid, Exception)]
+    rows = iter(model.network.probabilities(np.stack(usable)) if usable else ())
+    return [
+        grid if isinstance(grid, Exception) else _result(call, grid, next(rows), model.version)
+        for call, grid in zip(calls, grids, strict=True)
+    ]
+
+
+def _grid(image: UploadedFile) -> "Ink | Exception":
+    """Return the picture as the network sees it, or what is wrong with it."""
+    from digits import picture
 
     try:
-        grid = picture.read_grid(str(image.filename))
+        return picture.read_grid(str(image.filename))
     except picture.UnusablePictureError as error:
-        raise web.HTTPBadRequest(reason=str(error)) from error
-    model = storage.current()
-    probabilities = model.network.probabilities(grid)[0]
-    labels = [int(label) for label in (-probabilities).argsort()[:top]]
+        return web.HTTPBadRequest(reason=str(error))
+
+
+def _result(
+    call: dict[str, Any], grid: "Ink", probabilities: "Weights", version: str
+) -> dict[str, Any] | io.BytesIO:
+    """Return one prediction, in the media type that its call asks for."""
+    from digits import drawing
+
+    accept = call["accept"]
+    labels = [int(label) for label in (-probabilities).argsort()[: call["top"]]]
     shares = [float(probabilities[label]) for label in labels]
-    result = {"labels": labels, "probabilities": shares, "version": model.version}
+    result = {"labels": labels, "probabilities": shares, "version": version}
     if accept == JSON:
         return result
     drawn = drawing.draw(grid, labels, shares)

@@ -1,0 +1,88 @@
+"""Running calls of a model, one or several together, and making a reply of whatever comes of it.
+
+It must not know where calls come from.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from deepaas import log
+from deepaas.errors import UnfitResponse
+from deepaas.messages import Body, Call, Failed, Reply
+from deepaas.model import output
+from deepaas.model.failure import failure
+from deepaas.model.model import Model
+
+_log = logging.getLogger(__name__)
+
+
+class Answering:
+    """Runs the calls of one model."""
+
+    def __init__(self, model: Model, *, wrap_predictions: bool) -> None:
+        self._model = model
+        self._pid = os.getpid()
+        self._form = output.Form(model.schema, wrap_predictions)
+
+    def answer(self, call: Call) -> Reply:
+        """Run one call; whatever the model's code does, short of ending the process, becomes a reply."""
+        log.request_id.set(call.request_id)
+        began = returned = time.perf_counter()
+        outcome: Body | Failed
+        try:
+            result = self._model.function(call.function)(**self._arguments(call))
+            returned = time.perf_counter()
+            outcome = output.render(result, call.media_type, self._form, call.scratch)
+        except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
+            outcome = self._failure(error)
+        return Reply(outcome, returned - began, time.perf_counter() - returned)
+
+    def answer_together(self, calls: Sequence[Call]) -> list[Reply]:
+        """Run calls with one `predict_batch`; if it fails, each by itself, so that only the bad ones fail."""
+        log.request_id.set(f"{calls[0].request_id}+{len(calls) - 1}")
+        began = time.perf_counter()
+        try:
+            results = self._model.function("predict_batch")([self._arguments(call) for call in calls])
+            _check_length(results, len(calls))
+        except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
+            trace = log.with_trace(self._failure(error).traceback)
+            _log.warning("predict_batch() failed; each of the %d calls is run alone", len(calls), extra=trace)
+            return [self.answer(call) for call in calls]
+        took_s = time.perf_counter() - began
+        return [self._rendered(call, result, took_s) for call, result in zip(calls, results, strict=True)]
+
+    def _rendered(self, call: Call, result: Any, took_s: float) -> Reply:
+        log.request_id.set(call.request_id)
+        began = time.perf_counter()
+        outcome: Body | Failed
+        try:
+            is_error = isinstance(result, BaseException)
+            outcome = (
+                failure(result)
+                if is_error
+                else output.render(result, call.media_type, self._form, call.scratch)
+            )
+        except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
+            outcome = self._failure(error)
+        return Reply(outcome, took_s, time.perf_counter() - began)
+
+    def _arguments(self, call: Call) -> dict[str, Any]:
+        if call.validated:
+            return call.arguments
+        return self._model.arguments(call.function).validate(call.arguments)
+
+    def _failure(self, error: BaseException) -> Failed:
+        if os.getpid() != self._pid:
+            raise error  # a process that the model forked, and that is about to end, must not answer
+        return failure(error)
+
+
+def _check_length(results: Any, expected: int) -> None:
+    if not isinstance(results, list | tuple) or len(results) != expected:
+        found = f"{len(results)} results" if isinstance(results, list | tuple) else type(results).__name__
+        raise UnfitResponse(
+            f"predict_batch() returned {found} for {expected} calls: return a list of as many."
+        )
