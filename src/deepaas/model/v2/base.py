@@ -16,8 +16,8 @@ class BaseModel(abc.ABC):  # noqa: B024 - every function is optional
     route answers 501, and the rest of the model is served all the same.
 
     A model may also define ``predict_batch(calls)``, which this class does not have: it gets a list of
-    dictionaries, the arguments of predictions that wait, and returns a list of as many results. What it returns
-    for one of them may be an exception, which is then that call's answer.
+    dictionaries, the arguments of predictions that wait, and returns a list of as many results. What it
+    returns for one of them may be an exception, which is then that call's answer.
 
     Model code runs in worker processes that import the entry point themselves, one call at a time, so
     nothing here needs to be picklable, and globals live as long as the worker that holds them.
