@@ -79,8 +79,8 @@ class ServedModel:
 
         Raise `InvalidArguments`, `NotImplementedByModel`, `ModelUnavailable` or `PredictionFailed`.
         """
-        self.model.function("predict")
         if self._pool is None:
+            self.model.function("predict")
             raise NotServed("Predictions are switched off.")
         arguments = await self._validated(self.model.predict_arguments, raw)
         call = Call("predict", arguments, True, media_type, scratch.path, request_id.get())  # noqa: FBT003

@@ -39,7 +39,10 @@ class Shortcut:
         settings = app[SETTINGS]
         models = app[SERVICE].models if settings.predict_endpoint else {}
         below = f"{settings.base_path}/v2/models/"
-        self._app = app
+        self._service = app[SERVICE]
+        self._metrics = app[METRICS]
+        self._tokens = app[TOKENS]
+        self._under_way = app[UNDER_WAY]
         self._route = f"{below}{{model}}/predict"
         self._served = {
             f"{below}{name}/predict{slash}": served for name, served in models.items() for slash in ("", "/")
@@ -60,21 +63,20 @@ class Shortcut:
         """Answer on the connection, whatever happens."""
         identity = identity_of(request.headers)
         request_id.set(identity)
-        app = self._app
-        app[UNDER_WAY].begin()
+        self._under_way.begin()
         try:
             status = await self._answer(request, served, identity, connection)
         finally:
-            app[UNDER_WAY].end()
-        app[METRICS].note_request(hdrs.METH_POST, self._route, status)
+            self._under_way.end()
+        self._metrics.note_request(hdrs.METH_POST, self._route, status)
 
     async def _answer(
         self, request: WholeRequest, served: ServedModel, identity: str, connection: RequestHandler
     ) -> int:
         """Write the answer and return its status."""
         try:
-            self._app[TOKENS].check(request.headers, Scope.PREDICT)
-            async with self._app[SERVICE].scratch() as scratch:
+            self._tokens.check(request.headers, Scope.PREDICT)
+            async with self._service.scratch() as scratch:
                 given = await self._given(request, served, scratch)
                 body = await prediction(served, given, request.headers, scratch)
                 if not _is_plain(body):
@@ -91,7 +93,7 @@ class Shortcut:
     async def _given(self, request: WholeRequest, served: ServedModel, scratch: Scratch) -> Given:
         body = None
         if request.body:
-            self._app[METRICS].upload_bytes.inc(len(request.body))
+            self._metrics.upload_bytes.inc(len(request.body))
             body = one_piece(request.body)
         arguments = served.model.predict_arguments
         return await given_of(
