@@ -103,6 +103,7 @@ def test_preflight(shared: httpx.Client) -> None:
     assert response.headers["Access-Control-Allow-Origin"] == MINE
     assert "POST" in response.headers["Access-Control-Allow-Methods"]
     assert "authorization" in response.headers["Access-Control-Allow-Headers"].lower()
+    assert response.headers["X-Request-ID"]
 
 
 @pytest.mark.parametrize(

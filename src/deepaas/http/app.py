@@ -11,7 +11,7 @@ from aiohttp import web
 from deepaas.errors import SettingsError
 from deepaas.http.access import read_tokens
 from deepaas.http.connection import Connection
-from deepaas.http.cors import add_headers, allow_origins
+from deepaas.http.cors import allow_origins
 from deepaas.http.front import front
 from deepaas.http.keys import METRICS, OUTPUT, SCOPES, SERVICE, SETTINGS, STOPPING, TOKENS, UNDER_WAY
 from deepaas.http.output import RecentOutput
@@ -32,8 +32,7 @@ def build_app(
     """Return the application that serves `service`. Raise `SettingsError` for tokens that cannot be read."""
     app = web.Application(middlewares=[front])
     if settings.cors_origin:
-        app.middlewares.insert(0, allow_origins(settings.cors_origin))
-        app.on_response_prepare.append(add_headers)
+        allow_origins(app, settings.cors_origin)
     app[SERVICE] = service
     app[SETTINGS] = settings
     app[METRICS] = metrics

@@ -1,7 +1,6 @@
 """Calls from pages of other origins, where whoever runs the server allows them."""
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Middleware
 
 from deepaas.http.errors import REQUEST_ID, Handler
 
@@ -9,30 +8,28 @@ _METHODS = "GET, POST, DELETE, OPTIONS"
 _KEPT_S = "600"
 
 
-def allow_origins(text: str) -> Middleware:
-    """Return a middleware that lets the origins in `text`, separated by commas, read what is answered."""
+def allow_origins(app: web.Application, text: str) -> None:
+    """Let pages of the origins in `text`, separated by commas, read what `app` answers."""
     allowed = frozenset(origin.strip().rstrip("/") for origin in text.split(","))
 
-    @web.middleware
-    async def allow(request: web.Request, handler: Handler) -> web.StreamResponse:
+    def is_known(request: web.Request) -> bool:
         origin = request.headers.get(hdrs.ORIGIN, "")
-        known = bool(origin) and ("*" in allowed or origin in allowed)
-        if (
-            known
-            and request.method == hdrs.METH_OPTIONS
-            and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
-        ):
-            return web.Response(status=204, headers=_headers(origin) | _preflight(request))
-        if known:
-            request["cors"] = _headers(origin)
+        return bool(origin) and ("*" in allowed or origin in allowed)
+
+    @web.middleware
+    async def answer_preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
+        is_preflight = hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+        if request.method == hdrs.METH_OPTIONS and is_preflight and is_known(request):
+            return web.Response(status=204, headers=_preflight(request))
         return await handler(request)
 
-    return allow
+    async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+        """Put the headers on a response that is about to be sent, streams and errors included."""
+        if is_known(request):
+            response.headers.update(_headers(request.headers[hdrs.ORIGIN]))
 
-
-async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Put the headers on a response that is about to be sent, streams included."""
-    response.headers.update(request.get("cors", {}))
+    app.middlewares.append(answer_preflight)
+    app.on_response_prepare.append(add_headers)
 
 
 def _headers(origin: str) -> dict[str, str]:
