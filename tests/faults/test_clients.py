@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from faults.wire import Answer, Wire, files, request
-from serving import Gate, Server, predicted, serving, until
+from serving import SOON_S, Gate, Server, predicted, promptly, serving, until
 
 MODELS = {"told": "models_faults.told"}
 PREDICT = "/v2/models/told/predict/"
@@ -43,12 +43,11 @@ def nothing_left(strict: Server) -> Iterator[None]:
     assert "Traceback" not in strict.log, strict.log
 
 
-def ask(server: Server, *headers: str, body: bytes, length: int | None = None) -> tuple[Answer, float]:
-    """Send a request and return the answer, and how long it took."""
+def ask(server: Server, *headers: str, body: bytes, length: int | None = None) -> Answer:
+    """Send a request and return the answer."""
     with Wire(server) as wire:
-        began = time.monotonic()
         wire.post(PREDICT, *headers, body=body, length=length)
-        return wire.answer(), time.monotonic() - began
+        return wire.answer()
 
 
 @pytest.mark.parametrize(
@@ -80,11 +79,10 @@ def ask(server: Server, *headers: str, body: bytes, length: int | None = None) -
 )
 def test_unreadable_bodies(strict: Server, content_type: str, body: bytes) -> None:
     """A body that cannot be read is answered with a 400 and a message, within a second."""
-    answer, taken_s = ask(strict, content_type, body=body)
+    answer = promptly(lambda: ask(strict, content_type, body=body), 1)
     assert answer.status == 400, answer
     content = json.loads(answer.body)
     assert content.get("message") or content == {"json": ["Invalid JSON body."]}
-    assert taken_s < 1
 
 
 @pytest.mark.parametrize(
@@ -94,16 +92,15 @@ def test_unreadable_bodies(strict: Server, content_type: str, body: bytes) -> No
 )
 def test_harmless_bodies(strict: Server, body: bytes) -> None:
     """A multipart body that gives nothing is a request without arguments."""
-    answer, _ = ask(strict, MULTIPART, body=body)
+    answer = ask(strict, MULTIPART, body=body)
     assert answer.status == 200
     assert json.loads(json.loads(answer.body)["predictions"])["number"] == 0
 
 
 def test_nested_multipart(strict: Server) -> None:
     """A multipart part inside a part is an unusable text or is ignored; no server error and no file."""
-    answer, taken_s = ask(strict, MULTIPART, body=NESTED)
+    answer = promptly(lambda: ask(strict, MULTIPART, body=NESTED), 1)
     assert answer.status in (200, 400, 422), answer
-    assert taken_s < 1
 
 
 ENDLESS = {
@@ -121,10 +118,8 @@ def test_endless_body(strict: Server, begin: bytes, first: bytes, rest: bytes) -
     """A body that never ends is answered when it is larger than --client-max-size or makes no sense."""
     with Wire(strict) as wire:
         wire.send(begin + chunk(first))
-        began = time.monotonic()
         wire.send_until_answered(chunk(rest * (1 + 100_000 // len(rest))))
         answer = wire.answer()
-        assert time.monotonic() - began < 3
     assert answer.status in (400, 413), answer
     assert answer.status == 400 or "--client-max-size" in answer.message
 
@@ -136,19 +131,19 @@ def chunk(content: bytes) -> bytes:
 
 def test_too_short_length(strict: Server) -> None:
     """What is sent beyond Content-Length never gets into the request, which is answered or refused."""
-    answer, taken_s = ask(strict, JSON, body=b'{"number": 4}trailing', length=13)
+    answer = promptly(lambda: ask(strict, JSON, body=b'{"number": 4}trailing', length=13), 1)
     assert answer.status in (200, 400), answer
     if answer.status == 200:
         assert json.loads(json.loads(answer.body)["predictions"])["number"] == 4
-    assert taken_s < 1
 
 
 def test_too_long_length(strict: Server) -> None:
     """A body shorter than Content-Length is waited for --body-timeout seconds, and answered with 408."""
-    answer, taken_s = ask(strict, MULTIPART, body=PART + b"content", length=10_000)
+    began = time.monotonic()
+    answer = ask(strict, MULTIPART, body=PART + b"content", length=10_000)
     assert answer.status == 408
     assert "--body-timeout" in answer.message
-    assert 0.9 < taken_s < 2.5
+    assert 0.9 < time.monotonic() - began < SOON_S
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1, 2", "9" * 40])
@@ -162,11 +157,14 @@ def test_absurd_length(strict: Server, length: str) -> None:
 
 def test_ten_thousand_headers(strict: Server) -> None:
     """A request with 10,000 headers is refused with a 4xx in JSON, or answered, within a second."""
-    with Wire(strict) as wire:
-        began = time.monotonic()
-        wire.send(request("/v2/", *(f"X-{number}: a" for number in range(10_000)), method="GET"))
-        answer = wire.answer()
-        assert time.monotonic() - began < 1
+    headers = [f"X-{number}: a" for number in range(10_000)]
+
+    def attempt() -> Answer:
+        with Wire(strict) as wire:
+            wire.send(request("/v2/", *headers, method="GET"))
+            return wire.answer()
+
+    answer = promptly(attempt, 1)
     assert answer.status in (200, 400, 431), answer
 
 
@@ -187,7 +185,7 @@ def test_slow_headers(strict: Server, sent: bytes) -> None:
     """A client that does not send its headers within --header-timeout seconds is cut off."""
     with Wire(strict) as wire:
         wire.send(sent)
-        assert 0.5 < wire.closed_after(5) < 2.5
+        assert 0.5 < wire.closed_after(SOON_S) < SOON_S
 
 
 def test_trickled_headers(strict: Server) -> None:
@@ -196,7 +194,7 @@ def test_trickled_headers(strict: Server) -> None:
         began = time.monotonic()
         wire.socket.settimeout(0.1)
         ended = False
-        while not ended and time.monotonic() - began < 5:
+        while not ended and time.monotonic() - began < SOON_S:
             try:
                 wire.send(b"X")
                 ended = wire.socket.recv(1) == b""
@@ -205,7 +203,6 @@ def test_trickled_headers(strict: Server) -> None:
             except OSError:
                 ended = True
         assert ended
-        assert time.monotonic() - began < 2.5
 
 
 @pytest.mark.parametrize("content_type", [MULTIPART, JSON], ids=["multipart", "json"])
@@ -227,14 +224,13 @@ def test_trickled_body(strict: Server) -> None:
         wire.socket.settimeout(0.2)
         began = time.monotonic()
         got = b""
-        while not got and time.monotonic() - began < 6:
+        while not got and time.monotonic() - began < SOON_S:
             try:
                 wire.send(b"a")
                 got = wire.socket.recv(4096)
             except TimeoutError:
                 continue
         assert b" 408 " in got
-        assert time.monotonic() - began < 4
 
 
 def test_endless_body_without_a_limit(start: Callable[..., Server]) -> None:
@@ -310,12 +306,11 @@ def test_many_silent_clients(strict: Server) -> None:
     """Two hundred clients that say nothing do not keep others waiting, and are cut off."""
     wires = [Wire(strict) for _ in range(200)]
     try:
-        began = time.monotonic()
         with strict.client() as client:
-            assert predicted(client, "told", json={"number": 1})["number"] == 1
-        assert time.monotonic() - began < 1
+            found = promptly(lambda: predicted(client, "told", json={"number": 1}), 1)
+        assert found["number"] == 1
         for wire in wires:
-            wire.closed_after(3)
+            wire.closed_after(SOON_S)
     finally:
         for wire in wires:
             wire.socket.close()

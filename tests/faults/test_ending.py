@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from serving import END_S, Gate, Server, environment, predict, until
+from serving import END_S, SOON_S, Gate, Server, environment, predict, until
 from serving import _command as command
 
 MODELS = {"told": "models_faults.told"}
@@ -55,7 +55,7 @@ def test_running_call_is_answered(start: Callable[..., Server], gate: Gate, numb
         answer = running.result()
         assert answer.status_code == 200, answer.text
         assert '"number\\":7' in answer.text
-    assert server.process.wait(3) == 0
+    assert server.process.wait(SOON_S) == 0
     assert_nothing_left(server, family)
 
 
@@ -90,13 +90,13 @@ def test_queued_calls_are_answered(start: Callable[..., Server], gate: Gate) -> 
         server.output.wait_for("Stopping")
         gate.open()
         assert [one.result().status_code for one in calls] == [200] * 4
-    assert server.process.wait(3) == 0
+    assert server.process.wait(SOON_S) == 0
     assert_nothing_left(server, family)
 
 
 @pytest.mark.parametrize("what", ["events", "log?follow=true"])
 def test_followers(start: Callable[..., Server], gate: Gate, what: str) -> None:
-    """Clients that follow a training do not hold up the end: it takes at most 3 s."""
+    """Clients that follow a training do not hold up the end."""
     server = start("--cancel-grace", "1", models=MODELS)
     reading: Future[None] = Future()
     with server.client() as client, ThreadPoolExecutor(1) as threads:
@@ -106,8 +106,8 @@ def test_followers(start: Callable[..., Server], gate: Gate, what: str) -> None:
         reading.result(10)
         family = server.family()
         end(server, signal.SIGTERM)
-        assert server.process.wait(3) == 0
-        assert "here I am" in following.result(5)
+        assert server.process.wait(SOON_S) == 0
+        assert "here I am" in following.result(SOON_S)
     assert_nothing_left(server, family)
 
 
@@ -121,10 +121,8 @@ def test_twice_means_now(start: Callable[..., Server], gate: Gate) -> None:
         end(server, signal.SIGTERM)
         server.output.wait_for("Stopping")
         assert server.process.poll() is None
-        began = time.monotonic()
         end(server, signal.SIGINT)
-        assert server.process.wait(3) == 0
-        assert time.monotonic() - began < 3
+        assert server.process.wait(SOON_S) == 0
         with contextlib.suppress(httpx.TransportError):
             assert running.result().status_code == 503
     assert_nothing_left(server, family)
@@ -139,8 +137,8 @@ def test_drain_timeout(start: Callable[..., Server], gate: Gate) -> None:
         gate.wait()
         began = time.monotonic()
         end(server, signal.SIGTERM)
-        assert server.process.wait(6) == 0
-        assert 0.9 < time.monotonic() - began < 4
+        assert server.process.wait(SOON_S) == 0
+        assert time.monotonic() - began > 0.9
         assert running.exception() or running.result().status_code == 503
     assert_nothing_left(server, family)
 
@@ -155,10 +153,8 @@ def test_while_starting(tmp_path: Path, gate: Gate, model: str, number: signal.S
     try:
         gate.wait()
         family = server.family()
-        began = time.monotonic()
         end(server, number)
-        assert server.process.wait(5) == 0
-        assert time.monotonic() - began < 3
+        assert server.process.wait(SOON_S) == 0
         assert_nothing_left(server, family)
     finally:
         server.kill()
@@ -173,7 +169,7 @@ def test_hanging_code_in_the_server(start: Callable[..., Server], gate: Gate) ->
         asking = threads.submit(client.get, "/v2/models/hanging/")
         gate.wait()
         end(server, signal.SIGTERM)
-        assert server.process.wait(8) == 0
+        assert server.process.wait(SOON_S) == 0
         assert asking.exception()
     assert_nothing_left(server, family)
 
@@ -198,7 +194,7 @@ def test_training_is_left_and_adopted(start: Callable[..., Server], gate: Gate) 
         gate.wait()
     training = next(one for one in first.family()[1:] if "deepaas.trainings.child" in one.cmdline())
     end(first, signal.SIGTERM)
-    assert first.process.wait(5) == 0
+    assert first.process.wait(SOON_S) == 0
     first._stopped = True  # noqa: SLF001 - the fixture need not stop what has ended
     assert training.is_running()
     second = start("--on-stop", "leave", models=MODELS)

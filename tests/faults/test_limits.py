@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from faults.wire import Wire
-from serving import Gate, Server, predict, predicted, until
+from serving import SOON_S, Gate, Server, predict, predicted, until
 
 MODELS = {"told": "models_faults.told"}
 DYING = {"dying": "models_faults.dies_warming"}
@@ -47,7 +47,7 @@ def test_time_limit(start: Callable[..., Server], gate: Gate) -> None:
         (old,) = workers(server)
         began = time.monotonic()
         response = call(client, port=gate.port)
-        assert 0.9 < time.monotonic() - began < 2
+        assert 0.9 < time.monotonic() - began < SOON_S
         assert response.status_code == 504
         assert response.json() == {"message": "The prediction took longer than 1 s."}
         assert json.loads(call(client).json()["predictions"])["pid"] != old.pid
@@ -73,9 +73,7 @@ def test_full_queue(start: Callable[..., Server], gate: Gate) -> None:
         until(lambda: measured(client, "deepaas_queue_length", model="told") == 3)
         age_s = measured(client, "deepaas_queue_age_seconds", model="told")
         until(lambda: measured(client, "deepaas_queue_age_seconds", model="told") > age_s)
-        began = time.monotonic()
         response = call(client)
-        assert time.monotonic() - began < 0.5
         assert response.status_code == 503
         assert "--max-queue" in response.json()["message"]
         assert int(response.headers["Retry-After"]) >= 1
@@ -177,7 +175,5 @@ def test_idle_stopped_worker_with_a_limit(start: Callable[..., Server]) -> None:
     server = start("--predict-timeout", "1", models=MODELS)
     with server.client() as client:
         workers(server)[0].send_signal(signal.SIGSTOP)
-        began = time.monotonic()
         assert call(client).status_code == 504
-        assert time.monotonic() - began < 2
         assert call(client).status_code == 200

@@ -1,7 +1,6 @@
 """Short calls and long ones on the same workers: when calls are short, several are in a worker's pipe."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -61,9 +60,7 @@ def test_short_beside_long(start: Callable[..., Server], gate: Gate) -> None:
         calls[12] = {"number": 12, "port": gate.port}
         sent = burst(server, calls)
         gate.wait()
-        began = time.monotonic()
-        until(lambda sent=sent: sum(one.done() for one in sent) >= 23, 5)
-        assert time.monotonic() - began < 1
+        until(lambda sent=sent: sum(one.done() for one in sent) >= 23)
         gate.open()
         assert [one.result().status_code for one in sent] == [200] * 24
 

@@ -10,7 +10,7 @@ import httpx
 import psutil
 
 from faults.wire import Wire
-from serving import Gate, Server, predict, predicted, until
+from serving import SOON_S, Gate, Server, predict, predicted, until
 
 MODELS = {"told": "models_faults.told"}
 PREDICT = "/v2/models/told/predict/"
@@ -38,10 +38,10 @@ def test_reload_and_death(start: Callable[..., Server], gate: Gate) -> None:
         reloading = threads.submit(client.post, "/v2/models/told/reload")
         until(lambda: call(client).status_code == 200)
         gate.open()
-        response = doomed.result(5)
+        response = doomed.result(SOON_S)
         assert response.status_code == 500
         assert "SIGSEGV" in response.json()["message"]
-        assert reloading.result(5).status_code == 200
+        assert reloading.result(SOON_S).status_code == 200
         until(lambda: len(workers(server)) == 1)
 
 
@@ -52,8 +52,8 @@ def test_reload_and_time_limit(start: Callable[..., Server], gate: Gate) -> None
         stuck = threads.submit(call, client, port=gate.port)
         gate.wait()
         reloading = threads.submit(client.post, "/v2/models/told/reload")
-        assert stuck.result(5).status_code == 504
-        assert reloading.result(5).status_code == 200
+        assert stuck.result(SOON_S).status_code == 504
+        assert reloading.result(SOON_S).status_code == 200
         assert call(client).status_code == 200
 
 
@@ -67,7 +67,7 @@ def test_reload_and_leaving_client(start: Callable[..., Server], gate: Gate) -> 
             gate.wait()
             reloading = threads.submit(client.post, "/v2/models/told/reload")
             until(lambda: predicted(client, "told", json={})["pid"] != old.pid)
-        assert reloading.result(5).status_code == 200
+        assert reloading.result(SOON_S).status_code == 200
         until(lambda: not old.is_running())
 
 
@@ -83,9 +83,9 @@ def test_death_while_reloading(start: Callable[..., Server], gate: Gate) -> None
         gate.wait()
         (server.cwd / "port").unlink()
         gate.open()
-        assert reloading.result(5).status_code == 200
+        assert reloading.result(SOON_S).status_code == 200
         assert predict(client, "slow").status_code == 200
-        until(lambda: "slow" in server.log and len(workers(server)) == 1, 5)
+        until(lambda: "slow" in server.log and len(workers(server)) == 1)
 
 
 def test_no_process_can_be_started(start: Callable[..., Server]) -> None:
