@@ -120,7 +120,7 @@ class Soak:
     async def kills(self, client: httpx.AsyncClient) -> None:
         await asyncio.sleep(2)
         there = psutil.Process(self.server.process.pid).children()
-        with contextlib.suppress(psutil.Error):  # it may have ended by itself
+        with contextlib.suppress(psutil.Error, IndexError):  # there may be none at the moment
             random.choice([one for one in there if "deepaas.workers.child" in one.cmdline()]).kill()
             self.killed += 1
         self.answered["kills", "-"] += 1
