@@ -17,6 +17,10 @@ OBJECTS = {
     "abstract_class": "models.abstract:Model",
     "without_default": "models.negotiated:WithoutDefault",
     "anything": "models.negotiated:Anything",
+    "chosen_streams": "models.streams:Chosen",
+    "checked_streams": "models.streams:Checked",
+    "async_streams": "models.streams:Asynchronous",
+    "any_streams": "models.streams:Anything",
 }
 HEALTHY = {name: f"models.{name}" for name in MODULES} | OBJECTS
 

@@ -8,7 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepaas.messages import Body, Call, Failed, Message, Ready, Reply, Start, Unframer, decode, encode, frame
+from deepaas.messages import (
+    Body,
+    Call,
+    Chunk,
+    Failed,
+    Message,
+    Ready,
+    Reply,
+    Start,
+    Unframer,
+    decode,
+    encode,
+    frame,
+)
 
 texts = st.text(max_size=20)
 values = st.recursive(
@@ -24,6 +37,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Call, texts, st.dictionaries(texts, values), st.booleans(), st.none() | texts, texts, texts),
     st.builds(Reply, bodies | failures, st.floats(0, 1e6)),
     failures,
+    st.builds(Chunk, texts, st.binary(max_size=50), st.floats(0, 1e6)),
 )
 sent = st.lists(st.tuples(st.integers(0, 2**64 - 1), messages), max_size=6)
 

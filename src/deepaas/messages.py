@@ -45,7 +45,8 @@ class Call(NamedTuple):
 
     `arguments` holds validated keyword arguments, or raw ones when `validated` is false: values that a
     pickle cannot carry are then made again, by the same fields, in the process that needs them.
-    `scratch` is the folder of the request's files; it may not exist yet.
+    `scratch` is the folder of the request's files; it may not exist yet. With `prefers_events`, a stream
+    without a media type is wanted as server-sent events.
     """
 
     function: str
@@ -54,6 +55,7 @@ class Call(NamedTuple):
     media_type: str | None
     scratch: str
     request_id: str
+    prefers_events: bool = False
 
 
 class Body(NamedTuple):
@@ -63,6 +65,17 @@ class Body(NamedTuple):
     content: bytes
     path: str | None = None
     filename: str | None = None
+
+
+class Chunk(NamedTuple):
+    """A part of a streamed result, ready to send; a `Reply` follows the last one.
+
+    `taken_s` is how long the call has run until then, in seconds.
+    """
+
+    media_type: str
+    content: bytes
+    taken_s: float
 
 
 class Failed(NamedTuple):
@@ -94,7 +107,7 @@ class TakenBack(NamedTuple):
     """The worker did not begin a call, since the server had taken it back."""
 
 
-_KINDS = (Start, Loading, Ready, Call, Body, Failed, Reply, TakenBack, Together)
+_KINDS = (Start, Loading, Ready, Call, Body, Failed, Reply, TakenBack, Together, Chunk)
 _NUMBER_OF = {kind: number for number, kind in enumerate(_KINDS)}
 _REPLY = _NUMBER_OF[Reply]
 

@@ -47,7 +47,8 @@ class Metrics:
         """Return what the pool of a model measures."""
         parts = self._every_request.parts
         queue, in_model, render = (parts.setdefault((model, part), _Distribution()) for part in _PARTS)
-        return PoolMetrics(queue, in_model, render, self.restarts, model)
+        first_chunk = self._every_request.first_chunks.setdefault(model, _Distribution())
+        return PoolMetrics(queue, in_model, render, first_chunk, restarts=self.restarts, model=model)
 
     def text(self) -> bytes:
         """Return all figures in Prometheus's text format."""
@@ -62,12 +63,15 @@ class PoolMetrics:
         queue: "_Distribution",
         in_model: "_Distribution",
         render: "_Distribution",
+        first_chunk: "_Distribution",
+        *,
         restarts: Counter,
         model: str,
     ) -> None:
         self._queue = queue
         self._in_model = in_model
         self._render = render
+        self._first_chunk = first_chunk
         self._restarts = restarts
         self._model = model
 
@@ -76,6 +80,10 @@ class PoolMetrics:
         self._queue.note(queue_s)
         self._in_model.note(model_s)
         self._render.note(render_s)
+
+    def note_first_chunk(self, waited_s: float) -> None:
+        """Count a streamed prediction that has begun to come, so long after the call."""
+        self._first_chunk.note(waited_s)
 
     def note_restart(self, cause: str) -> None:
         """Count a worker that had to be replaced."""
@@ -112,6 +120,7 @@ class _EveryRequest(Collector):
     def __init__(self) -> None:
         self.counts: collections.Counter[tuple[str, str, int]] = collections.Counter()
         self.parts: dict[tuple[str, str], _Distribution] = {}
+        self.first_chunks: dict[str, _Distribution] = {}
 
     def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
         """Yield the figures as the client library knows them."""
@@ -129,3 +138,11 @@ class _EveryRequest(Collector):
         for labels, distribution in self.parts.items():
             seconds.add_metric(labels, buckets=distribution.buckets(), sum_value=distribution.sum_s)
         yield seconds
+        first = HistogramMetricFamily(
+            "deepaas_first_chunk_seconds",
+            "Time from a call to the first chunk of its streamed prediction.",
+            labels=("model",),
+        )
+        for model, distribution in self.first_chunks.items():
+            first.add_metric((model,), buckets=distribution.buckets(), sum_value=distribution.sum_s)
+        yield first

@@ -40,6 +40,7 @@ from deepaas.trainings.store import Store, sqlite_url
 from deepaas.trainings.training import Training
 from deepaas.workers.lane import ExclusiveLane
 from deepaas.workers.pool import Limits, Pool
+from deepaas.workers.stream import Stream
 
 _log = logging.getLogger(__name__)
 
@@ -74,8 +75,17 @@ class ServedModel:
         if self._pool:
             await self._pool.__aexit__(*exception)
 
-    async def predict(self, raw: Mapping[str, Any], media_type: str | None, scratch: Scratch) -> Body:
+    async def predict(
+        self,
+        raw: Mapping[str, Any],
+        media_type: str | None,
+        scratch: Scratch,
+        *,
+        prefers_events: bool = False,
+    ) -> Body | Stream:
         """Return the model's prediction for raw arguments, as `Arguments.gather` returns them.
+
+        `prefers_events` says how a stream is wanted where there is no media type.
 
         Raise `InvalidArguments`, `NotImplementedByModel`, `ModelUnavailable` or `PredictionFailed`.
         """
@@ -83,7 +93,7 @@ class ServedModel:
             self.model.function("predict")
             raise NotServed("Predictions are switched off.")
         arguments = await self._validated(self.model.predict_arguments, raw)
-        call = Call("predict", arguments, True, media_type, scratch.path, request_id.get())  # noqa: FBT003
+        call = Call("predict", arguments, True, media_type, scratch.path, request_id.get(), prefers_events)  # noqa: FBT003
         try:
             outcome = await self._pool.run(_encoded(call, raw))
         except BaseException:
@@ -93,7 +103,7 @@ class ServedModel:
         if isinstance(outcome, Failed):
             scratch.note_use()
             raise PredictionFailed(outcome.message, status=outcome.status, detail=outcome.traceback)
-        if outcome.path:
+        if isinstance(outcome, Body) and outcome.path:
             scratch.note_use()
         return outcome
 

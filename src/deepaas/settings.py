@@ -199,7 +199,9 @@ class Settings:
         20.0, "Seconds that a new connection has to send a request's headers.", minimum=0.1
     )
     body_timeout: float = option(
-        30.0, "Seconds that a body may pause before its sender is cut off.", minimum=0.1
+        30.0,
+        "Seconds that a body may pause before its sender, or a stream's reader, is cut off.",
+        minimum=0.1,
     )
     idle_timeout: float = option(
         75.0, "Seconds that a connection without a request is kept open.", minimum=0.1

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from deepaas.messages import Reply
+from deepaas.messages import Chunk, Reply
 from deepaas.workers.process import Pending, State, Worker
 from faults.calls import START, check, encoded, workers
 from serving import CALL_S
@@ -61,7 +61,7 @@ class WorkerMachine(RuleBasedStateMachine):
         return self.runner.run(in_time())
 
     async def _start(self) -> None:
-        self.worker = Worker(START, self.on_reply, self.on_return)
+        self.worker = Worker(START, self.on_reply, self.on_return, self.on_chunk)
         self.is_stopped = False
         self.state = self.worker.state
         await self.worker.start()
@@ -78,6 +78,10 @@ class WorkerMachine(RuleBasedStateMachine):
         """Take back a call that was sent, once."""
         self.sent.remove(pending)
         self.not_begun.append(pending)
+
+    def on_chunk(self, _: Worker, number: int, chunk: Chunk) -> None:
+        """Fail: no call here is answered by and by."""
+        raise AssertionError(f"call {number} was answered with {chunk}")
 
     def send(self, number: int | None, /, **arguments: Any) -> None:
         """Send a new call, which notes in a file that it runs; where there is no worker, to a new one."""

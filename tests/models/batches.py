@@ -25,6 +25,8 @@ def one(number, together, port=None, fault=""):
         os.kill(os.getpid(), signal.SIGKILL)
     if fault == "hang":
         signal.pause()
+    if fault == "stream":
+        return iter([number])
     if fault == "raise":
         raise ValueError(f"number {number} is bad")
     return {"number": number, "together": together}

@@ -113,3 +113,19 @@ def test_batch_wait_is_over(start: Callable[..., Server]) -> None:
     server = start("--batch-wait", "200", models=MODELS)
     with server.client() as client:
         assert predicted(client, "batches", json={"number": 5}) == {"number": 5, "together": 1}
+
+
+def test_no_stream(served: Server, gate: Gate) -> None:
+    """What is made together is no stream: the call that it is for fails, its neighbours do not."""
+    answers = together(served, gate, {2: "stream"})
+    assert answers[2].status_code == 500
+    assert "Only predict() can stream" in answers[2].json()["message"]
+    assert [content(one)["number"] for one in answers if one is not answers[2]] == [0, 1, 3, 4, 5, 6, 7]
+
+
+def test_no_stream_when_alone(served: Server) -> None:
+    """Nor is it when the call happens to be alone."""
+    with served.client() as client:
+        response = predict(client, "alone", json={"number": 1, "fault": "stream"})
+    assert response.status_code == 500
+    assert "Only predict() can stream" in response.json()["message"]

@@ -35,7 +35,7 @@ def json_response(content: Any, status: int = 200) -> web.Response:
     return web.Response(body=dumps_plain(content), status=status, content_type="application/json")
 
 
-def error_response(error: Exception) -> web.StreamResponse:
+def error_response(error: Exception) -> web.Response:
     """Return the answer to `error`; what is the server's or the model's fault goes to the log."""
     match error:
         case InvalidArguments():
@@ -60,7 +60,7 @@ def error_response(error: Exception) -> web.StreamResponse:
     return json_response({"message": found.message}, found.status)
 
 
-def _http_error(error: web.HTTPException) -> web.StreamResponse:
+def _http_error(error: web.HTTPException) -> web.Response:
     """Answer with the status and headers of an error, or of a redirection, that aiohttp raised."""
     message = error.text if isinstance(error, web.HTTPRequestEntityTooLarge) else error.reason
     response = json_response({"message": message}, error.status)

@@ -7,10 +7,10 @@ import orjson
 from aiohttp import hdrs, web
 
 from deepaas.errors import TrainingNotFound
-from deepaas.http.errors import REQUEST_ID, STREAMING, json_response
+from deepaas.http.errors import json_response
 from deepaas.http.keys import STOPPING
 from deepaas.http.named import count, flag, trainable, uuid_of
-from deepaas.log import request_id
+from deepaas.http.streaming import begin_answer
 from deepaas.model.jsonable import dumps
 from deepaas.service import ServedModel
 from deepaas.trainings.events import Position, events
@@ -33,7 +33,7 @@ async def log(request: web.Request) -> web.StreamResponse:
         return web.Response(body=begin, content_type="text/plain", charset="utf-8")
     size = path.stat().st_size if path.exists() else 0
     offset = 0 if lines is None else max(0, size - len(begin))
-    response = await _streaming(request, "text/plain; charset=utf-8")
+    response = await begin_answer(request, "text/plain; charset=utf-8")
     stopping = request.app[STOPPING]
 
     def is_over() -> bool:
@@ -60,7 +60,7 @@ async def follow(request: web.Request) -> web.StreamResponse:
     if position.is_end:
         # The one answer that keeps a browser from connecting again.
         return web.Response(status=204)
-    response = await _streaming(request, "text/event-stream")
+    response = await begin_answer(request, "text/event-stream")
     is_over = request.app[STOPPING].is_set
     async for event in events(lambda: model.training(uuid), model.folder(uuid), position, is_over):
         content = dumps(event.content).decode()
@@ -84,14 +84,6 @@ async def artifact(request: web.Request) -> web.FileResponse:
     await model.training(uuid)
     path = await asyncio.to_thread(model.folder(uuid).artifact, request.match_info["path"])
     return web.FileResponse(path, headers={hdrs.CONTENT_DISPOSITION: "attachment"})
-
-
-async def _streaming(request: web.Request, content_type: str) -> web.StreamResponse:
-    headers = {hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "no-store", REQUEST_ID: request_id.get()}
-    response = web.StreamResponse(headers=headers)
-    request[STREAMING] = True
-    await response.prepare(request)
-    return response
 
 
 async def _chunks(

@@ -12,12 +12,14 @@ from deepaas.files import Scratch
 from deepaas.http.errors import REQUEST_ID, json_response
 from deepaas.http.keys import SERVICE, SETTINGS
 from deepaas.http.named import named, predictable
-from deepaas.http.negotiation import choose
+from deepaas.http.negotiation import choose, prefers_events
+from deepaas.http.streaming import send_stream
 from deepaas.http.uploads import read_given
 from deepaas.log import request_id
 from deepaas.messages import Body
 from deepaas.model.arguments import Given
 from deepaas.service import ServedModel
+from deepaas.workers.stream import Stream
 
 
 async def describe_all(request: web.Request) -> web.Response:
@@ -36,21 +38,24 @@ async def predict(request: web.Request) -> web.StreamResponse:
     served = predictable(request)
     async with request.app[SERVICE].scratch() as scratch:
         given = await read_given(request, served.model.predict_arguments, scratch)
-        return await send(request, await prediction(served, given, request.headers, scratch))
+        body = await prediction(served, given, request.headers, scratch)
+        return await send(request, body, request.app[SETTINGS].body_timeout)
 
 
-async def prediction(served: ServedModel, given: Given, headers: MultiMapping[str], scratch: Scratch) -> Body:
+async def prediction(
+    served: ServedModel, given: Given, headers: MultiMapping[str], scratch: Scratch
+) -> Body | Stream:
     """Return what the model predicts, in the media type that the request likes best."""
     arguments = served.model.predict_arguments
     raw = arguments.gather(given)
     accept = arguments.accept
+    accepted = ",".join(headers.getall(hdrs.ACCEPT, []))
     media_type = None
     if accept:
         media_type = raw.get("accept")
         if media_type is None:
-            accepted = ",".join(headers.getall(hdrs.ACCEPT, []))
             media_type = raw["accept"] = choose(accepted, accept.choices, accept.default)
-    return await served.predict(raw, media_type, scratch)
+    return await served.predict(raw, media_type, scratch, prefers_events=prefers_events(accepted))
 
 
 async def reload(request: web.Request) -> web.Response:
@@ -72,8 +77,13 @@ class _SentFile(web.FileResponse):
         return None if self.prepared else await super().prepare(request)
 
 
-async def send(request: web.BaseRequest, body: Body) -> web.StreamResponse:
-    """Return the answer; a file is sent at once, before its scratch folder goes."""
+async def send(request: web.BaseRequest, body: Body | Stream, pause_s: float) -> web.StreamResponse:
+    """Return the answer; a stream or a file is sent at once, before its scratch folder goes.
+
+    `pause_s` is how long a client may read nothing of a stream, in seconds.
+    """
+    if isinstance(body, Stream):
+        return await send_stream(request, body, pause_s)
     headers = {hdrs.CONTENT_TYPE: body.media_type}
     if body.filename:
         headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{quote(body.filename, safe='')}"

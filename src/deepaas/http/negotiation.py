@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import mimeparse
 
 from deepaas.errors import NotAcceptable
+from deepaas.model.streaming import EVENTS, LINES
 
 
 def choose(accepted: str, choices: Sequence[str], default: str | None) -> str | None:
@@ -27,6 +28,16 @@ def choose(accepted: str, choices: Sequence[str], default: str | None) -> str | 
     if not ranked:
         raise NotAcceptable(f"This model answers with {', '.join(choices)}; the request accepts {accepted}.")
     return max(ranked)[-1]
+
+
+def prefers_events(accepted: str) -> bool:
+    """Say whether the `Accept` header likes server-sent events better than JSON lines."""
+    if EVENTS not in accepted.lower():
+        return False
+    try:
+        return choose(accepted, (LINES, EVENTS), LINES) == EVENTS
+    except NotAcceptable:
+        return False
 
 
 def _ranges(accepted: str) -> list[tuple[str, str, dict[str, str]]]:

@@ -8,6 +8,7 @@ import asyncio
 import functools
 import time
 from email.utils import formatdate
+from typing import TypeGuard
 
 from aiohttp import hdrs, web
 from aiohttp.http import SERVER_SOFTWARE, HttpVersion11, RawRequestMessage, StreamWriter
@@ -27,6 +28,7 @@ from deepaas.log import request_id
 from deepaas.messages import Body
 from deepaas.model.arguments import Given
 from deepaas.service import ServedModel
+from deepaas.workers.stream import Stream
 
 _CLOSE = "Connection: close\r\n"
 _UNUSUAL = (hdrs.EXPECT, hdrs.CONTENT_ENCODING, hdrs.UPGRADE)
@@ -49,6 +51,7 @@ class Shortcut:
         }
         self._largest = settings.client_max_size or LARGEST_BYTES
         self._longest_head = settings.max_header_size
+        self._pause_s = settings.body_timeout
         self._unusual = (*_UNUSUAL, hdrs.ORIGIN) if settings.cors_origin else _UNUSUAL
 
     def find(self, request: WholeRequest) -> ServedModel | None:
@@ -80,7 +83,7 @@ class Shortcut:
                 given = await self._given(request, served, scratch)
                 body = await prediction(served, given, request.headers, scratch)
                 if not _is_plain(body):
-                    return await _send(request, body, identity, connection)
+                    return await _send(request, body, identity, connection, self._pause_s)
             await _write(request, body, identity, connection)
         except ConnectionResetError:
             raise
@@ -106,8 +109,8 @@ class Shortcut:
         )
 
 
-def _is_plain(body: Body) -> bool:
-    return not (body.path or body.filename) and body.media_type.isprintable()
+def _is_plain(body: Body | Stream) -> TypeGuard[Body]:
+    return isinstance(body, Body) and not (body.path or body.filename) and body.media_type.isprintable()
 
 
 async def _write(request: WholeRequest, body: Body, identity: str, connection: RequestHandler) -> None:
@@ -125,11 +128,13 @@ async def _write(request: WholeRequest, body: Body, identity: str, connection: R
         await StreamWriter(connection, asyncio.get_running_loop()).drain()
 
 
-async def _send(request: WholeRequest, body: Body, identity: str, connection: RequestHandler) -> int:
+async def _send(
+    request: WholeRequest, body: Body | Stream, identity: str, connection: RequestHandler, pause_s: float
+) -> int:
     """Send an answer as aiohttp does it; nothing can be said any more when that fails."""
     asked = _as_aiohttp(request, connection)
     try:
-        response = await send(asked, body)
+        response = await send(asked, body, pause_s)
         if not response.prepared:
             await _respond(asked, response, identity)
     except Exception as error:

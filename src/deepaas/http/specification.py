@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-import marshmallow
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import fields
 from marshmallow.fields import Field
 
-from deepaas.model.arguments import Accept, Arguments, is_file, location_of
+from deepaas.model.arguments import Arguments, is_file, location_of
 from deepaas.model.model import Model
 from deepaas.model.output import record
+from deepaas.model.streaming import EVENTS, LINES, streamed_type
 
 _JSON = "application/json"
 _MULTIPART = "multipart/form-data"
@@ -79,7 +79,7 @@ class _Document:
             self.spec.path(path, operations={"get": self.operation(path, summary, "versions")})
 
     def _add_model(self, model: Model, response: str) -> None:
-        self.spec.components.schema(response, self.response_schema(model.schema))
+        self.spec.components.schema(response, self.response_schema(model))
         root = f"/v2/models/{model.name}"
         name = model.name
         training = [self.uuid_parameter()]
@@ -108,10 +108,10 @@ class _Document:
         responses = {"200": {"description": summary}, "default": self.error_response()}
         return {"operationId": name, "summary": summary, "tags": [tag], "responses": responses} | more
 
-    def response_schema(self, schema: marshmallow.Schema | None) -> dict[str, Any]:
-        if schema is not None:
-            return dict(self._converter.schema2jsonschema(schema))  # type: ignore[no-untyped-call]  # apispec's
-        if not self._published.wraps:
+    def response_schema(self, model: Model) -> dict[str, Any]:
+        if model.schema is not None:
+            return dict(self._converter.schema2jsonschema(model.schema))  # type: ignore[no-untyped-call]  # apispec's
+        if model.streams or not self._published.wraps:
             return {"description": "The model's prediction, whatever JSON it is"}
         return {
             "type": "object",
@@ -162,10 +162,10 @@ class _Swagger(_Document):
         return parameter | _primitive(found)
 
     def prediction(self, model: Model, response: str) -> dict[str, Any]:
-        accept = model.predict_arguments.accept
         schema = {"$ref": f"#/definitions/{response}"}
-        responses = {"200": {"description": "The prediction", "schema": schema}}
-        produces = list(dict.fromkeys([*accept.choices, "*/*"])) if accept else [_JSON]
+        responses = {"200": {"description": _what_comes(model), "schema": schema}}
+        any_type = ["*/*"] if model.predict_arguments.accept else []
+        produces = list(dict.fromkeys([*_media_types(model), *any_type]))
         return {"produces": produces, "responses": responses | {"default": self.error_response()}}
 
     def token_scheme(self) -> dict[str, Any]:
@@ -220,13 +220,12 @@ class _OpenApi(_Document):
         return described | ({"type": "array", "items": file} if isinstance(field, fields.List) else file)
 
     def prediction(self, model: Model, response: str) -> dict[str, Any]:
-        accept = model.predict_arguments.accept or Accept((_JSON,), _JSON)
         json_schema = {"$ref": f"#/components/schemas/{response}"}
         content = {
             choice: {"schema": json_schema if choice == _JSON else {}}
-            for choice in accept.choices or (_JSON,)
+            for choice in _media_types(model) or [_JSON]
         }
-        answers = {"200": {"description": "The prediction", "content": content}}
+        answers = {"200": {"description": _what_comes(model), "content": content}}
         return {"responses": answers | {"default": self.error_response()}}
 
     def token_scheme(self) -> dict[str, Any]:
@@ -237,6 +236,18 @@ class _OpenApi(_Document):
 
     def uuid_parameter(self) -> dict[str, Any]:
         return {"name": "uuid", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _media_types(model: Model) -> list[str]:
+    """Return what a prediction may be sent as."""
+    accept = model.predict_arguments.accept
+    if model.streams:
+        return list(dict.fromkeys(map(streamed_type, accept.choices))) if accept else [LINES, EVENTS]
+    return list(accept.choices) if accept else [_JSON]
+
+
+def _what_comes(model: Model) -> str:
+    return "The prediction, item by item" if model.streams else "The prediction"
 
 
 def _needs_body(field: Field) -> bool:

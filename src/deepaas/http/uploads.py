@@ -20,7 +20,7 @@ from deepaas.http.keys import METRICS, SETTINGS
 from deepaas.model.arguments import Arguments, Given
 from deepaas.model.v2.wrapper import UploadedFile
 
-_SLOWEST_BYTES_S = 500
+SLOWEST_BYTES_S = 500
 _LONGEST_TEXT_BYTES = 16 << 20
 _PARTS_IN_A_TURN = 32
 _ENCODING = "utf-8"
@@ -88,8 +88,8 @@ async def _limited(request: web.Request, limit_bytes: int, pause_s: float) -> As
     while chunk := await _chunk(request, pause_s):
         received += len(chunk)
         request.app[METRICS].upload_bytes.inc(len(chunk))
-        if loop.time() - began > pause_s + received / _SLOWEST_BYTES_S:
-            raise SenderTooSlow(f"The body came with less than {_SLOWEST_BYTES_S} bytes a second.")
+        if loop.time() - began > pause_s + received / SLOWEST_BYTES_S:
+            raise SenderTooSlow(f"The body came with less than {SLOWEST_BYTES_S} bytes a second.")
         if limit_bytes and received > limit_bytes:
             raise BodyTooLarge(_too_large(limit_bytes))
         yield chunk

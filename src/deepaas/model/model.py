@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import inspect
 import logging
 import traceback
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ import marshmallow
 from marshmallow.fields import Field
 
 from deepaas.errors import ModelBroken, NotImplementedByModel
-from deepaas.model import loading, output
+from deepaas.model import loading, output, streaming
 from deepaas.model.arguments import Arguments
 from deepaas.model.failure import describe
 from deepaas.model.v2.base import BaseModel
@@ -72,6 +73,12 @@ class Model:
             f"The schema of the model '{self.name}' is of type {type(declared).__name__}. Make it None, "
             "a dictionary of marshmallow fields, or a marshmallow Schema class."
         )
+
+    @property
+    def streams(self) -> bool:
+        """Whether `predict` is a generator function; any other may return an iterator all the same."""
+        predict = getattr(self._object, "predict", None)
+        return inspect.isgeneratorfunction(predict) or inspect.isasyncgenfunction(predict)
 
     def afresh(self) -> "Model":
         """Return the model as it is now: one that asks the author's code again for arguments and schema."""
@@ -139,4 +146,4 @@ def _predict_alone(predict_batch: Callable[..., Any], **arguments: Any) -> Any:
     result = predict_batch([arguments])[0]
     if isinstance(result, BaseException):
         raise result
-    return result
+    return streaming.whole(result)

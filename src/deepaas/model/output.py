@@ -44,12 +44,12 @@ def render(value: Any, media_type: str | None, form: Form, scratch: str) -> Body
     """
     if isinstance(value, ReturnedFile):
         return _from_returned_file(value, media_type, scratch)
-    if _is_open_file(value):
+    if is_open_file(value):
         return _from_open_file(value, media_type or JSON, scratch)
     if media_type in (None, "*/*"):
         media_type = _natural_media_type(value) if media_type else JSON
     if media_type == JSON:
-        return Body(JSON, *_spilled(_json_body(value, form), scratch))
+        return Body(JSON, *_spilled(json_body(value, form), scratch))
     return _from_value(value, media_type or JSON, scratch)
 
 
@@ -63,7 +63,8 @@ def _as_repr(value: Any, reason: str) -> str:
     return repr(value)
 
 
-def _json_body(value: Any, form: Form) -> bytes:
+def json_body(value: Any, form: Form) -> bytes:
+    """Return `value` as JSON, checked against the schema. Raise `UnfitResponse`."""
     if form.schema is not None:
         text = jsonable.dumps(value)
         _check(orjson.loads(text), form.schema)
@@ -160,7 +161,8 @@ def _new_file(scratch: str) -> Any:
     return tempfile.NamedTemporaryFile(dir=scratch, prefix="result-", delete=False)
 
 
-def _is_open_file(value: Any) -> bool:
+def is_open_file(value: Any) -> bool:
+    """Say whether the value can be read and closed as a file can."""
     return isinstance(value, io.IOBase) or (hasattr(value, "read") and hasattr(value, "close"))
 
 

@@ -12,9 +12,10 @@ from typing import Any
 from deepaas import log
 from deepaas.errors import UnfitResponse
 from deepaas.messages import Body, Call, Failed, Reply
-from deepaas.model import output
+from deepaas.model import output, streaming
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
+from deepaas.workers.sending import Sending
 
 _log = logging.getLogger(__name__)
 
@@ -22,25 +23,34 @@ _log = logging.getLogger(__name__)
 class Answering:
     """Runs the calls of one model."""
 
-    def __init__(self, model: Model, *, wrap_predictions: bool) -> None:
+    def __init__(self, model: Model, sending: Sending, *, wrap_predictions: bool) -> None:
         self._model = model
+        self._sending = sending
         self._pid = os.getpid()
         self._form = output.Form(model.schema, wrap_predictions)
 
-    def answer(self, call: Call) -> Reply:
-        """Run one call; whatever the model's code does, short of ending the process, becomes a reply."""
+    def answer(self, call: Call, number: int) -> Reply:
+        """Run one call; whatever the model's code does, short of ending the process, becomes a reply.
+
+        A stream is sent on the way, as what comes of the call with that number.
+        """
         log.request_id.set(call.request_id)
         began = returned = time.perf_counter()
         outcome: Body | Failed
         try:
             result = self._model.function(call.function)(**self._arguments(call))
             returned = time.perf_counter()
-            outcome = output.render(result, call.media_type, self._form, call.scratch)
+            if streaming.is_stream(result):
+                outcome, render_s = self._sending.send(result, call, number, began)
+                # The model and the rendering took turns; it is their sums that count.
+                returned = time.perf_counter() - render_s
+            else:
+                outcome = output.render(result, call.media_type, self._form, call.scratch)
         except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
             outcome = self._failure(error)
         return Reply(outcome, returned - began, time.perf_counter() - returned)
 
-    def answer_together(self, calls: Sequence[Call]) -> list[Reply]:
+    def answer_together(self, calls: Sequence[Call], numbers: Sequence[int]) -> list[Reply]:
         """Run calls with one `predict_batch`; if it fails, each by itself, so that only the bad ones fail."""
         log.request_id.set(f"{calls[0].request_id}+{len(calls) - 1}")
         began = time.perf_counter()
@@ -50,7 +60,7 @@ class Answering:
         except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
             trace = log.with_trace(self._failure(error).traceback)
             _log.warning("predict_batch() failed; each of the %d calls is run alone", len(calls), extra=trace)
-            return [self.answer(call) for call in calls]
+            return list(map(self.answer, calls, numbers))
         took_s = time.perf_counter() - began
         return [self._rendered(call, result, took_s) for call, result in zip(calls, results, strict=True)]
 
@@ -63,7 +73,7 @@ class Answering:
             outcome = (
                 failure(result)
                 if is_error
-                else output.render(result, call.media_type, self._form, call.scratch)
+                else output.render(streaming.whole(result), call.media_type, self._form, call.scratch)
             )
         except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
             outcome = self._failure(error)

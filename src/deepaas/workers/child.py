@@ -30,6 +30,7 @@ from deepaas.model.model import Model
 from deepaas.spawned import hang_on, write_lines_at_once
 from deepaas.workers.answering import Answering
 from deepaas.workers.marker import Marker
+from deepaas.workers.sending import Sending
 
 _RECEIVE_BYTES = 1 << 18
 
@@ -63,7 +64,8 @@ def serve(connection: Connection, marker: Marker) -> None:
         model = Model.load(start.name, start.target)
         if start.warm:
             model.warm()
-        answering = Answering(model, wrap_predictions=start.wrap_predictions)
+        sending = Sending(connection.send, marker, model.schema)
+        answering = Answering(model, sending, wrap_predictions=start.wrap_predictions)
     except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
         connection.send(_start_failure(error))
         return
@@ -74,9 +76,9 @@ def serve(connection: Connection, marker: Marker) -> None:
         if numbers[-1] <= marker.taken_back:
             replies: list[Message] = [TakenBack()] * len(calls)
         elif len(calls) == 1:
-            replies = [answering.answer(calls[0])]
+            replies = [answering.answer(calls[0], numbers[0])]
         else:
-            replies = [*answering.answer_together(calls)]
+            replies = [*answering.answer_together(calls, numbers)]
         for number, reply in zip(numbers, replies, strict=True):
             connection.send(reply, number)
 

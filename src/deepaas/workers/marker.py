@@ -1,7 +1,7 @@
-"""Which call a worker began last, and which it must not begin, in memory shared with the server.
+"""Which call a worker began last, and which it must not begin, or end, in memory shared with the server.
 
-The worker writes the one, the server the other; what the worker wrote can be read when it has died. Calls are
-numbered in the order in which they are sent to the worker, from 1.
+The worker writes the first, the server the others; what the worker wrote can be read when it has died. Calls
+are numbered in the order in which they are sent to the worker, from 1.
 """
 
 import fcntl
@@ -11,12 +11,12 @@ import struct
 import tempfile
 from typing import Self
 
-_NUMBERS = struct.Struct("=QQ")
+_NUMBERS = struct.Struct("=QQQ")
 _NUMBER = struct.Struct("=Q")
 
 
 class Marker:
-    """Two numbers, both 0 at first: of the last call that was begun, and of the last that was taken back."""
+    """Three numbers, all 0 at first: of the last call that was begun, taken back, and given up."""
 
     def __init__(self, descriptor: int) -> None:
         """Share the memory of `descriptor`, which is closed, so that nothing else can touch it."""
@@ -46,6 +46,15 @@ class Marker:
     @taken_back.setter
     def taken_back(self, number: int) -> None:
         _NUMBER.pack_into(self._memory, _NUMBER.size, number)
+
+    @property
+    def given_up(self) -> int:
+        """The number of the last call whose caller left when its result had begun to come."""
+        return int(_NUMBER.unpack_from(self._memory, 2 * _NUMBER.size)[0])
+
+    @given_up.setter
+    def given_up(self, number: int) -> None:
+        _NUMBER.pack_into(self._memory, 2 * _NUMBER.size, number)
 
     def close(self) -> None:
         """Let go of the memory."""

@@ -4,15 +4,17 @@ It must not know HTTP nor fields.
 """
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
 from deepaas.errors import ModelUnavailable, PredictionTimedOut, WorkerInterrupted, WorkerLost
 from deepaas.files import remove_folder_of
-from deepaas.messages import Body, Failed, Reply, Start
+from deepaas.messages import Body, Chunk, Failed, Reply, Start
 from deepaas.metrics import PoolMetrics
 from deepaas.workers.process import Pending, State, Worker
 from deepaas.workers.slot import PATIENCE_S, Hooks, Slot, on_its_own
+from deepaas.workers.stream import Stream
 from deepaas.workers.waiting import Waiting
 
 _LONG_CALL_S = 0.001
@@ -96,8 +98,8 @@ class Pool:
         await self._empty()
         self._waiting.fail_all(self._pause)
 
-    async def run(self, call: bytes) -> Body | Failed:
-        """Queue an encoded call and return what came of it.
+    async def run(self, call: bytes) -> Body | Failed | Stream:
+        """Queue an encoded call and return what came of it; a stream, as soon as its first chunk is there.
 
         Raise `ModelUnavailable` when there is no worker and none could be started, or too many calls wait,
         `WorkerLost` or `PredictionTimedOut`.
@@ -169,7 +171,7 @@ class Pool:
                 slot.keep()
 
     def _new_worker(self) -> Worker:
-        return Worker(self._start, self._on_reply, self._on_return, self._on_output)
+        return Worker(self._start, self._on_reply, self._on_return, self._on_chunk, self._on_output)
 
     async def _empty(self) -> None:
         await asyncio.gather(*(slot.empty() for slot in self._slots))
@@ -242,9 +244,33 @@ class Pool:
             pending.outcome.set_result(reply.outcome)
             queue_s = asyncio.get_running_loop().time() - pending.since - taken_s
             self._metrics.note_answer(queue_s, reply.model_s, reply.render_s)
+        elif pending.stream:
+            pending.stream.end(reply.outcome)
+            self._metrics.note_answer(pending.stream.queue_s, reply.model_s, reply.render_s)
         elif isinstance(reply.outcome, Body) and reply.outcome.path:
             remove_folder_of(reply.outcome.path)
         self._dispatch()
+
+    def _on_chunk(self, worker: Worker, number: int, chunk: Chunk) -> None:
+        """Begin the stream that a call's outcome is, or go on with it; end what nobody waits for."""
+        pending = worker.held[number]
+        if not pending.outcome.done():
+            waited_s = asyncio.get_running_loop().time() - pending.since
+            self._metrics.note_first_chunk(waited_s)
+            on_left = functools.partial(self._on_left, worker, number, pending)
+            pending.begin(Stream(chunk.media_type, waited_s - chunk.taken_s, worker, on_left))
+        if pending.stream:
+            pending.stream.add(chunk.content)
+        else:
+            worker.give_up(number)
+
+    def _on_left(self, worker: Worker, number: int, pending: Pending) -> None:
+        """End a call whose stream nobody reads any more."""
+        is_running = pending.together == 1 and worker.running() is pending
+        if self._limits.cancel_on_disconnect and is_running:
+            worker.kill("disconnect")
+        else:
+            worker.give_up(number)
 
     def _on_return(self, pending: Pending) -> None:
         self._waiting.put_back([pending])
@@ -262,7 +288,7 @@ class Pool:
             pending.losses += 1
             # Of some that ran together, nobody knows which one it was: each is run once more, alone.
             pending.goes_alone = pending.goes_alone or pending in begun
-            is_to_blame = pending in begun and pending.together == 1
+            is_to_blame = pending in begun and (pending.together == 1 or pending.stream is not None)
             if is_to_blame or pending.losses > _MOST_LOSSES:
                 pending.fail(lost)
             else:
@@ -278,6 +304,9 @@ class Pool:
 
     def _abandon(self, pending: Pending) -> None:
         """Drop a call whose caller has left; if it is running, that may cost its worker its life."""
+        if pending.stream:
+            pending.stream.close()
+            return
         self._waiting.drop(pending)
         if self._limits.cancel_on_disconnect and pending.together == 1:
             for worker in self._all_workers():

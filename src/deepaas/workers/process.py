@@ -20,6 +20,7 @@ from deepaas.errors import ModelUnavailable, WorkerInterrupted
 from deepaas.log import with_trace
 from deepaas.messages import (
     Body,
+    Chunk,
     Failed,
     Loading,
     Ready,
@@ -34,6 +35,7 @@ from deepaas.messages import (
 from deepaas.spawn import end, exit_reason, spawn
 from deepaas.spawned import kill_group
 from deepaas.workers.marker import Marker
+from deepaas.workers.stream import Stream
 
 _LAST_WORDS_S = 1.0
 _STOP_GRACE_S = 2.0
@@ -57,22 +59,31 @@ class Pending:
     """A call that waits for its outcome.
 
     `since` is when it came, in the loop's time. `together` is how many calls, itself included, were sent to
-    be run together; one that `goes_alone` was among them when something went wrong.
+    be run together; one that `goes_alone` was among them when something went wrong. `stream` is the outcome
+    when that comes in chunks, from the first one on.
     """
 
-    __slots__ = ("content", "goes_alone", "losses", "outcome", "since", "together")
+    __slots__ = ("content", "goes_alone", "losses", "outcome", "since", "stream", "together")
 
-    def __init__(self, content: bytes, outcome: asyncio.Future[Body | Failed], since: float) -> None:
+    def __init__(self, content: bytes, outcome: asyncio.Future[Body | Failed | Stream], since: float) -> None:
         self.content = content
         self.outcome = outcome
         self.since = since
         self.losses = 0
         self.together = 1
         self.goes_alone = False
+        self.stream: Stream | None = None
+
+    def begin(self, stream: Stream) -> None:
+        """Give the call an outcome that is still coming."""
+        self.stream = stream
+        self.outcome.set_result(stream)
 
     def fail(self, error: Exception) -> None:
         """End the call with an error, unless it has ended."""
-        if not self.outcome.done():
+        if self.stream:
+            self.stream.fail(error)
+        elif not self.outcome.done():
             self.outcome.set_exception(error)
 
 
@@ -82,7 +93,8 @@ class Worker(asyncio.Protocol):
     `held` are the calls in its pipe that it has not answered, by their number there and in that order.
     `head_since` is when the first of them came first. `is_stuck` says that some were taken back because the
     first takes long; it is over with the next reply. `on_reply` is called with a call and its reply,
-    `on_return` with a call that the worker did not begin.
+    `on_return` with a call that the worker did not begin, `on_chunk` with the worker, the number of a call it
+    holds, and a part of its result.
     """
 
     def __init__(
@@ -90,6 +102,7 @@ class Worker(asyncio.Protocol):
         start: Start,
         on_reply: Callable[[Pending, Reply], None],
         on_return: Callable[[Pending], None],
+        on_chunk: Callable[["Worker", int, Chunk], None],
         on_output: Callable[[bytes], None] | None = None,
     ) -> None:
         self.state = State.STARTING
@@ -102,6 +115,7 @@ class Worker(asyncio.Protocol):
         self._start = start
         self._on_reply = on_reply
         self._on_return = on_return
+        self._on_chunk = on_chunk
         self._on_output = on_output
         self._numbers = itertools.count(1)
         self._last_number = 0
@@ -187,6 +201,8 @@ class Worker(asyncio.Protocol):
     async def wait(self) -> str:
         """Wait until the process has ended and everything it said has been read; return what became of it."""
         code = await self._exited()
+        # What it still said is read, also where nobody was in a hurry.
+        self.resume()
         self.state = State.GONE
         self._kill_group()
         # A process of the model's that left the group may keep the pipe open.
@@ -197,6 +213,21 @@ class Worker(asyncio.Protocol):
         if not self.was_told_to_end:
             _log.warning("A worker of %s %s", self._start.name, reason)
         return reason
+
+    def pause(self) -> None:
+        """Read nothing from the worker for now, which then waits with what it has to say."""
+        if self._transport:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again what the worker says."""
+        if self._transport:
+            self._transport.resume_reading()
+
+    def give_up(self, number: int) -> None:
+        """Let the worker end a call whose result comes in chunks, as soon as it has sent the next one."""
+        if self._marker:
+            self._marker.given_up = number
 
     async def leave(self) -> None:
         """Answer what is held, then end."""
@@ -272,6 +303,9 @@ class Worker(asyncio.Protocol):
         for number, message in messages:
             if isinstance(message, Reply | TakenBack):
                 self._take(number, message)
+            elif isinstance(message, Chunk):
+                if number in self.held:
+                    self._on_chunk(self, number, message)
             elif isinstance(message, Loading):
                 self._is_loading = True
             elif not self._started.done():

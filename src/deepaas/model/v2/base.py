@@ -17,7 +17,7 @@ class BaseModel(abc.ABC):  # noqa: B024 - every function is optional
 
     A model may also define ``predict_batch(calls)``, which this class does not have: it gets a list of
     dictionaries, the arguments of predictions that wait, and returns a list of as many results. What it
-    returns for one of them may be an exception, which is then that call's answer.
+    returns for one of them may be an exception, which is then that call's answer; it cannot be a stream.
 
     Model code runs in worker processes that import the entry point themselves, one call at a time, so
     nothing here needs to be picklable, and globals live as long as the worker that holds them.
@@ -72,8 +72,17 @@ class BaseModel(abc.ABC):  # noqa: B024 - every function is optional
         :return: anything JSON can express, NumPy and pandas included. For the media types of other
             files: bytes, an open binary file, a path, a PIL image or a
             :class:`~deepaas.model.v2.wrapper.ReturnedFile`.
+
+            A generator, or any other iterator, is sent item by item while it runs. Each item is checked
+            against `schema` and sent as it is: as a line of JSON (``application/x-ndjson``), or as a
+            server-sent event when the request's ``Accept`` header likes ``text/event-stream`` better. With
+            an argument ``accept``, its choice decides: JSON types become lines, ``text/event-stream``
+            becomes events, and for any other type the items are bytes or text, sent as they come.
+            The generator keeps its worker until it ends, and waits for a client that reads slowly; when the
+            client has left, it is closed at its next item, so that its ``finally`` runs.
         :raises Exception: answered as error 500 with the exception's name and text. An exception that
             carries an HTTP status, such as those of ``aiohttp.web``, is answered with that status.
+            After the first item of a generator, it is the last line or an event ``error``.
         """
         raise NotImplementedError
 

@@ -1,0 +1,234 @@
+"""Streams that cannot be finished, or that nobody reads: each ends, and the worker goes on."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from faults.wire import Wire, files
+from serving import Gate, Server, serving, until
+
+MODELS = {"streams": "models.streams", "chosen": "models.streams:Chosen"}
+LINES, EVENTS = "application/x-ndjson", "text/event-stream"
+PREDICT = "/v2/models/streams/predict/"
+JSON = "Content-Type: application/json"
+KILLED = "The worker that ran this prediction was killed by SIGKILL. Other predictions are not affected."
+QUIET_S = 0.5
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server whose clients may read nothing for a second."""
+    folder = tmp_path_factory.mktemp("streams")
+    with serving(folder, "--body-timeout", "1", models=MODELS) as server:
+        yield server
+
+
+@pytest.fixture
+def client(shared: Server) -> Iterator[httpx.Client]:
+    """Return a client of it; after the test, the server works and no file is left."""
+    with shared.client() as client:
+        yield client
+        assert len(stream(client)) == 3
+        until(lambda: files(shared) == [])
+
+
+def stream(client: httpx.Client, **arguments: Any) -> list[Any]:
+    """Return the lines of a stream, up to where it ended however it did."""
+    found: list[Any] = []
+    with client.stream("POST", PREDICT, json=arguments) as response:
+        assert response.status_code == 200, response.read()
+        try:
+            found.extend(map(json.loads, response.iter_lines()))
+        except httpx.RemoteProtocolError:
+            assert list(found[-1]) == ["message"], found
+    return found
+
+
+def workers(server: Server) -> list[psutil.Process]:
+    """Return the worker processes."""
+    return [one for one in server.family()[1:] if "deepaas.workers.child" in one.cmdline()]
+
+
+def notes(server: Server) -> list[str]:
+    """Return what generators wrote when they were closed."""
+    path = server.cwd / "notes"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def begun(server: Server, **arguments: Any) -> Wire:
+    """Return a connection on which a stream has begun, with little room for what is not read."""
+    wire = Wire(server)
+    wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+    wire.post(PREDICT, JSON, body=json.dumps(arguments).encode())
+    assert wire.socket.recv(100).startswith(b"HTTP/1.1 200")
+    return wire
+
+
+def quiet(process: psutil.Process) -> bool:
+    """Say whether a process does nothing for a while."""
+    before = process.cpu_times()
+    end = time.monotonic() + QUIET_S
+    while time.monotonic() < end:
+        if process.cpu_times() != before:
+            return False
+        time.sleep(0.05)  # between two looks
+    return True
+
+
+def test_worker_killed_before_the_first_item(client: httpx.Client) -> None:
+    """A worker that dies before the first item is an ordinary error."""
+    response = client.post(PREDICT, json={"end": "SIGKILL", "at": 0})
+    assert (response.status_code, response.json()) == (500, {"message": KILLED})
+
+
+def test_worker_killed_while_lines_come(client: httpx.Client) -> None:
+    """A worker that dies later ends lines with the reason, and the body has no end."""
+    assert stream(client, end="SIGKILL", at=2)[1:] == [{"number": 1, "text": "x"}, {"message": KILLED}]
+
+
+def test_worker_killed_while_events_come(client: httpx.Client) -> None:
+    """A worker that dies later ends events with one that is an error."""
+    response = client.post(PREDICT, json={"end": "SIGKILL", "at": 2}, headers={"Accept": EVENTS})
+    assert response.text.endswith(f'event: error\ndata: {{"message":"{KILLED}"}}\n\n')
+
+
+def test_worker_killed_while_chunks_come(client: httpx.Client) -> None:
+    """A worker that dies later leaves raw chunks without an end."""
+    request = {"json": {"accept": "text/csv", "end": "SIGKILL"}}
+    with client.stream("POST", "/v2/models/chosen/predict/", **request) as response:
+        assert response.status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+            response.read()
+
+
+def test_worker_killed_within_an_item(client: httpx.Client, shared: Server) -> None:
+    """When half of a large item was sent, nothing is put behind it: the body just has no end."""
+    with begun(shared, size=50_000_000) as wire:
+        until(lambda: all(map(quiet, workers(shared))))
+        for worker in workers(shared):
+            worker.kill()
+        received = b""
+        while chunk := wire.socket.recv(1 << 20):
+            received += chunk
+    assert received.rstrip(b"\r\n").endswith(b"xxxx")
+    until(lambda: len(workers(shared)) == 2)
+
+
+@pytest.mark.parametrize("size", [10, 10_000_000], ids=["small", "large"])
+def test_client_that_leaves(client: httpx.Client, shared: Server, size: int) -> None:
+    """When the client leaves, the generator is closed, and the same worker takes the next call."""
+    before = workers(shared)
+    with begun(shared, count=10**9, size=size, note=f"left at {size}"):
+        pass
+    until(lambda: f"left at {size}" in notes(shared))
+    assert len(stream(client)) == 3
+    assert workers(shared) == before
+
+
+def test_client_that_leaves_before_the_first_item(client: httpx.Client, shared: Server, gate: Gate) -> None:
+    """A generator whose client left while it made its first item is closed after it."""
+    with Wire(shared) as wire:
+        body = {"count": 10**9, "port": gate.port, "at": 0, "note": "left early"}
+        wire.post(PREDICT, JSON, body=json.dumps(body).encode())
+        gate.wait()
+    gate.open()
+    until(lambda: "left early" in notes(shared))
+
+
+def test_client_that_does_not_read(client: httpx.Client, shared: Server) -> None:
+    """A client that reads nothing for --body-timeout seconds is cut off: another waits for the worker."""
+    with begun(shared, count=10**9, size=100_000, note="unread"):
+        assert len(stream(client)) == 3
+        assert "unread" in notes(shared)
+    shared.output.wait_for("did not read its prediction")
+
+
+def test_slow_client(start: Callable[..., Server]) -> None:
+    """What a slow client has not read yet is not made yet, and the server's memory stays as it was."""
+    server = start(models={"streams": "models.streams"})
+    (worker,) = workers(server)
+    with server.client() as client:
+        stream(client, size=1_000_000)
+    before = server.family()[0].memory_info().rss
+    with begun(server, count=300, size=1_000_000, note="all made") as wire:
+        received = 100
+        while received < 100_000_000:
+            received += len(wire.socket.recv(1 << 20))
+        until(lambda: quiet(worker))
+        assert notes(server) == []
+        assert server.family()[0].memory_info().rss - before < 50_000_000
+        while not received > 300_000_000:
+            received += len(wire.socket.recv(1 << 20))
+    until(lambda: notes(server) == ["all made"])
+
+
+def test_cancel_on_disconnect(start: Callable[..., Server], gate: Gate) -> None:
+    """With --cancel-on-disconnect, a worker is killed that works on a stream whose client has left."""
+    server = start("--cancel-on-disconnect", models=MODELS)
+    old = workers(server)
+    with begun(server, port=gate.port):
+        gate.wait()
+    until(lambda: not all(worker.is_running() for worker in old))
+    with server.client() as client:
+        assert len(stream(client)) == 3
+
+
+def test_time_limit(start: Callable[..., Server], gate: Gate) -> None:
+    """The time limit is for a stream as a whole; it ends with the reason."""
+    server = start("--predict-timeout", "1", models=MODELS)
+    with server.client() as client:
+        assert stream(client, port=gate.port)[1:] == [{"message": "The prediction took longer than 1 s."}]
+        assert len(stream(client)) == 3
+
+
+def test_other_calls(start: Callable[..., Server], gate: Gate) -> None:
+    """While one worker streams, the other answers; with both busy, calls wait."""
+    server = start("--workers", "2", models=MODELS)
+    arguments = {"port": gate.port, "count": 2}
+    with server.client() as client, client.stream("POST", PREDICT, json=arguments) as first:
+        gate.wait()
+        assert [len(stream(client)) for _ in range(50)] == [3] * 50
+        with client.stream("POST", PREDICT, json=arguments) as second, ThreadPoolExecutor(4) as threads:
+            gate.wait()
+            waiting = [threads.submit(stream, client) for _ in range(4)]
+            until(lambda: b'deepaas_queue_length{model="streams"} 4.0' in client.get("/metrics").content)
+            gate.open()
+            assert [len(one.result()) for one in waiting] == [3] * 4
+            assert len(second.read().splitlines()) == 2
+        assert len(first.read().splitlines()) == 2
+
+
+def test_reload(start: Callable[..., Server], gate: Gate) -> None:
+    """A reload lets a stream come to its end, and then ends its worker."""
+    server = start(models={"streams": "models.streams"})
+    (old,) = workers(server)
+    with server.client() as client, ThreadPoolExecutor(1) as threads:
+        with client.stream("POST", PREDICT, json={"port": gate.port}) as response:
+            gate.wait()
+            reloading = threads.submit(client.post, "/v2/models/streams/reload")
+            until(lambda: len(workers(server)) == 2)
+            gate.open()
+            assert len(response.read().splitlines()) == 3
+        assert reloading.result().status_code == 200
+        assert not old.is_running()
+
+
+def test_draining(start: Callable[..., Server], gate: Gate) -> None:
+    """A server that is told to end lets a stream come to its end."""
+    server = start(models=MODELS)
+    arguments = {"port": gate.port}
+    with ThreadPoolExecutor(1) as threads, server.client() as client:
+        with client.stream("POST", PREDICT, json=arguments) as response:
+            gate.wait()
+            stopping = threads.submit(server.stop)
+            server.output.wait_for("Stopping")
+            gate.open()
+            assert len(response.read().splitlines()) == 3
+        stopping.result()
