@@ -35,7 +35,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Start, texts, texts, st.lists(texts), st.booleans(), st.booleans(), texts, texts),
     st.just(Ready()),
     st.builds(Call, texts, st.dictionaries(texts, values), st.booleans(), st.none() | texts, texts, texts),
-    st.builds(Reply, bodies | failures, st.floats(0, 1e6)),
+    st.builds(Reply, bodies | failures, st.floats(0, 1e6), st.floats(0, 1e6)),
     failures,
     st.builds(Chunk, texts, st.binary(max_size=50), st.floats(0, 1e6)),
 )
