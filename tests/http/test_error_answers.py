@@ -102,6 +102,13 @@ def test_routes(client: httpx.Client, method: str, path: str, status: int) -> No
     assert response.headers["content-type"].partition(";")[0] == "application/json"
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "TRACE"])
+def test_only_post_predicts(server: Server, method: str) -> None:
+    """The first request of a connection, which may take the shortcut, is a 405 too unless it is a POST."""
+    with server.client() as client:
+        assert client.request(method, "/v2/models/as_module/predict/").status_code == 405
+
+
 def test_405_lists_methods(client: httpx.Client) -> None:
     """A 405 says which methods there are."""
     assert client.get("/v2/models/as_module/predict/").headers["allow"] == "POST"

@@ -25,6 +25,7 @@ class WholeRequest:
         "_contents",
         "_fields",
         "_is_broken",
+        "_is_post",
         "_parser",
         "_target",
         "_version",
@@ -44,6 +45,7 @@ class WholeRequest:
         self._begun = 0
         self._fields: list[tuple[str, str]] = []
         self._is_broken = False
+        self._is_post = False
         self.size = 0
         self._target = b""
         self._version = ""
@@ -57,6 +59,7 @@ class WholeRequest:
             self._parser.feed_data(piece)
             if self.has_head:
                 self._version = self._parser.get_http_version()
+                self._is_post = self._parser.get_method() == b"POST"
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError):
             self._is_broken = True
         if self.is_complete or not self.is_usual:
@@ -65,7 +68,7 @@ class WholeRequest:
 
     @property
     def is_usual(self) -> bool:
-        """Whether this is one small request of today's HTTP, as far as it has come."""
+        """Whether this is one small POST of today's HTTP, as far as it has come."""
         return (
             self.has_head
             and not self._is_broken
@@ -73,6 +76,7 @@ class WholeRequest:
             and self.size <= LARGEST_BYTES
             and len(self._fields) <= _MOST_HEADERS
             and self._version == "1.1"
+            and self._is_post
         )
 
     @property
