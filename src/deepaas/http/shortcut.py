@@ -22,7 +22,7 @@ from deepaas.http.errors import REQUEST_ID, error_response
 from deepaas.http.front import identity_of
 from deepaas.http.keys import METRICS, SERVICE, SETTINGS, TOKENS, UNDER_WAY
 from deepaas.http.models import prediction, send
-from deepaas.http.uploads import given_of, one_piece
+from deepaas.http.uploads import given_of
 from deepaas.http.whole import LARGEST_BYTES, WholeRequest
 from deepaas.log import request_id
 from deepaas.messages import Body
@@ -94,10 +94,9 @@ class Shortcut:
         return 200
 
     async def _given(self, request: WholeRequest, served: ServedModel, scratch: Scratch) -> Given:
-        body = None
-        if request.body:
-            self._metrics.upload_bytes.inc(len(request.body))
-            body = one_piece(request.body)
+        body = request.body
+        if body:
+            self._metrics.upload_bytes.inc(len(body))
         arguments = served.model.predict_arguments
         return await given_of(
             request.url.query,

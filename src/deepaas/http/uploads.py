@@ -35,7 +35,7 @@ async def read_given(request: web.Request, arguments: Arguments, scratch: Scratc
 
     Raise `BadRequest` for what cannot be read, `BodyTooLarge`, and `SenderTooSlow`.
     """
-    body = None
+    body: bytes | AsyncIterator[bytes] = b""
     if request.body_exists:
         settings = request.app[SETTINGS]
         body = _limited(request, settings.client_max_size, settings.body_timeout)
@@ -48,34 +48,42 @@ async def given_of(
     query: MultiMapping[str],
     content_type: str,
     headers: MultiMapping[str],
-    body: AsyncIterator[bytes] | None,
+    body: bytes | AsyncIterator[bytes],
     *,
     arguments: Arguments,
     scratch: Scratch,
 ) -> Given:
     """Return what the parts of a request give for `arguments`, with its uploads in `scratch`.
 
-    Raise `BadRequest` for what cannot be read, and what `body` raises.
+    `body` is what there is of it, or comes by and by. Raise `BadRequest` for what cannot be read, and what
+    `body` raises.
     """
     form: dict[str, list[Any]] = {}
     json: dict[str, Any] = {}
-    if body is None:
+    if not body:
         pass
     elif content_type == "multipart/form-data":
-        form = await _Multipart(arguments, scratch).read(headers["Content-Type"], body)
+        form = await _Multipart(arguments, scratch).read(headers["Content-Type"], _pieces(body))
     elif content_type == "application/x-www-form-urlencoded":
         form = _urlencoded(await _whole(body))
     elif content_type == "application/json" or content_type.endswith("+json"):
         json = _json(await _whole(body))
     else:
-        async for _ in body:
-            pass
+        await _pass_over(body)
     return Given({key: query.getall(key) for key in query}, form, json, headers)
 
 
-async def one_piece(body: bytes) -> AsyncIterator[bytes]:
-    """Yield a body that is there already."""
-    yield body
+async def _pieces(body: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if isinstance(body, bytes):
+        yield body
+        return
+    async for piece in body:
+        yield piece
+
+
+async def _pass_over(body: bytes | AsyncIterator[bytes]) -> None:
+    async for _ in _pieces(body):
+        pass
 
 
 async def _limited(request: web.Request, limit_bytes: int, pause_s: float) -> AsyncIterator[bytes]:
@@ -109,8 +117,8 @@ def _too_large(limit_bytes: int) -> str:
     return f"The body is larger than this server takes: {limit_bytes} bytes (--client-max-size)."
 
 
-async def _whole(body: AsyncIterator[bytes]) -> bytes:
-    return b"".join([chunk async for chunk in body])
+async def _whole(body: bytes | AsyncIterator[bytes]) -> bytes:
+    return body if isinstance(body, bytes) else b"".join([piece async for piece in body])
 
 
 def _urlencoded(body: bytes) -> dict[str, list[str]]:

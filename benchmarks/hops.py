@@ -1,0 +1,92 @@
+"""What each hop of a small prediction costs by itself: `python -m benchmarks.hops` prints a Markdown table.
+
+Hops are run alone and over and over, so the figures are the least that they cost: in a server, caches are
+colder, and the loop and the system's calls come on top.
+"""
+
+import timeit
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.models import trivial
+from deepaas.files import Scratch
+from deepaas.http.uploads import given_of
+from deepaas.http.whole import WholeRequest
+from deepaas.messages import Call, Unframer, decode, encode, frame
+from deepaas.model.arguments import Arguments
+from deepaas.model.model import Model
+from deepaas.workers.answering import Answering
+from deepaas.workers.marker import Marker
+from deepaas.workers.sending import Sending
+
+_TIMES = 5_000
+_REPEATS = 9
+_BODY = b'{"x": 1.5}'
+_REQUEST = (
+    b"POST /v2/models/trivial/predict/ HTTP/1.1\r\nHost: 127.0.0.1:5000\r\nAccept: */*\r\n"
+    b"User-Agent: benchmark\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+) % (len(_BODY), _BODY)
+
+
+def least_us(work: Callable[[], Any]) -> float:
+    """Return the least time that `work` took, in microseconds."""
+    return min(timeit.repeat(work, number=_TIMES, repeat=_REPEATS)) / _TIMES * 1e6
+
+
+def read() -> WholeRequest:
+    """Read the request."""
+    request = WholeRequest()
+    request.feed(_REQUEST)
+    assert request.is_usual
+    return request
+
+
+def finished(work: Any) -> Any:
+    """Run a coroutine that waits for nothing, without a loop."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("it waits for something")
+
+
+def hops() -> dict[str, Callable[[], Any]]:
+    """Return what is done at each hop, in order."""
+    request, scratch = read(), Scratch("/nowhere")
+    arguments = Arguments(trivial.get_predict_args())
+
+    def given() -> Any:
+        query, kind, headers = request.url.query, request.content_type, request.headers
+        return finished(given_of(query, kind, headers, request.body, arguments=arguments, scratch=scratch))
+
+    given_once = given()
+    raw = arguments.gather(given_once)
+    call = Call("predict", arguments.validate(raw), True, None, "/nowhere", "-")  # noqa: FBT003
+    sent = frame(encode(call), 1)
+    model = Model("trivial", trivial)
+    marker, _ = Marker.create()
+    answering = Answering(model, Sending(lambda *_: None, marker, None), wrap_predictions=True)
+    reply = answering.answer(call, 1)
+    answered = encode(reply)
+    return {
+        "1. the request is read": read,
+        "2. its body and query become what was given": given,
+        "3. arguments are gathered": lambda: arguments.gather(given_once),
+        "3. arguments are validated": lambda: arguments.validate(raw),
+        "4. the call is encoded": lambda: frame(encode(call), 1),
+        "6. the worker decodes it": lambda: list(Unframer().feed(sent)),
+        "7. the model is called, its result rendered": lambda: answering.answer(call, 1),
+        "6. the reply is encoded": lambda: frame(encode(reply), 1),
+        "6. the server decodes it": lambda: decode(answered),
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    print("| hop | µs |\n|---|---|")
+    for name, work in hops().items():
+        print(f"| {name} | {least_us(work):.1f} |")
+
+
+if __name__ == "__main__":
+    main()
