@@ -3,9 +3,11 @@
 Where the training's folder is stands in the environment, so that processes the model starts find it too.
 """
 
+import contextlib
 import os
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,13 @@ def write(folder: Path, *, step: Any, total: Any, metrics: dict[str, Any], hint:
     }
     with (folder / METRICS).open("ab", buffering=0) as file:
         file.write(orjson.dumps(said | ({"hint": True} if hint else {})) + b"\n")
+
+
+def read(lines: Iterable[str]) -> Iterator[Any]:
+    """Yield what each line of the history says; one that a full disk or its reader cut off says nothing."""
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            yield orjson.loads(line)
 
 
 def artifacts() -> Path:

@@ -85,11 +85,11 @@ def test_after_the_end(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "last_id", ["nonsense", "-1-0", "5", "99999999999999999999-0", "0-99999999999999999999"]
+    "last_id", ["nonsense", "-1-0", "5", "3-3", "99999999999999999999-0", "0-99999999999999999999"]
 )
 def test_odd_id(http: httpx.Client, last_id: str) -> None:
     """An id that was never given does no harm: the stream comes and ends."""
-    record = begin(http, ["print", "x"])
+    record = begin(http, ["report", {"step": 1, "total": 1}], ["print", "x"])
     ended(http, record)
     assert events(http, record, last_id)[-1].kind == "end"
 

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-import orjson
 from aiohttp import hdrs, web
 
+from deepaas import reporting
 from deepaas.errors import TrainingNotFound
 from deepaas.http.errors import json_response
 from deepaas.http.keys import STOPPING
@@ -105,4 +105,4 @@ async def _chunks(
 
 
 def _history(folder: TrainingFolder) -> list[object]:
-    return [orjson.loads(line) for line in Tail(folder.metrics).lines()]
+    return list(reporting.read(Tail(folder.metrics).lines()))

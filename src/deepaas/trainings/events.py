@@ -8,8 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple, Self
 
-import orjson
-
+from deepaas import reporting
 from deepaas.errors import TrainingNotFound
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.tail import Tail
@@ -75,8 +74,8 @@ async def events(
         if progress != shown_progress:
             yield Event(_id(metrics, log), "progress", progress)
         shown_state, shown_progress = state, progress
-        for line in metrics.lines():
-            yield Event(_id(metrics, log), "metrics", orjson.loads(line))
+        for said in reporting.read(metrics.lines()):
+            yield Event(_id(metrics, log), "metrics", said)
         for line in log.lines(also_unfinished=training.state.is_end):
             yield Event(_id(metrics, log), "log", {"line": line})
         if training.state.is_end:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from typing import Any, Self
 
-import orjson
 import psutil
 
 from deepaas import reporting
@@ -79,8 +78,7 @@ class Watch:
 
     def _from_reports(self, metrics: dict[str, Any] | None = None) -> dict[str, Any]:
         values: dict[str, Any] = {"metrics": metrics} if metrics else {}
-        for line in self._reports.lines():
-            said = orjson.loads(line)
+        for said in reporting.read(self._reports.lines()):
             self._reported = self._reported or not said.get("hint")
             if said["metrics"]:
                 before = values.get("metrics") or self._noted.get("metrics", {})
