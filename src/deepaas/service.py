@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self
 import platformdirs
 
 from deepaas.errors import (
+    BadRequest,
     ModelBroken,
     ModelNotFound,
     ModelUnavailable,
@@ -266,12 +267,18 @@ def _limits(model: Model, settings: Settings) -> Limits:
 
 
 def _encoded(call: Call, raw: Mapping[str, Any]) -> bytes:
-    """Return the call as bytes; with raw arguments, when what they became cannot be pickled."""
+    """Return the call as bytes; with raw arguments, when what they became cannot be pickled.
+
+    Raise `BadRequest` for arguments that are nested too deeply.
+    """
     try:
         return encode(call)
     except Exception as error:  # noqa: BLE001 - the author's values may refuse to be pickled in any way
         _log.debug("The arguments are validated once more where they are used: %s", error)
+    try:
         return encode(call._replace(arguments=dict(raw), validated=False))
+    except RecursionError as error:
+        raise BadRequest("The arguments are nested too deeply.") from error
 
 
 def _load_all(targets: Mapping[str, str]) -> list[Model]:

@@ -18,6 +18,13 @@ FILE = {"type": "file", "location": "form"}
 UPLOAD = UploadedFile("f", "/tmp/0.png", "image/png", "a.png")
 
 
+class Broken(Field):
+    """An author's field with a mistake in it."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        raise ValueError("my mistake")
+
+
 def old(field: type[Field], **spelling: Any) -> Field:
     """Return a field in the old spelling, about which marshmallow warns."""
     with warnings.catch_warnings():
@@ -64,6 +71,20 @@ def test_lists(values: list[str]) -> None:
     arguments = Arguments({"a": fields.List(fields.Str())})
     if len(values) > 1 or not values[0].lstrip().startswith("["):
         assert arguments.validate(arguments.gather(Given({"a": values}))) == {"a": values}
+
+
+def test_error_that_marshmallow_lets_pass() -> None:
+    """A value that marshmallow itself stumbles over is invalid."""
+    period = fields.TimeDelta(serialization_type=float)
+    assert problems({"period": period}, {"period": "nan"}) == {
+        "_schema": ["cannot convert float NaN to integer"]
+    }
+
+
+def test_error_of_an_own_field() -> None:
+    """A mistake in an author's field is not taken for an invalid value."""
+    with pytest.raises(ValueError, match="my mistake"):
+        Arguments({"broken": Broken()}).validate({"broken": 1})
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,7 @@ JSON_VALUES = [
     ("list", [], ["list", []]),
     ("raw", {"any": [None]}, ["dict", {"any": [None]}]),
     ("field", 1.5, ["float", 1.5]),
+    ("raw", -(10**30), ["int", -(10**30)]),
     ("bool", True, ["bool", True]),
     ("delimited", "1,2", ["list", [1, 2]]),
 ]
@@ -160,6 +161,23 @@ WRONG = [
     ("nested", {}, {"nested": {"deep": ["Missing data for required field."]}}),
     ("dict", "x", {"dict": ["Not a valid mapping type."]}),
 ]
+
+
+@pytest.mark.parametrize("sent", ["[" * 5000, '{"a": NaN}', '{"a": 1e400}', '{"a": ' + "1" * 5000 + "}"])
+def test_texts_that_are_no_json(client: httpx.Client, sent: str) -> None:
+    """A text that is not JSON, or nothing that can be read, is a 422 where a structure is expected."""
+    response = predict(client, "all_fields", data={"dict": sent})
+    assert (response.status_code, response.json()) == (422, {"dict": ["Not a valid mapping type."]})
+
+
+def test_deep_values(client: httpx.Client) -> None:
+    """Arguments that are nested too deeply to be handed on are the caller's mistake."""
+    body = b'{"raw": ' + b"[" * 900 + b"]" * 900 + b"}"
+    response = predict(client, "all_fields", content=body, headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()) == (
+        400,
+        {"message": "The arguments are nested too deeply."},
+    )
 
 
 @pytest.mark.parametrize(("name", "sent", "problems"), WRONG)

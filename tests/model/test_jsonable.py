@@ -1,6 +1,7 @@
 """Values as JSON: exact where JSON can say it, named where it cannot."""
 
 import datetime as dt
+import ipaddress
 import json
 import math
 from typing import Any
@@ -79,6 +80,7 @@ def test_places_are_named(value: Any, place: str) -> None:
         ({"a": pd.NaT}, b'{"a":null}'),
         (np.array(["2020-01-02"], dtype="datetime64[D]"), b'["2020-01-02T00:00:00"]'),
         (dt.timedelta(hours=1), b'"1:00:00"'),
+        (ipaddress.ip_interface("10.0.0.1/8"), b'"10.0.0.1/8"'),
         (np.complex128(1), None),
     ],
 )

@@ -10,7 +10,6 @@ from typing import IO, Any
 from urllib.parse import parse_qs
 
 import multipart
-import orjson
 from aiohttp import web
 from multidict import MultiMapping
 
@@ -18,6 +17,7 @@ from deepaas.errors import BadRequest, BodyTooLarge, InvalidArguments, SenderToo
 from deepaas.files import SMALL_BYTES, Scratch
 from deepaas.http.keys import METRICS, SETTINGS
 from deepaas.model.arguments import Arguments, Given
+from deepaas.model.jsonable import loads
 from deepaas.model.v2.wrapper import UploadedFile
 
 SLOWEST_BYTES_S = 500
@@ -132,7 +132,7 @@ def _json(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        found = orjson.loads(body)
+        found = loads(body)
     except ValueError as error:
         raise InvalidJson("Invalid JSON body.") from error
     if not isinstance(found, dict):

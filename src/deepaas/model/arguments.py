@@ -3,7 +3,7 @@
 It must not know HTTP: a request reaches it as plain mappings.
 """
 
-import json
+import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from marshmallow.fields import Field
 
 from deepaas.errors import InvalidArguments, PredictionFailed
 from deepaas.model.failure import failure
+from deepaas.model.jsonable import loads
 from deepaas.model.v2.wrapper import UploadedFile
 
 _NOT_A_FILE = "Not a file. Send it as a part of a multipart/form-data body, with a file name."
@@ -93,6 +94,10 @@ class Arguments:
                 value = field.deserialize(raw.get(key, marshmallow.missing), key, raw)
             except marshmallow.ValidationError as error:
                 problems[key] = error.messages
+            except ValueError as error:
+                if not _is_of_marshmallow(error):
+                    raise
+                problems[key] = [str(error)]
             else:
                 if value is not marshmallow.missing:
                     arguments[name] = value
@@ -125,7 +130,12 @@ def is_file(field: Field) -> bool:
 
 def is_multiple(field: Field) -> bool:
     """Say whether a request may give the argument several times."""
-    return isinstance(field, fields.List | fields.Tuple) and not hasattr(field, "delimiter")
+    return isinstance(field, fields.List | fields.Tuple) and delimiter_of(field) is None
+
+
+def delimiter_of(field: Field) -> str | None:
+    """Return what stands between the items of a list that is sent as one text."""
+    return getattr(field, "delimiter", None)
 
 
 def location_of(field: Field) -> str | None:
@@ -197,7 +207,13 @@ def _holds_files(value: Any) -> bool:
 
 
 def _is_single_text(field: Field) -> bool:
-    return not (is_multiple(field) or isinstance(field, fields.Dict | fields.Nested))
+    return not (is_multiple(field) or isinstance(field, fields.Mapping | fields.Nested))
+
+
+def _is_of_marshmallow(error: ValueError) -> bool:
+    """Say whether marshmallow let an error pass that says that a value is wrong, as a period of NaN does."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals["__name__"]).startswith(_OWN_FIELDS)
 
 
 def _from_texts(field: Field, values: Sequence[Any]) -> Any:
@@ -213,7 +229,7 @@ def _from_texts(field: Field, values: Sequence[Any]) -> Any:
 
 def _structured(field: Field | None, value: Any) -> Any:
     """Read JSON where a text stands for a structure, since a query or a form can only carry texts."""
-    if isinstance(field, fields.Dict | fields.Nested) and _looks_like(value, "{["):
+    if isinstance(field, fields.Mapping | fields.Nested) and _looks_like(value, "{["):
         return _from_json(value)
     return value
 
@@ -224,6 +240,6 @@ def _looks_like(value: Any, openings: str) -> bool:
 
 def _from_json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return loads(text)
     except ValueError:
         return text

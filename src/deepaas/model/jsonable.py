@@ -1,4 +1,4 @@
-"""Author's values as JSON: NumPy, pandas, dates, paths and sets included, what JSON cannot say named.
+"""JSON read, and authors' values written as JSON: NumPy, pandas, sets and more, what it cannot say named.
 
 It must not know what the values are for.
 """
@@ -9,8 +9,10 @@ import enum
 import json
 import math
 import os
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
 
 import orjson
@@ -19,6 +21,20 @@ from deepaas.errors import UnfitResponse
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 _DEPTH_LIMIT = 200
+_LONG_NUMBER = re.compile(rb"[-:,\[\s][0-9]{19}")  # not the digits behind a point
+
+
+def loads(text: bytes | str) -> Any:
+    """Return what JSON says, whole numbers of any length as they are. Raise `ValueError` for what is none."""
+    found = orjson.loads(text)
+    content = text.encode() if isinstance(text, str) else text
+    if not _LONG_NUMBER.search(content):
+        return found
+    # orjson makes floats of whole numbers that do not fit into 64 bits.
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def dumps(value: Any) -> bytes:
@@ -131,8 +147,8 @@ def _plainer(value: Any) -> Any:
             return str(value)
         case dt.date() | dt.time():
             return None if _is_named(value, "NaTType") else value.isoformat()
-        case uuid.UUID() | decimal.Decimal():
-            return str(value)
+        case uuid.UUID() | decimal.Decimal() | IPv4Address() | IPv6Address():
+            return str(value)  # an interface is an address, too
         case os.PathLike():
             return os.fspath(value)
         case bytes() | bytearray() | memoryview():
