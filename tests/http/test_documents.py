@@ -1,12 +1,22 @@
 """The API described for machines: the Swagger 2.0 that clients build forms from, and OpenAPI 3.1."""
 
+import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import marshmallow
 import openapi_spec_validator
 import pytest
+from marshmallow import fields, validate
+from marshmallow.fields import Field
 
+from deepaas.http import specification
+from deepaas.http.routes import routes
+from deepaas.http.specification import Published
+from deepaas.model.model import Model
+from deepaas.settings import Settings
 from serving import Server
 
 Documents = dict[str, dict[str, Any]]
@@ -156,3 +166,147 @@ def test_openapi_body(client: httpx.Client) -> None:
     assert (part["type"], part["format"]) == ("string", "binary")
     (count,) = (parameter for parameter in post["parameters"] if parameter["name"] == "count")
     assert count["schema"].items() >= {"type": "integer", "default": 3, "minimum": 1, "maximum": 9}.items()
+
+
+UNPUBLISHED = {"/swagger.json", "/openapi.json", "/api", "/ui", "/static/{path:.+}"}
+
+
+@pytest.mark.parametrize("document", ["/swagger.json", "/openapi.json"])
+def test_routes(client: httpx.Client, document: str) -> None:
+    """Every route is published, but for the pages themselves, and nothing else is."""
+    paths = client.get(document).json()["paths"]
+    published = {
+        (method.upper(), path.rstrip("/")) for path in paths if "as_class" in path for method in paths[path]
+    }
+    general = {
+        (method.upper(), path.rstrip("/"))
+        for path in paths
+        if "/models/" not in path
+        for method in paths[path]
+    }
+    expected = {
+        (route.method, route.path.replace("{model}", "as_class").replace(":.+", ""))
+        for route in routes(Settings())
+        if route.path not in UNPUBLISHED and route.path != "/v2/models"
+    }
+    assert published | general == expected
+
+
+SPELLED = Published(base_path="", wraps=True, wants_token=False, shows_output=False)
+
+
+def published(make: Callable[..., dict[str, Any]], **declared: Field) -> dict[str, Any]:
+    """Return the document of a model with these arguments."""
+    document = make([Model("m", SimpleNamespace(get_predict_args=lambda: declared))], SPELLED)
+    openapi_spec_validator.validate(document)
+    return document
+
+
+class Inner(marshmallow.Schema):
+    """A structure."""
+
+    deep = fields.Int(required=True)
+
+
+RULES: list[tuple[Field, dict[str, Any], dict[str, Any]]] = [
+    (
+        fields.Float(validate=validate.Range(0, 1, min_inclusive=False)),
+        {"type": "number", "minimum": 0, "exclusiveMinimum": True, "maximum": 1},
+        {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+    ),
+    (
+        fields.Str(validate=validate.Length(2, 4)),
+        {"minLength": 2, "maxLength": 4},
+        {"minLength": 2, "maxLength": 4},
+    ),
+    (
+        fields.List(fields.Str(), validate=[validate.Length(max=2), validate.ContainsOnly(["a", "b"])]),
+        {"type": "array", "maxItems": 2, "items": {"type": "string", "enum": ["a", "b"]}},
+        {"type": "array", "maxItems": 2, "items": {"type": "string", "enum": ["a", "b"]}},
+    ),
+    (fields.Str(validate=validate.Regexp(r"\d+\Z")), {"pattern": r"^(?:\d+$)"}, {"pattern": r"^(?:\d+$)"}),
+    (fields.Str(validate=validate.NoneOf(["a"])), {"type": "string"}, {"not": {"enum": ["a"]}}),
+    (fields.Str(metadata={"enum": ["a"]}), {"enum": ["a"]}, {"examples": ["a"]}),
+    (fields.Time(), {"type": "string", "format": "time-local"}, {"type": "string", "format": "time-local"}),
+    (fields.NaiveDateTime(), {"format": "date-time-local"}, {"format": "date-time-local"}),
+    (fields.DateTime(format="timestamp"), {"type": "number", "minimum": 0}, {"type": "number", "minimum": 0}),
+    (fields.DateTime(format="%Y"), {"type": "string"}, {"type": "string"}),
+    (fields.Url(), {"format": "url"}, {"format": "uri"}),
+    (fields.Int(load_default=None), {"type": "integer"}, {"type": "integer"}),
+    (fields.List(fields.List(fields.Int())), {"type": "string", "format": "json-array"}, {"type": "array"}),
+    (fields.Nested(Inner), {"type": "string", "format": "json"}, {"$ref": "#/components/schemas/Inner"}),
+    (
+        fields.Tuple((fields.Int(), fields.Str())),
+        {"type": "array", "minItems": 2},
+        {"type": "array", "maxItems": 2},
+    ),
+    (
+        fields.Dict(keys=fields.Str()),
+        {"format": "json"},
+        {"type": "object", "propertyNames": {"type": "string"}},
+    ),
+    (
+        fields.Raw(),
+        {"type": "string", "format": "any"},
+        {"type": ["string", "number", "boolean", "array", "object"]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("field", "in_2", "in_3"), RULES)
+def test_rules(field: Field, in_2: dict[str, Any], in_3: dict[str, Any]) -> None:
+    """What a field checks is said in both documents, as far as each can say it."""
+    post = published(specification.swagger, x=field)["paths"]["/v2/models/m/predict/"]["post"]
+    assert post["parameters"][0].items() >= in_2.items()
+    post = published(specification.openapi, x=field)["paths"]["/v2/models/m/predict/"]["post"]
+    body = post.get("requestBody", {"content": {"": {"schema": {"properties": {}}}}})["content"]
+    found = [one["schema"] for one in post["parameters"]] + [
+        one for media in body.values() for one in media["schema"]["properties"].values()
+    ]
+    assert found[0].items() >= in_3.items()
+
+
+@pytest.mark.parametrize("address", ["https://example.org/a?b", "ftp://u:p@localhost:21", "http://[::1]/"])
+def test_addresses(address: str) -> None:
+    """The pattern of an address is what the field takes."""
+    (parameter,) = published(specification.swagger, x=fields.Url())["paths"]["/v2/models/m/predict/"]["post"][
+        "parameters"
+    ]
+    fields.Url().deserialize(address)
+    assert re.search(parameter["pattern"], address)
+    assert not re.search(parameter["pattern"], f"mailto:{address}")
+
+
+class Odd(fields.Str):
+    """An author's field that cannot be asked for its default."""
+
+    def _serialize(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("not now")
+
+
+def test_field_that_cannot_be_described() -> None:
+    """A field of the author's that fails while it is described is published without details."""
+    document = published(specification.openapi, odd=Odd(load_default="x"), even=fields.Int())
+    names = [one["name"] for one in document["paths"]["/v2/models/m/predict/"]["post"]["parameters"]]
+    assert names == ["odd", "even"]
+
+
+def test_schema_of_a_taken_name() -> None:
+    """An author's schema that is called as one of ours gets a name of its own."""
+    taken = type("Training", (marshmallow.Schema,), {"mine": fields.Int()})
+    schemas = published(specification.openapi, x=fields.Nested(taken))["components"]["schemas"]
+    assert "uuid" in schemas["Training"]["properties"]
+    assert "mine" in schemas["Training1"]["properties"]
+
+
+def test_answers(client: httpx.Client) -> None:
+    """A prediction's answers are published by status, with their form and their headers."""
+    document = client.get("/openapi.json").json()
+    responses = document["paths"]["/v2/models/as_module/predict/"]["post"]["responses"]
+    assert {"200", "400", "405", "406", "413", "422", "501", "503", "504", "default"} <= set(responses)
+    shared = document["components"]["responses"]
+    assert "Retry-After" in shared["Unavailable"]["headers"]
+    assert shared["MethodNotAllowed"]["headers"]["Allow"]["required"]
+    assert "X-Request-ID" in responses["200"]["headers"]
+    record = document["components"]["schemas"]["Training"]
+    assert record["properties"]["status"]["enum"] == ["cancelled", "done", "error", "running"]

@@ -77,7 +77,7 @@ def test_error_that_marshmallow_lets_pass() -> None:
     """A value that marshmallow itself stumbles over is invalid."""
     period = fields.TimeDelta(serialization_type=float)
     assert problems({"period": period}, {"period": "nan"}) == {
-        "_schema": ["cannot convert float NaN to integer"]
+        "period": ["cannot convert float NaN to integer"]
     }
 
 

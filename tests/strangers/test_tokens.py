@@ -129,6 +129,16 @@ def test_security_schemes(client: httpx.Client) -> None:
         assert predict.get("security", document.get("security"))
 
 
+@pytest.mark.parametrize("document", ["/swagger.json", "/openapi.json"])
+def test_open_operations(client: httpx.Client, document: str) -> None:
+    """Exactly the operations that the documents call open answer without a token."""
+    published = client.get(document).json()
+    for path, operations in published["paths"].items():
+        for method, operation in operations.items():
+            answered = client.request(method, path.format(uuid="0" * 32, path="x")).status_code
+            assert (answered == 401) == bool(operation.get("security", published["security"])), (method, path)
+
+
 def test_tokens_are_not_logged(guarded: Server, client: httpx.Client) -> None:
     """No token, right or wrong, is in the log."""
     status(client, "wrong-and-secret", PREDICT)

@@ -56,4 +56,5 @@ def _published(request: web.Request) -> specification.Published:
         base_path=settings.base_path,
         wraps=settings.predictions == "string",
         wants_token=bool(request.app[TOKENS]),
+        shows_output=settings.debug_endpoint,
     )

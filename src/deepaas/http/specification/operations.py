@@ -1,0 +1,220 @@
+"""The table of what is published: every operation with its parameters and answers.
+
+It must not know how a version of the specification writes them down, nor what a model's fields say.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from deepaas.http.specification.schemas import TEXT, UUID, Schema
+from deepaas.model.arguments import Arguments
+from deepaas.model.model import Model
+from deepaas.model.streaming import EVENTS, LINES, streamed_type
+
+JSON = "application/json"
+TEXT_PLAIN = "text/plain"
+BINARY = "*/*"
+PREDICTION = "ModelPredictionResponse"
+
+
+class Parameter(NamedTuple):
+    """A parameter that is the server's own; `place` is path, query or header."""
+
+    name: str
+    place: str
+    schema: Schema
+    description: str
+
+
+class Answer(NamedTuple):
+    """A response: its `content` is a published schema's name, a schema, or None where there is no body.
+
+    With `many`, the body is a list of such.
+    `headers` are descriptions by name; those in `always` are never left out.
+    """
+
+    description: str
+    content: str | Schema | None = None
+    media_types: tuple[str, ...] = (JSON,)
+    headers: Mapping[str, str] = {}
+    always: tuple[str, ...] = ()
+    many: bool = False
+
+
+class Operation(NamedTuple):
+    """A method on a path; `answers` holds a response, or the name of a shared one, by status.
+
+    `arguments` are the model's. An open operation never wants a token.
+    """
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    tag: str
+    answers: Mapping[int, Answer | str]
+    parameters: tuple[Parameter, ...] = ()
+    arguments: Arguments | None = None
+    is_open: bool = False
+
+
+ERROR = "Error"
+NOT_AUTHENTICATED = "NotAuthenticated"
+NOT_ALLOWED = "NotAllowed"
+METHOD_NOT_ALLOWED = "MethodNotAllowed"
+SHARED: Mapping[str, Answer] = {
+    ERROR: Answer("What is wrong", "Error"),
+    "Unreadable": Answer("The request cannot be read", "Unreadable"),
+    NOT_AUTHENTICATED: Answer(
+        "No token, or none that is known",
+        "Error",
+        headers={"WWW-Authenticate": "How to send a token"},
+        always=("WWW-Authenticate",),
+    ),
+    NOT_ALLOWED: Answer("The token does not have the scope that this takes", "Error"),
+    "NotFound": Answer("There is nothing of that name", "Error"),
+    METHOD_NOT_ALLOWED: Answer(
+        "The path has other methods", "Error", headers={"Allow": "The methods that it has"}, always=("Allow",)
+    ),
+    "NotAcceptable": Answer("The model answers with none of the accepted media types", "Error"),
+    "TooSlow": Answer("The body came too slowly", "Error"),
+    "TooLarge": Answer("The body is larger than the server reads", "Error"),
+    "InvalidArguments": Answer("Arguments do not fit", "InvalidArguments"),
+    "NotImplemented": Answer("The model does not have this function", "Error"),
+    "Unavailable": Answer(
+        "Not now", "Error", headers={"Retry-After": "Seconds to wait, where they can be told"}
+    ),
+    "TimedOut": Answer("The prediction took longer than it may", "Error"),
+}
+_SENT = {400: "Unreadable", 408: "TooSlow", 413: "TooLarge", 422: "InvalidArguments", 501: "NotImplemented"}
+_NAMED = {404: "NotFound"}
+_ASKED = {400: "Unreadable", 404: "NotFound"}
+
+
+def general(*, shows_output: bool) -> Iterator[Operation]:
+    """Yield what there is whichever models are served; `shows_output`: what they print can be read."""
+    yield _get("/", "versions", "The versions of the API", "Versions", is_open=True)
+    yield _get("/v2/", "version", "This version of the API", "Version", is_open=True)
+    yield _get("/v2/models/", "models", "The metadata of all models", "Models")
+    for prefix, name in (("", ""), ("/v2", "v2 ")):
+        yield _get(f"{prefix}/health/live", f"{name}live", "Whether the server lives", "Live", is_open=True)
+        yield _ready(f"{prefix}/health/ready", f"{name}ready", "every model", "general")
+    figures = Answer("Figures for Prometheus", TEXT, (TEXT_PLAIN,))
+    yield Operation("get", "/metrics", "metrics", "The server's figures", "general", {200: figures})
+    printed = {200: Answer("The recent output", TEXT, (TEXT_PLAIN,))}
+    nothing = {204: Answer("The endpoint is switched off", None, ())}
+    answers = printed if shows_output else nothing
+    yield Operation("get", "/v2/debug/", "debug", "What models printed and logged", "general", answers)
+
+
+def of_model(model: Model, prediction: str) -> Iterator[Operation]:
+    """Yield what there is for one model; `prediction` names the schema of its predictions."""
+    name, root = model.name, f"/v2/models/{model.name}"
+    yield _get(f"{root}/", name, "The model's metadata", "Metadata", tag=name)
+    yield _ready(f"{root}/ready", f"ready {name}", "the model", name)
+    yield _predict(model, f"{root}/predict/", prediction)
+    reloaded: dict[int, Answer | str] = {200: Answer("New workers have taken over", "Reloaded")}
+    reloaded[503] = "Unavailable"
+    yield Operation("post", f"{root}/reload", f"reload {name}", "Replace the workers", name, reloaded)
+    trainings = {200: Answer("All trainings, the oldest first", "Training", many=True)}
+    yield Operation("get", f"{root}/train/", f"list {name}", "All trainings", name, trainings)
+    yield _train(model, f"{root}/train/")
+    yield from _of_training(name, f"{root}/train/{{uuid}}")
+
+
+def _of_training(name: str, root: str) -> Iterator[Operation]:
+    training = Answer("The training's record", "Training")
+    artifacts = Answer("The files that it left", "Artifact", many=True)
+    artifact = Answer(
+        "The file",
+        TEXT | {"format": "binary"},
+        (BINARY,),
+        {"Content-Disposition": "That it is a file to save"},
+        ("Content-Disposition",),
+    )
+    log = Answer("What the training printed", TEXT, (TEXT_PLAIN,))
+    events = Answer("What happens, as it happens", "Event", (EVENTS,), many=True)
+    metrics = Answer("The history of its metrics, the oldest first", "Metrics", many=True)
+    tail = Parameter("tail", "query", {"type": "integer", "minimum": 0}, "Only so many of the last lines.")
+    follow = _flag("follow", "Send what comes, too, until the training ends.")
+    purge = _flag("purge", "Forget the training, its log and its files, afterwards.")
+    last = Parameter("Last-Event-ID", "header", TEXT, "The id of the last event that was received.")
+    path = Parameter("path", "path", TEXT, "The artifact's path, as the list has it.")
+    end = Answer("The training has ended and all of it was received")
+    yield _about("get", root, f"get {name}", "One training", {200: training})
+    yield _about("delete", root, f"cancel {name}", "Cancel a training", {200: training}, purge)
+    yield _about("get", f"{root}/log", f"log {name}", "A training's log", {200: log}, tail, follow)
+    yield _about("get", f"{root}/metrics", f"metrics {name}", "A training's metrics", {200: metrics})
+    yield _about(
+        "get", f"{root}/events", f"events {name}", "A training's events", {200: events, 204: end}, last
+    )
+    yield _about("get", f"{root}/artifacts/", f"artifacts {name}", "What a training left", {200: artifacts})
+    yield _about(
+        "get",
+        f"{root}/artifacts/{{path}}",
+        f"artifact {name}",
+        "A file a training left",
+        {200: artifact},
+        path,
+    )
+    provenance = Answer("Arguments, files, packages and machine", "Provenance")
+    yield _about("get", f"{root}/provenance", f"provenance {name}", "How it came to be", {200: provenance})
+
+
+def _get(
+    path: str, name: str, summary: str, content: str, *, tag: str = "general", is_open: bool = False
+) -> Operation:
+    return Operation("get", path, name, summary, tag, {200: Answer(summary, content)}, is_open=is_open)
+
+
+def _ready(path: str, name: str, whose: str, tag: str) -> Operation:
+    answers = {
+        200: Answer("A prediction could be made now", "Ready"),
+        503: Answer("Why it could not", "Ready"),
+    }
+    return Operation("get", path, name, f"Whether {whose} can answer now", tag, answers, is_open=True)
+
+
+def _predict(model: Model, path: str, prediction: str) -> Operation:
+    description = "The prediction, item by item" if model.streams else "The prediction"
+    answer = Answer(description, prediction, tuple(_media_types(model)) or (JSON,))
+    answers = {200: answer} | _SENT | {406: "NotAcceptable", 503: "Unavailable", 504: "TimedOut"}
+    return Operation(
+        "post", path, f"predict {model.name}", "Make a prediction", model.name, answers, (), model.predict_arguments
+    )
+
+
+def _media_types(model: Model) -> Iterable[str]:
+    """Return what a prediction may be sent as."""
+    accept = model.predict_arguments.accept
+    if model.streams:
+        return dict.fromkeys(map(streamed_type, accept.choices)) if accept else (LINES, EVENTS)
+    return accept.choices if accept else (JSON,)
+
+
+def _train(model: Model, path: str) -> Operation:
+    answers = {200: Answer("The record of the new training", "Training")} | _SENT
+    return Operation(
+        "post",
+        path,
+        f"train {model.name}",
+        "Start a training",
+        model.name,
+        answers,
+        (),
+        model.train_arguments,
+    )
+
+
+def _about(
+    method: str, path: str, name: str, summary: str, answers: Mapping[int, Answer | str], *more: Parameter
+) -> Operation:
+    """Return an operation on one training."""
+    tag = name.partition(" ")[2]
+    found = dict(answers) | (_ASKED if more else _NAMED)
+    uuid = Parameter("uuid", "path", UUID, "The training's id.")
+    return Operation(method, path, name, summary, tag, found, (uuid, *more))
+
+
+def _flag(name: str, description: str) -> Parameter:
+    return Parameter(name, "query", {"type": "boolean", "default": False}, description)

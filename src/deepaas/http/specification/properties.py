@@ -1,0 +1,276 @@
+"""What a field says of the values it takes, as JSON Schema: what apispec reads off it, and the rest.
+
+It must not know where the value is sent.
+"""
+
+import datetime as dt
+import logging
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import marshmallow
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from marshmallow import fields, validate
+from marshmallow.fields import Field
+
+from deepaas.http.specification.schemas import Schema
+from deepaas.model.arguments import delimiter_of
+from deepaas.model.failure import describe
+
+_log = logging.getLogger(__name__)
+
+_ANYTHING_BUT_NULL = ["string", "number", "boolean", "array", "object"]
+_PYTHON_ONLY = {r"\A": "^", r"\Z": "$", "(?P<": "(?<"}
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_TIME = r"^([01]?\d|2[0-3]):[0-5]?\d(:[0-5]?\d(\.\d{1,6})?)?$"
+_LAST_SECOND = 253402300799  # of the year 9999, since the epoch
+_TIMESTAMPS = {"timestamp": 1, "timestamp_ms": 1000}
+_LONGEST_PERIOD = dt.timedelta(days=999_999_999)
+
+
+class FieldProperties:
+    """Reads fields for one version of the specification."""
+
+    def __init__(self, converter: OpenAPIConverter) -> None:
+        self._converter = converter
+        readers = [
+            *_READERS,
+            *(_READERS_OF_3 if converter.openapi_version.major >= _MAJOR_3 else _READERS_OF_2),
+        ]
+        for reader in readers:
+            converter.add_attribute_function(reader)  # type: ignore[no-untyped-call]  # apispec's
+
+    def of_field(self, field: Field) -> Schema:
+        """Return the schema of a field's values; nothing for a field that cannot be described."""
+        try:
+            return dict(self._converter.field2property(field))
+        except Exception as error:  # noqa: BLE001 - the field may be the author's, and do anything
+            return _undescribed(field, error)
+
+    def of_schema(self, schema: marshmallow.Schema) -> Schema:
+        """Return the schema of what a marshmallow schema takes; nothing where it cannot be described."""
+        try:
+            return dict(self._converter.schema2jsonschema(schema))  # type: ignore[no-untyped-call]  # apispec's
+        except Exception as error:  # noqa: BLE001 - likewise
+            return _undescribed(schema, error)
+
+
+def without_null(schema: Schema) -> Schema:
+    """Return the schema of a value that is sent as a text, which cannot be null."""
+    found = {key: value for key, value in schema.items() if key != "x-nullable"}
+    if found.get("default", ...) is None:
+        del found["default"]
+    if "enum" in found:
+        found["enum"] = [choice for choice in found["enum"] if choice is not None]
+    if isinstance(found.get("type"), list):
+        types = [one for one in found["type"] if one != "null"]
+        found["type"] = types[0] if len(types) == 1 else types
+    return found
+
+
+def _undescribed(what: object, error: Exception) -> Schema:
+    _log.warning("A %s cannot be described: %s", type(what).__name__, describe(error))
+    return {}
+
+
+def _times(_: Any, field: Field, ret: Schema) -> Schema:
+    """Say how dates and times are written, where apispec leaves it open."""
+    if not isinstance(field, fields.DateTime):
+        return {}
+    for key in ("format", "pattern"):
+        if key in ret and ret[key] is None:
+            del ret[key]
+    if field.format in _TIMESTAMPS:
+        del ret["min"]  # which is no word of JSON Schema
+        last = _LAST_SECOND * _TIMESTAMPS[field.format]
+        return {"format": "double", "example": last // 2, "minimum": 0, "maximum": last}
+    return _local_times(field) if field.format in (None, "iso", "iso8601") else {}
+
+
+def _local_times(field: fields.DateTime) -> Schema:
+    if isinstance(field, fields.Time):
+        return {"format": "time-local", "pattern": _TIME}
+    is_naive = isinstance(field, fields.NaiveDateTime) and field.timezone is None
+    return {"format": "date-time-local"} if is_naive else {}
+
+
+def _periods(_: Any, field: Field, ret: Schema) -> Schema:
+    """Bound a period by the longest that there is, unless the author does."""
+    if not isinstance(field, fields.TimeDelta):
+        return {}
+    most = _LONGEST_PERIOD // dt.timedelta(**{field.precision: 1})
+    return {"minimum": ret.get("minimum", -most), "maximum": ret.get("maximum", most)}
+
+
+def _urls(_: Any, field: Field, **__: Any) -> Schema:
+    """Say which addresses are taken."""
+    found = [validator for validator in field.validators if isinstance(validator, validate.URL)]
+    return {"pattern": _url_pattern(found[0])} if found else {}
+
+
+def _url_pattern(url: validate.URL) -> str:
+    schemes = "|".join(sorted(map(re.escape, url.schemes)))
+    hosts = [
+        rf"({_LABEL}\.)+[A-Za-z0-9-]{{2,}}\.?",
+        "localhost",
+        r"\d{1,3}(\.\d{1,3}){3}",
+        r"\[[A-Fa-f0-9:]*:[A-Fa-f0-9:]+\]",
+    ]
+    if not url.require_tld:
+        hosts.append(rf"{_LABEL}\.?")
+    user = r"([A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@"
+    absolute = rf"({schemes})://({user})?({'|'.join(hosts)})(:\d+)?"
+    below = r"[/?][^\s]*"
+    forms = ([f"{absolute}({below})?"] if url.absolute else []) + ([below] if url.relative else [])
+    return f"^({'|'.join(forms)})$"
+
+
+def _patterns(_: Any, field: Field, **__: Any) -> Schema:
+    """Anchor a regular expression as Python's `match` does, and spell it as JavaScript has it."""
+    for validator in field.validators:
+        regex = getattr(validator, "regex", None)
+        if isinstance(regex, re.Pattern) and isinstance(regex.pattern, str):
+            pattern = regex.pattern
+            for ours, theirs in _PYTHON_ONLY.items():
+                pattern = pattern.replace(ours, theirs)
+            return {
+                "pattern": pattern if pattern.startswith("^") and "|" not in pattern else f"^(?:{pattern})"
+            }
+    return {}
+
+
+def _lengths(_: Any, __: Field, ret: Schema) -> Schema:
+    """Call the length of what is no text by its name."""
+    plural = {"object": "Properties", "array": "Items"}.get(str(ret.get("type")))
+    if plural is None:
+        return {}
+    return {f"{end}{plural}": ret.pop(f"{end}Length") for end in ("min", "max") if f"{end}Length" in ret}
+
+
+def _choices_of_items(_: Any, field: Field, ret: Schema) -> Schema:
+    """Let the choices of a list be those of its items."""
+    if not isinstance(field, fields.List) or "enum" not in ret:
+        return {}
+    return {"items": ret["items"] | {"enum": ret.pop("enum")}}
+
+
+def _structures(converter: OpenAPIConverter, field: Field, ret: Schema) -> Schema:
+    """Describe the structures that apispec does not know."""
+    if isinstance(field, fields.Tuple):
+        inner = [converter.field2property(one) for one in field.tuple_fields]
+        is_alike = all(one == inner[0] for one in inner[1:])
+        items = inner[0] if inner and is_alike else {}
+        return {"type": "array", "items": items, "minItems": len(inner), "maxItems": len(inner)}
+    if isinstance(field, fields.Mapping) and "type" not in ret:
+        values = converter.field2property(field.value_field) if field.value_field else {}
+        return {"type": "object", "additionalProperties": values}
+    return {}
+
+
+def _enums(_: Any, field: Field, ret: Schema) -> Schema:
+    """Say the type of an enumeration's values, where they are all texts."""
+    is_open = isinstance(field, fields.Enum) and "type" not in ret
+    return {"type": "string"} if is_open and all(isinstance(one, str) for one in ret["enum"]) else {}
+
+
+def _interfaces(_: Any, field: Field, **__: Any) -> Schema:
+    """Name an address with a network."""
+    if not isinstance(field, fields.IPInterface):
+        return {}
+    kind = {fields.IPv4Interface: "ipv4", fields.IPv6Interface: "ipv6"}.get(type(field), "ip")
+    return {"type": "string", "format": f"{kind}-interface"}
+
+
+def _defaults(_: Any, field: Field, ret: Schema) -> Schema:
+    """Show the default of a delimited list as the list it is."""
+    delimiter = delimiter_of(field)
+    default = ret.get("default")
+    return {"default": default.split(delimiter)} if delimiter and isinstance(default, str) else {}
+
+
+def _open_ends(field: Field) -> Iterator[tuple[str, Any]]:
+    for validator in field.validators:
+        if isinstance(validator, validate.Range):
+            if validator.min is not None and not validator.min_inclusive:
+                yield "minimum", validator.min
+            if validator.max is not None and not validator.max_inclusive:
+                yield "maximum", validator.max
+
+
+def _open_ends_of_2(_: Any, field: Field, ret: Schema) -> Schema:
+    return {f"exclusive{end.title()}": True for end, bound in _open_ends(field) if ret.get(end) == bound}
+
+
+def _open_ends_of_3(_: Any, field: Field, ret: Schema) -> Schema:
+    return {
+        f"exclusive{end.title()}": ret.pop(end) for end, bound in _open_ends(field) if ret.get(end) == bound
+    }
+
+
+def _tuples_of_3(converter: OpenAPIConverter, field: Field, **_: Any) -> Schema:
+    if not isinstance(field, fields.Tuple):
+        return {}
+    return {"prefixItems": [converter.field2property(inner) for inner in field.tuple_fields]}
+
+
+def _keys_of_3(converter: OpenAPIConverter, field: Field, **_: Any) -> Schema:
+    key_field = field.key_field if isinstance(field, fields.Mapping) else None
+    return {"propertyNames": converter.field2property(key_field)} if key_field else {}
+
+
+def _choices_of_3(_: Any, field: Field, ret: Schema) -> Schema:
+    """Show choices that the author only documents as examples, since others are taken, too."""
+    excluded = [
+        choice for one in field.validators if isinstance(one, validate.NoneOf) for choice in one.iterable
+    ]
+    refused: Schema = {"not": {"enum": excluded}} if excluded else {}
+    is_enforced = isinstance(field, fields.Enum) or any(
+        isinstance(validator, validate.OneOf | validate.Equal) for validator in field.validators
+    )
+    if "enum" in field.metadata and not is_enforced and "enum" in ret:
+        return refused | {"examples": list(ret.pop("enum"))}
+    return refused
+
+
+def _addresses_of_3(_: Any, __: Field, ret: Schema) -> Schema:
+    """Name the formats of addresses as JSON Schema does."""
+    if ret.get("format") == "url":
+        return {"format": "uri"}
+    if ret.get("format") == "ip":
+        del ret["format"]
+        return {"anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
+    return {}
+
+
+def _nulls_of_3(_: Any, field: Field, ret: Schema) -> Schema:
+    """Say that a field of any type takes no null, unless it does."""
+    says_something = {"type", "$ref", "anyOf", "allOf", "enum"} & set(ret)
+    if field.allow_none or says_something or isinstance(field, fields.Constant):
+        return {}
+    return {"type": _ANYTHING_BUT_NULL}
+
+
+_Reader = Callable[..., Schema]
+_MAJOR_3 = 3
+_READERS: list[_Reader] = [
+    _times,
+    _periods,
+    _urls,
+    _patterns,
+    _structures,
+    _enums,
+    _lengths,
+    _choices_of_items,
+    _interfaces,
+    _defaults,
+]
+_READERS_OF_2: list[_Reader] = [_open_ends_of_2]
+_READERS_OF_3: list[_Reader] = [
+    _open_ends_of_3,
+    _tuples_of_3,
+    _keys_of_3,
+    _choices_of_3,
+    _addresses_of_3,
+    _nulls_of_3,
+]
