@@ -310,3 +310,12 @@ def test_answers(client: httpx.Client) -> None:
     assert "X-Request-ID" in responses["200"]["headers"]
     record = document["components"]["schemas"]["Training"]
     assert record["properties"]["status"]["enum"] == ["cancelled", "done", "error", "running"]
+
+
+@pytest.mark.parametrize("make", [specification.swagger, specification.openapi])
+def test_names_of_operations(make: Callable[..., dict[str, Any]]) -> None:
+    """No two operations have the same name, whatever models are called."""
+    document = make([Model(name, SimpleNamespace()) for name in ("live", "metrics", "debug")], SPELLED)
+    openapi_spec_validator.validate(document)
+    found = [one["operationId"] for path in document["paths"].values() for one in path.values()]
+    assert len(found) == len(set(found))

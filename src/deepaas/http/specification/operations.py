@@ -92,19 +92,22 @@ _ASKED = {400: "Unreadable", 404: "NotFound"}
 
 
 def general(*, shows_output: bool) -> Iterator[Operation]:
-    """Yield what there is whichever models are served; `shows_output`: what they print can be read."""
-    yield _get("/", "versions", "The versions of the API", "Versions", is_open=True)
-    yield _get("/v2/", "version", "This version of the API", "Version", is_open=True)
-    yield _get("/v2/models/", "models", "The metadata of all models", "Models")
-    for prefix, name in (("", ""), ("/v2", "v2 ")):
-        yield _get(f"{prefix}/health/live", f"{name}live", "Whether the server lives", "Live", is_open=True)
-        yield _ready(f"{prefix}/health/ready", f"{name}ready", "every model", "general")
+    """Yield what there is whichever models are served; `shows_output`: what they print can be read.
+
+    They are called by their paths, which no model is.
+    """
+    yield _get("/", "/", "The versions of the API", "Versions", is_open=True)
+    yield _get("/v2/", "/v2/", "This version of the API", "Version", is_open=True)
+    yield _get("/v2/models/", "/v2/models/", "The metadata of all models", "Models")
+    for path in ("/health", "/v2/health"):
+        yield _get(f"{path}/live", f"{path}/live", "Whether the server lives", "Live", is_open=True)
+        yield _ready(f"{path}/ready", f"{path}/ready", "every model", "general")
     figures = Answer("Figures for Prometheus", TEXT, (TEXT_PLAIN,))
-    yield Operation("get", "/metrics", "metrics", "The server's figures", "general", {200: figures})
+    yield Operation("get", "/metrics", "/metrics", "The server's figures", "general", {200: figures})
     printed = {200: Answer("The recent output", TEXT, (TEXT_PLAIN,))}
     nothing = {204: Answer("The endpoint is switched off", None, ())}
     answers = printed if shows_output else nothing
-    yield Operation("get", "/v2/debug/", "debug", "What models printed and logged", "general", answers)
+    yield Operation("get", "/v2/debug/", "/v2/debug/", "What models printed and logged", "general", answers)
 
 
 def of_model(model: Model, prediction: str) -> Iterator[Operation]:
