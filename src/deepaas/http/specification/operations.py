@@ -183,7 +183,14 @@ def _predict(model: Model, path: str, prediction: str) -> Operation:
     answer = Answer(description, prediction, tuple(_media_types(model)) or (JSON,))
     answers = {200: answer} | _SENT | {406: "NotAcceptable", 503: "Unavailable", 504: "TimedOut"}
     return Operation(
-        "post", path, f"predict {model.name}", "Make a prediction", model.name, answers, (), model.predict_arguments
+        "post",
+        path,
+        f"predict {model.name}",
+        "Make a prediction",
+        model.name,
+        answers,
+        (),
+        model.predict_arguments,
     )
 
 
