@@ -60,12 +60,12 @@ def artifacts() -> Path:
 
 
 def _number(value: Any) -> Any:
-    """Return a number of any library as a Python one; what is none, and NaN, as a text that shows it."""
-    if value is None or isinstance(value, int):
+    """Return a number of any library as one JSON knows; what is none, and NaN, as a text that shows it."""
+    if value is None or (isinstance(value, int) and -(2**63) <= value < 2**63):
         return value
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return str(value)
     finite = number - number == 0
     return number if finite else str(number)
