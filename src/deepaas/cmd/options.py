@@ -6,7 +6,7 @@ Must not know what the command does with the settings.
 import difflib
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +62,24 @@ def command(name: str) -> Callable[[Run], click.Command]:
     return functools.partial(_command, name)
 
 
-def click_options() -> list[click.Parameter]:
-    """Return the click options of the table, then those that name config files."""
-    flags = [_option(row) for row in settings.options() if row.flag]
-    return [*flags, *_config_options()]
+def click_options(names: Collection[str] | None = None) -> list[click.Parameter]:
+    """Return the click options of the table, or of `names` in it, then those that name config files."""
+    rows = [row for row in settings.options() if row.flag and (names is None or row.name in names)]
+    return [*map(_option, rows), *_config_options()]
+
+
+def settings_of(ctx: click.Context) -> Settings:
+    """Return the settings of all sources, the flags that `ctx` has on its command line first.
+
+    SettingsError: a config file cannot be read, or a value is wrong.
+    """
+    known = {row.name for row in settings.options()}
+    return settings.read_settings(
+        {name: value for name, value in _given(ctx).items() if name in known},
+        environ=os.environ,
+        config_files=ctx.params["config_files"],
+        config_dirs=ctx.params["config_dirs"],
+    )
 
 
 def _command(name: str, run: Run) -> click.Command:
@@ -80,25 +94,19 @@ def _command(name: str, run: Run) -> click.Command:
     return click.version_option(package_name="deepaas", message="%(version)s")(made)
 
 
-def _read_and_run(
-    run: Run, config_files: tuple[Path, ...], config_dirs: tuple[Path, ...], **flags: object
-) -> None:
+def _read_and_run(run: Run, **_: object) -> None:
     """Call `run` with the settings of all sources, flags first."""
     log.hold()
     try:
-        run(
-            settings.read_settings(
-                _given(flags), environ=os.environ, config_files=config_files, config_dirs=config_dirs
-            )
-        )
+        run(settings_of(click.get_current_context()))
     except SettingsError as error:
         raise UnusableSettings(error.message) from error
 
 
-def _given(flags: dict[str, object]) -> dict[str, object]:
+def _given(ctx: click.Context) -> dict[str, object]:
     """Return the flags that stand on the command line."""
-    source = click.get_current_context().get_parameter_source
-    return {name: value for name, value in flags.items() if source(name) is ParameterSource.COMMANDLINE}
+    source = ctx.get_parameter_source
+    return {name: value for name, value in ctx.params.items() if source(name) is ParameterSource.COMMANDLINE}
 
 
 def _option(row: settings.Option) -> click.Option:

@@ -93,6 +93,16 @@ class Model:
     def metadata(self) -> dict[str, Any]:
         """Return what the author says of the model, or why nothing can be said of it."""
         try:
+            return self.declared_metadata()
+        except ModelBroken as error:
+            return self._no_metadata(error.message)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the author's code may raise anything
+            _log.exception("get_metadata() of the model %r failed", self.name)
+            return self._no_metadata(f"get_metadata() failed with {describe(error)}")
+
+    def declared_metadata(self) -> dict[str, Any]:
+        """Return what the author says of the model. Raise what the author's code raises, or `ModelBroken`."""
+        try:
             said = self.function("get_metadata")()
         except (NotImplementedByModel, NotImplementedError):
             return {
@@ -100,11 +110,8 @@ class Model:
                 "name": self.name,
                 "description": "No metadata could be loaded: the model does not define get_metadata().",
             }
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the author's code may raise anything
-            _log.exception("get_metadata() of the model %r failed", self.name)
-            return self._no_metadata(f"get_metadata() failed with {describe(error)}")
         if not isinstance(said, Mapping):
-            return self._no_metadata(f"get_metadata() returned {type(said).__name__}, not a dictionary")
+            raise ModelBroken(f"get_metadata() returned {type(said).__name__}, not a dictionary")
         return {"id": self.name, "name": self.name, **output.record(dict(said))}
 
     def _predicts_by_batches(self, function: str) -> bool:

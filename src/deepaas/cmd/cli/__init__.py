@@ -1,0 +1,5 @@
+"""`deepaas-cli`: a model's functions without a server, and what else there is to do with a model."""
+
+from deepaas.cmd.cli.command import main
+
+__all__ = ["main"]

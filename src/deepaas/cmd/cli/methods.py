@@ -1,0 +1,37 @@
+"""Owns the table of what follows `deepaas-cli`: a new command is a new row.
+
+Must not import any of them: each is imported when it is run, so that `--help` is there at once.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import click
+
+
+class Method(NamedTuple):
+    """One command: where it is, and the line of help that lists it.
+
+    `target` is ``module:name`` of a click command, or of a function that makes one of the context of
+    `deepaas-cli` itself, whose `obj` are the `Settings`.
+    """
+
+    target: str
+    help: str
+
+
+METHODS = {
+    "get_metadata": Method("deepaas.cmd.cli.metadata:get_metadata", "Print what the model says of itself."),
+    "warm": Method("deepaas.cmd.cli.warm:warm", "Let the model prepare itself, and see whether it can."),
+}
+
+
+def load(name: str, ctx: click.Context) -> click.Command | None:
+    """Return the command called `name`, if there is one."""
+    if name not in METHODS:
+        return None
+    module, _, attribute = METHODS[name].target.partition(":")
+    found: click.Command | Callable[[click.Context], click.Command]
+    found = getattr(importlib.import_module(module), attribute)
+    return found if isinstance(found, click.Command) else found(ctx)

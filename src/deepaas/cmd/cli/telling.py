@@ -1,0 +1,69 @@
+"""Owns what `deepaas-cli` says: the lines that scripts read on standard output, and errors on standard error.
+
+Must not know what was asked for.
+"""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deepaas import log
+from deepaas.cmd.options import UnusableSettings
+from deepaas.errors import DeepaasError, SettingsError
+
+NAME = "deepaas.cmd.cli"
+_OUTPUT = "===================> New output is"
+
+
+class Failure(click.ClickException):
+    """Prints what went wrong, and the traceback of the model's code if that is where, and exits with 1."""
+
+    def __init__(self, message: str, trace: str = "") -> None:
+        super().__init__(message)
+        self.trace = trace
+
+    def show(self, file: Any = None) -> None:
+        """Print it to standard error."""
+        if self.trace:
+            click.echo(self.trace.rstrip(), file=file or sys.stderr)
+        super().show(file)
+
+
+@contextlib.contextmanager
+def one_line() -> Iterator[None]:
+    """Tell errors that were foreseen without a traceback of ours, and wrong usage in one line."""
+    try:
+        yield
+    except click.UsageError as error:
+        error.ctx = None  # with it, click would print the usage too
+        raise
+    except SettingsError as error:
+        raise UnusableSettings(error.message) from error
+    except DeepaasError as error:
+        raise Failure(error.message, getattr(error, "detail", "")) from error
+
+
+def say_result(result: Any) -> None:
+    """Print the last line, which scripts read: the result as Python would write it.
+
+    It is printed whatever the level and the place of log lines.
+    """
+    record = logging.LogRecord(NAME, logging.INFO, __file__, 0, f"return: {result!r}", None, None)
+    _print(log.LineFormatter().format(record))
+
+
+def say_output(path: Path) -> None:
+    """Print that the output has another name than it was given."""
+    _print(f"{_OUTPUT} {path}")
+
+
+def _print(line: str) -> None:
+    """Print a line at once, in whatever encoding standard output has."""
+    encoding = sys.stdout.encoding or "utf-8"
+    click.echo(line.encode(encoding, "backslashreplace").decode(encoding))
+    sys.stdout.flush()

@@ -1,0 +1,54 @@
+"""Owns the file that `--deepaas_method_output` names, and what it is called in the end.
+
+Must not know what the result means.
+"""
+
+import mimetypes
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deepaas.cmd.cli.telling import say_output
+from deepaas.messages import Body
+from deepaas.model import jsonable
+
+
+def named_output(ctx: click.Context) -> Path | None:
+    """Return the file that was named for the result, if one was."""
+    path: Path | None = ctx.find_root().params["deepaas_method_output"]
+    return path
+
+
+def write_json(value: Any, ctx: click.Context) -> None:
+    """Write plain JSON values to the named file, if there is one."""
+    path = named_output(ctx)
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(jsonable.dumps_plain(value) + b"\n")
+
+
+def write_body(body: Body, path: Path) -> Path:
+    """Write a result to `path`, which gets the suffix of its media type where it has another; return it.
+
+    A changed name is told, for scripts that look for it.
+    """
+    fitting = fitting_name(path, body.media_type)
+    fitting.parent.mkdir(parents=True, exist_ok=True)
+    if body.path:
+        shutil.copyfile(body.path, fitting)
+    else:
+        fitting.write_bytes(body.content)
+    if fitting != path:
+        say_output(fitting)
+    return fitting
+
+
+def fitting_name(path: Path, media_type: str) -> Path:
+    """Return `path` with the suffix of the media type behind it, unless it has one of its suffixes."""
+    plain, _, _ = media_type.partition(";")
+    fitting = mimetypes.guess_all_extensions(plain, strict=False)
+    if not fitting or path.suffix.lower() in fitting:
+        return path
+    return path.with_name(path.name + (mimetypes.guess_extension(plain, strict=False) or ""))
