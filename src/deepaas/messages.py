@@ -18,7 +18,7 @@ class Start(NamedTuple):
 
     `target` is what `deepaas.model.loading.load` takes; `python_path` is the server's `sys.path`, so
     that a process finds what the server found. With `repeats_log`, log lines that go to `log_file` go to
-    standard error too.
+    standard error too. `deaf_to` are the numbers of signals that are not to end it.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Start(NamedTuple):
     log_file: str
     log_format: str
     repeats_log: bool
+    deaf_to: tuple[int, ...] = ()
 
 
 class Loading(NamedTuple):

@@ -6,37 +6,31 @@ It must not know aiohttp, nor how its processes are run.
 import asyncio
 import contextlib
 import logging
-import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-import platformdirs
-
+from deepaas import calling
 from deepaas.errors import (
-    BadRequest,
     ModelBroken,
     ModelNotFound,
     ModelUnavailable,
     NotServed,
-    PredictionFailed,
     SettingsError,
 )
 from deepaas.files import Scratch, ScratchSpace
 from deepaas.log import request_id, with_trace
-from deepaas.messages import Body, Call, Failed, Start, encode
+from deepaas.messages import Body, Call, Start
 from deepaas.metrics import Metrics
-from deepaas.model import loading, output
+from deepaas.model import loading
 from deepaas.model.arguments import Arguments
 from deepaas.model.model import Model
-from deepaas.model.v2.wrapper import UploadedFile
 from deepaas.settings import Settings
-from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.folder import TrainingFolder, state_folder
 from deepaas.trainings.keeping import Keeping
 from deepaas.trainings.runner import Rules, Runner
+from deepaas.trainings.shown import shown
 from deepaas.trainings.store import Store, sqlite_url
 from deepaas.trainings.training import Training
 from deepaas.workers.lane import ExclusiveLane
@@ -95,18 +89,7 @@ class ServedModel:
             raise NotServed("Predictions are switched off.")
         arguments = await self._validated(self.model.predict_arguments, raw)
         call = Call("predict", arguments, True, media_type, scratch.path, request_id.get(), prefers_events)  # noqa: FBT003
-        try:
-            outcome = await self._pool.run(_encoded(call, raw))
-        except BaseException:
-            # Whatever became of the call, it may have left files.
-            scratch.note_use()
-            raise
-        if isinstance(outcome, Failed):
-            scratch.note_use()
-            raise PredictionFailed(outcome.message, status=outcome.status, detail=outcome.traceback)
-        if isinstance(outcome, Body) and outcome.path:
-            scratch.note_use()
-        return outcome
+        return await calling.predict(self._pool, call, raw, scratch)
 
     def draft_training(self) -> Draft:
         """Return the id and the folder for a new training."""
@@ -123,11 +106,11 @@ class ServedModel:
             uuid=draft.uuid,
             model=self.name,
             created=time.time(),
-            arguments=_shown(arguments),
+            arguments=shown(arguments),
             model_version=loading.version_of(self.name),
         )
         # A client that leaves now must not leave half a training behind.
-        return await asyncio.shield(self._submit(draft, training, _encoded(call, raw)))
+        return await asyncio.shield(self._submit(draft, training, calling.encoded(call, raw)))
 
     async def _submit(self, draft: Draft, training: Training, call: bytes) -> Training:
         draft.scratch.keep()
@@ -242,9 +225,9 @@ def build_service(
     """
     targets = loading.select(settings.model_name, settings.model)
     models = _load_all(targets)
-    starts = {model.name: _start(model.name, targets[model.name], settings) for model in models}
+    starts = {model.name: calling.start_of(model.name, targets[model.name], settings) for model in models}
     pools = {
-        model.name: Pool(starts[model.name], _limits(model, settings), metrics.of_pool(model.name), on_output)
+        model.name: Pool(starts[model.name], calling.limits_of(model, settings), metrics.of_pool(model.name), on_output)
         for model in models
         if settings.predict_endpoint and model.has("predict")
     }
@@ -253,32 +236,6 @@ def build_service(
     for model in models:
         served[model.name] = ServedModel(model, starts[model.name], pools.get(model.name), runner)
     return Service(served.values(), runner, ScratchSpace())
-
-
-def _limits(model: Model, settings: Settings) -> Limits:
-    return Limits(
-        workers=settings.workers,
-        most_together=settings.max_batch_size if model.has("predict_batch") else 1,
-        patience_s=settings.batch_wait / 1000,
-        predict_timeout_s=settings.predict_timeout,
-        max_queue=settings.max_queue,
-        cancel_on_disconnect=settings.cancel_on_disconnect,
-    )
-
-
-def _encoded(call: Call, raw: Mapping[str, Any]) -> bytes:
-    """Return the call as bytes; with raw arguments, when what they became cannot be pickled.
-
-    Raise `BadRequest` for arguments that are nested too deeply.
-    """
-    try:
-        return encode(call)
-    except Exception as error:  # noqa: BLE001 - the author's values may refuse to be pickled in any way
-        _log.debug("The arguments are validated once more where they are used: %s", error)
-    try:
-        return encode(call._replace(arguments=dict(raw), validated=False))
-    except RecursionError as error:
-        raise BadRequest("The arguments are nested too deeply.") from error
 
 
 def _load_all(targets: Mapping[str, str]) -> list[Model]:
@@ -305,35 +262,10 @@ def _checked(model: Model) -> Model:
     return model
 
 
-def _shown(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments as a training's record shows them."""
-    return {name: output.record(_shown_file(value)) for name, value in arguments.items()}
-
-
-def _shown_file(value: Any) -> Any:
-    if isinstance(value, UploadedFile):
-        return [value.name, value.content_type, value.original_filename]
-    return [_shown_file(item) for item in value] if isinstance(value, list) else value
-
-
-def _start(name: str, target: str, settings: Settings) -> Start:
-    return Start(
-        name=name,
-        target=target,
-        python_path=list(sys.path),
-        warm=settings.warm,
-        wrap_predictions=settings.predictions == "string",
-        log_level="DEBUG" if settings.debug else settings.log_level,
-        log_file=settings.log_file,
-        log_format=settings.log_format,
-        repeats_log=settings.debug_endpoint,
-    )
-
-
 def _runner(
     settings: Settings, pools: Iterable[Pool], served: Mapping[str, ServedModel], hurry: asyncio.Event
 ) -> Runner:
-    folder = _state_folder(settings.state_dir)
+    folder = state_folder(settings.state_dir)
     is_exclusive = settings.train_lane == "exclusive"
 
     async def reload(name: str) -> None:
@@ -360,15 +292,3 @@ def _keeping(text: str) -> Keeping:
         return Keeping.parse(text)
     except ValueError as error:
         raise SettingsError(f"--keep-trainings is {text!r}, expected {error}.") from error
-
-
-def _state_folder(named: str) -> Path:
-    folder = Path(named or platformdirs.user_state_path("deepaas")).absolute()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError as error:
-        raise SettingsError(
-            f"The state folder {folder} cannot be written ({error.strerror}): name another with --state-dir."
-        ) from error

@@ -4,11 +4,13 @@ It must not know what else the process does, and imports little, since every wor
 """
 
 import contextlib
+import functools
 import io
 import os
 import signal
 import sys
 import threading
+from collections.abc import Iterable
 
 
 def kill_group(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
@@ -24,6 +26,14 @@ def write_lines_at_once() -> None:
             stream.reconfigure(line_buffering=True)
 
 
+def outlive(numbers: Iterable[int]) -> None:
+    """Go on when one of these signals comes; processes that this one starts are as mortal as any."""
+    for number in numbers:
+        signal.signal(number, _go_on)
+    # What is merely forked would inherit it; what is executed anew does not.
+    os.register_at_fork(after_in_child=functools.partial(_be_mortal, tuple(numbers)))
+
+
 def hang_on() -> None:
     """In a process that `spawn` made: die, with the whole group, as soon as the server is gone.
 
@@ -33,6 +43,16 @@ def hang_on() -> None:
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a descriptor is wanted, not a path
         os.dup2(nothing.fileno(), 0)
     threading.Thread(target=_die_with, args=(lifeline,), name="lifeline", daemon=True).start()
+
+
+def _go_on(_: int, __: object) -> None:
+    """Do nothing; ignoring a signal in the system's way would be inherited."""
+
+
+def _be_mortal(numbers: Iterable[int]) -> None:
+    for number in numbers:
+        if signal.getsignal(number) is _go_on:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _die_with(lifeline: int) -> None:

@@ -3,13 +3,34 @@
 It must not know where the folder comes from.
 """
 
-import hashlib
+import contextlib
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import quote
 
-from deepaas.errors import ArtifactNotFound
+import platformdirs
+
+from deepaas.errors import ArtifactNotFound, SettingsError
+from deepaas.files import sha256_of
 from deepaas.reporting import METRICS
+
+
+def state_folder(named: str) -> Path:
+    """Return the folder of all trainings: the named one, or the user's.
+
+    SettingsError: it cannot be written.
+    """
+    folder = Path(named or platformdirs.user_state_path("deepaas")).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise SettingsError(
+            f"The state folder {folder} cannot be written ({error.strerror}): name another with --state-dir."
+        ) from error
 
 
 class TrainingFolder:
@@ -21,6 +42,11 @@ class TrainingFolder:
         self.log = path / "log"
         self.metrics = path / METRICS
         self.artifacts = path / "artifacts"
+
+    @classmethod
+    def of(cls, state: Path, model: str, uuid: str) -> Self:
+        """Return the folder of a model's training below the folder of all."""
+        return cls(state / quote(model, safe=" ") / uuid)
 
     def make(self) -> None:
         """Make the folder, and that of the artifacts."""
@@ -37,6 +63,14 @@ class TrainingFolder:
         """Remove what only the running training needed: the job, and uploads, which it may have moved."""
         for path in (self.job, *self.uploads()):
             path.unlink(missing_ok=True)
+
+    def remove_if_empty(self) -> bool:
+        """Remove the folder when the training left nothing in it; say whether it did."""
+        with contextlib.suppress(OSError):
+            self.artifacts.rmdir()
+            self.path.rmdir()
+            return True
+        return False
 
     def listing(self, *, hashed: bool) -> list[dict[str, Any]]:
         """Return path, size in bytes and, if wanted, SHA-256 of each artifact."""
@@ -56,12 +90,6 @@ class TrainingFolder:
     def _files(self) -> Iterator[Path]:
         if self.artifacts.is_dir():
             yield from sorted(p for p in self.artifacts.rglob("*") if p.is_file() and not p.is_symlink())
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _described(path: Path, root: Path, *, hashed: bool) -> dict[str, Any]:

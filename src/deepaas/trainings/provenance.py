@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from deepaas.files import sha256_of
 from deepaas.model.v2.wrapper import UploadedFile
-from deepaas.trainings.folder import sha256_of
 
 
 class Environment(NamedTuple):

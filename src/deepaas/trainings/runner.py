@@ -15,7 +15,6 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
-from urllib.parse import quote
 
 from deepaas.errors import TrainingNotFound
 from deepaas.messages import Start, encode, frame
@@ -99,7 +98,7 @@ class Runner:
 
     def folder(self, model: str, uuid: str) -> TrainingFolder:
         """Return the folder of a training."""
-        return TrainingFolder(self._folder / quote(model, safe=" ") / uuid)
+        return TrainingFolder.of(self._folder, model, uuid)
 
     async def submit(self, training: Training, start: Start, call: bytes) -> Training:
         """Keep a new training and run it when its turn comes. `call` is encoded."""

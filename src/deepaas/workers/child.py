@@ -27,7 +27,7 @@ from deepaas.messages import (
 )
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
-from deepaas.spawned import hang_on, write_lines_at_once
+from deepaas.spawned import hang_on, outlive, write_lines_at_once
 from deepaas.workers.answering import Answering
 from deepaas.workers.marker import Marker
 from deepaas.workers.sending import Sending
@@ -58,6 +58,7 @@ def serve(connection: Connection, marker: Marker) -> None:
     _, start = next(messages)
     assert isinstance(start, Start)
     sys.path[:] = start.python_path
+    outlive(start.deaf_to)
     log.configure(start.log_level, file=start.log_file, form=start.log_format, repeats=start.repeats_log)
     connection.send(Loading())
     try:

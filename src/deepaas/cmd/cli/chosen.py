@@ -1,6 +1,11 @@
 """Owns which model `deepaas-cli` is about. Must not know what is done with it."""
 
-from deepaas.errors import ModelNotFound
+import contextlib
+import sys
+
+import click
+
+from deepaas.errors import DeepaasError, ModelNotFound
 from deepaas.model import loading
 from deepaas.model.model import Model
 from deepaas.settings import Settings
@@ -23,3 +28,17 @@ def target_of(settings: Settings) -> tuple[str, str]:
 def chosen_model(settings: Settings) -> Model:
     """Import the model. Raise `ModelNotFound` or `ModelBroken`."""
     return Model.load(*target_of(settings))
+
+
+def model_of(ctx: click.Context) -> Model | None:
+    """Return the model whose arguments are to be flags; when a shell only completes, it may be none.
+
+    Raise `ModelNotFound` or `ModelBroken`.
+    """
+    settings: Settings = ctx.obj
+    if not ctx.resilient_parsing:
+        return chosen_model(settings)
+    # The shell reads standard output.
+    with contextlib.suppress(DeepaasError), contextlib.redirect_stdout(sys.stderr):
+        return chosen_model(settings)
+    return None

@@ -4,9 +4,10 @@ Must not know what was asked for.
 """
 
 import contextlib
+import errno
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import click
 
 from deepaas import log
 from deepaas.cmd.options import UnusableSettings
-from deepaas.errors import DeepaasError, SettingsError
+from deepaas.errors import DeepaasError, InvalidArguments, SettingsError
 
 NAME = "deepaas.cmd.cli"
 _OUTPUT = "===================> New output is"
@@ -42,10 +43,16 @@ def one_line() -> Iterator[None]:
     except click.UsageError as error:
         error.ctx = None  # with it, click would print the usage too
         raise
+    except InvalidArguments as error:
+        raise click.UsageError(_named(error.messages)) from error
     except SettingsError as error:
         raise UnusableSettings(error.message) from error
     except DeepaasError as error:
         raise Failure(error.message, getattr(error, "detail", "")) from error
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # nobody reads any more, which click sees to
+        raise Failure(str(error)) from error
 
 
 def say_result(result: Any) -> None:
@@ -60,6 +67,17 @@ def say_result(result: Any) -> None:
 def say_output(path: Path) -> None:
     """Print that the output has another name than it was given."""
     _print(f"{_OUTPUT} {path}")
+
+
+def _named(messages: Mapping[str, Any]) -> str:
+    """Return validation messages as one line that names the flags."""
+    return "; ".join(f"--{key}: {_joined(problem)}" for key, problem in messages.items())
+
+
+def _joined(problem: Any) -> str:
+    if isinstance(problem, Mapping):
+        return ", ".join(f"{key}: {_joined(item)}" for key, item in problem.items())
+    return " ".join(map(str, problem)) if isinstance(problem, list) else str(problem)
 
 
 def _print(line: str) -> None:

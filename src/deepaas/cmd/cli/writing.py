@@ -4,13 +4,14 @@ Must not know what the result means.
 """
 
 import mimetypes
-import shutil
 from pathlib import Path
 from typing import Any
 
 import click
 
+from deepaas.batch import results
 from deepaas.cmd.cli.telling import say_output
+from deepaas.files import suffix_for
 from deepaas.messages import Body
 from deepaas.model import jsonable
 
@@ -34,21 +35,17 @@ def write_body(body: Body, path: Path) -> Path:
 
     A changed name is told, for scripts that look for it.
     """
-    fitting = fitting_name(path, body.media_type)
-    fitting.parent.mkdir(parents=True, exist_ok=True)
-    if body.path:
-        shutil.copyfile(body.path, fitting)
-    else:
-        fitting.write_bytes(body.content)
+    fitting = _fitting_name(path, body.media_type)
+    results.write(body, fitting)
     if fitting != path:
         say_output(fitting)
     return fitting
 
 
-def fitting_name(path: Path, media_type: str) -> Path:
+def _fitting_name(path: Path, media_type: str) -> Path:
     """Return `path` with the suffix of the media type behind it, unless it has one of its suffixes."""
-    plain, _, _ = media_type.partition(";")
-    fitting = mimetypes.guess_all_extensions(plain, strict=False)
-    if not fitting or path.suffix.lower() in fitting:
+    plain = media_type.partition(";")[0]
+    if path.suffix.lower() in mimetypes.guess_all_extensions(plain, strict=False):
         return path
-    return path.with_name(path.name + (mimetypes.guess_extension(plain, strict=False) or ""))
+    suffix = suffix_for(plain)
+    return path if path.suffix.lower() == suffix else path.with_name(path.name + suffix)

@@ -1,0 +1,135 @@
+"""Owns a batch of predictions: the workers that answer, the signals that stop it, and its exit code.
+
+Must not know how flags are spelled, nor which files there are.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import uvloop
+
+from deepaas import calling
+from deepaas.batch.manifest import Manifest
+from deepaas.batch.runner import Ask, Batch, Copy, Rules
+from deepaas.cmd.cli.chosen import target_of
+from deepaas.cmd.cli.flags import Texts
+from deepaas.cmd.cli.given import accepted, digest_of
+from deepaas.cmd.cli.plan import Plan, plan_of
+from deepaas.cmd.cli.progress import Progress
+from deepaas.cmd.cli.telling import NAME, say_result
+from deepaas.cmd.cli.writing import write_json
+from deepaas.files import Scratch, ScratchSpace
+from deepaas.messages import Body
+from deepaas.metrics import Metrics
+from deepaas.model.model import Model
+from deepaas.settings import Settings
+from deepaas.workers.pool import Limits, Pool
+
+_STOPPED = 75  # EX_TEMPFAIL: trying again later goes on from here
+_STOPPING = (signal.SIGTERM, signal.SIGUSR1)
+_log = logging.getLogger(NAME)
+
+
+def predict_many(model: Model, texts: Mapping[str, Texts], key: str, ctx: click.Context) -> int:
+    """Predict for every file that the argument `key` stands for; print how many, and return the exit code.
+
+    Raise `click.BadParameter` or `InvalidArguments` for what is wrong with all of them, and
+    `ModelUnavailable` when the model cannot be used.
+    """
+    output: Path = ctx.params["output_dir"]
+    plan = plan_of(texts, key, ctx)
+    with contextlib.ExitStack() as stack:
+        space = stack.enter_context(ScratchSpace())
+        plan.check(model.predict_arguments, space.folder())
+        output.mkdir(parents=True, exist_ok=True)
+        manifest = stack.enter_context(Manifest(output, plan.shard, resume=ctx.params["resume"]))
+        progress = stack.enter_context(Progress(len(plan.inputs)))
+        limits = _limits(ctx)
+        pool = _pool(ctx.obj, limits)
+        rules = Rules(output, limits.workers, ctx.params["fail_fast"], digest_of(plan.others))
+        batch = Batch(
+            plan.inputs,
+            _ask(model, pool, plan),
+            manifest=manifest,
+            space=space,
+            rules=rules,
+            on_line=progress.note,
+        )
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            was_told = runner.run(_until_told(batch, pool))
+        manifest.end(is_complete=not batch.counts.left)
+    return _end(batch, manifest, ctx, was_told=was_told)
+
+
+def _limits(ctx: click.Context) -> Limits:
+    settings: Settings = ctx.obj
+    workers, timeout_s = ctx.params["workers"], ctx.params["predict_timeout"]
+    return Limits(
+        workers=workers or settings.workers,
+        predict_timeout_s=settings.predict_timeout if timeout_s is None else timeout_s,
+        max_queue=settings.max_queue,
+        cancel_on_disconnect=True,
+    )
+
+
+def _pool(settings: Settings, limits: Limits) -> Pool:
+    """Return workers that a batch system's signals, which come to every process of a job, do not end."""
+    name, target = target_of(settings)
+    start = calling.start_of(name, target, settings)._replace(wrap_predictions=False, deaf_to=_STOPPING)
+    return Pool(start, limits, Metrics().of_pool(name))
+
+
+def _ask(model: Model, pool: Pool, plan: Plan) -> Ask:
+    """Return what answers for one file."""
+    arguments = model.predict_arguments
+
+    async def ask(copy: Copy, scratch: Scratch) -> Body:
+        raw = await asyncio.to_thread(plan.raw, arguments, copy, scratch)
+        return await calling.predict(model, pool, raw, accepted(arguments, raw), scratch)
+
+    return ask
+
+
+async def _until_told(batch: Batch, pool: Pool) -> bool:
+    """Do the batch; say whether a signal came. The first lets what runs end, the second does not."""
+    is_warm = asyncio.Event()
+    working = asyncio.create_task(_work(batch, pool, is_warm))
+    told: list[str] = []
+
+    def note(number: int) -> None:
+        told.append(signal.Signals(number).name)
+        if is_warm.is_set() and len(told) == 1:
+            _log.info("%s: finishing the predictions that run", told[0])
+            batch.stop()
+        else:
+            working.cancel()
+
+    for number in (*_STOPPING, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, note, number)
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
+    return bool(told)
+
+
+async def _work(batch: Batch, pool: Pool, is_warm: asyncio.Event) -> None:
+    async with pool:
+        is_warm.set()
+        await batch.run()
+
+
+def _end(batch: Batch, manifest: Manifest, ctx: click.Context, *, was_told: bool) -> int:
+    """Print what came of the batch, and return the exit code."""
+    counts = batch.counts
+    summary = counts._asdict() | {"manifest": str(manifest.place)}
+    write_json(summary, ctx)
+    if was_told and counts.left:
+        _log.info("Stopped with %d left; --resume goes on from here", counts.left)
+    say_result(summary)
+    if was_told and counts.left:
+        return _STOPPED
+    return 1 if counts.failed else 0

@@ -1,0 +1,107 @@
+"""`deepaas-cli train`: a training in this process, with a folder and a record like any other."""
+
+import contextlib
+import dataclasses
+import functools
+import logging
+import os
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deepaas.cmd.cli.author import authors_code
+from deepaas.cmd.cli.chosen import model_of
+from deepaas.cmd.cli.flags import ArgumentFlag, flags_of, texts_of
+from deepaas.cmd.cli.given import given
+from deepaas.cmd.cli.telling import NAME, say_result
+from deepaas.cmd.cli.writing import write_json
+from deepaas.errors import SettingsError
+from deepaas.files import Scratch
+from deepaas.model import loading, output
+from deepaas.model.model import Model
+from deepaas.reporting import ARTIFACTS_VARIABLE, FOLDER_VARIABLE
+from deepaas.trainings.folder import TrainingFolder, state_folder
+from deepaas.trainings.shown import shown
+from deepaas.trainings.training import State, Training
+from deepaas.trainings.watch import Watch
+
+_log = logging.getLogger(NAME)
+
+
+def command(ctx: click.Context) -> click.Command:
+    """Return the command, with a flag for each of the model's arguments."""
+    model = model_of(ctx)
+    if model is None:
+        return click.Command("train")
+    flags = flags_of(model.train_arguments)
+    return click.Command(
+        "train",
+        params=list(flags),
+        callback=functools.partial(_train, model, flags),
+        help="Train the model in this process, and print the training's record.",
+    )
+
+
+def _train(model: Model, flags: list[ArgumentFlag], **_: object) -> None:
+    ctx = click.get_current_context()
+    function = model.function("train")
+    identity = uuid.uuid4().hex
+    folder = TrainingFolder.of(_state(ctx.obj.state_dir), model.name, identity)
+    with _in_folder(folder):
+        raw = model.train_arguments.gather(given(texts_of(flags, ctx), Scratch(str(folder.path))))
+        arguments = model.train_arguments.validate(raw)
+        training = Training(
+            uuid=identity,
+            model=model.name,
+            created=time.time(),
+            arguments=shown(arguments),
+            model_version=loading.version_of(model.name),
+        )
+        if ctx.obj.warm:
+            _warm(model)
+        noted: dict[str, Any] = {"started": time.time()}
+        with authors_code(), Watch(folder, noted.update):
+            noted["output"] = output.record(function(**arguments))
+    noted |= {"finished": time.time(), "artifacts": folder.listing(hashed=True) or None}
+    record = dataclasses.replace(training, state=State.DONE, **noted).as_v2()
+    write_json(record, ctx)
+    say_result(record)
+
+
+def _state(named: str) -> Path:
+    """Return the folder of all trainings; where none can be written, one that nobody keeps."""
+    try:
+        return state_folder(named)
+    except SettingsError as error:
+        if named:
+            raise
+        _log.warning("%s Using a temporary folder.", error)
+        return Path(tempfile.mkdtemp(prefix="deepaas-trainings-"))
+
+
+@contextlib.contextmanager
+def _in_folder(folder: TrainingFolder) -> Iterator[None]:
+    """Let `deepaas.report` and `deepaas.artifacts` find the folder, and keep what they leave there."""
+    folder.make()
+    os.environ |= {FOLDER_VARIABLE: str(folder.path), ARTIFACTS_VARIABLE: str(folder.artifacts)}
+    try:
+        yield
+    finally:
+        folder.drop_inputs()
+        if folder.remove_if_empty():
+            _log.debug("The training left nothing in its folder")
+        else:
+            _log.info("What the training left is in %s", folder.path)
+
+
+def _warm(model: Model) -> None:
+    """Warm the model as for predictions; a training may be what makes that work again."""
+    try:
+        model.warm()
+    except Exception:  # noqa: BLE001 - the author's code may raise anything
+        _log.exception("warm() of the model %r failed; training all the same", model.name)
