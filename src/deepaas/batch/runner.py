@@ -169,7 +169,7 @@ class Batch:
 
 
 def _reason(error: DeepaasError | OSError, one: Input) -> str:
-    """Return why an input failed, in one text, and log it, with the traceback of a fault in the model's code."""
+    """Return why an input failed, and log it, with the traceback when it is a fault of the model's code."""
     reason = f"{error} {error.messages}" if isinstance(error, InvalidArguments) else str(error)
     is_fault = isinstance(error, DeepaasError) and error.status >= _FAULT
     trace = getattr(error, "detail", "") if is_fault else ""

@@ -33,8 +33,9 @@ class Progress:
             bar: Any = click.progressbar(
                 length=self._total,
                 file=sys.stderr,
+                show_eta=False,  # it comes with the rate, and counts what was predicted alone
                 show_pos=True,
-                item_show_func=lambda _: f"{self._rate():.1f}/s",
+                item_show_func=lambda _: self._pace(),
             )
             self._bar = self._open.enter_context(bar)
         return self
@@ -50,15 +51,12 @@ class Progress:
             self._bar.update(1)
         elif self._ended == self._total or time.monotonic() - self._said > _BETWEEN_LINES_S:
             self._said = time.monotonic()
-            _log.info("%d of %d, %.1f/s, %s to go", self._ended, self._total, self._rate(), self._left())
+            _log.info("%d of %d, %s", self._ended, self._total, self._pace())
 
-    def _rate(self) -> float:
-        """Return predictions a second."""
-        return self._predicted / max(time.monotonic() - self._began, 1e-6)
-
-    def _left(self) -> str:
-        """Return the time that the rest will take, as H:MM:SS."""
+    def _pace(self) -> str:
+        """Return predictions a second, and the time that the rest will take, as H:MM:SS."""
+        rate = self._predicted / max(time.monotonic() - self._began, 1e-6)
         if not self._predicted:
-            return "0:00:00" if self._ended == self._total else "unknown"
-        minutes, seconds = divmod(round((self._total - self._ended) / self._rate()), 60)
-        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+            return "nothing predicted yet"
+        minutes, seconds = divmod(round((self._total - self._ended) / rate), 60)
+        return f"{rate:.1f}/s, {minutes // 60}:{minutes % 60:02}:{seconds:02} to go"

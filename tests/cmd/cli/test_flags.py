@@ -1,0 +1,174 @@
+"""A model's fields as flags: what they take, and how a wrong value is told."""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import marshmallow
+import pytest
+from webargs import fields
+
+from deepaas.cmd.cli.flags import flags_of, texts_of
+from deepaas.cmd.cli.given import given
+from deepaas.files import Scratch, ScratchSpace
+from deepaas.model.arguments import Arguments
+from running import TOLD, refused, returned, run
+
+FILE = {"type": "file", "location": "form"}
+
+
+class Inner(marshmallow.Schema):
+    deep = fields.Int(required=True)
+
+
+@pytest.fixture
+def scratch() -> Iterator[Scratch]:
+    """Return a folder for copies of files."""
+    with ScratchSpace() as space:
+        yield space.folder()
+
+
+def read(field: Any, *line: str, scratch: Scratch, name: str = "name") -> Any:
+    """Return what the field makes of a command line."""
+    arguments = Arguments({name: field})
+    flags = flags_of(arguments)
+    with click.Command("predict", params=list(flags)).make_context("predict", list(line)) as ctx:
+        made = given(texts_of(flags, ctx), scratch)
+    return arguments.validate(arguments.gather(made)).get(name, "absent")
+
+
+VALUES = [
+    (fields.Str(), ["x"], "x"),
+    (fields.Str(), ["[1, 2]"], "[1, 2]"),
+    (fields.Str(load_default="d"), [], "d"),
+    (fields.Str(), [], "absent"),
+    (fields.Int(), ["-3"], -3),
+    (fields.Float(), ["1e-3"], 0.001),
+    (fields.Bool(), ["True"], True),
+    (fields.Bool(), ["no"], False),
+    (fields.List(fields.Int()), ["[1, 2]"], [1, 2]),
+    (fields.List(fields.Int()), ["(1, 2)"], [1, 2]),
+    (fields.List(fields.Int()), ["1", "2"], [1, 2]),
+    (fields.List(fields.Int()), ["3"], [3]),
+    (fields.List(fields.Str()), ["['a', 'b,c']"], ["a", "b,c"]),
+    (fields.List(fields.Str()), ["a,b"], ["a,b"]),
+    (fields.List(fields.Str()), ["[a", "(b"], ["[a", "(b"]),
+    (fields.List(fields.Dict()), ["{'a': 1}", '{"b": null}'], [{"a": 1}, {"b": None}]),
+    (fields.List(fields.List(fields.Int())), ["[[1], [2, 3]]"], [[1], [2, 3]]),
+    (fields.Tuple((fields.Int(), fields.Str())), ["(1, 'a')"], (1, "a")),
+    (fields.Dict(), ["{'a': (1, True)}"], {"a": (1, True)}),
+    (fields.Dict(), ['{"a": true}'], {"a": True}),
+    (fields.Nested(Inner), ["{'deep': 3}"], {"deep": 3}),
+    (fields.DelimitedList(fields.Int()), ["1,2"], [1, 2]),
+    (fields.Date(), ["2026-01-02"], dt.date(2026, 1, 2)),
+    (fields.UUID(), ["0" * 32], uuid.UUID(int=0)),
+    (fields.Str(metadata={"location": "headers"}), ["x"], "x"),
+]
+
+
+@pytest.mark.parametrize(("field", "texts", "value"), VALUES)
+def test_value(scratch: Scratch, field: Any, texts: list[str], value: object) -> None:
+    """A flag's texts become what the field would make of a request's; structures are literals."""
+    line = [part for text in texts for part in ("--name", text)]
+    assert read(field, *line, scratch=scratch) == value
+
+
+@pytest.mark.parametrize(
+    "name", ["demo-image", "bbox(N,W,S,E)", "a/b", "two words", "größe", "class", "help", "x", "a.b"]
+)
+def test_name(scratch: Scratch, name: str) -> None:
+    """A flag is named exactly like its argument, whatever characters that has."""
+    assert read(fields.Int(), f"--{name}", "3", scratch=scratch, name=name) == 3
+    assert read(fields.Int(), f"--{name}=3", scratch=scratch, name=name) == 3
+
+
+@pytest.mark.parametrize("spelling", ["--public", "--name"])
+def test_data_key(scratch: Scratch, spelling: str) -> None:
+    """An argument that requests call by another name takes both."""
+    assert read(fields.Int(data_key="public"), spelling, "3", scratch=scratch) == 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    [["--name", "a.tar.gz"], ["--name", "a.tar.gz", "--name", "b.png"], ["--name", "['a.tar.gz', 'b.png']"]],
+)
+def test_files(scratch: Scratch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: list[str]) -> None:
+    """A file is copied, so that the model may do with it as it likes; the copy keeps the suffix."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.tar.gz", "b.png"):
+        Path(name).write_text(name)
+    found = read(fields.List(fields.Raw(metadata=FILE)), *line, scratch=scratch)
+    assert [one.original_filename for one in found] == ["a.tar.gz", "b.png"][: len(found)]
+    assert len(found) == (1 if len(line) == 2 and "[" not in line[1] else 2)
+    assert found[0].content_type == "application/x-tar"
+    for one in found:
+        assert Path(one.filename).read_text() == one.original_filename
+        assert one.filename.endswith("".join(Path(one.original_filename).suffixes))
+        Path(one.filename).unlink()
+    assert Path("a.tar.gz").exists()
+
+
+def test_help(tmp_path: Path) -> None:
+    """The help of a method says type, description, default, bounds and choices of each argument."""
+    shown = " ".join(run(tmp_path, "predict", "--help").stdout.split())
+    assert "--data PATH" in shown
+    assert "--times INTEGER [at least 1; at most 9; default: 1]" in shown
+    assert "--workers TEXT An argument that is called like an option." in shown
+    assert "[one of application/json, image/png; default: application/json]" in shown
+    required = run(tmp_path, "predict", "--help", models={"one": "models.validators"}).stdout
+    assert "--needed TEXT" in required
+    assert "[required]" in required
+
+
+WRONG = [
+    (["--times", "10"], "--times: Must be greater than or equal to 1 and less than or equal to 9."),
+    (["--times", "x"], "--times: Not a valid integer."),
+    (["--times"], "'--times' requires an argument."),
+    (["--accept", "text/html"], "--accept: Must be one of: application/json, image/png."),
+    (["--data", "nowhere.txt"], "--data: nowhere.txt: No such file or directory."),
+    (["--time", "1"], "--time"),
+    (
+        ["--data", "@list.txt"],
+        "--data: it stands for many files; name the folder of their results with --output-dir.",
+    ),
+    (
+        ["--data", "*.txt", "--other", "*.txt", "--output-dir", "out"],
+        "only one argument can stand for many files",
+    ),
+    (["--output-dir", "out"], "--output-dir: give one file argument"),
+    (["--data", "*.none", "--output-dir", "out"], "'--data': *.none: there is no file in it."),
+    (["--data", "@no-list", "--output-dir", "out"], "'--data': @no-list: the list no-list cannot be read"),
+    (["--data", "x.txt", "--output-dir", "out", "--shard", "5/4"], "'--shard': expected a part from 1 to 4."),
+    (["--data", "x.txt", "--output-dir", "out", "--times", "10"], "--times: Must be"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), WRONG)
+def test_wrong(tmp_path: Path, line: list[str], message: str) -> None:
+    """A wrong value is told in one line that names the flag, with exit code 2."""
+    (tmp_path / "x.txt").write_text("x")
+    assert message in refused(run(tmp_path, "predict", *line))
+    assert not (tmp_path / "calls").exists()
+
+
+def test_missing(tmp_path: Path) -> None:
+    """A required argument that is missing is told in one line."""
+    assert "'--needed'" in refused(run(tmp_path, "predict", models={"one": "models.validators"}))
+
+
+def test_default_media_type(tmp_path: Path) -> None:
+    """Without --accept, the model's default media type is asked for."""
+    ended = run(tmp_path, "predict", models={"one": "models.negotiated"})
+    assert returned(ended) == "one-predict.png"
+    assert (tmp_path / "one-predict.png").read_bytes() == b"it was image/png"
+
+
+def test_file_that_the_model_deletes(tmp_path: Path) -> None:
+    """The model gets a copy of a file: deleting that leaves the file alone."""
+    (tmp_path / "data.txt").write_text("content")
+    assert returned(run(tmp_path, "predict", "--data", "data.txt", models=TOLD)) == {"text": "content"}
+    assert (tmp_path / "data.txt").exists()
+    assert list((tmp_path / "scratch").iterdir()) == []

@@ -1,0 +1,190 @@
+"""What scripts in the wild read of `deepaas-cli`, to the word."""
+
+import importlib.metadata
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from running import LAST_LINE, refused, returned, run
+
+FILES = {"files": "models.returns_files"}
+TRAINABLE = {"trainable": "models.trainable"}
+DATE = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}"
+
+
+def test_result_is_the_last_line(tmp_path: Path) -> None:
+    """A prediction is printed as Python writes it, in the last line, the only one with braces in it."""
+    ended = run(tmp_path, "predict", "--workers", "größe")
+    assert returned(ended) == {"workers": "größe"}
+    assert ended.stdout.splitlines()[-1].endswith(" INFO deepaas.cmd.cli [-] return: {'workers': 'größe'}")
+    assert [line for line in ended.stdout.splitlines() if "{" in line] == [ended.stdout.splitlines()[-1]]
+    assert "\x1b" not in ended.stdout
+
+
+def test_result_whatever_is_logged(tmp_path: Path) -> None:
+    """The result is printed though only errors are logged, and log lines go to a file."""
+    ended = run(tmp_path, "--log-level", "ERROR", "--log-file", "log", "predict", "--workers", "x")
+    assert ended.stdout.count("\n") == 1
+    assert returned(ended) == {"workers": "x"}
+
+
+def test_metadata(tmp_path: Path) -> None:
+    """get_metadata prints what the model says of itself, and writes it under the very name it was given."""
+    ended = run(
+        tmp_path, "--deepaas_method_output=new/meta.out", "get_metadata", models={"one": "models.counts"}
+    )
+    said = returned(ended)
+    assert said["name"] == "one"
+    assert json.loads((tmp_path / "new/meta.out").read_text()) == said
+    assert "New output" not in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("named", "written", "flags"),
+    [
+        ("out", "out.json", ["--what", "number"]),
+        ("out.txt", "out.txt.json", ["--what", "number"]),
+        ("out", "out.png", ["--what", "picture", "--accept", "image/png"]),
+        ("a/b/out.png", None, ["--what", "picture", "--accept", "image/png"]),
+        ("out.jpeg", None, ["--what", "picture", "--accept", "image/jpeg"]),
+        ("out.json", None, ["--what", "number"]),
+    ],
+)
+def test_output(tmp_path: Path, named: str, written: str | None, flags: list[str]) -> None:
+    """The output has the suffix of its media type; a changed name is the fifth word of a line of its own."""
+    ended = run(tmp_path, "--deepaas_method_output", named, "predict", *flags, models=FILES)
+    path = tmp_path / (written or named)
+    if "--accept" in flags:
+        assert returned(ended) == str(written or named)
+        with Image.open(path) as picture:
+            assert picture.size == (3, 2)
+    else:
+        assert returned(ended) == json.loads(path.read_text()) == 5
+    told = [line for line in ended.stdout.splitlines() if "New output" in line]
+    assert told == ([f"===================> New output is {written}"] if written else [])
+    assert [line.split()[4] for line in told] == [written] * len(told)
+
+
+def test_file_without_an_output(tmp_path: Path) -> None:
+    """A result that is a file is kept, and its name told, though none was given."""
+    ended = run(tmp_path, "predict", "--what", "large", "--accept", "application/zip", models=FILES)
+    assert returned(ended) == "files-predict.zip"
+    assert "===================> New output is files-predict.zip\n" in ended.stdout
+    assert (tmp_path / "files-predict.zip").read_bytes() == bytes(range(256)) * 20_000
+
+
+def test_text(tmp_path: Path) -> None:
+    """A result that is a text is printed."""
+    ended = run(tmp_path, "predict", "--what", "text", "--accept", "text/plain", models=FILES)
+    assert returned(ended) == "bytes"
+
+
+def test_training(tmp_path: Path) -> None:
+    """Train prints the record of a training that is done, as over HTTP, and writes it as JSON."""
+    (tmp_path / "data.csv").write_text("1,2")
+    flags = ["--data", "data.csv", "--rate", "0.25", "--public-name", "x"]
+    ended = run(tmp_path, "--deepaas_method_output", "t.out", "train", *flags, models=TRAINABLE)
+    record = returned(ended)
+    assert json.loads((tmp_path / "t.out").read_text()) == record
+    assert re.fullmatch(r"[0-9a-f]{32}", record["uuid"])
+    assert re.fullmatch(DATE, record["date"])
+    assert record["args"] == {
+        "what": "none",
+        "rate": 0.25,
+        "data": ["data", "text/csv", "data.csv"],
+        "secret-name": "x",
+    }
+    assert record["status"] == "done"
+    assert record["result"]["output"] == "1,2"
+    assert re.fullmatch(DATE, record["result"]["finish_date"])
+    assert re.fullmatch(r"\d+:\d\d:\d\d\.\d{6}", record["result"]["duration"])
+
+
+def test_training_that_leaves_something(tmp_path: Path) -> None:
+    """What a training reports and leaves is in its record, and in a folder that a line names."""
+    (tmp_path / "leaving.py").write_text(
+        "import deepaas\n"
+        "def train():\n"
+        "    deepaas.report(step=1, total=2, loss=0.5)\n"
+        "    (deepaas.artifacts() / 'weights.bin').write_bytes(b'w')\n"
+    )
+    ended = run(tmp_path, "--model", "./leaving.py", "--state-dir", "state", "train", models={})
+    record = returned(ended)
+    assert (record["metrics"], record["progress"]) == ({"loss": 0.5}, 0.5)
+    assert [one["path"] for one in record["artifacts"]] == ["weights.bin"]
+    folder = tmp_path / "state" / "leaving" / record["uuid"]
+    assert f"What the training left is in {folder}\n" in ended.stdout
+    assert (folder / "artifacts" / "weights.bin").read_bytes() == b"w"
+
+
+def test_training_that_leaves_nothing(tmp_path: Path) -> None:
+    """A training that leaves nothing leaves no folder either."""
+    returned(run(tmp_path, "--state-dir", "state", "train", models=TRAINABLE))
+    assert list((tmp_path / "state").rglob("*")) == [tmp_path / "state" / "trainable"]
+
+
+@pytest.mark.parametrize("command", [[sys.executable, "-m", "deepaas.cmd.cli"], ["deepaas-cli"]])
+def test_version(command: list[str]) -> None:
+    """The last line of --version is the version alone."""
+    if len(command) == 1:
+        command = [str(Path(sys.executable).with_name(command[0]))]
+    shown = subprocess.run([*command, "--version"], text=True, capture_output=True, timeout=30, check=True)
+    assert shown.stdout.splitlines()[-1] == importlib.metadata.version("deepaas") == "2.7.0"
+
+
+def test_warm(tmp_path: Path) -> None:
+    """Warm runs the model's warm alone; where it cannot, that is an error."""
+    assert returned(run(tmp_path, "warm", models={"one": "models.warmed"})) is None
+    ended = run(tmp_path, "warm", models={"one": "models.faulty.in_warm"})
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("Error: OSError: weights are missing\n")
+
+
+@pytest.mark.parametrize(
+    "switch", [[], ["--deepaas_with_multiprocessing"], ["--nodeepaas_with_multiprocessing"]]
+)
+def test_warm_runs_first(tmp_path: Path, switch: list[str]) -> None:
+    """The model is warmed before it predicts, in the same process, whatever is said of multiprocessing."""
+    ended = run(tmp_path, *switch, "predict", models={"one": "models.warmed"})
+    result = returned(ended)
+    assert (result["times"], result["same"]) == (1, True)
+
+
+def test_only_predict(tmp_path: Path) -> None:
+    """A model that has nothing but predict predicts; what it lacks is told in a line."""
+    only = {"only": "models.only_predict"}
+    assert returned(run(tmp_path, "predict", models=only)) == {}
+    assert "no function 'train'" in refused(run(tmp_path, "train", models=only), 1)
+
+
+@pytest.mark.parametrize(
+    ("flag", "method", "models", "message"),
+    [
+        ("raise", "train", TRAINABLE, "Error: ZeroDivisionError: division by zero\n"),
+        ("exit", "train", TRAINABLE, "Error: SystemExit: 3\n"),
+        ("unnamed", "predict", FILES, "Error: predict() returned a ReturnedFile without a filename."),
+    ],
+)
+def test_failing_model(tmp_path: Path, flag: str, method: str, models: dict[str, str], message: str) -> None:
+    """A failing model's message and traceback are on standard error; the exit code is 1."""
+    ended = run(tmp_path, method, "--what", flag, models=models)
+    assert ended.returncode == 1
+    assert "Traceback (most recent call last):" in ended.stderr
+    assert message in ended.stderr
+    assert not any(map(LAST_LINE.fullmatch, ended.stdout.splitlines()))
+
+
+def test_which_model(tmp_path: Path) -> None:
+    """One of several models has to be named, by flag or environment; a file or a module can be, too."""
+    several = {"one": "models.only_predict", "two": "models.nothing"}
+    message = refused(run(tmp_path, "predict", models=several), 1)
+    assert "one, two" in message
+    assert "--model-name" in message
+    assert returned(run(tmp_path, "predict", models=several, env={"DEEPAAS_V2_MODEL": "one"})) == {}
+    assert returned(run(tmp_path, "--model-name", "one", "predict", models=several)) == {}
+    assert returned(run(tmp_path, "--model", "models.only_predict", "predict", models={})) == {}

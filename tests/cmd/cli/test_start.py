@@ -1,0 +1,95 @@
+"""How fast `deepaas-cli` is there, and what a shell completes."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from running import COMMAND, TOLD
+from serving import environment
+
+HEAVY = ["aiohttp", "asyncio", "marshmallow", "sqlalchemy", "uvloop", "prometheus_client", "multiprocessing"]
+
+
+def timed(folder: Path, *line: str) -> float:
+    """Return the seconds that a command line takes."""
+    began = time.perf_counter()
+    env = environment(folder, TOLD, {})
+    subprocess.run(line, env=env, cwd=folder, capture_output=True, timeout=30, check=True)
+    return time.perf_counter() - began
+
+
+def test_help_is_there_at_once(tmp_path: Path) -> None:
+    """The help takes less than 0.3 s more than an interpreter that does nothing."""
+    pairs = [
+        (timed(tmp_path, *COMMAND, "--help"), timed(tmp_path, sys.executable, "-c", "")) for _ in range(5)
+    ]
+    assert min(pair[0] for pair in pairs) - min(pair[1] for pair in pairs) < 0.3
+
+
+def test_help_imports_little(tmp_path: Path) -> None:
+    """Neither the model nor what only methods need is imported for the help."""
+    program = (
+        "import sys\n"
+        "from deepaas.cmd.cli import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "print(*sys.modules, file=sys.stderr)\n"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(tmp_path, TOLD, {}),
+        text=True,
+        capture_output=True,
+        timeout=30,
+        check=True,
+    )
+    imported = shown.stderr.split()
+    assert "deepaas.cmd.cli" in imported
+    assert not {*HEAVY, "models_batch.told"} & set(imported)
+    for method in ("get_metadata", "warm", "predict", "train"):
+        assert f"  {method} " in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("deepaas-cli ", ["get_metadata", "warm", "predict", "train"]),
+        ("deepaas-cli --model-n", ["--model-name"]),
+        ("deepaas-cli predict --t", ["--times"]),
+        ("deepaas-cli predict --accept im", ["image/png"]),
+        ("deepaas-cli predict --data ", ["file"]),
+    ],
+)
+def test_completion(tmp_path: Path, words: str, completed: list[str]) -> None:
+    """A shell completes methods, flags, choices and files."""
+    env = {
+        "_DEEPAAS_CLI_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+    }
+    ended = subprocess.run(
+        [str(Path(sys.executable).with_name("deepaas-cli"))],
+        env=environment(tmp_path, TOLD, env),
+        text=True,
+        capture_output=True,
+        timeout=30,
+        check=True,
+    )
+    found = [line.split(",") for line in ended.stdout.splitlines()]
+    assert {kind if kind == "file" else value for kind, value in found} >= set(completed)
+
+
+def test_completion_without_a_model(tmp_path: Path) -> None:
+    """Where no model is installed, nothing is completed, and nothing breaks."""
+    env = {
+        "_DEEPAAS_CLI_COMPLETE": "bash_complete",
+        "COMP_WORDS": "deepaas-cli predict --",
+        "COMP_CWORD": "2",
+    }
+    command = [str(Path(sys.executable).with_name("deepaas-cli"))]
+    ended = subprocess.run(
+        command, env=environment(tmp_path, {}, env), text=True, capture_output=True, timeout=30, check=True
+    )
+    assert "Traceback" not in ended.stderr

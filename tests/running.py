@@ -1,0 +1,70 @@
+"""Real `deepaas-cli` processes for tests, and what scripts read of their output."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from serving import environment
+
+RUN_S = 60.0
+LAST_LINE = re.compile(
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \d+ INFO deepaas\.cmd\.cli \[-\] return: (?P<result>.*)"
+)
+TOLD = {"told": "models_batch.told"}
+COMMAND = [sys.executable, "-m", "deepaas.cmd.cli"]
+
+Ended = subprocess.CompletedProcess[str]
+
+
+def run(
+    folder: Path, *line: str, models: Mapping[str, str] = TOLD, env: Mapping[str, str] | None = None
+) -> Ended:
+    """Run a command line in `folder`, where exactly `models` are installed, to its end."""
+    with begin(folder, *line, models=models, env=env) as process:
+        return ended(process)
+
+
+def ended(process: "subprocess.Popen[str]") -> Ended:
+    """Return what a process wrote, and how it ended."""
+    out, error = process.communicate(timeout=RUN_S)
+    return Ended(process.args, process.returncode, out, error)
+
+
+def begin(
+    folder: Path, *line: str, models: Mapping[str, str] = TOLD, env: Mapping[str, str] | None = None
+) -> "subprocess.Popen[str]":
+    """Begin a command line in `folder`."""
+    return subprocess.Popen(
+        [*COMMAND, *line],
+        cwd=folder,
+        env=environment(folder, models, env or {}),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def returned(ended: Ended, code: int = 0) -> Any:
+    """Return the result that the last line of standard output says, as scripts read it."""
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    found = LAST_LINE.fullmatch(ended.stdout.splitlines()[-1])
+    assert found, ended.stdout
+    return ast.literal_eval(found["result"])
+
+
+def refused(ended: Ended, code: int = 2) -> str:
+    """Return the one line that tells what is wrong."""
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    assert ended.stdout == ""
+    assert re.fullmatch(r"Error: .*\n", ended.stderr), ended.stderr
+    return ended.stderr
+
+
+def lines(folder: Path, name: str = "manifest.jsonl") -> list[dict[str, Any]]:
+    """Return the lines of a manifest."""
+    return [json.loads(line) for line in (folder / name).read_text().splitlines()]
