@@ -28,10 +28,15 @@ def write_lines_at_once() -> None:
 
 def outlive(numbers: Iterable[int]) -> None:
     """Go on when one of these signals comes; processes that this one starts are as mortal as any."""
-    for number in numbers:
+    outlived = set(numbers)
+    for number in outlived:
         signal.signal(number, _go_on)
-    # What is merely forked would inherit it; what is executed anew does not.
-    os.register_at_fork(after_in_child=functools.partial(_be_mortal, tuple(numbers)))
+    # What is executed anew does not inherit it, what is merely forked would; a signal may come to it at once.
+    os.register_at_fork(
+        before=functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK, outlived),
+        after_in_parent=functools.partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, outlived),
+        after_in_child=functools.partial(_be_mortal, outlived),
+    )
 
 
 def hang_on() -> None:
@@ -53,6 +58,7 @@ def _be_mortal(numbers: Iterable[int]) -> None:
     for number in numbers:
         if signal.getsignal(number) is _go_on:
             signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
 def _die_with(lifeline: int) -> None:

@@ -1,10 +1,12 @@
 """A model that does what the file it is given says, and notes which files it was given."""
 
+import multiprocessing
 import os
 import pathlib
 import signal
 import socket
 import sys
+import time
 
 from marshmallow import fields, validate
 
@@ -20,7 +22,16 @@ def fail(reason):
     raise ValueError(reason)
 
 
+def fork_and_terminate(_):
+    process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    process.start()
+    process.terminate()
+    process.join(10)
+    assert process.exitcode == -signal.SIGTERM, process.exitcode
+
+
 ORDERS = {
+    "fork": fork_and_terminate,
     "wait": wait_for,
     "raise": fail,
     "die": lambda name: os.kill(os.getpid(), getattr(signal, name)),

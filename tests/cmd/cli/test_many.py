@@ -154,6 +154,12 @@ def test_stopped_half_way_and_resumed(tmp_path: Path, gate: Gate, number: signal
     assert called(tmp_path) == {f"{index:03}": 1 for index in range(count)}
 
 
+def test_processes_of_a_model_can_be_terminated(tmp_path: Path) -> None:
+    """Though workers outlive SIGTERM, what a model forks does not."""
+    put(tmp_path, {"a": "fork"})
+    assert returned(run(tmp_path, *BATCH))["done"] == 1
+
+
 def test_second_signal(tmp_path: Path, gate: Gate) -> None:
     """A second signal ends what runs too; nothing is taken for done."""
     put(tmp_path, {"a": f"wait {gate.port}", "b": "good"})
