@@ -55,7 +55,7 @@ def test_last_line_counts(tmp_path: Path) -> None:
     write(tmp_path, Shard(), line("a", "why"), line("b"))
     write(tmp_path, Shard(), line("a"), resume=True)
     assert read(tmp_path) == {"manifest.jsonl": ["a", "b"]}
-    assert '"error":null' in (tmp_path / "manifest.jsonl").read_text().splitlines()[0]
+    assert '"error": null' in (tmp_path / "manifest.jsonl").read_text().splitlines()[0]
     write(tmp_path, Shard(), line("c"))
     assert read(tmp_path) == {"manifest.jsonl": ["c"]}
 
@@ -94,3 +94,10 @@ def test_cut_off(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     write(tmp_path, Shard(), line("c"), resume=True)
     assert read(tmp_path) == {"manifest.jsonl": ["a", "c"]}
+
+
+def test_name_that_is_no_text(tmp_path: Path) -> None:
+    """A file's name may hold any bytes; it is kept as it is."""
+    odd = b"\xff\xfe.png".decode(errors="surrogateescape")
+    write(tmp_path, Shard(), line(odd), complete=False)
+    assert known(tmp_path, Shard()) == {odd}

@@ -6,13 +6,12 @@ together as ``manifest.jsonl``. It must not know how results come to be.
 """
 
 import contextlib
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
-
-import orjson
 
 from deepaas.batch.shards import Shard
 from deepaas.files import replacing
@@ -76,7 +75,7 @@ class Manifest:
     def append(self, line: Line) -> None:
         """Write a line, whole, in one go."""
         assert self._descriptor is not None, "the manifest is not open"
-        os.write(self._descriptor, orjson.dumps(line._asdict()) + b"\n")
+        os.write(self._descriptor, _encoded(line))
 
     def end(self, *, is_complete: bool) -> None:
         """Keep the last line of each input; when every input of every part has one, make one file of all."""
@@ -116,11 +115,16 @@ def _lines(files: Iterable[Path]) -> Iterator[Line]:
     for file in files:
         for text in file.read_bytes().splitlines():
             with contextlib.suppress(ValueError, TypeError):
-                yield Line(**orjson.loads(text))
+                yield Line(**json.loads(text))
 
 
 def _write(path: Path, lines: Iterable[Line]) -> None:
     """Replace a manifest as a whole, by one with the last line of each input."""
     last = {line.input: line for line in lines}
     with replacing(path) as file:
-        file.writelines(orjson.dumps(line._asdict()) + b"\n" for line in last.values())
+        file.writelines(map(_encoded, last.values()))
+
+
+def _encoded(line: Line) -> bytes:
+    """Return a line; names of files may hold bytes that are no text, which only this spelling keeps."""
+    return json.dumps(line._asdict(), ensure_ascii=True).encode() + b"\n"

@@ -155,6 +155,24 @@ def test_warm_runs_first(tmp_path: Path, switch: list[str]) -> None:
     assert (result["times"], result["same"]) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("switch", "what", "result"),
+    [([], "process", 42), (["--nodeepaas_with_multiprocessing"], "process", 42), ([], "pool", 3)],
+)
+def test_processes_of_the_model(tmp_path: Path, switch: list[str], what: str, result: int) -> None:
+    """A model may start processes of its own, spawned or forked."""
+    ended = run(tmp_path, *switch, "predict", "--what", what, models={"one": "models.processes"})
+    assert returned(ended) == result
+
+
+def test_model_that_talks(tmp_path: Path) -> None:
+    """Whatever the model and its commands print and log, the result is the last line."""
+    ended = run(tmp_path, "predict", "--what", "talk", models={"one": "models.processes"})
+    assert returned(ended) is None
+    for said in ("printed by a model", "said by a command of a model", "logged by a model"):
+        assert said in ended.stdout
+
+
 def test_only_predict(tmp_path: Path) -> None:
     """A model that has nothing but predict predicts; what it lacks is told in a line."""
     only = {"only": "models.only_predict"}

@@ -2,4 +2,5 @@
 
 from deepaas.cmd.cli import main
 
-main(prog_name="deepaas-cli")
+if __name__ == "__main__":  # not in a process that a model spawns
+    main(prog_name="deepaas-cli")

@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from deepaas import log
 from deepaas.cmd.cli import methods
-from deepaas.cmd.cli.telling import one_line
+from deepaas.cmd.cli.telling import one_line, spell_out
 from deepaas.cmd.options import click_options, settings_of
 
 _SETTINGS = (
@@ -46,6 +46,7 @@ class Methods(click.Group):
         """Read the settings, which the flags of some methods depend on, and find the method."""
         ctx.obj = settings = settings_of(ctx)
         if not ctx.resilient_parsing:
+            spell_out()
             level = "DEBUG" if settings.debug else settings.log_level
             log.configure(level, file=settings.log_file, stream=sys.stdout, form=settings.log_format)
         return super().resolve_command(ctx, args)

@@ -43,6 +43,7 @@ def predict_many(model: Model, texts: Mapping[str, Texts], key: str, ctx: click.
     """
     output: Path = ctx.params["output_dir"]
     plan = plan_of(texts, key, ctx)
+    _log.info("Part %d of %d: %d files", *plan.shard, len(plan.inputs))
     with contextlib.ExitStack() as stack:
         space = stack.enter_context(ScratchSpace())
         plan.check(model.predict_arguments, space.folder())

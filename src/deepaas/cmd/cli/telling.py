@@ -5,6 +5,7 @@ Must not know what was asked for.
 
 import contextlib
 import errno
+import io
 import logging
 import sys
 from collections.abc import Iterator, Mapping
@@ -55,6 +56,12 @@ def one_line() -> Iterator[None]:
         raise Failure(str(error)) from error
 
 
+def spell_out() -> None:
+    """Let what standard output's encoding has no characters for be spelled out, not an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def say_result(result: Any) -> None:
     """Print the last line, which scripts read: the result as Python would write it.
 
@@ -81,7 +88,6 @@ def _joined(problem: Any) -> str:
 
 
 def _print(line: str) -> None:
-    """Print a line at once, in whatever encoding standard output has."""
-    encoding = sys.stdout.encoding or "utf-8"
-    click.echo(line.encode(encoding, "backslashreplace").decode(encoding))
+    """Print a line at once."""
+    click.echo(line)
     sys.stdout.flush()
