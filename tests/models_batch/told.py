@@ -41,8 +41,8 @@ ORDERS = {
 
 def get_predict_args():
     return {
-        "data": fields.Field(metadata=FILE),
-        "other": fields.Field(metadata=FILE),
+        "data": fields.Raw(metadata=FILE),
+        "other": fields.Raw(metadata=FILE),
         "times": fields.Int(load_default=1, validate=validate.Range(min=1, max=9)),
         "workers": fields.Str(metadata={"description": "An argument that is called like an option."}),
         "accept": fields.Str(

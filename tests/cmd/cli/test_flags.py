@@ -1,8 +1,9 @@
 """A model's fields as flags: what they take, and how a wrong value is told."""
 
 import datetime as dt
+import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import marshmallow
 import pytest
 from webargs import fields
 
+from deepaas.cmd.cli import main
 from deepaas.cmd.cli.flags import flags_of, texts_of
 from deepaas.cmd.cli.given import given
 from deepaas.files import Scratch, ScratchSpace
 from deepaas.model.arguments import Arguments
-from running import TOLD, refused, returned, run
+from running import TOLD, Ended, refused, returned, run
 
+Here = Callable[..., Ended]
 FILE = {"type": "file", "location": "form"}
 
 
@@ -146,17 +149,42 @@ WRONG = [
 ]
 
 
+@pytest.fixture
+def here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Here]:
+    """Return what runs a command line in this process, which is enough when it is refused."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    monkeypatch.chdir(tmp_path)
+
+    def here(*line: str) -> Ended:
+        with pytest.raises(SystemExit) as left:
+            main(line, prog_name="deepaas-cli")
+        return Ended(line, int(str(left.value.code)), *capsys.readouterr())
+
+    yield here
+    for handler in set(root.handlers) - set(handlers):
+        root.removeHandler(handler)
+    root.setLevel(level)
+
+
 @pytest.mark.parametrize(("line", "message"), WRONG)
-def test_wrong(tmp_path: Path, line: list[str], message: str) -> None:
-    """A wrong value is told in one line that names the flag, with exit code 2."""
-    (tmp_path / "x.txt").write_text("x")
-    assert message in refused(run(tmp_path, "predict", *line))
-    assert not (tmp_path / "calls").exists()
+def test_wrong(here: Here, line: list[str], message: str) -> None:
+    """A wrong value is told in one line that names the flag, with exit code 2, before anything is done."""
+    Path("x.txt").write_text("x")
+    assert message in refused(here("--model", "models_batch.told", "predict", *line))
+    assert [path.name for path in Path.cwd().iterdir()] == ["x.txt"]
 
 
-def test_missing(tmp_path: Path) -> None:
+def test_missing(here: Here) -> None:
     """A required argument that is missing is told in one line."""
-    assert "'--needed'" in refused(run(tmp_path, "predict", models={"one": "models.validators"}))
+    assert "'--needed'" in refused(here("--model", "models.validators", "predict"))
+
+
+def test_wrong_in_a_process(tmp_path: Path) -> None:
+    """Nothing else is written by the process."""
+    assert "--times: Not a valid integer." in refused(run(tmp_path, "predict", "--times", "x"))
 
 
 def test_default_media_type(tmp_path: Path) -> None:

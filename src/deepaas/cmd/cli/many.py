@@ -43,10 +43,10 @@ def predict_many(model: Model, texts: Mapping[str, Texts], key: str, ctx: click.
     """
     output: Path = ctx.params["output_dir"]
     plan = plan_of(texts, key, ctx)
-    _log.info("Part %d of %d: %d files", *plan.shard, len(plan.inputs))
     with contextlib.ExitStack() as stack:
         space = stack.enter_context(ScratchSpace())
         plan.check(model.predict_arguments, space.folder())
+        _log.info("Part %d of %d: %d files", *plan.shard, len(plan.inputs))
         output.mkdir(parents=True, exist_ok=True)
         manifest = stack.enter_context(Manifest(output, plan.shard, resume=ctx.params["resume"]))
         progress = stack.enter_context(Progress(len(plan.inputs)))
