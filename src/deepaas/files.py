@@ -6,18 +6,15 @@ It must not know HTTP, nor what is in the files.
 import asyncio
 import contextlib
 import fcntl
-import hashlib
 import itertools
-import mimetypes
 import os
 import re
 import shutil
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, Self
+from typing import Self
 
 SMALL_BYTES = 1 << 20
 """The size up to which a file may be kept in memory."""
@@ -27,7 +24,6 @@ _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux keeps files in memory
 _MOST_IN_MEMORY_BYTES = 64 << 20
 _SURELY_LOCKED_S = 60.0
 _SUFFIX_LENGTH = 40
-_CHUNK_BYTES = 1 << 20
 
 
 class Budget:
@@ -160,43 +156,6 @@ class ScratchSpace:
 def remove_folder_of(path: str) -> None:
     """Remove the scratch folder that holds a file nobody waits for any more."""
     shutil.rmtree(Path(path).parent, ignore_errors=True)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def copy_hashed(source: Path, target: Path) -> str:
-    """Copy a file, reading it once; return the hexadecimal SHA-256 of what was copied."""
-    digest = hashlib.sha256()
-    with source.open("rb") as whole, target.open("wb") as copy:
-        while chunk := whole.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            copy.write(chunk)
-    return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to write that takes the place of `path` when all is written, and is gone if that fails."""
-    unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with unfinished.open("xb") as file:
-            yield file
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-
-
-def suffix_for(media_type: str) -> str:
-    """Return the suffix of files of a media type, such as ``.png``; ``.bin`` where there is no usual one."""
-    plain = media_type.partition(";")[0].strip().lower()
-    usual = mimetypes.guess_extension(plain, strict=False)
-    subtype = plain.rpartition("/")[2].removeprefix("x-")
-    return usual or (f".{subtype}" if re.fullmatch(r"[a-z0-9]{1,8}", subtype) else ".bin")
 
 
 def safe_suffix(filename: str) -> str:

@@ -125,11 +125,11 @@ class Settings:
     )
     base_path: str = option("", "Path that everything is served below.", clean=clean_base_path)
     model_name: str = option(
-        "", "Installed model to serve; without it, all are served.", variables=("DEEPAAS_V2_MODEL",)
+        "", "Installed model to use; without it, the server serves all.", variables=("DEEPAAS_V2_MODEL",)
     )
     model: str = option(
         "",
-        "Model to serve without an entry point: ./model.py, package.module or package.module:Class.",
+        "Model to use without an entry point: ./model.py, package.module or package.module:Class.",
     )
     workers: int = option(1, "Number of worker processes of each model.", short="-p", minimum=1)
     max_batch_size: int = option(
@@ -216,7 +216,7 @@ class Settings:
         choices=("string", "json"),
     )
     debug: bool = option(default=False, text="Log everything, as --log-level DEBUG does.")
-    log_file: str = option("", "File that log lines are appended to, instead of standard error.")
+    log_file: str = option("", "File that log lines are appended to, instead of being printed.")
     log_format: str = option("text", "Form of log lines.", choices=("text", "json"))
     log_level: str = option(
         "INFO", "Least level that is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from deepaas.batch.shards import Shard
-from deepaas.files import replacing
+from deepaas.contents import replacing
 
 _WHOLE = "manifest.jsonl"
 _PART = re.compile(r"manifest\.(\d+)-of-(\d+)\.jsonl")
@@ -93,8 +93,11 @@ class Manifest:
         if has_own:
             _write(self._own, _lines([self._own]))
         files = [self._own] if has_own and self._shard.parts > 1 else self._folder.glob("manifest*.jsonl")
-        for line in _lines(files):
-            self.known.setdefault(line.input, []).append(line)
+        for file in files:
+            # Another part that ends now renames its own; what is in it is not for this part.
+            with contextlib.suppress(FileNotFoundError):
+                for line in _lines([file]):
+                    self.known.setdefault(line.input, []).append(line)
 
     def _put_together(self, parts: list[Path]) -> None:
         """Write the whole. Another part that ends now may do the same at once: it writes the same."""

@@ -6,7 +6,7 @@ It must not know what the result is of.
 import shutil
 from pathlib import Path
 
-from deepaas.files import replacing, suffix_for
+from deepaas.contents import replacing, suffix_for
 from deepaas.messages import Body
 
 

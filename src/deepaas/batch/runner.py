@@ -13,8 +13,9 @@ from typing import NamedTuple
 from deepaas.batch import results
 from deepaas.batch.inputs import Input
 from deepaas.batch.manifest import Line, Manifest
+from deepaas.contents import copy_hashed, sha256_of
 from deepaas.errors import DeepaasError, InvalidArguments, ModelUnavailable
-from deepaas.files import Scratch, ScratchSpace, copy_hashed, sha256_of
+from deepaas.files import Scratch, ScratchSpace
 from deepaas.log import with_trace
 from deepaas.messages import Body
 

@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import platformdirs
 
+from deepaas.contents import sha256_of
 from deepaas.errors import ArtifactNotFound, SettingsError
-from deepaas.files import sha256_of
 from deepaas.reporting import METRICS
 
 

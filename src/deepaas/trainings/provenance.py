@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from deepaas.files import sha256_of
+from deepaas.contents import sha256_of
 from deepaas.model.v2.wrapper import UploadedFile
 
 

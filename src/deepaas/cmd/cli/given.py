@@ -15,8 +15,9 @@ from marshmallow import fields
 from marshmallow.fields import Field
 
 from deepaas.cmd.cli.flags import Texts
+from deepaas.contents import copy_hashed
 from deepaas.errors import InvalidArguments
-from deepaas.files import Scratch, copy_hashed
+from deepaas.files import Scratch
 from deepaas.model.arguments import Arguments, Given, is_file, is_multiple, location_of
 from deepaas.model.v2.wrapper import UploadedFile
 

@@ -11,7 +11,7 @@ import click
 
 from deepaas.batch import results
 from deepaas.cmd.cli.telling import say_output
-from deepaas.files import suffix_for
+from deepaas.contents import suffix_for
 from deepaas.messages import Body
 from deepaas.model import jsonable
 

@@ -1,0 +1,52 @@
+"""What is in a file: hashed, copied, replaced as a whole; and the suffix that tells its media type.
+
+It must not know whose files they are.
+"""
+
+import contextlib
+import hashlib
+import mimetypes
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+_CHUNK_BYTES = 1 << 20
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def copy_hashed(source: Path, target: Path) -> str:
+    """Copy a file, reading it once; return the hexadecimal SHA-256 of what was copied."""
+    digest = hashlib.sha256()
+    with source.open("rb") as whole, target.open("wb") as copy:
+        while chunk := whole.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            copy.write(chunk)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file to write that takes the place of `path` when all is written, and is gone if that fails."""
+    unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        with unfinished.open("xb") as file:
+            yield file
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def suffix_for(media_type: str) -> str:
+    """Return the suffix of files of a media type, such as ``.png``; ``.bin`` where there is no usual one."""
+    plain = media_type.partition(";")[0].strip().lower()
+    usual = mimetypes.guess_extension(plain, strict=False)
+    subtype = plain.rpartition("/")[2].removeprefix("x-")
+    return usual or (f".{subtype}" if re.fullmatch(r"[a-z0-9]{1,8}", subtype) else ".bin")
