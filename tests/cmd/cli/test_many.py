@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from running import COMMAND, TOLD, begin, ended, lines, refused, returned, run
-from serving import END_S, Gate, Output, environment
+from serving import END_S, Gate, Output, environment, until
 
 BATCH = ["predict", "--data", "in", "--output-dir", "out"]
 
@@ -171,16 +171,17 @@ def test_second_signal(tmp_path: Path, gate: Gate) -> None:
         output.wait_for("SIGTERM: finishing")
         process.send_signal(signal.SIGTERM)
         assert process.wait(END_S) == 75, output.text
-    assert lines(tmp_path / "out") == []
-    assert results(tmp_path) == set()
+    assert "in/a" not in by_input(tmp_path)
+    assert "a.json" not in results(tmp_path)
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_killed(tmp_path: Path, gate: Gate) -> None:
     """A batch that was killed is resumed; a line that was cut off is as good as none."""
     put(tmp_path, {"a": "good", "b": "good", "c": f"wait {gate.port}"})
-    with begin(tmp_path, *BATCH) as process:
+    with begin(tmp_path, *BATCH, "--deepaas-workers", "2") as process:
         gate.wait()
+        until(lambda: len(lines(tmp_path / "out")) == 2)
         workers = psutil.Process(process.pid).children()
         process.kill()
         process.wait(END_S)

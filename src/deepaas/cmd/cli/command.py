@@ -18,7 +18,6 @@ _SETTINGS = (
     "model_name",
     "model",
     "warm",
-    "predict_timeout",
     "state_dir",
     "debug",
     "log_file",
