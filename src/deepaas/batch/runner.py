@@ -75,7 +75,7 @@ class Batch:
         self._on_line = on_line
         self._places = asyncio.Semaphore(rules.at_a_time)
         self._stop = asyncio.Event()
-        self._problem: ModelUnavailable | None = None
+        self._problem: ModelUnavailable | OSError | None = None
         self._done = self._failed = self._skipped = 0
 
     def stop(self) -> None:
@@ -89,7 +89,10 @@ class Batch:
         return Counts(self._done, self._failed, self._skipped, len(self._inputs) - ended)
 
     async def run(self) -> None:
-        """Do the inputs that are not done. Raise `ModelUnavailable` when no worker can be started."""
+        """Do the inputs that are not done.
+
+        Raise `ModelUnavailable` when no worker can be started, `OSError` when the manifest cannot be written.
+        """
         waiting = iter(self._inputs)
         # Twice as many as predictions: one input is read, or a result written, while another is predicted.
         async with asyncio.TaskGroup() as feeders:
@@ -150,8 +153,7 @@ class Batch:
                 output = await asyncio.to_thread(results.keep, body, self._rules.folder, one.name)
                 return line._replace(output=output)
             except ModelUnavailable as error:
-                self._problem = error
-                self.stop()
+                self._give_up(error)
                 return None
             except (DeepaasError, OSError) as error:
                 return line._replace(error=_reason(error, one))
@@ -165,8 +167,17 @@ class Batch:
             self.stop()
 
     async def _note(self, line: Line, *, known: bool) -> None:
-        await asyncio.to_thread(self._manifest.append, line)
-        self._on_line(line, known)
+        try:
+            await asyncio.to_thread(self._manifest.append, line)
+        except OSError as error:
+            self._give_up(error)
+        else:
+            self._on_line(line, known)
+
+    def _give_up(self, problem: ModelUnavailable | OSError) -> None:
+        """End the batch for a reason that is no input's fault."""
+        self._problem = problem
+        self.stop()
 
 
 def _reason(error: DeepaasError | OSError, one: Input) -> str:

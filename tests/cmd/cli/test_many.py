@@ -292,6 +292,19 @@ def test_model_that_cannot_be_warmed(tmp_path: Path) -> None:
     assert returned(run(tmp_path, "--model", "cold.py", "--nowarm", *BATCH, models={}))["done"] == 1
 
 
+def test_manifest_that_cannot_be_written(tmp_path: Path) -> None:
+    """A full disk ends the batch with 1 and the reason; what is in the manifest whole is not done again."""
+    put(tmp_path, {f"{index:02}": "good" for index in range(30)})
+    limited = ["sh", "-c", 'ulimit -f 2; exec "$@"', "sh", *COMMAND, *BATCH]
+    env = environment(tmp_path, TOLD, {})
+    full = subprocess.run(limited, cwd=tmp_path, env=env, text=True, capture_output=True, check=False)
+    assert full.returncode == 1
+    assert full.stderr.splitlines()[-1] == "Error: [Errno 27] File too large"
+    summary = returned(run(tmp_path, *BATCH, "--resume"))
+    assert 0 < summary["skipped"] < 30
+    assert len(by_input(tmp_path)) == 30
+
+
 def test_prediction_that_takes_too_long(tmp_path: Path, gate: Gate) -> None:
     """With --predict-timeout, an input that takes too long fails, and the rest is done."""
     put(tmp_path, {"a": f"wait {gate.port}", "b": "good"})
