@@ -72,7 +72,7 @@ def test_array_job(folder: Path, gate: Gate) -> None:
             process.send_signal(signal.SIGUSR1)
         until(lambda: "finishing" in (folder / "log").read_text())
         gate.open()
-        job.wait(END_S)
+        assert job.wait(END_S) == 75
     assert (folder / "requeued").read_text() == "requeue 77_2\n"
     (folder / "requeued").unlink()
     with begin(folder) as job:
