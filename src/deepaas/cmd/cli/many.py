@@ -87,11 +87,16 @@ def _pool(settings: Settings, limits: Limits) -> Pool:
 
 def _ask(model: Model, pool: Pool, plan: Plan) -> Ask:
     """Return what answers for one file."""
-    arguments = model.predict_arguments
+    declared = model.predict_arguments
+    validating = asyncio.Lock()
 
     async def ask(copy: Copy, scratch: Scratch) -> Body:
-        raw = await asyncio.to_thread(plan.raw, arguments, copy, scratch)
-        return await calling.predict(model, pool, raw, accepted(arguments, raw), scratch)
+        raw = await asyncio.to_thread(plan.raw, declared, copy, scratch)
+        media_type = accepted(declared, raw)
+        # One after the other: the author, whose code this may call, need not think of threads.
+        async with validating:
+            arguments = await asyncio.to_thread(declared.validate_safely, raw)
+        return await calling.predict(pool, raw, arguments, media_type, scratch)
 
     return ask
 

@@ -32,7 +32,7 @@ def _body(model: Model, texts: Mapping[str, Texts], scratch: Scratch, *, warm: b
     arguments = model.predict_arguments
     raw = arguments.gather(given(texts, scratch))
     media_type = accepted(arguments, raw)
-    call = Call("predict", arguments.validate(raw), True, media_type, scratch.path, "-")  # noqa: FBT003
+    call = Call("predict", arguments.validate_safely(raw), True, media_type, scratch.path, "-")  # noqa: FBT003
     with authors_code():
         if warm:
             model.warm()

@@ -17,7 +17,7 @@ from deepaas.batch.runner import Copy
 from deepaas.batch.shards import Shard
 from deepaas.cmd.cli.flags import Texts
 from deepaas.cmd.cli.given import given, uploaded
-from deepaas.errors import InvalidArguments
+from deepaas.errors import InvalidArguments, PredictionFailed
 from deepaas.files import Scratch
 from deepaas.model.arguments import Arguments
 
@@ -43,8 +43,11 @@ class Plan(NamedTuple):
         """Raise `InvalidArguments` for what would be wrong with every file."""
         for one in self.inputs[:1]:
             path = Path(one.path)
+            raw = self.raw(arguments, Copy(path, path.name), scratch)
             try:
-                arguments.validate(self.raw(arguments, Copy(path, path.name), scratch))
+                arguments.validate_safely(raw)
+            except PredictionFailed:
+                return  # it may be this file's fault
             except InvalidArguments as error:
                 shared = {key: problem for key, problem in error.messages.items() if key != self.key}
                 if shared:

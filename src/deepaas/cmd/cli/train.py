@@ -54,7 +54,7 @@ def _train(model: Model, flags: list[ArgumentFlag], **_: object) -> None:
     folder = TrainingFolder.of(_state(ctx.obj.state_dir), model.name, identity)
     with _in_folder(folder):
         raw = model.train_arguments.gather(given(texts_of(flags, ctx), Scratch(str(folder.path))))
-        arguments = model.train_arguments.validate(raw)
+        arguments = model.train_arguments.validate_safely(raw)
         training = Training(
             uuid=identity,
             model=model.name,
