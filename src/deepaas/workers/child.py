@@ -58,7 +58,8 @@ def serve(connection: Connection, marker: Marker) -> None:
     _, start = next(messages)
     assert isinstance(start, Start)
     sys.path[:] = start.python_path
-    outlive(start.deaf_to)
+    if start.deaf_to:
+        outlive(start.deaf_to)
     log.configure(start.log_level, file=start.log_file, form=start.log_format, repeats=start.repeats_log)
     connection.send(Loading())
     try:
