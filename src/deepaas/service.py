@@ -34,7 +34,7 @@ from deepaas.trainings.shown import shown
 from deepaas.trainings.store import Store, sqlite_url
 from deepaas.trainings.training import Training
 from deepaas.workers.lane import ExclusiveLane
-from deepaas.workers.pool import Limits, Pool
+from deepaas.workers.pool import Pool
 from deepaas.workers.stream import Stream
 
 _log = logging.getLogger(__name__)
@@ -227,7 +227,9 @@ def build_service(
     models = _load_all(targets)
     starts = {model.name: calling.start_of(model.name, targets[model.name], settings) for model in models}
     pools = {
-        model.name: Pool(starts[model.name], calling.limits_of(model, settings), metrics.of_pool(model.name), on_output)
+        model.name: Pool(
+            starts[model.name], calling.limits_of(model, settings), metrics.of_pool(model.name), on_output
+        )
         for model in models
         if settings.predict_endpoint and model.has("predict")
     }

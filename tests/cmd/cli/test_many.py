@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import hashlib
+import json
 import os
 import pty
 import re
@@ -310,3 +311,43 @@ def test_prediction_that_takes_too_long(tmp_path: Path, gate: Gate) -> None:
     put(tmp_path, {"a": f"wait {gate.port}", "b": "good"})
     assert returned(run(tmp_path, *BATCH, "--predict-timeout", "0.5"), 1)["done"] == 1
     assert "longer than 0.5 s" in str(by_input(tmp_path)["in/a"]["error"])
+
+
+TOGETHER = """
+from marshmallow import fields
+def get_predict_args():
+    return {"data": fields.Raw(metadata={"type": "file"})}
+def predict_batch(calls):
+    return [{"together": len(calls), "text": open(call["data"].filename).read()} for call in calls]
+"""
+STREAMING = """
+from marshmallow import fields
+def get_predict_args():
+    return {"data": fields.Raw(metadata={"type": "file"})}
+def predict(data):
+    for letter in open(data.filename).read():
+        yield {"letter": letter}
+"""
+
+
+@pytest.mark.parametrize("source", [TOGETHER, STREAMING])
+def test_other_ways_to_predict(tmp_path: Path, source: str) -> None:
+    """Predictions are made together where the model can; a stream's items become lines of one result."""
+    (tmp_path / "model.py").write_text(source)
+    put(tmp_path, {f"{index:02}": f"{index:02}" for index in range(40)})
+    assert returned(run(tmp_path, "--model", "model.py", *BATCH, models={}))["done"] == 40
+    if source == STREAMING:
+        assert (tmp_path / "out/07.ndjson").read_text() == '{"letter":"0"}\n{"letter":"7"}\n'
+    else:
+        found = [json.loads((tmp_path / f"out/{index:02}.json").read_text()) for index in range(40)]
+        assert [one["text"] for one in found] == [f"{index:02}" for index in range(40)]
+        assert max(one["together"] for one in found) > 1
+
+
+def test_stream(tmp_path: Path) -> None:
+    """The items of a single prediction that streams are returned as a list, and written as lines."""
+    (tmp_path / "model.py").write_text(STREAMING)
+    put(tmp_path, {"a": "ab"})
+    line = ["--model", "model.py", "--deepaas_method_output", "result", "predict", "--data", "in/a"]
+    assert returned(run(tmp_path, *line, models={})) == [{"letter": "a"}, {"letter": "b"}]
+    assert (tmp_path / "result.ndjson").read_text() == '{"letter":"a"}\n{"letter":"b"}\n'

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 import click
 
 from deepaas.cmd.cli.telling import Failure
-from deepaas.errors import DeepaasError
 from deepaas.model.failure import failure
 
 
@@ -29,10 +28,10 @@ def authors_code() -> Iterator[None]:
     pid = os.getpid()
     try:
         yield
-    except (DeepaasError, KeyboardInterrupt):
+    except KeyboardInterrupt:
         raise
     except BaseException as error:
         if os.getpid() != pid:
             raise
         found = failure(error)
-        raise Failure(found.message, found.traceback) from error
+        raise Failure(found.message, getattr(error, "detail", "") or found.traceback) from error

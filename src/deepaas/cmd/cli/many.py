@@ -24,11 +24,12 @@ from deepaas.cmd.cli.progress import Progress
 from deepaas.cmd.cli.telling import NAME, say_result
 from deepaas.cmd.cli.writing import write_json
 from deepaas.files import Scratch, ScratchSpace
-from deepaas.messages import Body
+from deepaas.messages import Body, Call
 from deepaas.metrics import Metrics
 from deepaas.model.model import Model
 from deepaas.settings import Settings
 from deepaas.workers.pool import Limits, Pool
+from deepaas.workers.stream import Stream
 
 _STOPPED = 75  # EX_TEMPFAIL: trying again later goes on from here
 _STOPPING = (signal.SIGTERM, signal.SIGUSR1)
@@ -50,9 +51,10 @@ def predict_many(model: Model, texts: Mapping[str, Texts], key: str, ctx: click.
         output.mkdir(parents=True, exist_ok=True)
         manifest = stack.enter_context(Manifest(output, plan.shard, resume=ctx.params["resume"]))
         progress = stack.enter_context(Progress(len(plan.inputs)))
-        limits = _limits(ctx)
+        limits = _limits(model, ctx)
         pool = _pool(ctx.obj, limits)
-        rules = Rules(output, limits.workers, ctx.params["fail_fast"], digest_of(plan.others))
+        at_a_time = limits.workers * limits.most_together
+        rules = Rules(output, at_a_time, ctx.params["fail_fast"], digest_of(plan.others))
         batch = Batch(
             plan.inputs,
             _ask(model, pool, plan),
@@ -67,15 +69,12 @@ def predict_many(model: Model, texts: Mapping[str, Texts], key: str, ctx: click.
     return _end(batch, manifest, ctx, was_told=was_told)
 
 
-def _limits(ctx: click.Context) -> Limits:
-    settings: Settings = ctx.obj
+def _limits(model: Model, ctx: click.Context) -> Limits:
+    limits = calling.limits_of(model, ctx.obj)._replace(cancel_on_disconnect=True)
     workers, timeout_s = ctx.params["workers"], ctx.params["predict_timeout"]
-    return Limits(
-        workers=workers or settings.workers,
-        predict_timeout_s=settings.predict_timeout if timeout_s is None else timeout_s,
-        max_queue=settings.max_queue,
-        cancel_on_disconnect=True,
-    )
+    if workers is not None:
+        limits = limits._replace(workers=workers)
+    return limits if timeout_s is None else limits._replace(predict_timeout_s=timeout_s)
 
 
 def _pool(settings: Settings, limits: Limits) -> Pool:
@@ -96,9 +95,20 @@ def _ask(model: Model, pool: Pool, plan: Plan) -> Ask:
         # One after the other: the author, whose code this may call, need not think of threads.
         async with validating:
             arguments = await asyncio.to_thread(declared.validate_safely, raw)
-        return await calling.predict(pool, raw, arguments, media_type, scratch)
+        call = Call("predict", arguments, True, media_type, scratch.path, "-")  # noqa: FBT003
+        outcome = await calling.predict(pool, call, raw, scratch)
+        return await _whole(outcome, scratch) if isinstance(outcome, Stream) else outcome
 
     return ask
+
+
+async def _whole(stream: Stream, scratch: Scratch) -> Body:
+    """Return all of a stream as one body."""
+    path = scratch.new_file("")
+    with stream, path.open("wb") as file:
+        while chunk := await stream.read():
+            await asyncio.to_thread(file.write, chunk)
+    return Body(stream.media_type, b"", str(path))
 
 
 async def _until_told(batch: Batch, pool: Pool) -> bool:

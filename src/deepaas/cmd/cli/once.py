@@ -10,12 +10,12 @@ import click
 from deepaas.cmd.cli.author import authors_code
 from deepaas.cmd.cli.flags import Texts
 from deepaas.cmd.cli.given import accepted, given
-from deepaas.cmd.cli.telling import Failure, say_result
+from deepaas.cmd.cli.telling import say_result
 from deepaas.cmd.cli.writing import named_output, write_body
 from deepaas.files import Scratch, ScratchSpace
-from deepaas.messages import Body, Call, Failed
+from deepaas.messages import Body
+from deepaas.model import output, streaming
 from deepaas.model.model import Model
-from deepaas.workers.child import Answering
 
 
 def predict_once(model: Model, texts: Mapping[str, Texts], ctx: click.Context) -> None:
@@ -29,23 +29,35 @@ def predict_once(model: Model, texts: Mapping[str, Texts], ctx: click.Context) -
 
 
 def _body(model: Model, texts: Mapping[str, Texts], scratch: Scratch, *, warm: bool) -> Body:
-    arguments = model.predict_arguments
-    raw = arguments.gather(given(texts, scratch))
-    media_type = accepted(arguments, raw)
-    call = Call("predict", arguments.validate_safely(raw), True, media_type, scratch.path, "-")  # noqa: FBT003
+    declared = model.predict_arguments
+    raw = declared.gather(given(texts, scratch))
+    media_type = accepted(declared, raw)
+    arguments = declared.validate_safely(raw)
     with authors_code():
         if warm:
             model.warm()
-        outcome = Answering(model, wrap_predictions=False).answer(call).outcome
-    if isinstance(outcome, Failed):
-        raise Failure(outcome.message, outcome.traceback)
-    return outcome
+        result = model.function("predict")(**arguments)
+        if streaming.is_stream(result):
+            return _whole(
+                result, streaming.Rendering(media_type, model.schema, prefers_events=False), scratch
+            )
+        return output.render(result, media_type, output.Form(model.schema, wrap=False), scratch.path)
+
+
+def _whole(stream: Any, rendering: streaming.Rendering, scratch: Scratch) -> Body:
+    """Return all items of a stream as one body."""
+    path = scratch.new_file("")
+    with path.open("wb") as file:
+        file.writelines(map(rendering.render, streaming.items_of(stream)))
+    return Body(rendering.media_type, b"", str(path))
 
 
 def _result(body: Body, named: Path | None, model: str) -> Any:
     """Return what to print: the value or the text, or, of a file that is neither, where it was written."""
     written = write_body(body, named) if named else None
     content = Path(body.path).read_bytes() if body.path else body.content
+    if body.media_type == streaming.LINES:
+        return [json.loads(line) for line in content.splitlines()]
     if body.media_type.partition(";")[0].endswith("json"):
         return json.loads(content)
     if body.media_type.startswith("text/"):
