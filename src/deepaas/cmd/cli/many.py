@@ -53,8 +53,7 @@ def predict_many(model: Model, texts: Mapping[str, Texts], key: str, ctx: click.
         progress = stack.enter_context(Progress(len(plan.inputs)))
         limits = _limits(model, ctx)
         pool = _pool(ctx.obj, limits)
-        at_a_time = limits.workers * limits.most_together
-        rules = Rules(output, at_a_time, ctx.params["fail_fast"], digest_of(plan.others))
+        rules = Rules(output, limits.max_queue, ctx.params["fail_fast"], digest_of(plan.others))
         batch = Batch(
             plan.inputs,
             _ask(model, pool, plan),
@@ -70,11 +69,16 @@ def predict_many(model: Model, texts: Mapping[str, Texts], key: str, ctx: click.
 
 
 def _limits(model: Model, ctx: click.Context) -> Limits:
-    limits = calling.limits_of(model, ctx.obj)._replace(cancel_on_disconnect=True)
-    workers, timeout_s = ctx.params["workers"], ctx.params["predict_timeout"]
-    if workers is not None:
-        limits = limits._replace(workers=workers)
-    return limits if timeout_s is None else limits._replace(predict_timeout_s=timeout_s)
+    """Return the limits of a pool that is never asked for more than its workers can have at once."""
+    usual = calling.limits_of(model, ctx.obj)
+    workers = ctx.params["workers"] or usual.workers
+    timeout_s = ctx.params["predict_timeout"]
+    return usual._replace(
+        workers=workers,
+        predict_timeout_s=usual.predict_timeout_s if timeout_s is None else timeout_s,
+        max_queue=workers * usual.most_together,
+        cancel_on_disconnect=True,
+    )
 
 
 def _pool(settings: Settings, limits: Limits) -> Pool:
