@@ -84,7 +84,7 @@ class Server:
     @property
     def url(self) -> str:
         """The address, as the log says it."""
-        return self.output.wait_for(r"Serving .* on (http://\S+)\n", START_S)[1]
+        return self.output.wait_for(r"Serving .* on (https?://\S+)\n", START_S)[1]
 
     @property
     def log(self) -> str:

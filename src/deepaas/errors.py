@@ -104,7 +104,7 @@ class InvalidArguments(DeepaasError):
     title = "Invalid arguments"
 
     def __init__(self, messages: Mapping[str, Any]) -> None:
-        super().__init__(f"Invalid arguments: {', '.join(map(str, messages))}.")
+        super().__init__(f"Invalid arguments: {'; '.join(map(_said_of, messages.items()))}")
         self.messages = dict(messages)
 
 
@@ -175,3 +175,37 @@ class StoreUnusable(DeepaasError):
     """The store of trainings cannot be opened, is damaged, or was written by a newer version."""
 
     title = "Store unusable"
+
+
+class ServerUnreachable(DeepaasError):
+    """A client got no answer, or only a part of one."""
+
+    status = 503
+    title = "Server unreachable"
+
+
+class UnexpectedAnswer(DeepaasError):
+    """A client got an answer that it has no other error for, such as a proxy's; `status` is the answer's."""
+
+    status = 502
+    title = "Unexpected answer"
+
+    def __init__(self, message: str, status: int = status) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class TrainingFailed(DeepaasError):
+    """A training that a client waited for ended without being done; `record` is its record."""
+
+    title = "Training failed"
+
+    def __init__(self, message: str, record: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.record = dict(record)
+
+
+def _said_of(argument: tuple[str, Any]) -> str:
+    name, said = argument
+    is_flat = isinstance(said, list) and all(isinstance(text, str) for text in said)
+    return f"{name}: {' '.join(said) if is_flat else said}"

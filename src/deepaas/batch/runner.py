@@ -14,7 +14,7 @@ from deepaas.batch import results
 from deepaas.batch.inputs import Input
 from deepaas.batch.manifest import Line, Manifest
 from deepaas.contents import copy_hashed, sha256_of
-from deepaas.errors import DeepaasError, InvalidArguments, ModelUnavailable
+from deepaas.errors import DeepaasError, ModelUnavailable
 from deepaas.files import Scratch, ScratchSpace
 from deepaas.log import with_trace
 from deepaas.messages import Body
@@ -182,7 +182,7 @@ class Batch:
 
 def _reason(error: DeepaasError | OSError, one: Input) -> str:
     """Return why an input failed, and log it, with the traceback when it is a fault of the model's code."""
-    reason = f"{error} {error.messages}" if isinstance(error, InvalidArguments) else str(error)
+    reason = str(error)
     is_fault = isinstance(error, DeepaasError) and error.status >= _FAULT
     trace = getattr(error, "detail", "") if is_fault else ""
     _log.error("%s: %s", one.path, reason, extra=with_trace(trace))

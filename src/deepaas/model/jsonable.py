@@ -21,6 +21,7 @@ from deepaas.errors import UnfitResponse
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 _DEPTH_LIMIT = 200
+_RESULT = "the result"
 _LONG_NUMBER = re.compile(rb"[-:,\[\s][0-9]{19}")  # not the digits behind a point
 
 
@@ -37,15 +38,18 @@ def loads(text: bytes | str) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def dumps(value: Any) -> bytes:
-    """Return `value` as JSON. Raise `UnfitResponse` for what JSON cannot express, NaN included."""
+def dumps(value: Any, what: str = _RESULT) -> bytes:
+    """Return `value` as JSON. Raise `UnfitResponse` for what JSON cannot express, NaN included.
+
+    `what` is how its message calls the value.
+    """
     try:
         text = orjson.dumps(value, default=_plainer, option=_OPTIONS)
     except (TypeError, RecursionError):
-        return _dumps_slowly(value)
+        return _dumps_slowly(value, what)
     if b"null" in text:
         # orjson writes NaN and infinities as null; only then is it worth looking whether there is one.
-        plain(value)
+        plain(value, what=what)
     return text
 
 
@@ -57,19 +61,19 @@ def dumps_plain(value: Any) -> bytes:
         return _dumps_slowly(value)
 
 
-def plain(value: Any, inexpressible: Callable[[Any, str], Any] | None = None) -> Any:
+def plain(value: Any, inexpressible: Callable[[Any, str], Any] | None = None, what: str = _RESULT) -> Any:
     """Return `value` made of dictionaries, lists, strings, numbers, booleans and None alone.
 
     `inexpressible` is called with each value that JSON cannot express and the reason, and returns what to
     put in its place; without it, `UnfitResponse` is raised.
     """
-    return _Plain(inexpressible or _refuse).convert(value, _Place(None, None), 0)
+    return _Plain(inexpressible or _refuse).convert(value, _Place(None, what), 0)
 
 
-def _dumps_slowly(value: Any) -> bytes:
-    return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
-        "utf-8", "replace"
-    )
+def _dumps_slowly(value: Any, what: str = _RESULT) -> bytes:
+    return json.dumps(
+        plain(value, what=what), ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    ).encode("utf-8", "replace")
 
 
 def _refuse(_: Any, reason: str) -> Any:
@@ -77,18 +81,21 @@ def _refuse(_: Any, reason: str) -> Any:
 
 
 class _Place(NamedTuple):
-    """Where a value stands in another; written out only when there is something to say of it."""
+    """Where a value stands in another; written out only when there is something to say of it.
+
+    The key of the outermost is what the whole is called.
+    """
 
     outer: "_Place | None"
     key: Any
 
     def __str__(self) -> str:
         keys = []
-        place: _Place | None = self
-        while place and place.outer:
+        place = self
+        while place.outer:
             keys.append(f"[{place.key!r}]")
             place = place.outer
-        return "the result" + "".join(reversed(keys))
+        return str(place.key) + "".join(reversed(keys))
 
 
 class _Plain:

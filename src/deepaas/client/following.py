@@ -1,0 +1,56 @@
+"""Server-sent events, as bytes bring them.
+
+It must not know where the bytes come from.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+
+class Event(NamedTuple):
+    """Something that happened in a training: `kind` is state, progress, metrics, log or end.
+
+    `content` of state and end is the training's record; of log it is ``{"line": …}``.
+    """
+
+    id: str
+    kind: str
+    content: Any
+
+    @property
+    def line(self) -> str | None:
+        """The line that was printed, when this is one."""
+        return str(self.content["line"]) if self.kind == "log" else None
+
+
+class EventReader:
+    """Turns bytes, however they were cut, into events, over as many connections as it takes."""
+
+    def __init__(self) -> None:
+        self.last_id = ""
+        self.has_ended = False
+        self._rest = b""
+        self._fields: dict[str, str] = {}
+
+    def begin(self) -> None:
+        """Take note of a new connection, which repeats what the last one cut off."""
+        self._rest = b""
+        self._fields = {}
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """Yield the events that are complete with this chunk."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        for line in lines:
+            if line:
+                name, _, value = line.decode().partition(": ")
+                self._fields[name] = value
+            elif "data" in self._fields:
+                yield self._event()
+
+    def _event(self) -> Event:
+        found = self._fields
+        self._fields = {}
+        self.last_id = found.get("id", self.last_id)
+        self.has_ended = found.get("event") == "end"
+        return Event(self.last_id, found.get("event", ""), json.loads(found["data"]))

@@ -1,0 +1,17 @@
+"""A server of trainings that tests of the client share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from serving import Server, serving
+
+STEPS = {"steps": "models_training.steps"}
+
+
+@pytest.fixture(scope="package")
+def trainer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server of the model whose training does what it is told."""
+    flags = ("--train-workers", "2", "--cancel-grace", "0.5")
+    with serving(tmp_path_factory.mktemp("trainer"), *flags, models=STEPS) as server:
+        yield server

@@ -1,0 +1,214 @@
+"""What goes wrong, as callers of the client meet it: an error for each kind, and patience."""
+
+import http.server
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deepaas.client import (
+    BadRequest,
+    BodyTooLarge,
+    Client,
+    DeepaasError,
+    ModelNotFound,
+    ModelUnavailable,
+    NotAllowed,
+    NotAuthenticated,
+    NotImplementedByModel,
+    NotServed,
+    PredictionFailed,
+    PredictionTimedOut,
+    ServerUnreachable,
+    TrainingNotFound,
+    UnexpectedAnswer,
+)
+from serving import CALL_S, Gate, Server, serving, until
+
+MODELS = {"told": "models_faults.told", "raising": "models.raising", "predicts": "models.only_predict"}
+NO_PATIENCE: dict[str, Any] = {"patience_s": 0}
+
+
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server with tokens, below a path, whose limits are narrow."""
+    folder = tmp_path_factory.mktemp("limited")
+    (folder / "tokens").write_text("all\npredictor predict\n")
+    flags = ("--base-path", "/x/y", "--auth-token-file", str(folder / "tokens"))
+    limits = ("--predict-timeout", "2", "--client-max-size", "1000")
+    with serving(folder, *flags, *limits, models=MODELS) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def asking(limited: Server) -> Iterator[Client]:
+    """Return a client that may do everything there."""
+    with Client(limited.url, "all", patience_s=0) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "status", "message"),
+    [
+        ("bad_request", BadRequest, 400, "my reason"),
+        ("status", PredictionFailed, 418, "with status"),
+        ("value", PredictionFailed, 500, "ValueError: wrong value"),
+        ("not_implemented", NotImplementedByModel, 501, "not yet"),
+        ("unavailable", ModelUnavailable, 503, "try later"),
+    ],
+)
+def test_of_models(asking: Client, what: str, kind: type[DeepaasError], status: int, message: str) -> None:
+    """What a model raises comes with its status and its text."""
+    with pytest.raises(kind) as caught:
+        asking["raising"].predict(what=what)
+    assert type(caught.value) is kind
+    assert (caught.value.status, caught.value.message) == (status, message)
+
+
+QUESTIONS: dict[str, tuple[type[DeepaasError], Callable[[Client], Any]]] = {
+    "model": (ModelNotFound, lambda client: client["no"].metadata()),
+    "odd_model": (ModelNotFound, lambda client: client["../../health/live"].metadata()),
+    "training": (TrainingNotFound, lambda client: client["told"].training("0" * 32).record()),
+    "wait": (TrainingNotFound, lambda client: client["told"].training("0" * 32).wait()),
+    "events": (TrainingNotFound, lambda client: list(client["told"].training("no").events())),
+    "train": (NotImplementedByModel, lambda client: client["predicts"].train()),
+    "large": (BodyTooLarge, lambda client: client["told"].predict(data=bytes(10_000))),
+    "slow": (PredictionTimedOut, lambda client: client["told"].predict(spin_s=20)),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_of_servers(asking: Client, question: str) -> None:
+    """Each kind of refusal is a class of its own, with the server's message."""
+    kind, ask = QUESTIONS[question]
+    with pytest.raises(kind) as caught:
+        ask(asking)
+    assert caught.value.status == kind.status
+    assert caught.value.message
+
+
+def test_tokens(limited: Server) -> None:
+    """Without a token, or with one for something else, that is what is said."""
+    for token in (None, "wrong"):
+        with Client(limited.url, token) as client, pytest.raises(NotAuthenticated):
+            client["told"].predict()
+    with Client(limited.url, "predictor") as client:
+        client["told"].predict()
+        with pytest.raises(NotAllowed, match="scope"):
+            client["told"].train()
+
+
+def test_switched_off(start: Callable[..., Server]) -> None:
+    """What the server was told not to serve is an error of its own."""
+    server = start("--nopredict-endpoint", "--notrain-endpoint", models=MODELS)
+    with Client(server.url) as client:
+        for function in (client["told"].predict, client["told"].train):
+            with pytest.raises(NotServed):
+                function()
+
+
+def test_https(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+    """A server with a certificate of its own is trusted by whoever says so."""
+    cert, key = certificate
+    flags = ("--tls-cert", str(cert), "--tls-key", str(key))
+    with serving(tmp_path, *flags, models=MODELS) as server:
+        for verify in (str(cert), cert, False):
+            with Client(server.url, verify=verify) as client:
+                assert client["told"].predict()["status"] == "OK"
+        with Client(server.url) as client, pytest.raises(ServerUnreachable, match="CERTIFICATE"):
+            client["told"].predict()
+
+
+def test_unreachable() -> None:
+    """Where nobody answers, that is said at once, with the address."""
+    with Client("http://127.0.0.1:1") as client:
+        for ask in (client.models, client["told"].predict, client["told"].train):
+            with pytest.raises(ServerUnreachable, match=r"http://127\.0\.0\.1:1/"):
+                ask()
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:5000", "", "ftp://127.0.0.1"])
+def test_no_address(url: str) -> None:
+    """An address that is none is an error before anything is sent."""
+    with pytest.raises(ValueError, match="http://"):
+        Client(url)
+
+
+class Stranger(http.server.BaseHTTPRequestHandler):
+    """A server that is not ours: it answers with a page, or cuts the connection."""
+
+    def do_GET(self) -> None:
+        if self.path == "/v2/models/":
+            self.close_connection = True
+            return
+        content = b"<p>hello</p>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_stranger() -> None:
+    """A server that is none of ours, and a connection that is cut, are errors of ours."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as stranger:
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        with Client(f"http://127.0.0.1:{stranger.server_port}/") as client:
+            with pytest.raises(UnexpectedAnswer, match="no OpenAPI document"):
+                client["told"].predict()
+            with pytest.raises(ServerUnreachable):
+                client.models()
+            with pytest.raises(UnexpectedAnswer, match="no JSON"):
+                client["told"].training("x").wait()
+        stranger.shutdown()
+
+
+@pytest.fixture
+def busy(start: Callable[..., Server], gate: Gate) -> Iterator[Server]:
+    """Return a server whose only worker and only place in the queue are taken until the gate opens."""
+    server = start("--max-queue", "1", models=MODELS)
+    with Client(server.url) as client, ThreadPoolExecutor(2) as threads:
+        running = [threads.submit(client["told"].predict, port=gate.port)]
+        gate.wait()
+        running.append(threads.submit(client["told"].predict))
+        with server.client() as http_client:
+            until(lambda: 'queue_length{model="told"} 1.0' in http_client.get("/metrics").text)
+        yield server
+        gate.open()
+        assert [one.result(CALL_S)["status"] for one in running] == ["OK", "OK"]
+
+
+def test_unavailable(busy: Server) -> None:
+    """Without patience a refusal is raised, with the seconds after which to come again."""
+    with Client(busy.url, patience_s=0.5) as client, pytest.raises(ModelUnavailable) as caught:
+        client["told"].predict()
+    assert caught.value.retry_after_s == 1
+
+
+def test_patience(busy: Server, gate: Gate, tmp_path: Path) -> None:
+    """With patience a refused call comes again when the server said, with its file, and is answered."""
+    (tmp_path / "a.txt").write_text("x")
+    with Client(busy.url) as client, ThreadPoolExecutor(1) as threads, busy.client() as http_client:
+        began = time.monotonic()
+        refused = threads.submit(client["told"].predict, data=tmp_path / "a.txt")
+        until(lambda: 'status="503"' in http_client.get("/metrics").text)
+        gate.open()
+        assert refused.result(CALL_S)["status"] == "OK"
+        assert time.monotonic() - began >= 1
+
+
+def test_not_installed() -> None:
+    """Without the libraries of the client, importing it says what to install."""
+    hide = "import sys; sys.modules['httpx'] = None; import deepaas.client"
+    done = subprocess.run(
+        [sys.executable, "-c", hide], text=True, capture_output=True, timeout=CALL_S, check=False
+    )
+    assert "pip install 'deepaas[client]'" in done.stderr.splitlines()[-1]

@@ -1,0 +1,162 @@
+"""Trainings through the client: begun, followed, waited for, cancelled, and what they leave."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deepaas.client import (
+    ArtifactNotFound,
+    Client,
+    InvalidArguments,
+    Model,
+    ServerUnreachable,
+    TrainingFailed,
+    TrainingNotFound,
+)
+from serving import CALL_S, Gate, Server
+from trainings.following import kill
+
+LARGE = "0123456789" * 200_000
+
+
+@pytest.fixture
+def steps(trainer: Server) -> Iterator[Model]:
+    """Return the model whose training does what it is told."""
+    with Client(trainer.url) as client:
+        yield client["steps"]
+
+
+def test_done(steps: Model) -> None:
+    """A training is waited for, and its record says what came of it."""
+    training = steps.train(steps=[["return", 5]])
+    record = training.wait(CALL_S)
+    assert record["result"]["output"] == [5]
+    assert record == training.record()
+    assert training.uuid in [one.uuid for one in steps.trainings()]
+    assert steps.training(training.uuid).wait()["status"] == "done"
+
+
+def test_upload(steps: Model) -> None:
+    """A training takes files as a prediction does."""
+    record = steps.train(data=b"1", more=[b"2", ("3.csv", b"3")]).wait(CALL_S)
+    assert record["result"]["output"][1:] == ["1", "2", "3"]
+
+
+def test_checked(steps: Model) -> None:
+    """Arguments of a training are checked before they are sent."""
+    before = len(steps.trainings())
+    with pytest.raises(InvalidArguments, match="'x' is not of type 'integer'"):
+        steps.train(port="x")
+    assert len(steps.trainings()) == before
+
+
+def test_failed(steps: Model) -> None:
+    """Waiting for a training that fails raises, with its record."""
+    with pytest.raises(TrainingFailed, match="ValueError: no luck") as caught:
+        steps.train(steps=[["raise", "no luck"]]).wait(CALL_S)
+    assert caught.value.record["status"] == "error"
+
+
+def test_cancel(steps: Model, gate: Gate) -> None:
+    """A training that is cancelled ends, and whoever waits for it is told."""
+    training = steps.train(steps=[["wait", gate.port]])
+    gate.wait()
+    with pytest.raises(TimeoutError, match=r"not done after 0\.2 s"):
+        training.wait(0.2)
+    assert training.cancel()["status"] == "cancelled"
+    with pytest.raises(TrainingFailed, match="cancelled"):
+        training.wait()
+    assert training.cancel(purge=True)["status"] == "cancelled"
+    with pytest.raises(TrainingNotFound):
+        training.record()
+
+
+def test_follow_log(steps: Model, gate: Gate) -> None:
+    """Lines come as they are printed, and end with the training."""
+    training = steps.train(steps=[["print", "one ü\u2028"], ["wait", gate.port], ["print", "two"]])
+    lines = training.follow_log()
+    assert next(lines) == "one ü\u2028"
+    gate.wait()
+    assert training.record()["status"] == "running"
+    gate.open()
+    assert list(lines) == ["two"]
+    assert training.log() == "one ü\u2028\ntwo\n"
+    assert training.log(tail=1) == "two\n"
+
+
+def test_events(steps: Model) -> None:
+    """Everything that happens comes as an event, the end with the record as the last."""
+    training = steps.train(steps=[["report", {"step": 1, "total": 2, "loss": 0.5}], ["print", "x"]])
+    events = list(training.events())
+    assert {event.kind for event in events} == {"state", "progress", "metrics", "log", "end"}
+    assert events[-1].content == training.record()
+    (metrics,) = training.metrics()
+    assert (metrics["step"], metrics["metrics"]) == (1, {"loss": 0.5})
+
+
+def test_stop_following(steps: Model, gate: Gate) -> None:
+    """Whoever stops in the middle keeps no connection busy."""
+    training = steps.train(steps=[["print", "x"], ["wait", gate.port]])
+    for line in training.follow_log():
+        assert line == "x"
+        break
+    assert training.record()["status"] == "running"
+
+
+def test_artifacts(steps: Model, tmp_path: Path) -> None:
+    """Files that a training left are listed, read, and written to the disk."""
+    training = steps.train(steps=[["leave", "sub/a ü.txt", "x"], ["leave", "large", LARGE]])
+    training.wait(CALL_S)
+    assert {file["path"]: file["size"] for file in training.artifacts()} == {
+        "sub/a ü.txt": 1,
+        "large": len(LARGE),
+    }
+    assert training.artifact("sub/a ü.txt") == b"x"
+    assert training.download("large", tmp_path / "copy").read_text() == LARGE
+    with pytest.raises(ArtifactNotFound):
+        training.download("none", tmp_path / "none")
+    assert list(tmp_path.iterdir()) == [tmp_path / "copy"]
+
+
+def test_provenance(steps: Model) -> None:
+    """How a training came to be."""
+    training = steps.train(steps=[["return", 1]])
+    assert training.provenance()["training"]["args"] == {"steps": [["return", 1]]}
+
+
+def test_reload(start: Callable[..., Server]) -> None:
+    """After a reload predictions use what the training made."""
+    server = start(models={"versioned": "models_training.versioned"})
+    with Client(server.url) as client:
+        model = client["versioned"]
+        model.train(version="two").wait(CALL_S)
+        assert model.reload() == 1
+        assert json.loads(model.predict()["predictions"])["version"] == "two"
+
+
+def test_survives_a_restart(start: Callable[..., Server], gate: Gate) -> None:
+    """Whoever follows or waits goes on where they were when the server comes back."""
+    options: dict[str, Any] = {"models": {"steps": "models_training.steps"}}
+    server = start(**options)
+    port = server.url.rpartition(":")[2]
+    found: list[Any] = []
+    with Client(server.url) as client:
+        given = [["print", "one"], ["wait", gate.port], ["print", "two"]]
+        training = client["steps"].train(steps=given)
+        gate.wait()
+        lines = training.follow_log()
+        assert next(lines) == "one"
+        waiting = threading.Thread(target=lambda: found.append(training.wait(CALL_S)))
+        waiting.start()
+        kill(server)
+        with Client(server.url, patience_s=0.1) as other, pytest.raises(ServerUnreachable):
+            other["steps"].training(training.uuid).wait()
+        start("--listen-port", port, **options)
+        gate.open()
+        assert list(lines) == ["two"]
+        waiting.join(CALL_S)
+    assert found[0]["status"] == "done"
