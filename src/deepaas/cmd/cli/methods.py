@@ -26,6 +26,10 @@ METHODS = {
     "warm": Method("deepaas.cmd.cli.warm:warm", "Let the model prepare itself, and see whether it can."),
     "predict": Method("deepaas.cmd.cli.predict:command", "Predict once, or once for each of many files."),
     "train": Method("deepaas.cmd.cli.train:command", "Train the model, and print the training's record."),
+    "check": Method(
+        "deepaas.cmd.cli.check:check", "Say what is wrong with the model, and what to do about it."
+    ),
+    "new": Method("deepaas.cmd.cli.new:new", "Write a small model package to begin with."),
 }
 
 

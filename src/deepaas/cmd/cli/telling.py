@@ -68,12 +68,12 @@ def say_result(result: Any) -> None:
     It is printed whatever the level and the place of log lines.
     """
     record = logging.LogRecord(NAME, logging.INFO, __file__, 0, f"return: {result!r}", None, None)
-    _print(log.LineFormatter().format(record))
+    say(log.LineFormatter().format(record))
 
 
 def say_output(path: Path) -> None:
     """Print that the output has another name than it was given."""
-    _print(f"{_OUTPUT} {path}")
+    say(f"{_OUTPUT} {path}")
 
 
 def _named(messages: Mapping[str, Any]) -> str:
@@ -87,7 +87,7 @@ def _joined(problem: Any) -> str:
     return " ".join(map(str, problem)) if isinstance(problem, list) else str(problem)
 
 
-def _print(line: str) -> None:
+def say(line: str) -> None:
     """Print a line at once."""
     click.echo(line)
     sys.stdout.flush()

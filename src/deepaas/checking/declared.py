@@ -1,0 +1,118 @@
+"""The arguments that a model declares: whether they can be published, and whether they make sense.
+
+It must not know how findings are told.
+"""
+
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import marshmallow
+from marshmallow.fields import Field
+
+from deepaas.checking.contract import FUNCTIONS, defines
+from deepaas.checking.finding import Finding, Level
+from deepaas.errors import ModelBroken
+from deepaas.http.specification import Published, openapi, swagger
+from deepaas.model.arguments import Arguments, is_file
+from deepaas.model.failure import describe
+from deepaas.model.jsonable import dumps
+from deepaas.model.model import Model
+
+_STEP = "arguments"
+_PUBLISHED = Published("", wraps=True, wants_token=False)
+
+
+def arguments(model: Model) -> Iterator[Finding]:
+    """Look at the arguments of `predict` and `train`."""
+    for function, declaring in FUNCTIONS.items():
+        if not defines(model, function):
+            continue
+        try:
+            declared = model.arguments(function)
+        except ModelBroken as error:
+            yield Finding(
+                Level.ERROR, _STEP, str(error), f"The server asks {declaring}() when it starts.", error.detail
+            )
+            continue
+        names = ", ".join(declared.fields) or "none"
+        yield Finding(Level.OK, _STEP, f"{function}() takes {len(declared.fields)}: {names}.")
+        for name, field in declared.fields.items():
+            yield from _field(function, name, field)
+        yield from _accept(function, declared)
+
+
+def specification(model: Model) -> Iterator[Finding]:
+    """Make both documents of the API, and see that they are JSON."""
+    step = "specification"
+    for kind, document in (("Swagger 2.0", swagger), ("OpenAPI 3.1", openapi)):
+        try:
+            size = len(dumps(document([model], _PUBLISHED)))
+        except Exception as error:  # noqa: BLE001 - the author's fields may raise anything
+            yield Finding(
+                Level.ERROR,
+                step,
+                f"The {kind} document cannot be made: {describe(error)}.",
+                "See the findings about arguments and schema: one of their fields cannot be published.",
+            )
+        else:
+            yield Finding(Level.OK, step, f"{kind}: {size} bytes.")
+
+
+def _field(function: str, name: str, field: Field) -> Iterator[Finding]:
+    problem = _unpublishable(name, field)
+    if problem:
+        yield Finding(
+            Level.ERROR,
+            _STEP,
+            f"The argument '{name}' of {function}() cannot be published: {problem}.",
+            "Take what the field's metadata and validators hold from numbers, texts, lists and dictionaries.",
+        )
+    if not is_file(field) and field.load_default not in (marshmallow.missing, None):
+        yield from _default(function, name, field)
+    if not field.metadata.get("description"):
+        yield Finding(
+            Level.NOTE,
+            _STEP,
+            f"The argument '{name}' of {function}() has no description.",
+            'Say what it is for: metadata={"description": "…"}.',
+        )
+
+
+def _unpublishable(name: str, field: Field) -> str | None:
+    """Publish a model that has this argument alone; return what goes wrong."""
+    alone = types.SimpleNamespace(get_predict_args=lambda: {name: field}, predict=None)
+    documents: list[Callable[..., Any]] = [swagger, openapi]
+    try:
+        for document in documents:
+            dumps(document([Model("model", alone)], _PUBLISHED))
+    except Exception as error:  # noqa: BLE001 - the author's field may raise anything
+        return describe(error)
+    return None
+
+
+def _default(function: str, name: str, field: Field) -> Iterator[Finding]:
+    """See whether a default would pass the validators, which it never meets when it is used."""
+    default = field.load_default() if callable(field.load_default) else field.load_default
+    try:
+        for validator in field.validators:
+            validator(default)
+    except Exception as error:  # noqa: BLE001 - the author's validators may raise anything
+        said = " ".join(map(str, error.messages)) if isinstance(error, marshmallow.ValidationError) else error
+        yield Finding(
+            Level.WARNING,
+            _STEP,
+            f"The default of '{name}' of {function}(), {default!r}, is not allowed: {said}",
+            "Clients that send it get an error, those that leave it out do not: change one of the two.",
+        )
+
+
+def _accept(function: str, declared: Arguments) -> Iterator[Finding]:
+    accept = declared.accept
+    if accept and not accept.choices:
+        yield Finding(
+            Level.WARNING,
+            _STEP,
+            f"The argument 'accept' of {function}() has no choices: no media type can be negotiated.",
+            'Give it validate=validate.OneOf(["application/json", "image/png"]).',
+        )

@@ -1,0 +1,182 @@
+"""`deepaas-cli check`: what it finds in models, and what it says of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from running import Ended, run
+
+FAULTY = Path(__file__).parents[1] / "models_checking" / "faulty.py"
+HEALTHY = """
+from marshmallow import fields, validate
+
+schema = {"area": fields.Float(required=True)}
+
+def get_metadata():
+    return dict.fromkeys(["name", "author", "license", "description", "version"], "x")
+
+def warm():
+    pass
+
+def get_predict_args():
+    about = {"metadata": {"description": "The side."}}
+    return {"side": fields.Float(required=True, validate=validate.Range(min=3, max=5), **about)}
+
+def predict(side):
+    return {"area": side * side}
+"""
+Check = Callable[..., Ended]
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Check:
+    """Return what checks a model's source, or an installed target: `check(source, *flags)`."""
+
+    def check(source: str | Path, *flags: str) -> Ended:
+        path = source if isinstance(source, Path) else tmp_path / "model.py"
+        if isinstance(source, str):
+            path.write_text(source)
+        return run(tmp_path, "--model", str(path), "check", *flags, models={})
+
+    return check
+
+
+def has(done: Ended, level: str, step: str, text: str) -> bool:
+    """Say whether a line tells of a finding."""
+    lines = (line.split(maxsplit=2) for line in done.stdout.splitlines())
+    return any(line[:2] == [level, step] and text in line[2] for line in lines if len(line) > 2)
+
+
+def test_healthy(check: Check, tmp_path: Path) -> None:
+    """A good model has no errors, and says how long each step took; its prediction is made up from ranges."""
+    done = check(HEALTHY, "--predict")
+    assert done.returncode == 0, done.stdout
+    assert "Found: 0 error, 0 warning, 1 note, 2 differs." in done.stdout
+    assert has(done, "note", "discovery", "No installed package declares it")
+    assert has(done, "ok", "import", "MiB")
+    assert has(done, "ok", "arguments", "predict() takes 1: side.")
+    assert has(done, "ok", "schema", "area")
+    assert has(done, "ok", "specification", "OpenAPI 3.1")
+    assert has(done, "ok", "predict", "13 bytes of application/json")
+    assert has(done, "differs", "2.6", "deepaas-cli validates arguments")
+    assert has(done, "differs", "2.6", "there is no get_train_args()")
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+NESTED = """
+from marshmallow import fields
+
+def get_predict_args():
+    return {"x": fields.Nested("Nowhere")}
+
+def predict(x=1):
+    pass
+"""
+FINDINGS = [
+    ("note", "import", "starts threads"),
+    ("error", "functions", "does not take 'unwanted'"),
+    ("error", "functions", "needs 'undeclared'"),
+    ("warning", "functions", "needs 'optional'"),
+    ("warning", "functions", "there is no train()"),
+    ("warning", "metadata", "the metadata['license'] cannot be expressed in JSON"),
+    ("note", "metadata", "does not say: author, description, version"),
+    ("warning", "arguments", "The default of 'number' of predict(), 11, is not allowed: Must be greater"),
+    ("note", "arguments", "'files' of predict() has no description"),
+    ("warning", "arguments", "'accept' of predict() has no choices"),
+    ("note", "warm", "There is no warm()"),
+    ("differs", "2.6", "A list of files receives all"),
+    ("error", "predict", "failed with 500: TypeError: predict() missing"),
+]
+
+
+def test_faulty(check: Check) -> None:
+    """Everything is found in one go, each with what to do about it."""
+    done = check(FAULTY, "--predict", "--with", "optional=x", "--with", "nothing=1")
+    assert done.returncode == 1
+    missed = [one for one in FINDINGS if not has(done, *one)]
+    assert not missed, done.stdout
+    assert has(done, "warning", "predict", "no argument 'nothing'")
+    assert done.stdout.count("->") >= len(FINDINGS) - 1
+    assert "Traceback" in done.stdout
+    for untouched in ("uploaded to train()", "there is no get_train_args()", "DELETE", "Without a schema"):
+        assert untouched not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "step", "text"),
+    [
+        ("import no_such_module", "import", "No module named 'no_such_module'"),
+        ("import os\nos.kill(os.getpid(), 11)", "import", "was killed by SIGSEGV"),
+        ("print('so far')\nimport os\nos._exit(3)", "import", "exited with code 3"),
+        ("def predict(): pass\ndef warm(): 1 / 0", "warm", "ZeroDivisionError"),
+        ("def predict(): pass\ndef warm(): raise SystemExit(2)", "warm", "SystemExit"),
+        ("schema = 5\ndef predict(): pass", "schema", "is of type int"),
+        ("def get_metadata(): 1 / 0\ndef predict(): pass", "metadata", "ZeroDivisionError"),
+        ("def get_predict_args(): return {'x': 5}\ndef predict(x): pass", "arguments", "'x' as 5"),
+        (NESTED, "arguments", "'x' of predict() cannot be published: RegistryError"),
+        ("x = 5", "functions", "neither predict() nor train()"),
+    ],
+)
+def test_broken(check: Check, source: str, step: str, text: str) -> None:
+    """Whatever a model does, it is a finding of the step in which it did it."""
+    done = check(source)
+    assert done.returncode == 1
+    assert has(done, "error", step, text), done.stdout
+    assert done.stderr == ""
+    assert "so far" in done.stdout or "so far" not in source
+
+
+def test_time_limit(check: Check) -> None:
+    """A step that never ends is a finding, and nothing of it is left."""
+    source = "import signal\ndef predict(): pass\ndef warm():\n    print('waiting')\n    signal.pause()"
+    done = check(source, "--time-limit", "5")
+    assert done.returncode == 1
+    assert has(done, "error", "warm", "longer than 5 s")
+    assert "waiting" in done.stdout
+
+
+def test_with(check: Check, tmp_path: Path) -> None:
+    """Arguments for the prediction can be given; what the model refuses of made-up ones is only a warning."""
+    source = FILES.format(names="'application/json', 'text/plain'")
+    (tmp_path / "a.txt").write_text("right")
+    done = check(source, "--predict")
+    assert done.returncode == 0, done.stdout
+    assert has(done, "warning", "predict", "As application/json: it failed with 400: wrong")
+    done = check(source, "--with", "data=a.txt", "--with", "numbers=[1, 2]")
+    assert done.returncode == 0
+    assert has(done, "ok", "predict", "As application/json: ")
+    assert has(done, "ok", "predict", "As text/plain: 1 bytes of text/plain")
+    assert has(done, "differs", "2.6", "HTTPBadRequest")
+    assert has(done, "differs", "2.6", "Accept header")
+    done = check(source, "--with", "data=none.txt")
+    assert has(done, "error", "predict", "No such file or directory: 'none.txt'")
+    assert check(source, "--with", "data").returncode == 2
+
+
+FILES = """
+from aiohttp.web import HTTPBadRequest
+from marshmallow import fields, validate
+
+def get_predict_args():
+    return {{
+        "data": fields.Field(metadata={{"type": "file", "location": "form"}}),
+        "numbers": fields.List(fields.Int(), load_default=[]),
+        "accept": fields.Str(validate=validate.OneOf([{names}])),
+    }}
+
+def predict(accept, numbers, data=None):
+    with open(data.filename) as file:
+        if file.read() != "right" or numbers != [1, 2]:
+            raise HTTPBadRequest(reason="wrong")
+    return "x"
+"""
+
+
+def test_installed(tmp_path: Path) -> None:
+    """An installed model is found by its entry point; what it only inherits from BaseModel does not count."""
+    done = run(tmp_path, "check", models={"a_class": "models.abstract:Model"})
+    assert done.returncode == 1
+    assert has(done, "ok", "discovery", "'a_class' is models.abstract:Model.")
+    assert has(done, "error", "functions", "neither predict() nor train()")
+    assert "No installed package" not in done.stdout
