@@ -20,7 +20,7 @@ from deepaas.model.jsonable import dumps
 from deepaas.model.model import Model
 
 _STEP = "arguments"
-_PUBLISHED = Published("", wraps=True, wants_token=False)
+_PUBLISHED = Published("", wraps=True, wants_token=False, shows_output=False)
 
 
 def arguments(model: Model) -> Iterator[Finding]:

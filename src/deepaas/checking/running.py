@@ -3,7 +3,9 @@
 It must not know how findings are told.
 """
 
+import contextlib
 import mimetypes
+import os
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
@@ -21,7 +23,9 @@ from deepaas.model.arguments import Arguments, Given, is_file
 from deepaas.model.model import Model
 from deepaas.model.v2.wrapper import UploadedFile
 from deepaas.trainings.shown import shown
-from deepaas.workers.child import Answering
+from deepaas.workers.answering import Answering
+from deepaas.workers.marker import Marker
+from deepaas.workers.sending import Sending
 
 _SLOW_IMPORT_S = 5.0
 _LARGE_IMPORT_MIB = 500.0
@@ -132,12 +136,22 @@ def _prediction(model: Model, raw: dict[str, Any], media_type: str | None, scrat
         return Finding(Level.WARNING, _PREDICT, f"{wanted}{error}.", _GIVE)
     call = Call("predict", validated, True, media_type, scratch.path, "-")  # noqa: FBT003
     with Measured() as measured:
-        outcome = Answering(model, wrap_predictions=True).answer(call).outcome
+        outcome, streamed = _answer(model, call)
     if isinstance(outcome, Failed):
         return _failure(wanted, outcome, validated)
-    return Finding(
-        Level.OK, _PREDICT, f"{wanted}{_size(outcome)} bytes of {outcome.media_type} in {measured}."
-    )
+    size = streamed + _size(outcome)
+    return Finding(Level.OK, _PREDICT, f"{wanted}{size} bytes of {outcome.media_type} in {measured}.")
+
+
+def _answer(model: Model, call: Call) -> tuple[Body | Failed, int]:
+    """Run a call as a worker does; return what came of it, and how many bytes were streamed on the way."""
+    chunks: list[Any] = []
+    marker, shared = Marker.create()
+    os.close(shared)
+    with contextlib.closing(marker):
+        sending = Sending(lambda chunk, _: chunks.append(chunk), marker, model.schema)
+        reply = Answering(model, sending, wrap_predictions=True).answer(call, 1)
+    return reply.outcome, sum(len(chunk.content) for chunk in chunks)
 
 
 def _failure(wanted: str, failed: Failed, arguments: Mapping[str, Any]) -> Finding:
