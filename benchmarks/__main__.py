@@ -1,51 +1,59 @@
-"""Run the measurements, interleaved, and print them as a Markdown table: `python -m benchmarks [ROUNDS]`."""
+"""Measure this server beside others, and write what was found: `python -m benchmarks [ROUNDS]`."""
 
-import contextlib
-import statistics
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import rows
-from benchmarks.systems import BARE, DEEPAAS_26, OURS, Running, System
+import click
 
-_ROUNDS = 5
-Measure = Callable[[System, Running], float]
+from benchmarks import machine, report
+from benchmarks.measuring import Results, measure
+from benchmarks.rows.row import Row
+from benchmarks.rows.table import ALL_ROWS
+from benchmarks.systems.running import end_on_sigterm
+from benchmarks.systems.system import System
+from benchmarks.systems.table import ALL
 
-TABLE: tuple[tuple[str, Measure, tuple[System, ...]], ...] = (
-    ("small prediction, 32 connections, 1/s", rows.throughput, (OURS, DEEPAAS_26, BARE)),
-    ("small prediction, 1 connection, median ms", rows.latency_ms, (OURS, DEEPAAS_26, BARE)),
-    ("no-op training, POST to done, ms", rows.training_ms, (OURS, DEEPAAS_26)),
+_PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+
+
+@click.command()
+@click.argument("rounds", type=click.IntRange(min=1), default=3)
+@click.option("--rows", "keys", default="", help="Rows to measure, separated by commas; without it, all.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Page to write; docs/benchmarks.md for all rows."
 )
+def main(rounds: int, keys: str, output: Path | None) -> None:
+    """Measure all rows in interleaved ROUNDS, print the table, and write the page."""
+    rows = _chosen(keys)
+    end_on_sigterm()
+    facts = machine.describe()
+    results = measure(rows, rounds, _say)
+    click.echo(report.table(rows, results))
+    path = output or (None if keys else _PAGE)
+    if path:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(report.page(rows, results, rounds=rounds, machine=facts, versions=_versions(results)))
+        _say(f"written to {path}")
 
 
-def main(rounds: int) -> None:
-    """Measure every row in turn on every system, round after round, and print the medians."""
-    with contextlib.ExitStack() as stack:
-        started = {system: stack.enter_context(_started(system)) for system in (OURS, DEEPAAS_26, BARE)}
-        figures: dict[tuple[str, System], list[float]] = {}
-        for _ in range(rounds):
-            for title, measure, systems in TABLE:
-                for system in systems:
-                    figures.setdefault((title, system), []).append(measure(system, started[system]))
-    print("| work | system | min | median | max | this server / it |")
-    print("|---|---|---|---|---|---|")
-    for (title, system), found in figures.items():
-        ratio = statistics.median(figures[title, OURS]) / statistics.median(found)
-        low, middle, high = min(found), statistics.median(found), max(found)
-        print(f"| {title} | {system.name} | {low:.4g} | {middle:.4g} | {high:.4g} | {ratio:.2f} |")
-    imports = statistics.median(
-        rows.import_ms(OURS.python(), "deepaas.trainings.child") for _ in range(rounds)
-    )
-    print(f"\nOf this server's training, {imports:.0f} ms are the imports of its fresh process.")
+def _chosen(keys: str) -> tuple[Row, ...]:
+    asked = [key.strip() for key in keys.split(",") if key.strip()]
+    unknown = set(asked) - {row.key for row in ALL_ROWS}
+    if unknown:
+        known = ", ".join(row.key for row in ALL_ROWS)
+        raise click.UsageError(f"There is no row {', '.join(sorted(unknown))}; there are {known}.")
+    return tuple(row for row in ALL_ROWS if not asked or row.key in asked)
 
 
-@contextlib.contextmanager
-def _started(system: System) -> Iterator[Running]:
-    with tempfile.TemporaryDirectory() as folder, system.running(Path(folder)) as running:
-        yield running
+def _versions(results: Results) -> dict[System, str]:
+    """Return the versions of the servers that were measured."""
+    measured = {system.name for figures in results.figures.values() for system in figures}
+    return {system: system.version() for system in ALL if system.name in measured}
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else _ROUNDS)
+    main()

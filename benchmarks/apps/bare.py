@@ -12,8 +12,9 @@ _schema = Schema.from_dict(trivial.get_predict_args())()
 
 
 async def predict(request: web.Request) -> web.Response:
-    """Answer with a prediction, in the form that the others have."""
-    arguments = _schema.load(dict(request.query), unknown=EXCLUDE)
+    """Answer with a prediction, in the form that this server has."""
+    given = orjson.loads(await request.read()) if request.body_exists else dict(request.query)
+    arguments = _schema.load(given, unknown=EXCLUDE)
     predictions = orjson.dumps(trivial.predict(**arguments)).decode()
     body = orjson.dumps({"status": "OK", "predictions": predictions})
     return web.Response(body=body, content_type="application/json")

@@ -1,0 +1,22 @@
+"""The model that reads uploads, under mosec, which takes the raw body."""
+
+# ruff: noqa: D102 - the methods are those that the framework calls
+
+import upload
+from mosec import Server, Worker
+
+
+class Upload(Worker):
+    """One worker."""
+
+    def deserialize(self, data):
+        return data
+
+    def forward(self, data):
+        return upload.count(data)
+
+
+if __name__ == "__main__":
+    server = Server()
+    server.append_worker(Upload, num=1)
+    server.run()

@@ -1,0 +1,14 @@
+"""The table of rows, in the order in which they are measured and shown."""
+
+from benchmarks.rows import batching, busy, idle, large, small, training, upload
+from benchmarks.rows.row import Row
+
+ALL_ROWS: tuple[Row, ...] = (
+    *small.ROWS,
+    *upload.ROWS,
+    *large.ROWS,
+    *busy.ROWS,
+    *batching.ROWS,
+    *idle.ROWS,
+    *training.ROWS,
+)

@@ -1,0 +1,178 @@
+"""A server while it runs: started, waited for, looked at, and ended with every process it started."""
+
+import contextlib
+import dataclasses
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from benchmarks.load.plain import client
+from benchmarks.systems.entry_points import install_models
+from benchmarks.systems.system import HERE, System, UnavailableError, Workload
+
+_START_S = 90
+_STOP_S = 20
+_ANSWER_S = 5
+_LOOK_S = 0.01
+_MARK = "DEEPAAS_BENCHMARK_RUN"
+_MIB = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """A server that answers.
+
+    `start_s` are the seconds from its command to its first answer, `idle_mib` the memory of all its processes
+    then; pages that several share are counted once.
+    """
+
+    system: System
+    url: str
+    server_url: str
+    pid: int
+    start_s: float
+    idle_mib: float
+
+    def peak_mib(self) -> float:
+        """Return the most memory that the server's own process has had since `forget_peak`."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+    def forget_peak(self) -> None:
+        """Start to look for the peak of memory anew."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+
+@contextlib.contextmanager
+def running(system: System, workload: Workload, *, state: Path | None = None) -> Iterator[Running]:
+    """Serve as long as the context lasts; raise UnavailableError when that cannot be done.
+
+    `state` is a folder that is there before and after, for servers that keep something.
+    """
+    system.python()
+    # The folder's path is short: Ray has sockets below it.
+    with tempfile.TemporaryDirectory(prefix="b-") as name, _marked() as mark:
+        folder = Path(name)
+        place = _Place(folder, state or folder / "state", _free_port(), mark)
+        began = time.perf_counter()
+        process = _spawn(system, workload, place)
+        with _ended(process):
+            server_url = f"http://127.0.0.1:{place.port}"
+            url = server_url + system.path.format(model=workload.model)
+            _wait(url, system, workload, process, place)
+            start_s = time.perf_counter() - began
+            yield Running(system, url, server_url, process.pid, start_s, _memory_mib(mark))
+
+
+def end_on_sigterm() -> None:
+    """Let this process end in good order, with its servers, when it is told to."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Where a server runs, and the mark that every process it starts inherits."""
+
+    folder: Path
+    state: Path
+    port: int
+    mark: str
+
+
+def _spawn(system: System, workload: Workload, place: _Place) -> subprocess.Popen[bytes]:
+    models = place.folder / "models"
+    install_models(models, workload.names())
+    words = {"port": place.port, "state": place.state, "apps": HERE / "apps", "model": workload.model}
+    paths = os.pathsep.join(map(str, (models, HERE / "models", HERE / "apps")))
+    ours = {"PYTHONPATH": paths, "PYTHONWARNINGS": "ignore", _MARK: place.mark}
+    with _output(place).open("wb") as output:
+        return subprocess.Popen(
+            [system.python(), *(word.format(**words) for word in system.command)],
+            env=dict(os.environ) | ours | dict(system.environment),
+            cwd=place.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def _output(place: _Place) -> Path:
+    return place.folder / "output"
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def _wait(
+    url: str, system: System, workload: Workload, process: subprocess.Popen[bytes], place: _Place
+) -> None:
+    end_s, problem = time.monotonic() + _START_S, ""
+    while time.monotonic() < end_s and process.poll() is None:
+        try:
+            with client(url, _ANSWER_S) as found:
+                found.post_s(system.hello(workload))
+        except (OSError, RuntimeError, http.client.HTTPException) as error:
+            problem = str(error)
+            time.sleep(_LOOK_S)
+        else:
+            return
+    if process.poll() is not None:
+        said = _output(place).read_text(errors="replace").strip().splitlines()
+        problem = f"it ended, saying: {said[-1] if said else 'nothing'}"
+    raise UnavailableError(f"it cannot be started: {problem}")
+
+
+@contextlib.contextmanager
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Ask a process to end when the context does, and make sure that it has."""
+    try:
+        yield
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_S)
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def _marked() -> Iterator[str]:
+    """Return a mark; when the context ends, whatever process still bears it is killed."""
+    mark = uuid.uuid4().hex
+    try:
+        yield mark
+    finally:
+        left = list(_bearing(mark))
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, _STOP_S)
+
+
+def _bearing(mark: str) -> Iterator[psutil.Process]:
+    """Yield the processes of one run: some servers' processes leave both its group and its family."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(_MARK) == mark:
+                yield process
+
+
+def _memory_mib(mark: str) -> float:
+    found = 0
+    for process in _bearing(mark):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += process.memory_full_info().pss
+    return found / _MIB

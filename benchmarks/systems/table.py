@@ -1,0 +1,79 @@
+"""The table of servers, and of what they serve."""
+
+from benchmarks.load.request import EMPTY, SMALL, multipart, raw
+from benchmarks.systems.system import System, Workload
+
+_HELLO_BYTES = 100
+
+TRIVIAL = Workload("trivial", SMALL)
+UPLOAD = Workload("upload", multipart(_HELLO_BYTES), raw(_HELLO_BYTES))
+LARGE = Workload("large", EMPTY)
+BUSY = Workload("busy", SMALL)
+BATCHED = Workload("batched", SMALL)
+
+_DEEPAAS = ("-m", "deepaas.cmd.run", "--listen-port", "{port}", "--model-name", "{model}")
+_DEEPAAS_PATH = "/v2/models/{model}/predict/"
+
+OURS = System(
+    "this server",
+    (*_DEEPAAS, "--state-dir", "{state}"),
+    _DEEPAAS_PATH,
+    # A model's mathematics must not take the processor that the server has.
+    environment={"OPENBLAS_NUM_THREADS": "1"},
+    how="one worker process beside the server; the model's marshmallow field validates; no access log is "
+    "written by default; all options as they are",
+)
+DEEPAAS_26 = System(
+    "DEEPaaS 2.6",
+    (*_DEEPAAS, "--nowarm"),
+    _DEEPAAS_PATH,
+    packages=("deepaas==2.6.0",),
+    how="one worker process beside the server, its default; the same model, unchanged; its access log, which "
+    "cannot be switched off, goes to a file",
+)
+BARE = System(
+    "bare aiohttp handler",
+    ("{apps}/bare.py", "{port}"),
+    how="aiohttp on uvloop in one process: the same marshmallow field validates, the model is called in the "
+    "handler, nothing else is done; no access log",
+)
+MOSEC = System(
+    "mosec",
+    ("{apps}/mosec_{model}.py", "--address", "127.0.0.1", "--port", "{port}", "--log-level", "error"),
+    "/inference",
+    packages=("mosec==0.9.8",),
+    how="one worker process behind its Rust server; JSON bodies are read, uploads come as raw bodies; mosec "
+    "validates no JSON, so the model's call converts the number; log level error",
+    takes_raw_uploads=True,
+)
+LITSERVE = System(
+    "LitServe",
+    ("{apps}/litserve_{model}.py", "{port}"),
+    packages=("litserve==0.2.*",),
+    how="one worker process, one API process, accelerator cpu; a pydantic model validates; log level error, "
+    "which is without access logs",
+)
+BENTOML = System(
+    "BentoML",
+    ("-m", "bentoml", "serve", "bentoml_{model}:Trivial", "--host", "127.0.0.1", "--port", "{port}"),
+    packages=("bentoml==1.4.*",),
+    how="one worker, in which a lone service runs; its type hints validate; access log off; "
+    "BENTOML_DO_NOT_TRACK=True",
+    environment={"BENTOML_DO_NOT_TRACK": "True"},
+)
+RAY = System(
+    "Ray Serve",
+    ("{apps}/ray_{model}.py", "{port}"),
+    packages=("ray[serve]",),
+    how="one replica behind one proxy; FastAPI and a pydantic model validate; max_ongoing_requests 100; "
+    "access log and dashboard off; RAY_USAGE_STATS_ENABLED=0; bound to 127.0.0.1",
+    environment={"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"},
+)
+SOCKET = System(
+    "plain socket copy",
+    ("{apps}/socket_copy.py", "{port}"),
+    how="no server at all: what comes through the socket is written to a file in chunks of 1 MiB, and a file "
+    "is sent with sendfile",
+)
+
+ALL = (OURS, DEEPAAS_26, BARE, MOSEC, LITSERVE, BENTOML, RAY, SOCKET)
