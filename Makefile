@@ -7,11 +7,11 @@ OLD_WEBARGS := .venv-webargs5
 EXAMPLE := examples/digits
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PACKAGES := postgresql wrk
-ROUNDS := 5
+ROUNDS := 3
 MINUTES := 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages run test test-webargs5 check fix bench soak vendor clean
+.PHONY: help setup system-packages run test test-webargs5 check fix bench growth soak vendor clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -57,8 +57,15 @@ fix: $(VENV)/.develop  ## mend what can be mended automatically
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: setup  ## measure this server beside others; ROUNDS=5
+$(VENV)/.bench: $(VENV)/.develop
+	$(BIN)/python $(INSTALL) --editable '.[bench]'
+	touch $@
+
+bench: setup  ## measure this server beside others, some 3 minutes a round; ROUNDS=3
 	$(BIN)/python -m benchmarks $(ROUNDS)
+
+growth: setup $(VENV)/.bench  ## measure how costs grow, and draw the curves
+	$(BIN)/python -m benchmarks.growth
 
 soak: setup  ## mix predictions, uploads, trainings, kills and disconnects for MINUTES=10
 	$(BIN)/python benchmarks/soak.py $(MINUTES)
@@ -67,4 +74,4 @@ vendor: $(VENV)/.develop  ## fetch the browser assets that the manifest names
 	$(BIN)/python tools/vendor.py
 
 clean:  ## remove the environments and caches
-	rm -rf $(VENV) $(OLD_WEBARGS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OLD_WEBARGS) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

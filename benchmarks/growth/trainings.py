@@ -1,0 +1,80 @@
+"""1 to 10,000 trainings in the store: how long listing them takes, and the server's start."""
+
+import statistics
+import tempfile
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from benchmarks.growth.curve import Curve, Points
+from benchmarks.systems.running import Running, running
+from benchmarks.systems.table import OURS, TRIVIAL
+from deepaas.trainings.store import Store, sqlite_url
+from deepaas.trainings.training import State, Training
+
+T = TypeVar("T")
+
+_TRAININGS = (1, 10, 100, 1000, 10_000)
+_TIMES = 5
+_LONGEST_S = 60
+
+
+def curves() -> list[Curve]:
+    """Measure servers on stores of more and more trainings, all of which are done."""
+    listing: Points = {}
+    reading: Points = {}
+    start: Points = {}
+    with tempfile.TemporaryDirectory() as name:
+        state, known = Path(name), 0
+        for count in _TRAININGS:
+            with Store(sqlite_url(state)) as store:
+                _fill(store, count - known)
+                reading[count] = _median_ms(store.of_model, TRIVIAL.model)
+            known = count
+            with running(OURS, TRIVIAL, state=state) as server:
+                start[count] = server.start_s
+                listing[count] = _median_ms(_list, server)
+    times = {"list over HTTP": listing, "of which reading the store": reading}
+    return [
+        Curve("Listing trainings", "trainings in the store", "ms", times),
+        Curve("Start", "trainings in the store", "s", {"to the first answer": start}, is_drawn=False),
+    ]
+
+
+def _fill(store: Store, count: int) -> None:
+    """Add trainings as those that ended well are kept: with arguments, a result and metrics."""
+    for _ in range(count):
+        now = time.time()
+        store.add(
+            Training(
+                uuid=uuid.uuid4().hex,
+                model=TRIVIAL.model,
+                created=now,
+                started=now,
+                finished=now,
+                arguments={"epochs": 10, "rate": 0.01, "data": "a/place/of/data"},
+                state=State.DONE,
+                output={"accuracy": 0.98},
+                progress=1.0,
+                metrics={"step": 10, "loss": 0.2},
+                exit="0",
+            )
+        )
+
+
+def _list(server: Running) -> None:
+    url = f"{server.server_url}/v2/models/{TRIVIAL.model}/train/"
+    with urllib.request.urlopen(url, timeout=_LONGEST_S) as response:
+        response.read()
+
+
+def _median_ms(work: Callable[[T], object], argument: T) -> float:
+    found = []
+    for _ in range(_TIMES):
+        began = time.perf_counter()
+        work(argument)
+        found.append(1000 * (time.perf_counter() - began))
+    return statistics.median(found)
