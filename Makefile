@@ -6,12 +6,12 @@ BIN := $(VENV)/bin
 OLD_WEBARGS := .venv-webargs5
 EXAMPLE := examples/digits
 INSTALL := -m pip install --quiet --disable-pip-version-check
-PACKAGES := postgresql wrk
+PACKAGES := postgresql wrk chromium
 ROUNDS := 3
 MINUTES := 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages run test test-webargs5 check fix bench growth soak vendor clean
+.PHONY: help setup system-packages run test test-webargs5 check fix bench growth soak vendor screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -52,6 +52,7 @@ check: $(VENV)/.develop  ## look for mistakes; changes nothing
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/vendor.py --check
+	$(BIN)/python tools/vendor.py --check --folder tests/ui/vendor
 
 fix: $(VENV)/.develop  ## mend what can be mended automatically
 	$(BIN)/ruff format
@@ -70,8 +71,12 @@ growth: setup $(VENV)/.bench  ## measure how costs grow, and draw the curves
 soak: setup  ## mix predictions, uploads, trainings, kills and disconnects for MINUTES=10
 	$(BIN)/python benchmarks/soak.py $(MINUTES)
 
-vendor: $(VENV)/.develop  ## fetch the browser assets that the manifest names
+vendor: $(VENV)/.develop  ## fetch the browser assets that the manifests name
 	$(BIN)/python tools/vendor.py
+	$(BIN)/python tools/vendor.py --folder tests/ui/vendor
+
+screenshots: setup  ## write pictures of the page to docs/images
+	$(BIN)/python tools/screenshots.py
 
 clean:  ## remove the environments and caches
 	rm -rf $(VENV) $(OLD_WEBARGS) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -108,6 +108,16 @@ def test_choices(swagger: dict[str, Any], name: str) -> None:
     assert parameters(swagger, "validators")["needed"]["required"] is True
 
 
+def test_unavailable(client: httpx.Client) -> None:
+    """An operation that a model has no function for says so, and no other does."""
+    paths = client.get("/openapi.json").json()["paths"]
+    said = {
+        verb: paths[f"/v2/models/only_predict/{verb}/"]["post"].get("x-unavailable")
+        for verb in ("predict", "train")
+    }
+    assert said == {"predict": None, "train": "The model 'only_predict' has no function 'train'."}
+
+
 def test_names(swagger: dict[str, Any]) -> None:
     """Parameters are called what requests call them."""
     assert "image-size" in parameters(swagger, "data_keys")

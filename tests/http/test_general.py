@@ -84,9 +84,31 @@ def test_page(client: httpx.Client) -> None:
 
 def test_page_for_people(client: httpx.Client) -> None:
     """The address a platform shows its users leads to a page."""
-    page = client.get("/ui", follow_redirects=True)
+    page = client.get("/ui")
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
+    for address in re.findall(r'(?:src|href)="([^"]*)"', page.text):
+        assert client.get(str(page.url.join(address))).status_code == 200, address
+
+
+def test_page_runs_no_script_but_ours(client: httpx.Client) -> None:
+    """The page for people may run scripts and styles from here alone, and make no markup of text."""
+    page = client.get("/ui")
+    policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["require-trusted-types-for"] == "'script'"
+    assert not re.search(r"<script(?![^>]* src=)|<style|style=|\bon\w+=", page.text)
+    assert client.get("/static/ui/main.js").headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_page_of_a_model(client: httpx.Client, slash: str) -> None:
+    """The address that a platform makes of a model's leads to the page, opened on that model."""
+    page = client.get(f"/v2/models/as_module/ui{slash}")
+    assert page.status_code == 302
+    assert str(page.url.join(page.headers["location"])) == f"{client.base_url}/ui#/as_module"
+    assert client.get("/v2/models/nobody/ui").status_code == 404
 
 
 def test_switched_off(start: Callable[..., Server]) -> None:
@@ -108,8 +130,12 @@ def test_switched_off(start: Callable[..., Server]) -> None:
         ):
             response = client.request(method, f"/v2/models/trainable/{path}")
             assert (response.status_code, list(response.json())) == (402, ["message"])
-        for path in ("/api", "/ui"):
+        for path in ("/api", "/ui", "/v2/models/trainable/ui", "/static/ui/main.js"):
             assert client.get(path).status_code == 404
+        paths = client.get("/openapi.json").json()["paths"]
+        for verb in ("predict", "train"):
+            said = paths[f"/v2/models/trainable/{verb}/"]["post"]["x-unavailable"]
+            assert said == f"This server was started with --no{verb}-endpoint."
         assert client.get("/v2/models/trainable/").status_code == 200
         assert client.get("/swagger.json").status_code == 200
         assert "/api" not in client.get("/").text
@@ -131,8 +157,8 @@ def test_base_path(start: Callable[..., Server]) -> None:
             page = client.get(path, follow_redirects=True)
             assert page.status_code == 200
             assert page.headers["content-type"].startswith("text/html")
-        for address in re.findall(r'(?:src|href)="([^"]*)"', page.text):
-            assert client.get(str(page.url.join(address))).status_code == 200
+            for address in re.findall(r'(?:src|href)="([^"]*)"', page.text):
+                assert client.get(str(page.url.join(address))).status_code == 200
         outside = str(client.base_url).replace("/x/y/", "/")
         assert client.get(outside).status_code == 404
         assert list(client.get(outside + "v2/").json()) == ["message"]

@@ -33,7 +33,7 @@ OPEN = [
     "/v2/health/ready",
     "/v2/models/told/ready",
 ]
-PAGES = ["/api", "/swagger.json", "/openapi.json", "/static/api/api.js"]
+PAGES = ["/api", "/swagger.json", "/openapi.json", "/static/api/api.js", "/ui", "/static/ui/main.js"]
 
 
 @pytest.fixture(scope="module")

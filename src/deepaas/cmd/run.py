@@ -125,7 +125,7 @@ def _say_where(settings: Settings, port: int, service: Service) -> None:
     scheme = "https" if settings.tls_cert else "http"
     root = f"{scheme}://{host}:{port}{settings.base_path}"
     _log.info("Serving %s on %s", ", ".join(service.models), root)
-    pages = {"Documentation, to try": "/api"} if settings.doc_endpoint else {}
+    pages = {"Page for people": "/ui", "Documentation, to try": "/api"} if settings.doc_endpoint else {}
     for what, path in (pages | {"Models": "/v2/models/"}).items():
         _log.info("%s: %s%s", what, root, path)
 

@@ -53,6 +53,7 @@ def routes(settings: Settings) -> Iterator[Route]:
     if settings.doc_endpoint:
         yield Route("GET", "/api", Scope.OPEN, pages.documentation)
         yield Route("GET", "/ui", Scope.OPEN, pages.ui)
+        yield Route("GET", f"{_MODEL}/ui", Scope.OPEN, pages.ui_of_model)
         yield Route("GET", "/static/{path:.+}", Scope.OPEN, pages.static)
 
 

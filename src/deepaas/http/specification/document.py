@@ -26,13 +26,14 @@ class Published(NamedTuple):
     """What the settings add to what the models say.
 
     `wraps` says that predictions without a schema are sent as a string, `shows_output` that what models print
-    can be read.
+    can be read; `switched_off` are the functions that the server was started without.
     """
 
     base_path: str
     wraps: bool
     wants_token: bool
     shows_output: bool
+    switched_off: tuple[str, ...] = ()
 
 
 class Document(abc.ABC):
@@ -79,7 +80,7 @@ class Document(abc.ABC):
 
     def _add_model(self, model: Model, prediction: str) -> None:
         self.spec.components.schema(prediction, self._prediction(model))
-        self._add(operations.of_model(model, prediction))
+        self._add(operations.of_model(model, prediction, self._published.switched_off))
 
     def _add(self, added: Iterable[Operation]) -> None:
         for operation in added:
@@ -94,6 +95,8 @@ class Document(abc.ABC):
         }
         if operation.is_open and self._published.wants_token:
             described["security"] = []
+        if operation.unavailable:
+            described["x-unavailable"] = operation.unavailable
         own = [self.own_parameter(parameter) for parameter in operation.parameters]
         if own:
             described["parameters"] = own

@@ -44,7 +44,8 @@ class Answer(NamedTuple):
 class Operation(NamedTuple):
     """A method on a path; `answers` holds a response, or the name of a shared one, by status.
 
-    `arguments` are the model's. An open operation never wants a token.
+    `arguments` are the model's. An open operation never wants a token. `unavailable` says why the operation is
+    always refused, if it is: a page then need not offer it.
     """
 
     method: str
@@ -56,6 +57,7 @@ class Operation(NamedTuple):
     parameters: tuple[Parameter, ...] = ()
     arguments: Arguments | None = None
     is_open: bool = False
+    unavailable: str = ""
 
 
 ERROR = "Error"
@@ -110,18 +112,22 @@ def general(*, shows_output: bool) -> Iterator[Operation]:
     yield Operation("get", "/v2/debug/", "/v2/debug/", "What models printed and logged", "general", answers)
 
 
-def of_model(model: Model, prediction: str) -> Iterator[Operation]:
-    """Yield what there is for one model; `prediction` names the schema of its predictions."""
+def of_model(model: Model, prediction: str, switched_off: tuple[str, ...]) -> Iterator[Operation]:
+    """Yield what there is for one model; `prediction` names the schema of its predictions.
+
+    `switched_off` are the functions that the server was started without.
+    """
     name, root = model.name, f"/v2/models/{model.name}"
     yield _get(f"{root}/", name, "The model's metadata", "Metadata", tag=name)
     yield _ready(f"{root}/ready", f"ready {name}", "the model", name)
-    yield _predict(model, f"{root}/predict/", prediction)
+    predict = _predict(model, f"{root}/predict/", prediction)
+    yield predict._replace(unavailable=_why_not(model, "predict", switched_off))
     reloaded: dict[int, Answer | str] = {200: Answer("New workers have taken over", "Reloaded")}
     reloaded[503] = "Unavailable"
     yield Operation("post", f"{root}/reload", f"reload {name}", "Replace the workers", name, reloaded)
     trainings = {200: Answer("All trainings, the oldest first", "Training", many=True)}
     yield Operation("get", f"{root}/train/", f"list {name}", "All trainings", name, trainings)
-    yield _train(model, f"{root}/train/")
+    yield _train(model, f"{root}/train/")._replace(unavailable=_why_not(model, "train", switched_off))
     yield from _of_training(name, f"{root}/train/{{uuid}}")
 
 
@@ -192,6 +198,12 @@ def _predict(model: Model, path: str, prediction: str) -> Operation:
         (),
         model.predict_arguments,
     )
+
+
+def _why_not(model: Model, function: str, switched_off: tuple[str, ...]) -> str:
+    if function in switched_off:
+        return f"This server was started with --no{function}-endpoint."
+    return "" if model.has(function) else f"The model '{model.name}' has no function '{function}'."
 
 
 def _media_types(model: Model) -> Iterable[str]:

@@ -1,0 +1,63 @@
+// A filled-in form as a request: JSON, or a multipart body when there are files.
+
+/** Return what `fetch` takes to send `given`, as `filledIn` returns it. */
+export function requestOf(given) {
+  const inHeaders = given.filter(({ argument }) => argument.in === "header");
+  const headers = Object.fromEntries(inHeaders.map(({ argument, value }) => [argument.name, written(value)]));
+  if (hasFiles(given)) return { method: "POST", headers, body: multipart(given) };
+  const type = { "Content-Type": "application/json" };
+  return { method: "POST", headers: { ...headers, ...type }, body: JSON.stringify(jsonOf(given)) };
+}
+
+/** Say whether there are files to send. */
+export function hasFiles(given) {
+  return given.some(({ argument }) => argument.kind === "file");
+}
+
+/** Return what goes into the body, by name; files are left out. */
+export function jsonOf(given) {
+  const inBody = given.filter(({ argument }) => argument.in !== "header" && argument.kind !== "file");
+  return Object.fromEntries(inBody.map(({ argument, value }) => [argument.name, joined(argument, value)]));
+}
+
+/** Return the texts of a multipart body as pairs of name and text; a list has a pair for each item. */
+export function partsOf(given) {
+  return Object.entries(jsonOf(given)).flatMap(([name, value]) => {
+    const isPlainList =
+      Array.isArray(value) && value.length && value.every((item) => typeof item !== "object");
+    return (isPlainList ? value : [value]).map((item) => [name, written(item)]);
+  });
+}
+
+/** Return what of a form differs from its defaults, to tell calls apart; secrets are left out. */
+export function chosenOf(given) {
+  const open = given.filter(({ argument }) => argument.kind !== "password");
+  const chosen = open.filter(
+    ({ argument, value }) => JSON.stringify(value) !== JSON.stringify(argument.default),
+  );
+  return Object.fromEntries(
+    chosen.map(({ argument, value }) => [argument.name, argument.kind === "file" ? names(value) : value]),
+  );
+}
+
+function names(files) {
+  return files.map((file) => file.name).join(", ");
+}
+
+function multipart(given) {
+  const form = new FormData();
+  for (const [name, text] of partsOf(given)) form.append(name, text);
+  for (const { argument, value } of given.filter(({ argument }) => argument.kind === "file")) {
+    for (const file of value) form.append(argument.name, file, file.name);
+  }
+  return form;
+}
+
+/** A list that the API takes as one text is written with commas. */
+function joined(argument, value) {
+  return argument.explode === false && Array.isArray(value) ? value.join(",") : value;
+}
+
+function written(value) {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

@@ -1,0 +1,270 @@
+"""The form that predicts: what stands in it at first, what reaches the model, and what is wrong with it."""
+
+import base64
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from ui.pages import Open, predict, predicted
+
+Upload = Callable[[str, bytes], Path]
+MODEL = "#/every_argument"
+DROP = """(element, [type, files]) => {
+  const carried = new DataTransfer();
+  for (const [name, type, content] of files)
+    carried.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name, { type }));
+  const event = type === "paste"
+    ? new ClipboardEvent(type, { clipboardData: carried, bubbles: true, cancelable: true })
+    : new DragEvent(type, { dataTransfer: carried, bubbles: true, cancelable: true });
+  element.dispatchEvent(event);
+}"""
+
+
+@pytest.fixture
+def page(open_page: Open) -> Page:
+    """Return the page of the model with an argument of every kind."""
+    page = open_page(MODEL)
+    page.get_by_label("text required").fill("hello")
+    return page
+
+
+def field(page: Page, name: str) -> Locator:
+    """Return the input of an argument."""
+    return page.get_by_label(name, exact=True)
+
+
+def picture_field(page: Page) -> Locator:
+    """Return the input of the argument that is a file."""
+    return page.locator("input[type=file]").nth(0)
+
+
+def files_field(page: Page) -> Locator:
+    """Return the input of the argument that is several files."""
+    return page.locator("input[type=file]").nth(1)
+
+
+def answer(page: Page) -> dict[str, Any]:
+    """Send the form and return the model's answer, which says what it got."""
+    text = predicted(page).locator("answer-view").evaluate("(view) => view.answer.text")
+    return dict(json.loads(json.loads(text)["predictions"]))
+
+
+def let_go(element: Locator, kind: str, *files: tuple[str, str, bytes]) -> None:
+    """Let files drop on, or be pasted into, an element."""
+    encoded = [(name, type_, base64.b64encode(content).decode()) for name, type_, content in files]
+    element.evaluate(DROP, [kind, encoded])
+
+
+def picture() -> bytes:
+    """Return a small PNG."""
+    file = io.BytesIO()
+    Image.new("RGB", (20, 10), "teal").save(file, "PNG")
+    return file.getvalue()
+
+
+def test_defaults(page: Page) -> None:
+    """Each default stands in its field, and what is left alone reaches the model as it does otherwise."""
+    expect(field(page, "preset")).to_have_value("as it was")
+    expect(field(page, "whole")).to_have_value("3")
+    expect(field(page, "on")).to_be_checked()
+    expect(field(page, "colour")).to_have_value("red")
+    expect(page.get_by_role("checkbox", name="b", exact=True)).to_be_checked()
+    expect(field(page, "numbers")).to_have_value("1, 2")
+    assert answer(page) == {
+        "text": "hello",
+        "preset": "as it was",
+        "whole": 3,
+        "share": 0.003,
+        "on": True,
+        "colour": "red",
+        "several": ["b"],
+        "numbers": [1, 2],
+        "day": None,
+    }
+
+
+FILLED = {
+    "preset": "",
+    "whole": "7",
+    "share": "0.05",
+    "free": "1e3",
+    "at_least": "6",
+    "strict": "12",
+    "day": "2026-11-24",
+    "moment": "2026-11-24T13:14:15",
+    "time": "14:30",
+    "numbers": "4, 5\n6",
+    "lines": "one, two\nthree",
+    "delimited": "7 8",
+    "structure": '{"a": [1]}',
+    "box": '{"left": 2}',
+    "anything": "[1, {}]",
+    "password": "pass word",
+    "key": "k3y",
+    "page": "http://example.org/",
+    "odd name (N,S)": "9",
+    "X-Note": "in a header",
+}
+
+
+def test_every_kind(page: Page) -> None:
+    """What is filled in reaches the model as what it is: numbers, dates, lists, structures, choices."""
+    for name, text in FILLED.items():
+        field(page, name).fill(text)
+    field(page, "on").uncheck()
+    page.get_by_role("group", name="perhaps").get_by_label("No", exact=True).check()
+    field(page, "colour").select_option("green")
+    field(page, "number_of").select_option("20")
+    page.get_by_role("checkbox", name="c", exact=True).check()
+    assert answer(page) == {
+        "text": "hello",
+        "preset": "",
+        "whole": 7,
+        "share": 0.05,
+        "free": 1000,
+        "at_least": 6,
+        "strict": 12,
+        "on": False,
+        "perhaps": False,
+        "colour": "green",
+        "number_of": 20,
+        "several": ["b", "c"],
+        "day": "2026-11-24",
+        "moment": "2026-11-24T13:14:15",
+        "time": "14:30:00",
+        "numbers": [4, 5, 6],
+        "lines": ["one, two", "three"],
+        "delimited": [7, 8],
+        "structure": {"a": [1]},
+        "box": {"left": 2},
+        "anything": [1, {}],
+        "password": "pass word",
+        "key": "k3y",
+        "page": "http://example.org/",
+        "odd name (N,S)": 9,
+        "X-Note": "in a header",
+    }
+    assert field(page, "password").get_attribute("type") == "password"
+    assert field(page, "key").get_attribute("type") == "password"
+
+
+def test_every_kind_beside_a_file(page: Page, upload: Upload) -> None:
+    """Beside a file, all of it travels in a multipart body, and reaches the model as well."""
+    sent = FILLED | {"strict": ""}  # a strict number takes JSON: a form's part is a text
+    for name, text in sent.items():
+        field(page, name).fill(text)
+    picture_field(page).set_input_files(upload("a.bin", b"12345"))
+    found = answer(page)
+    assert found["picture"] == "a.bin: 5 bytes"
+    assert found["numbers"] == [4, 5, 6]
+    assert found["lines"] == ["one, two", "three"]
+    assert found["delimited"] == [7, 8]
+    assert found["box"] == {"left": 2}
+    assert found["structure"] == {"a": [1]}
+    assert found["on"] is True
+    assert found["X-Note"] == "in a header"
+
+
+def test_sliders(page: Page) -> None:
+    """A range is a slider beside its number, evenly or in even ratios, and each moves the other."""
+    slider = page.get_by_role("slider", name="whole, slider")
+    slider.press("ArrowRight")
+    expect(field(page, "whole")).to_have_value("4")
+    slider.press("End")
+    expect(field(page, "whole")).to_have_value("9")
+    expect(slider).to_have_attribute("aria-valuetext", "9")
+    field(page, "whole").fill("1")
+    expect(slider).to_have_js_property("value", "0")
+    page.get_by_role("slider", name="share, slider").press("Home")
+    expect(field(page, "share")).to_have_value("0.00001")
+    expect(page.get_by_role("slider", name="free, slider")).to_have_count(0)
+
+
+def test_several_files(page: Page, upload: Upload) -> None:
+    """Several files are chosen at once or one after the other, and each can be taken out again."""
+    chosen = files_field(page)
+    chosen.set_input_files([upload("one.txt", b"1"), upload("two.txt", b"22")])
+    chosen.set_input_files(upload("three.txt", b"333"))
+    page.get_by_role("button", name="Remove two.txt").click()
+    assert answer(page)["files"] == ["one.txt: 1 bytes", "three.txt: 3 bytes"]
+
+
+def test_drop_and_paste(page: Page) -> None:
+    """Files are taken where they are dropped; what is pasted goes to the first field, or the one in use."""
+    let_go(
+        page.locator(".drop").nth(1), "drop", ("a.txt", "text/plain", b"a"), ("b.txt", "text/plain", b"bb")
+    )
+    let_go(page.locator("body"), "paste", ("seen.png", "image/png", picture()))
+    let_go(files_field(page), "paste", ("c.txt", "text/plain", b"ccc"))
+    found = answer(page)
+    assert found["picture"].startswith("seen.png: ")
+    assert found["files"] == ["a.txt: 1 bytes", "b.txt: 2 bytes", "c.txt: 3 bytes"]
+
+
+def test_previews(page: Page) -> None:
+    """A picture, a sound, a film and a table are seen before they are sent."""
+    let_go(
+        page.locator(".drop").nth(1),
+        "drop",
+        ("seen.png", "image/png", picture()),
+        ("heard.wav", "audio/wav", b"RIFF"),
+        ("film.mp4", "video/mp4", b"film"),
+        ("table.csv", "", b'a,b\n"1, 2",<i>3</i>\n'),
+    )
+    shown = page.get_by_role("img", name="Preview of seen.png")
+    expect(shown).to_have_js_property("naturalWidth", 20)
+    expect(page.locator("audio")).to_be_visible()
+    expect(page.locator("video")).to_be_visible()
+    table = page.get_by_role("region", name="The first rows of table.csv")
+    expect(table.get_by_role("columnheader")).to_have_text(["a", "b"])
+    expect(table.get_by_role("cell")).to_have_text(["1, 2", "<i>3</i>"])
+
+
+def test_problems(page: Page) -> None:
+    """The messages of a 422 stand at their fields, the first of which gets the focus."""
+    field(page, "text required").fill("")
+    field(page, "whole").fill("99")
+    field(page, "free").fill("many")
+    field(page, "numbers").fill("1, x")
+    field(page, "box").fill("{}")
+    predict(page)
+    for name, message in {
+        "text required": "Missing data for required field.",
+        "whole": "Must be greater than or equal to 1 and less than or equal to 9.",
+        "free": "Not a valid number.",
+        "numbers": "item 2: Not a valid integer.",
+        "box": "left: Missing data for required field.",
+    }.items():
+        expect(field(page, name)).to_have_accessible_description(re.compile(re.escape(message)))
+        expect(field(page, name)).to_have_attribute("aria-invalid", "true")
+    expect(field(page, "text required")).to_be_focused()
+    expect(field(page, "preset")).to_have_attribute("aria-invalid", "false")
+    field(page, "text required").fill("now")
+    for name, text in {"whole": "5", "free": "", "numbers": "1", "box": ""}.items():
+        field(page, name).fill(text)
+    assert answer(page)["text"] == "now"
+    expect(page.locator("[aria-invalid=true]")).to_have_count(0)
+
+
+def test_not_json(page: Page) -> None:
+    """What is to be JSON and is not stays on the page, with a message at its field."""
+    field(page, "structure").fill("{a")
+    predict(page)
+    expect(page.locator(".json.wrong .problem")).to_contain_text("Not JSON")
+    expect(field(page, "structure")).to_be_focused()
+
+
+def test_defaults_again(page: Page) -> None:
+    """One button puts every field back to its default."""
+    field(page, "preset").fill("other")
+    field(page, "on").uncheck()
+    page.get_by_role("button", name="Defaults").click()
+    expect(field(page, "preset")).to_have_value("as it was")
+    expect(field(page, "on")).to_be_checked()
