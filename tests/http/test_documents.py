@@ -178,7 +178,7 @@ def test_openapi_body(client: httpx.Client) -> None:
     assert count["schema"].items() >= {"type": "integer", "default": 3, "minimum": 1, "maximum": 9}.items()
 
 
-UNPUBLISHED = {"/swagger.json", "/openapi.json", "/api", "/ui", "/static/{path:.+}"}
+UNPUBLISHED = {"/swagger.json", "/openapi.json", "/api", "/ui", "/v2/models/{model}/ui", "/static/{path:.+}"}
 
 
 @pytest.mark.parametrize("document", ["/swagger.json", "/openapi.json"])

@@ -29,7 +29,8 @@ FLAGS = [
     "--disable-sync",
 ]
 MODELS = {
-    name: f"models_ui.{name}" for name in ("answers", "every_argument", "hostile", "with_schema", "trained")
+    name: f"models_ui.{name}"
+    for name in ("answers", "every_argument", "hostile", "streamed", "with_schema", "trained")
 } | {"only_predict": "models.only_predict", "raising": "models.raising", "steps": "models_training.steps"}
 WAIT_MS = 20_000
 NOT_MODIFIED = 304

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from models_ui.answers import CSV, PDF
+from serving import Gate
 from ui.pages import Open, predict, predicted, to_tab
 
 Upload = Callable[[str, bytes], Path]
@@ -170,6 +171,33 @@ def test_refusal(open_page: Open) -> None:
     predict(shown.page)
     expect(shown.get_by_role("alert")).to_contain_text("NaN")
     expect(shown.get_by_role("status")).to_contain_text("Not answered")
+
+
+def test_streamed(open_page: Open, gate: Gate) -> None:
+    """An answer that comes item by item is shown as it comes, and its lines can be saved."""
+    page = open_page("#/streamed")
+    page.get_by_label("port", exact=True).fill(str(gate.port))
+    predict(page)
+    gate.wait()
+    shown = page.locator(".answer")
+    expect(shown.get_by_role("cell")).to_have_text(["first", "5", "second", "6"])
+    expect(shown.get_by_role("status")).to_contain_text("Waiting")
+    gate.open()
+    expect(shown.get_by_role("cell").nth(4)).to_have_text("last")
+    expect(shown.get_by_role("status")).to_contain_text("Answered in")
+    name, content = saved(page, shown.get_by_role("button", name="Download"))
+    assert name == "streamed.jsonl"
+    assert [json.loads(line)["letters"] for line in content.splitlines()] == [5, 6, 4]
+
+
+def test_stream_that_fails(open_page: Open) -> None:
+    """What had come of a stream that fails stays, and what was wrong is said."""
+    page = open_page("#/streamed")
+    page.get_by_label("fails", exact=True).check()
+    predict(page)
+    shown = page.locator(".answer")
+    expect(shown.get_by_role("alert")).to_contain_text("ValueError: no more words")
+    expect(shown.get_by_role("cell")).to_have_text(["first", "5", "second", "6"])
 
 
 def test_only_predict(open_page: Open) -> None:

@@ -44,8 +44,8 @@ class Answer(NamedTuple):
 class Operation(NamedTuple):
     """A method on a path; `answers` holds a response, or the name of a shared one, by status.
 
-    `arguments` are the model's. An open operation never wants a token. `unavailable` says why the operation is
-    always refused, if it is: a page then need not offer it.
+    `arguments` are the model's. An open operation never wants a token. `unavailable` says why the operation
+    is always refused, if it is: a page then need not offer it.
     """
 
     method: str

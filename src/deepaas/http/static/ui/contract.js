@@ -10,6 +10,7 @@ const FORMATS = {
   url: "url",
 };
 const PREDICT_PATH = /^\/v2\/models\/(.+)\/predict\/$/;
+const SCALARS = ["string", "integer", "number", "boolean"];
 const SECRET = /passw|secret/i;
 const JSON_TYPE = "application/json";
 
@@ -85,7 +86,7 @@ function typeOf(openapi, name, schema) {
 function kindOf(type, schema, items, name) {
   if (items.format === "binary") return "file";
   if (items.enum) return "choices";
-  if (type === "array") return ["object", "array"].includes(items.type) ? "json" : "list";
+  if (type === "array") return SCALARS.includes(items.type) ? "list" : "json";
   if (schema.enum) return "choice";
   if (type === "object") return "json";
   if (type === "boolean") return "boolean";

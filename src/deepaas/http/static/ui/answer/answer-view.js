@@ -24,6 +24,7 @@ class AnswerView extends View {
     const { answer } = this;
     const hasText = answer.text !== undefined;
     return html`
+      ${answer.problem ? html`<p class="refusal" role="alert">${answer.problem}</p>` : nothing}
       <div class="shown">${this.#isRaw && hasText ? rawView(answer.text) : this.#shown()}</div>
       <div class="actions">
         <button type="button" @click=${() => save(answer.blob, answer.filename)}>Download</button>

@@ -1,26 +1,47 @@
 // An answer of the server: its bytes, and what they say. It must not know how it is shown.
 
+import { Refusal } from "../api.js";
 import { bare, endingOf, kindOf } from "../media.js";
+import { linesOf } from "./lines.js";
 
 const LARGEST_READ_BYTES = 50_000_000;
 
-/** Read a response: `{status, type, blob, filename, text, value}`; `text` and `value` where it has them. */
-export async function answerOf(response, model) {
-  const blob = await response.blob();
+/**
+ * Read a response: `{type, blob, filename, text, value, problem}`; `text` and `value` where it has them, `problem`
+ * where it broke off. `show` is called with what there is of an answer that comes by and by.
+ */
+export async function answerOf(response, model, show) {
   const type = bare(response.headers.get("Content-Type"));
   const filename = namedBy(response) || `${model}.${endingOf(type)}`;
-  const answer = { status: response.status, type, blob, filename };
+  const about = { type, filename };
+  if (kindOf(type) !== "lines") return { ...about, ...(await whole(response, type)) };
+  let last = {};
+  for await (last of linesOf(response.body)) show({ ...about, ...last });
+  return { ...about, ...last };
+}
+
+async function whole(response, type) {
+  const blob = await bytesOf(response);
   const kind = kindOf(type);
-  if (!["json", "text", "table"].includes(kind) || blob.size > LARGEST_READ_BYTES) return answer;
+  if (!["json", "text", "table"].includes(kind) || blob.size > LARGEST_READ_BYTES) return { blob };
   const text = await blob.text();
-  return kind === "json" ? { ...answer, ...inJson(text) } : { ...answer, text };
+  return kind === "json" ? { blob, text, ...inJson(text) } : { blob, text };
+}
+
+async function bytesOf(response) {
+  try {
+    return await response.blob();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refusal("The answer broke off on its way. The server's log may say why.");
+  }
 }
 
 function inJson(text) {
   try {
-    return { text, value: unwrapped(JSON.parse(text)) };
+    return { value: unwrapped(JSON.parse(text)) };
   } catch {
-    return { text };
+    return {};
   }
 }
 
@@ -37,7 +58,7 @@ function unwrapped(value) {
 }
 
 function namedBy(response) {
-  const [, name] =
-    (response.headers.get("Content-Disposition") ?? "").match(/filename\*=UTF-8''([^;]+)/) ?? [];
+  const disposition = response.headers.get("Content-Disposition") ?? "";
+  const [, name] = disposition.match(/filename\*=UTF-8''([^;]+)/) ?? [];
   return name ? decodeURIComponent(name).split(/[/\\]/).pop() : "";
 }

@@ -1,5 +1,7 @@
 // A filled-in form as a request: JSON, or a multipart body when there are files.
 
+const SEPARATORS = { form: ",", spaceDelimited: " ", pipeDelimited: "|" };
+
 /** Return what `fetch` takes to send `given`, as `filledIn` returns it. */
 export function requestOf(given) {
   const inHeaders = given.filter(({ argument }) => argument.in === "header");
@@ -53,9 +55,9 @@ function multipart(given) {
   return form;
 }
 
-/** A list that the API takes as one text is written with commas. */
-function joined(argument, value) {
-  return argument.explode === false && Array.isArray(value) ? value.join(",") : value;
+/** A list that the API takes as one text is written with what separates its items there. */
+export function joined(argument, value) {
+  return argument.explode === false && Array.isArray(value) ? value.join(SEPARATORS[argument.style]) : value;
 }
 
 function written(value) {

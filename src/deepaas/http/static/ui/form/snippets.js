@@ -3,7 +3,7 @@
 import { addressOf } from "../api.js";
 import { currentToken } from "../token.js";
 import { endingOf } from "../media.js";
-import { hasFiles, jsonOf, partsOf } from "./request.js";
+import { hasFiles, joined, jsonOf, partsOf } from "./request.js";
 
 const JSON_TYPE = "application/json";
 const HIDDEN = "********";
@@ -105,7 +105,7 @@ function cli(call) {
 function cliValue(argument, value) {
   const plainValue = argument.kind === "file" ? value.map((file) => file.name) : value;
   if (argument.kind === "file" && !argument.isList) return plainValue[0];
-  if (argument.explode === false) return plainValue.join(",");
+  if (argument.explode === false) return joined(argument, plainValue);
   return typeof plainValue === "string" ? plainValue : literal(plainValue);
 }
 

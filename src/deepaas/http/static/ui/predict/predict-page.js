@@ -38,13 +38,20 @@ class PredictPage extends View {
         headers: { ...headers, Accept: this.#accepted(given) },
         signal: control.signal,
       });
-      call.answer = await answerOf(response, this.model);
+      call.answer = await answerOf(response, this.model, (part) => this.#showPart(call, part));
     } catch (error) {
       call.refusal = error;
     }
     call.tookS = (performance.now() - began) / MS;
     this.#underWay = null;
     this.#keep(call);
+  }
+
+  /** Show what there is of an answer that comes by and by. */
+  #showPart(call, answer) {
+    call.answer = answer;
+    this.#shown = call;
+    this.update();
   }
 
   #keep(call) {
