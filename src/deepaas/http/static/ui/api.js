@@ -53,7 +53,7 @@ export async function* eventsOf(path, signal) {
     try {
       const response = await ask(path, { signal, headers: last ? { "Last-Event-ID": last } : {} });
       if (response.status === NO_CONTENT) return;
-      for await (const event of parsed(response.body)) {
+      for await (const event of eventsIn(response.body)) {
         last = event.id ?? last;
         yield { kind: event.event, content: JSON.parse(event.data) };
       }
@@ -93,7 +93,8 @@ function messageIn(said) {
   return said.message ?? first;
 }
 
-async function* parsed(body) {
+/** Yield the server-sent events in a body, as they come. */
+export async function* eventsIn(body) {
   let found = [];
   const parser = createParser({ onEvent: (event) => found.push(event) });
   const decoder = new TextDecoder();

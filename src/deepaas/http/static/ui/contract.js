@@ -5,6 +5,7 @@ const FORMATS = {
   date: "date",
   "date-time": "datetime",
   time: "time",
+  "time-local": "time",
   password: "password",
   email: "email",
   url: "url",
@@ -68,7 +69,8 @@ function bodyArguments(operation) {
 
 /** Return the kind of an argument, and what its schema says about its values. */
 function typeOf(openapi, name, schema) {
-  const type = [schema.type].flat().find((word) => word && word !== "null");
+  const types = [schema.type].flat().filter((word) => word && word !== "null");
+  const type = types.length === 1 ? types[0] : undefined;
   const items = type === "array" ? resolved(openapi, schema.items ?? {}) : {};
   return {
     kind: kindOf(type, schema, items, name),

@@ -1,11 +1,10 @@
 // Media types: what kind of thing each stands for, and which one some bytes are.
 
-const LINES = ["ndjson", "jsonl"];
+const STREAMS = ["ndjson", "jsonl", "event-stream"];
 const TABLES = { "text/csv": ",", "text/tab-separated-values": "\t" };
 const TABLE_NAMES = { csv: ",", tsv: "\t" };
 const ENDINGS = {
   "application/json": "json",
-  "application/x-ndjson": "jsonl",
   "application/pdf": "pdf",
   "application/zip": "zip",
   "audio/mpeg": "mp3",
@@ -41,14 +40,14 @@ const MEANT = {
   pdf: "application/pdf",
 };
 
-/** Return what a media type is shown as: picture, audio, video, pdf, table, json, lines (of JSON), text or other. */
+/** Return what a media type is shown as: picture, audio, video, pdf, table, json, stream (of JSON), text or other. */
 export function kindOf(type) {
   const [family, name = ""] = type.split("/");
   if (family === "image") return "picture";
   if (family === "audio" || family === "video") return family;
   if (type in TABLES) return "table";
   if (type === "application/pdf") return "pdf";
-  if (LINES.some((ending) => name.endsWith(ending))) return "lines";
+  if (STREAMS.some((ending) => name.endsWith(ending))) return "stream";
   if (name === "json" || name.endsWith("+json")) return "json";
   return family === "text" || name.endsWith("xml") ? "text" : "other";
 }

@@ -26,6 +26,12 @@ class AnswerView extends View {
     return html`
       ${answer.problem ? html`<p class="refusal" role="alert">${answer.problem}</p>` : nothing}
       <div class="shown">${this.#isRaw && hasText ? rawView(answer.text) : this.#shown()}</div>
+      ${answer.blob ? this.#actions(answer, hasText) : nothing}
+    `;
+  }
+
+  #actions(answer, hasText) {
+    return html`
       <div class="actions">
         <button type="button" @click=${() => save(answer.blob, answer.filename)}>Download</button>
         ${hasText && kindOf(answer.type) !== "text" ? this.#switch(answer) : nothing}

@@ -2,8 +2,9 @@
 
 import { Refusal } from "../api.js";
 import { bare, endingOf, kindOf } from "../media.js";
-import { linesOf } from "./lines.js";
+import { streamedOf } from "./streamed.js";
 
+const LINES = "application/x-ndjson";
 const LARGEST_READ_BYTES = 50_000_000;
 
 /**
@@ -12,12 +13,14 @@ const LARGEST_READ_BYTES = 50_000_000;
  */
 export async function answerOf(response, model, show) {
   const type = bare(response.headers.get("Content-Type"));
-  const filename = namedBy(response) || `${model}.${endingOf(type)}`;
-  const about = { type, filename };
-  if (kindOf(type) !== "lines") return { ...about, ...(await whole(response, type)) };
-  let last = {};
-  for await (last of linesOf(response.body)) show({ ...about, ...last });
-  return { ...about, ...last };
+  const about = { type, filename: namedBy(response) || `${model}.${endingOf(type)}` };
+  if (kindOf(type) !== "stream") return { ...about, ...(await whole(response, type)) };
+  let last;
+  for await (const part of streamedOf(response.body, type)) {
+    last = { ...about, type: LINES, filename: `${model}.jsonl`, ...part };
+    show(last);
+  }
+  return last;
 }
 
 async function whole(response, type) {

@@ -12,7 +12,7 @@ const TYPES = {
   datetime: "datetime-local",
   email: "email",
   url: "url",
-  time: "text",
+  time: "time",
   password: "password",
 };
 
@@ -50,7 +50,6 @@ export function howToWrite(argument) {
   if (kind === "list")
     return isOfNumbers(argument) ? "Numbers, separated by commas or blanks." : "One per line.";
   if (kind === "json") return "Written as JSON.";
-  if (kind === "time") return "Written as 14:30.";
   if (kind !== "number") return "";
   if (minimum !== undefined && maximum !== undefined) return `${number(minimum)} to ${number(maximum)}.`;
   if (minimum !== undefined) return `At least ${number(minimum)}.`;
@@ -72,7 +71,7 @@ function line({ argument, value, id, described, isWrong, set }) {
   return html`<input
     id=${id}
     type=${TYPES[argument.kind]}
-    step=${argument.kind === "datetime" ? "1" : nothing}
+    step=${["datetime", "time"].includes(argument.kind) ? "1" : nothing}
     autocomplete="off"
     aria-describedby=${described}
     aria-invalid=${isWrong}

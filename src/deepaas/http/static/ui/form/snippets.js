@@ -6,6 +6,7 @@ import { endingOf } from "../media.js";
 import { hasFiles, joined, jsonOf, partsOf } from "./request.js";
 
 const JSON_TYPE = "application/json";
+const EVENTS = "text/event-stream";
 const HIDDEN = "********";
 
 /** Return the texts by the name of the tool. `call` is `{model, verb, path, given, accept}`. */
@@ -31,7 +32,7 @@ function filesOf({ given }) {
 
 /** The name of the file for an answer that is none to read in a terminal. */
 function outputOf({ accept }) {
-  return accept && accept !== JSON_TYPE && accept !== "*/*" ? `answer.${endingOf(accept)}` : "";
+  return accept && ![JSON_TYPE, EVENTS, "*/*"].includes(accept) ? `answer.${endingOf(accept)}` : "";
 }
 
 function curl(call) {
@@ -66,9 +67,8 @@ function python(call) {
     lines.push(`json=${literal(jsonOf(call.given))}`);
   }
   const output = outputOf(call);
-  const use = output
-    ? `pathlib.Path(${literal(output)}).write_bytes(response.content)`
-    : "print(response.json())";
+  const shown = call.accept === EVENTS ? "response.text" : "response.json()";
+  const use = output ? `pathlib.Path(${literal(output)}).write_bytes(response.content)` : `print(${shown})`;
   return [
     ...(output ? ["import pathlib", ""] : []),
     "import requests",

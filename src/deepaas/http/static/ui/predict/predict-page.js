@@ -13,6 +13,7 @@ import "../form/snippet-view.js";
 
 const MOST_CALLS = 50;
 const MS = 1000;
+const EVENTS = "text/event-stream";
 
 /** `model` is a model's name, `call` the contract of its predictions. */
 class PredictPage extends View {
@@ -74,9 +75,10 @@ class PredictPage extends View {
   }
 
   #accepted(given) {
-    return (
-      given.find(({ argument }) => argument.name === "accept")?.value ?? this.call.mediaTypes[0] ?? "*/*"
-    );
+    const chosen = given.find(({ argument }) => argument.name === "accept")?.value;
+    const { mediaTypes } = this.call;
+    // Of an answer that has begun, only events can say what then went wrong.
+    return chosen ?? (mediaTypes.includes(EVENTS) ? EVENTS : (mediaTypes[0] ?? "*/*"));
   }
 
   #written() {
