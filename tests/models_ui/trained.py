@@ -45,6 +45,7 @@ def get_train_args():
 
 
 def train(name, rate, fails, port=None, data=None):
+    print("a long line " * 20, flush=True)
     for step in range(1, 11):
         print(f"step {step} of {name}", flush=True)
         deepaas.report(step=step, total=10, loss=rate / step, accuracy=1 - rate / step)

@@ -8,8 +8,8 @@ const LINES = "application/x-ndjson";
 const LARGEST_READ_BYTES = 50_000_000;
 
 /**
- * Read a response: `{type, blob, filename, text, value, problem}`; `text` and `value` where it has them, `problem`
- * where it broke off. `show` is called with what there is of an answer that comes by and by.
+ * Read a response: `{type, blob, filename, text, value, problem}`; `text` and `value` where it has them,
+ * `problem` where it broke off. `show` is called with what there is of an answer that comes by and by.
  */
 export async function answerOf(response, model, show) {
   const type = bare(response.headers.get("Content-Type"));

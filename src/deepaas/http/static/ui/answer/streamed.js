@@ -6,8 +6,8 @@ const EVENTS = "text/event-stream";
 const BROKEN = "The answer broke off on its way. The server's log may say why.";
 
 /**
- * Yield `{value}`, the items that have come until now, again and again, and at last also their `text` and `blob`, and
- * the `problem` if the answer broke off.
+ * Yield `{value}`, the items that have come until now, again and again, and at last also their `text` and
+ * `blob`, and the `problem` if the answer broke off.
  */
 export async function* streamedOf(body, type) {
   const value = [];
