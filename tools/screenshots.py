@@ -106,7 +106,7 @@ def watch(page: Page) -> None:
     """Start a training, and wait until its curve has a shape."""
     page.get_by_label("epochs", exact=True).fill("40")
     page.get_by_role("button", name="Train", exact=True).click()
-    page.get_by_role("img", name=re.compile(r"loss: 1\d points")).wait_for(timeout=60_000)
+    page.get_by_role("img", name=re.compile(r"loss: [1-9]\d points")).wait_for(timeout=60_000)
 
 
 def save(page: Page, name: str, *, top: bool = True) -> None:
