@@ -24,6 +24,8 @@ from deepaas.settings import Settings
 
 _LEFT_BEHIND_S = 1.0
 _TO_END = (signal.SIGTERM, signal.SIGINT)
+_COLLECT_AFTER = 10_000
+"""New objects before the collector looks: each call in flight has some dozens, none of them in a cycle."""
 _log = logging.getLogger("deepaas.run")
 
 
@@ -75,6 +77,7 @@ async def _serve_until(
             is_serving.set()
             # What is there now stays; the collector need not look at it again and again.
             gc.freeze()
+            gc.set_threshold(_COLLECT_AFTER)
             _say_where(settings, taken.getsockname()[1], service)
             await stop.wait()
             _log.info("Stopping; again to stop at once")
