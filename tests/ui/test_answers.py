@@ -1,6 +1,8 @@
 """Answers in the form in which people would rather look than read, and what is done with them."""
 
+import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from models_ui.answers import CSV, PDF
-from serving import Gate
+from serving import Gate, environment
 from ui.pages import Open, predict, predicted, to_tab
 
 Upload = Callable[[str, bytes], Path]
@@ -217,7 +219,7 @@ def snippet(page: Page, tool: str) -> str:
 
 
 def test_snippets_work(open_page: Open, upload: Upload, tmp_path: Path) -> None:
-    """The call as curl and as Python, copied and run, is that of the form; secrets are not written out."""
+    """The call for curl, Python and deepaas-cli, copied and run, is the same call; secrets are not told."""
     page = open_page("#/every_argument")
     page.get_by_label("text required").fill('it\'s "quoted"')
     page.get_by_label("password", exact=True).fill("s3cret")
@@ -233,11 +235,24 @@ def test_snippets_work(open_page: Open, upload: Upload, tmp_path: Path) -> None:
         found = ran(snippet(page, tool), command, tmp_path)
         assert found["picture"] == "a b.bin: 5 bytes"
         assert found["several"] == ["b"]
-    assert snippet(page, "deepaas-cli").split(" \\\n  ")[:2] == [
-        "deepaas-cli --model-name every_argument",
-        "predict",
-    ]
-    assert "--picture 'a b.bin'" in snippet(page, "deepaas-cli")
+    found = ran_here(snippet(page, "deepaas-cli"), tmp_path)
+    assert found["picture"] == "a b.bin: 5 bytes"
+    assert found["text"] == 'it\'s "quoted"'
+    assert found["box"] == {"left": 2}
+    assert found["several"] == ["b"]
+    assert found["password"] == "********"
+
+
+def ran_here(script: str, folder: Path) -> dict[str, Any]:
+    """Run what was copied for deepaas-cli, where the model is installed, and return what the model got."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = environment(folder, {"every_argument": "models_ui.every_argument"}, {"PATH": path})
+    command = ["sh", "-c", script]
+    done = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(ast.literal_eval(done.stdout.partition("return: ")[2]))
 
 
 def ran(script: str, command: list[str], folder: Path) -> dict[str, Any]:

@@ -173,6 +173,10 @@ def test_keyboard(open_page: Open) -> None:
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("status").filter(has_text="Answered in")).to_be_visible()
     expect(page.locator("answer-view")).to_contain_text("typed")
+    button = page.get_by_role("button", name="Predict", exact=True)
+    button.press("Enter")
+    expect(page.locator(".history button")).to_have_count(2)
+    expect(button).to_be_focused()
 
 
 def test_server_gone(open_page: Open, start: Callable[..., Server]) -> None:

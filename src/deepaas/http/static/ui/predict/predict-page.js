@@ -27,6 +27,7 @@ class PredictPage extends View {
   }
 
   async #predict(given) {
+    if (this.#underWay) return;
     const control = (this.#underWay = new AbortController());
     this.#problems = {};
     this.update();
@@ -122,7 +123,7 @@ class PredictPage extends View {
   #buttons() {
     const isBusy = this.#underWay !== null;
     return html`<div class="actions">
-      <button class="primary" ?disabled=${isBusy}>${isBusy ? "Predicting …" : "Predict"}</button>
+      <button class="primary" aria-disabled=${isBusy}>${isBusy ? "Predicting …" : "Predict"}</button>
       ${
         isBusy
           ? html`<button type="button" @click=${() => this.#underWay.abort()}>Stop waiting</button>`

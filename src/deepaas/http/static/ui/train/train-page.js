@@ -49,6 +49,7 @@ class TrainPage extends View {
   }
 
   async #train(given) {
+    if (this.#isBusy) return;
     this.#isBusy = true;
     [this.#problems, this.#refusal] = [{}, ""];
     this.update();
@@ -130,7 +131,7 @@ class TrainPage extends View {
 
   #buttons() {
     return html`<div class="actions">
-      <button class="primary" ?disabled=${this.#isBusy}>${this.#isBusy ? "Starting …" : "Train"}</button>
+      <button class="primary" aria-disabled=${this.#isBusy}>${this.#isBusy ? "Starting …" : "Train"}</button>
       <button type="button" class="plain" @click=${() => this.#form.clear()}>Defaults</button>
     </div>`;
   }

@@ -34,6 +34,7 @@ class TrainingCard extends View {
   }
 
   async #reload() {
+    if (this.#isReloading) return;
     this.#isReloading = true;
     const isDone = await this.#doing("New workers are being warmed …", async () => {
       await ask(pathOf(this.model, "reload"), { method: "POST" });
@@ -126,7 +127,7 @@ class TrainingCard extends View {
 
   #actions(record) {
     if (record.state === "done") {
-      return html`<button type="button" ?disabled=${this.#isReloading} @click=${() => this.#reload()}>
+      return html`<button type="button" aria-disabled=${this.#isReloading} @click=${() => this.#reload()}>
         Predict with it now
       </button>`;
     }
