@@ -14,6 +14,7 @@ from deepaas.settings import Settings
 
 _MOST_EARLY_BYTES = 1 << 16
 _PROMPT_S = 0.1
+_READ_BYTES = 1 << 18
 
 
 class Connection(RequestHandler):
@@ -40,6 +41,7 @@ class Connection(RequestHandler):
             keepalive_timeout=settings.idle_timeout,
             max_line_size=settings.max_header_size,
             max_field_size=settings.max_header_size,
+            read_bufsize=_READ_BYTES,
         )
         self._settings = settings
         self._shortcut: Shortcut | None = shortcut

@@ -21,6 +21,8 @@ from deepaas.model.arguments import Given
 from deepaas.service import ServedModel
 from deepaas.workers.stream import Stream
 
+_SENT_BYTES = 1 << 20
+
 
 async def describe_all(request: web.Request) -> web.Response:
     """Answer with the metadata of every model."""
@@ -89,7 +91,7 @@ async def send(request: web.BaseRequest, body: Body | Stream, pause_s: float) ->
         headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{quote(body.filename, safe='')}"
     if not body.path:
         return web.Response(body=body.content, headers=headers)
-    response = _SentFile(body.path, headers=headers | {REQUEST_ID: request_id.get()})
+    response = _SentFile(body.path, chunk_size=_SENT_BYTES, headers=headers | {REQUEST_ID: request_id.get()})
     await response.prepare(request)
     await response.write_eof()
     return response

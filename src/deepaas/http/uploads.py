@@ -5,7 +5,6 @@ It must not know what a model does with them.
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qs
 
@@ -23,6 +22,7 @@ from deepaas.model.v2.wrapper import UploadedFile
 SLOWEST_BYTES_S = 500
 _LONGEST_TEXT_BYTES = 16 << 20
 _PARTS_IN_A_TURN = 32
+_BUFFER_BYTES = 1 << 20
 _ENCODING = "utf-8"
 
 
@@ -154,6 +154,7 @@ class _Multipart:
         self._file: IO[bytes] | None = None
         self._upload: UploadedFile | None = None
         self._content = bytearray()
+        self._buffered = 0
         self._is_wanted = False
         self._parts = 0
 
@@ -196,7 +197,7 @@ class _Multipart:
     async def _add(self, content: bytes) -> None:
         """Keep a piece of a text or of a small file; write that of a large one without holding up others."""
         if self._file:
-            await asyncio.to_thread(self._file.write, content)
+            await self._write(self._file, content)
             return
         self._content += content
         if self._upload is None:
@@ -205,8 +206,19 @@ class _Multipart:
         elif len(self._content) > SMALL_BYTES:
             path = self._scratch.new_file(self._upload.original_filename or "")
             self._upload = self._upload._replace(filename=str(path))
-            self._file = await asyncio.to_thread(_begun_file, path, self._content)
-            self._content = bytearray()
+            self._file = path.open("wb", buffering=_BUFFER_BYTES)
+            self._buffered = _BUFFER_BYTES
+            content, self._content = bytes(self._content), bytearray()
+            await self._write(self._file, content)
+
+    async def _write(self, file: IO[bytes], content: bytes) -> None:
+        """Write to the file's buffer; when that is full, to the disk, outside the loop."""
+        self._buffered += len(content)
+        if self._buffered < _BUFFER_BYTES:
+            file.write(content)
+        else:
+            await asyncio.to_thread(_write_out, file, content)
+            self._buffered = 0
 
     def _end(self) -> None:
         assert self._segment is not None
@@ -231,8 +243,6 @@ class _Multipart:
             raise BadRequest(f"The part '{name}' is neither a file with a name nor UTF-8 text.") from error
 
 
-def _begun_file(path: Path, content: bytearray) -> IO[bytes]:
-    """Return an open file that begins with `content`."""
-    file = path.open("wb", buffering=SMALL_BYTES)
+def _write_out(file: IO[bytes], content: bytes) -> None:
     file.write(content)
-    return file
+    file.flush()

@@ -205,10 +205,12 @@ class Worker(asyncio.Protocol):
         self.resume()
         self.state = State.GONE
         self._kill_group()
-        # A process of the model's that left the group may keep the pipe open.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_WORDS_S):
-                await self._hung_up.wait()
+        # A process of the model's that left the group may keep the pipe open. There are two halves, since a
+        # loop that stood still for longer looks at its clock before it reads what has come meanwhile.
+        for _ in range(2):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS_S / 2):
+                    await self._hung_up.wait()
         reason = f"was killed ({self.killed_for})" if self.killed_for else exit_reason(code)
         if not self.was_told_to_end:
             _log.warning("A worker of %s %s", self._start.name, reason)
