@@ -114,7 +114,11 @@ def test_faulty(check: Check) -> None:
         ("schema = 5\ndef predict(): pass", "schema", "is of type int"),
         ("def get_metadata(): 1 / 0\ndef predict(): pass", "metadata", "ZeroDivisionError"),
         ("def get_predict_args(): return {'x': 5}\ndef predict(x): pass", "arguments", "'x' as 5"),
-        (NESTED, "arguments", "'x' of predict() cannot be published: RegistryError"),
+        (
+            NESTED,
+            "arguments",
+            "'x' of predict() cannot be published: A Nested cannot be described: RegistryError",
+        ),
         ("x = 5", "functions", "neither predict() nor train()"),
     ],
 )

@@ -3,9 +3,10 @@
 It must not know how findings are told.
 """
 
+import logging
 import types
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import marshmallow
 from marshmallow.fields import Field
@@ -13,6 +14,7 @@ from marshmallow.fields import Field
 from deepaas.checking.contract import FUNCTIONS, defines
 from deepaas.checking.finding import Finding, Level
 from deepaas.errors import ModelBroken
+from deepaas.http import specification as specification_package
 from deepaas.http.specification import Published, openapi, swagger
 from deepaas.model.arguments import Arguments, is_file
 from deepaas.model.failure import describe
@@ -80,15 +82,37 @@ def _field(function: str, name: str, field: Field) -> Iterator[Finding]:
 
 
 def _unpublishable(name: str, field: Field) -> str | None:
-    """Publish a model that has this argument alone; return what goes wrong."""
+    """Publish a model that has this argument alone; return what goes wrong, or what is left out."""
     alone = types.SimpleNamespace(get_predict_args=lambda: {name: field}, predict=None)
     documents: list[Callable[..., Any]] = [swagger, openapi]
     try:
-        for document in documents:
-            dumps(document([Model("model", alone)], _PUBLISHED))
+        with _Warnings() as warnings:
+            for document in documents:
+                dumps(document([Model("model", alone)], _PUBLISHED))
     except Exception as error:  # noqa: BLE001 - the author's field may raise anything
         return describe(error)
-    return None
+    return next(iter(warnings.texts), None)
+
+
+class _Warnings(logging.Handler):
+    """Keeps what the specification logs while the context lasts, in the place of whoever would show it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self._logger = logging.getLogger(specification_package.__name__)
+
+    def __enter__(self) -> Self:
+        self._logger.addHandler(self)
+        self._logger.propagate = False
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.propagate = True
+        self._logger.removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
 
 
 def _default(function: str, name: str, field: Field) -> Iterator[Finding]:

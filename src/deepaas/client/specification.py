@@ -18,13 +18,15 @@ _LONGEST_TEXT = 200
 class Argument(NamedTuple):
     """One argument of a function; `schema` is the JSON Schema of its values.
 
-    `is_header` says that it goes into a header, `is_joined` that a list goes as one text with commas.
+    `is_header` says that it goes into a header, `is_joined` that a list goes as one text with commas,
+    `may_be_null` that null is taken although the schema does not say so.
     """
 
     schema: Mapping[str, Any]
     is_required: bool
     is_header: bool = False
     is_joined: bool = False
+    may_be_null: bool = False
 
     @property
     def is_file(self) -> bool:
@@ -57,6 +59,8 @@ class Function:
 
     def unfit(self, name: str, value: Any) -> list[str]:
         """Return what is wrong with the value, which is plain JSON values, of an argument."""
+        if value is None and name in self.arguments and self.arguments[name].may_be_null:
+            return []
         validator = self._validators.get(name)
         return [_text(error) for error in validator.iter_errors(value)] if validator else []
 
@@ -103,7 +107,13 @@ def _arguments(operation: Mapping[str, Any]) -> Iterator[tuple[str, Argument]]:
         is_joined = parameter.get("explode") is False
         yield (
             parameter["name"],
-            Argument(schema, parameter.get("required", False), parameter["in"] == "header", is_joined),
+            Argument(
+                schema,
+                is_required=parameter.get("required", False),
+                is_header=parameter["in"] == "header",
+                is_joined=is_joined,
+                may_be_null=parameter.get("x-nullable", False),
+            ),
         )
     for content in operation.get("requestBody", {}).get("content", {}).values():
         required = content["schema"].get("required", ())

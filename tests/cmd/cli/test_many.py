@@ -314,10 +314,12 @@ def test_prediction_that_takes_too_long(tmp_path: Path, gate: Gate) -> None:
 
 
 TOGETHER = """
+import time
 from marshmallow import fields
 def get_predict_args():
     return {"data": fields.Raw(metadata={"type": "file"})}
 def predict_batch(calls):
+    time.sleep(0.05)  # as long as it takes for others to wait
     return [{"together": len(calls), "text": open(call["data"].filename).read()} for call in calls]
 """
 STREAMING = """

@@ -44,6 +44,8 @@ class OpenApi(Document):
             "required": field.required,
             "description": description,
             "schema": schema,
+            # What is sent in a JSON body may be null all the same, and clients of ours want to know.
+            **({"x-nullable": True} if field.allow_none else {}),
         } | style
 
     def _body(self, in_body: dict[str, Field]) -> dict[str, Any]:
