@@ -63,7 +63,7 @@ class Scratch:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._in_memory:
+        if self._taken:
             await self._clear_memory()
         if self._may_exist:
             await asyncio.to_thread(shutil.rmtree, self.path, ignore_errors=True)

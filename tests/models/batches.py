@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import time
 
 from webargs import fields
 
@@ -27,6 +28,8 @@ def one(number, together, port=None, fault=""):
         signal.pause()
     if fault == "stream":
         return iter([number])
+    if fault == "slow":
+        time.sleep(0.3)
     if fault == "raise":
         raise ValueError(f"number {number} is bad")
     return {"number": number, "together": together}
@@ -39,6 +42,8 @@ def predict(**call):
 def predict_batch(calls):
     if any(call["fault"] == "short" for call in calls):
         return []
+    if any(call["fault"] == "raise" for call in calls):
+        raise ValueError("one of them is bad")
     return [
         LookupError(f"no {call['number']}") if call["fault"] == "return" else one(together=len(calls), **call)
         for call in calls

@@ -5,6 +5,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import psutil
@@ -21,6 +22,22 @@ CALLS = 60
 def position(client: httpx.Client, record: dict[str, object]) -> object:
     """Return a training's place in the queue, as it is now."""
     return look(client, record).get("queue_position")
+
+
+def test_calls_behind_a_long_one(start: Callable[..., Server], gate: Gate) -> None:
+    """Calls behind a long one are refused when an exclusive training begins; they do not wait for its end."""
+    server = start("--train-lane", "exclusive", models={"told": "models_faults.told"})
+    with server.client() as client, ThreadPoolExecutor(6) as threads:
+        for number in range(50):
+            predicted(client, "told", json={"number": number})
+        long_one = threads.submit(predict, client, "told", json={"spin_s": 1.5})
+        behind = [threads.submit(predict, client, "told", json={"number": number}) for number in range(5)]
+        training = client.post("/v2/models/told/train/", json={"port": gate.port}).json()
+        gate.wait()
+        found = {one.result().status_code for one in [long_one, *behind]}
+        assert found <= {200, 503}
+        assert client.get(f"/v2/models/told/train/{training['uuid']}").json()["status"] == "running"
+        gate.open()
 
 
 def test_queue(start: Callable[..., Server], gate: Gate) -> None:

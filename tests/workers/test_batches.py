@@ -77,6 +77,14 @@ def test_one_bad_call(served: Server, gate: Gate, fault: str, status: int, says:
     assert [content(one)["number"] for one in answers if one is not answers[3]] == [0, 1, 2, 4, 5, 6, 7]
 
 
+def test_time_of_each(start: Callable[..., Server], gate: Gate) -> None:
+    """Calls that are run alone after all, because of a bad one, have a time limit each, not all together."""
+    server = start("--predict-timeout", "1", models=MODELS)
+    answers = together(server, gate, dict.fromkeys(range(5), "slow") | {5: "raise"})
+    assert [one.status_code for one in answers] == [200] * 5 + [500] + [200] * 2
+    assert "was killed (timeout)" not in server.log
+
+
 def test_wrong_number_of_results(served: Server, gate: Gate) -> None:
     """A `predict_batch` that forgets some is told so in the log; each call is made alone."""
     answers = together(served, gate, {3: "short"})

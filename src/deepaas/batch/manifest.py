@@ -100,10 +100,15 @@ class Manifest:
                     self.known.setdefault(line.input, []).append(line)
 
     def _put_together(self, parts: list[Path]) -> None:
-        """Write the whole. Another part that ends now may do the same at once: it writes the same."""
+        """Write the whole. Another part that ends now may do the same at once: it writes the same.
+
+        A part that has begun again meanwhile will end once more, and put all together then.
+        """
         before = [self.whole] if self.whole.exists() else []
-        with contextlib.suppress(FileNotFoundError):
+        try:
             _write(self.whole, _lines([*before, *parts]))
+        except FileNotFoundError:
+            return
         for part in parts:
             part.unlink(missing_ok=True)
 

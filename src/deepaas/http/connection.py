@@ -1,6 +1,7 @@
 """A client's connection: its limits, its way to an answer, and an answer in JSON to what cannot be read."""
 
 import asyncio
+import logging
 from typing import Any
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from deepaas.http.whole import WholeRequest
 from deepaas.service import ServedModel
 from deepaas.settings import Settings
 
+_log = logging.getLogger("deepaas.http")
 _MOST_EARLY_BYTES = 1 << 16
 _PROMPT_S = 0.1
 _READ_BYTES = 1 << 18
@@ -24,6 +26,7 @@ class Connection(RequestHandler):
         "_answering",
         "_early",
         "_is_leaving",
+        "_limit_s",
         "_look",
         "_quiet_since",
         "_request",
@@ -50,13 +53,15 @@ class Connection(RequestHandler):
         self._early = bytearray()
         self._is_leaving = False
         self._quiet_since = 0.0
+        self._limit_s = 0.0
         self._look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give the client its time for the first request."""
         super().connection_made(transport)
         self.keep_alive(False)  # noqa: FBT003 - aiohttp's signature; until it has answered something itself
-        self._look_after(self._settings.header_timeout)
+        self._quiet_since, self._limit_s = self._loop.time(), self._settings.header_timeout
+        self._look_after(min(self._settings.header_timeout, self._settings.idle_timeout))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the time and the answer."""
@@ -131,10 +136,15 @@ class Connection(RequestHandler):
         try:
             await shortcut.answer(request, served, self)
         except ConnectionResetError:
+            self.force_close()
+            return
+        except Exception:  # noqa: BLE001 - whatever it is, the client must not wait for ever
+            _log.exception("A request could not be answered")
+            self.force_close()
             return
         finally:
             self._answering = None
-        self._quiet_since = self._loop.time()
+        self._quiet_since, self._limit_s = self._loop.time(), self._settings.idle_timeout
         if self._is_leaving or not request.keeps_alive:
             self.force_close()
         elif self._early and self.transport:
@@ -153,13 +163,12 @@ class Connection(RequestHandler):
 
     def _end_if_quiet(self) -> None:
         """End a connection on which no request came in time: a first one, a whole one, another one."""
-        idle_s = self._settings.idle_timeout
-        left_s = self._quiet_since + idle_s - self._loop.time()
+        left_s = self._quiet_since + self._limit_s - self._loop.time()
         if self._request:
             self._give_over(self._request)
         elif self._answering:
-            self._look_after(idle_s)
-        elif self._shortcut and self._quiet_since and left_s > 0:
+            self._look_after(self._limit_s)
+        elif self._shortcut and left_s > 0:
             self._look_after(left_s)
         else:
             self.force_close()

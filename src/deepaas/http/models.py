@@ -1,19 +1,20 @@
 """Models: what they say of themselves, and their predictions."""
 
 import asyncio
+import os
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
-from aiohttp.abc import AbstractStreamWriter
 from multidict import MultiMapping
 
 from deepaas.files import Scratch
-from deepaas.http.errors import REQUEST_ID, json_response
+from deepaas.http.errors import REQUEST_ID, STREAMING, json_response
 from deepaas.http.keys import SERVICE, SETTINGS
 from deepaas.http.named import named, predictable
 from deepaas.http.negotiation import choose, prefers_events
-from deepaas.http.streaming import send_stream
+from deepaas.http.streaming import Pace, send_stream
 from deepaas.http.uploads import read_given
 from deepaas.log import request_id
 from deepaas.messages import Body
@@ -72,13 +73,6 @@ async def _describe(request: web.Request, served: ServedModel) -> dict[str, Any]
     return {"id": said["id"], "name": said["name"], "links": [{"rel": "self", "href": href}]} | said
 
 
-class _SentFile(web.FileResponse):
-    """A file that is sent before its handler returns, and not looked for again when it has."""
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        return None if self.prepared else await super().prepare(request)
-
-
 async def send(request: web.BaseRequest, body: Body | Stream, pause_s: float) -> web.StreamResponse:
     """Return the answer; a stream or a file is sent at once, before its scratch folder goes.
 
@@ -86,12 +80,28 @@ async def send(request: web.BaseRequest, body: Body | Stream, pause_s: float) ->
     """
     if isinstance(body, Stream):
         return await send_stream(request, body, pause_s)
-    headers = {hdrs.CONTENT_TYPE: body.media_type}
+    headers: dict[str, str] = {hdrs.CONTENT_TYPE: body.media_type}
     if body.filename:
         headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{quote(body.filename, safe='')}"
     if not body.path:
         return web.Response(body=body.content, headers=headers)
-    response = _SentFile(body.path, chunk_size=_SENT_BYTES, headers=headers | {REQUEST_ID: request_id.get()})
-    await response.prepare(request)
-    await response.write_eof()
+    return await _send_file(request, Path(body.path), headers, pause_s)
+
+
+async def _send_file(
+    request: web.BaseRequest, path: Path, headers: dict[str, str], pause_s: float
+) -> web.StreamResponse:
+    """Send a file whole: no part of it, nor its age, means anything for what was just predicted."""
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError("The client has left.")
+    with await asyncio.to_thread(path.open, "rb") as file, Pace(transport, pause_s) as pace:
+        length = {hdrs.CONTENT_LENGTH: str(os.fstat(file.fileno()).st_size)}
+        response = web.StreamResponse(headers=headers | length | {REQUEST_ID: request_id.get()})
+        request[STREAMING] = True
+        await response.prepare(request)
+        while chunk := await asyncio.to_thread(file.read, _SENT_BYTES):
+            pace.sent_bytes += len(chunk)
+            await response.write(chunk)
+        await response.write_eof()
     return response

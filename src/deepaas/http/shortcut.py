@@ -22,6 +22,7 @@ from deepaas.http.errors import REQUEST_ID, error_response
 from deepaas.http.front import identity_of
 from deepaas.http.keys import METRICS, SERVICE, SETTINGS, TOKENS, UNDER_WAY
 from deepaas.http.models import prediction, send
+from deepaas.http.streaming import Pace
 from deepaas.http.uploads import given_of
 from deepaas.http.whole import LARGEST_BYTES, WholeRequest
 from deepaas.log import request_id
@@ -84,7 +85,7 @@ class Shortcut:
                 body = await prediction(served, given, request.headers, scratch)
                 if not _is_plain(body):
                     return await _send(request, body, identity, connection, self._pause_s)
-            await _write(request, body, identity, connection)
+            await _write(request, body, identity, connection, self._pause_s)
         except ConnectionResetError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is raised becomes JSON with a status
@@ -112,7 +113,9 @@ def _is_plain(body: Body | Stream) -> TypeGuard[Body]:
     return isinstance(body, Body) and not (body.path or body.filename) and body.media_type.isprintable()
 
 
-async def _write(request: WholeRequest, body: Body, identity: str, connection: RequestHandler) -> None:
+async def _write(
+    request: WholeRequest, body: Body, identity: str, connection: RequestHandler, pause_s: float
+) -> None:
     """Write an answer that is there, and wait while the client takes in less than it asks for."""
     transport = connection.transport
     if transport is None:
@@ -124,7 +127,9 @@ async def _write(request: WholeRequest, body: Body, identity: str, connection: R
     )
     transport.write(head.encode() + body.content)
     if transport.get_write_buffer_size():
-        await StreamWriter(connection, asyncio.get_running_loop()).drain()
+        with Pace(transport, pause_s) as pace:
+            pace.sent_bytes = len(body.content)
+            await StreamWriter(connection, asyncio.get_running_loop()).drain()
 
 
 async def _send(

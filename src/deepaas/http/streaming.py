@@ -31,7 +31,7 @@ async def send_stream(request: web.BaseRequest, stream: Stream, pause_s: float) 
     if transport is None:
         stream.close()
         raise ConnectionResetError("The client has left.")
-    with stream, _Pace(transport, pause_s) as pace:
+    with stream, Pace(transport, pause_s) as pace:
         response = await begin_answer(request, stream.media_type)
         last = b""
         try:
@@ -65,7 +65,7 @@ async def _break_off(
     transport.close()
 
 
-class _Pace:
+class Pace:
     """Cuts off a client that takes less than 500 bytes a second of what it is sent: a worker waits for it.
 
     Use it as a context manager. `sent_bytes` is kept by whoever sends.

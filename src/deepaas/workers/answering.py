@@ -6,7 +6,7 @@ It must not know where calls come from.
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from deepaas import log
@@ -50,8 +50,11 @@ class Answering:
             outcome = self._failure(error)
         return Reply(outcome, returned - began, time.perf_counter() - returned)
 
-    def answer_together(self, calls: Sequence[Call], numbers: Sequence[int]) -> list[Reply]:
-        """Run calls with one `predict_batch`; if it fails, each by itself, so that only the bad ones fail."""
+    def answer_together(self, calls: Sequence[Call], numbers: Sequence[int]) -> Iterator[Reply]:
+        """Run calls with one `predict_batch`; if it fails, each by itself, so that only the bad ones fail.
+
+        Each reply is yielded as soon as there is one.
+        """
         log.request_id.set(f"{calls[0].request_id}+{len(calls) - 1}")
         began = time.perf_counter()
         try:
@@ -60,9 +63,11 @@ class Answering:
         except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
             trace = log.with_trace(self._failure(error).traceback)
             _log.warning("predict_batch() failed; each of the %d calls is run alone", len(calls), extra=trace)
-            return list(map(self.answer, calls, numbers))
+            yield from map(self.answer, calls, numbers)
+            return
         took_s = time.perf_counter() - began
-        return [self._rendered(call, result, took_s) for call, result in zip(calls, results, strict=True)]
+        for call, result in zip(calls, results, strict=True):
+            yield self._rendered(call, result, took_s)
 
     def _rendered(self, call: Call, result: Any, took_s: float) -> Reply:
         log.request_id.set(call.request_id)

@@ -7,7 +7,7 @@ import faulthandler
 import itertools
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from deepaas import log
@@ -76,11 +76,11 @@ def serve(connection: Connection, marker: Marker) -> None:
         # First the mark, then the look: the server takes back what it finds unmarked a moment later.
         marker.begun = numbers[-1]
         if numbers[-1] <= marker.taken_back:
-            replies: list[Message] = [TakenBack()] * len(calls)
+            replies: Iterable[Message] = [TakenBack()] * len(calls)
         elif len(calls) == 1:
             replies = [answering.answer(calls[0], numbers[0])]
         else:
-            replies = [*answering.answer_together(calls, numbers)]
+            replies = answering.answer_together(calls, numbers)
         for number, reply in zip(numbers, replies, strict=True):
             connection.send(reply, number)
 

@@ -16,21 +16,27 @@ class ExclusiveLane:
     def __init__(self, pools: Iterable[Pool]) -> None:
         self._pools = list(pools)
         self._takers = 0
+        self._is_taken = False
         self._changing = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def taken(self) -> AsyncIterator[None]:
         """Stop the workers on entering, and start them on leaving."""
-        async with self._changing:
-            self._takers += 1
-            if self._takers == 1:
-                reason = "The model's workers are stopped while a training runs (--train-lane exclusive)."
-                refusal = ModelUnavailable(reason, retry_after_s=_RETRY_AFTER_S)
-                await asyncio.gather(*(pool.pause(refusal) for pool in self._pools))
+        self._takers += 1
         try:
+            async with self._changing:
+                await self._stop_workers()
             yield
         finally:
+            self._takers -= 1
             async with self._changing:
-                self._takers -= 1
                 if not self._takers:
+                    self._is_taken = False
                     await asyncio.gather(*(pool.resume() for pool in self._pools))
+
+    async def _stop_workers(self) -> None:
+        if not self._is_taken:
+            reason = "The model's workers are stopped while a training runs (--train-lane exclusive)."
+            refusal = ModelUnavailable(reason, retry_after_s=_RETRY_AFTER_S)
+            await asyncio.gather(*(pool.pause(refusal) for pool in self._pools))
+            self._is_taken = True

@@ -188,7 +188,7 @@ class Pool:
     def _dispatch(self) -> None:
         """Send waiting calls to the workers that hold the fewest, as long as there is room."""
         waiting = self._waiting
-        if not waiting:
+        if not waiting or self._pause:
             return
         ready = self._ready()
         depth = self._depth()
@@ -273,8 +273,7 @@ class Pool:
             worker.give_up(number)
 
     def _on_return(self, pending: Pending) -> None:
-        self._waiting.put_back([pending])
-        self._dispatch()
+        self._put_back([pending])
 
     def _on_end(self, worker: Worker, reason: str) -> None:
         """Fail the call that a worker took with it; give others those that it had not begun, or not alone."""
@@ -293,10 +292,9 @@ class Pool:
                 pending.fail(lost)
             else:
                 back.append(pending)
-        self._waiting.put_back(back)
+        self._put_back(back)
         if not worker.was_told_to_end:
             self._metrics.note_restart(worker.killed_for or reason.rpartition(" ")[2])
-        self._dispatch()
 
     def _wait_s(self) -> float:
         """Return how long the calls that wait will take, as far as recent ones tell."""
@@ -322,23 +320,29 @@ class Pool:
             self._active.clear()
             await asyncio.sleep(_LOOK_S)
             for worker in self._all_workers():
-                if not worker.held:
+                if not worker.held or worker.state is State.GONE:
                     continue
                 self._active.set()
-                head_s = loop.time() - worker.head_since
-                if head_s > _STUCK_S and len(worker.held) > 1:
+                if len(worker.held) > 1 and loop.time() - worker.head_since > _STUCK_S:
                     await self._relieve(worker)
-                if limit_s and head_s > limit_s:
+                if limit_s and worker.held and loop.time() - worker.head_since > limit_s:
                     self._end_long_call(worker)
 
     async def _relieve(self, worker: Worker) -> None:
         """Give the calls behind a long one to other workers, or back to the queue."""
-        self._waiting.put_back(await worker.take_back())
+        self._put_back(await worker.take_back())
+
+    def _put_back(self, pendings: list[Pending]) -> None:
+        """Let calls wait that were not begun, or are to be run again; a paused pool refuses them."""
+        if self._pause:
+            for pending in pendings:
+                pending.fail(self._pause)
+        self._waiting.put_back(pending for pending in pendings if not pending.outcome.done())
         self._dispatch()
 
     def _end_long_call(self, worker: Worker) -> None:
         running = worker.running()
-        if running and running.together == 1:
+        if running and (running.together == 1 or running.stream):
             limit_s = self._limits.predict_timeout_s
             running.fail(PredictionTimedOut(f"The prediction took longer than {limit_s:g} s."))
         worker.kill("timeout")
