@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from deepaas.messages import Chunk, Reply
-from deepaas.workers.process import Pending, State, Worker
+from deepaas.workers.pending import Pending
+from deepaas.workers.process import State, Worker
 from faults.calls import START, check, encoded, workers
 from serving import CALL_S
 

@@ -12,7 +12,8 @@ from deepaas.errors import ModelUnavailable, PredictionTimedOut, WorkerInterrupt
 from deepaas.files import remove_folder_of
 from deepaas.messages import Body, Chunk, Failed, Reply, Start
 from deepaas.metrics import PoolMetrics
-from deepaas.workers.process import Pending, State, Worker
+from deepaas.workers.pending import Pending
+from deepaas.workers.process import State, Worker
 from deepaas.workers.slot import PATIENCE_S, Hooks, Slot, on_its_own
 from deepaas.workers.stream import Stream
 from deepaas.workers.waiting import Waiting

@@ -19,7 +19,6 @@ import psutil
 from deepaas.errors import ModelUnavailable, WorkerInterrupted
 from deepaas.log import with_trace
 from deepaas.messages import (
-    Body,
     Chunk,
     Failed,
     Loading,
@@ -35,7 +34,7 @@ from deepaas.messages import (
 from deepaas.spawn import end, exit_reason, spawn
 from deepaas.spawned import kill_group
 from deepaas.workers.marker import Marker
-from deepaas.workers.stream import Stream
+from deepaas.workers.pending import Pending
 
 _LAST_WORDS_S = 1.0
 _STOP_GRACE_S = 2.0
@@ -53,38 +52,6 @@ class State(enum.Enum):
     READY = "ready"
     LEAVING = "leaving"
     GONE = "gone"
-
-
-class Pending:
-    """A call that waits for its outcome.
-
-    `since` is when it came, in the loop's time. `together` is how many calls, itself included, were sent to
-    be run together; one that `goes_alone` was among them when something went wrong. `stream` is the outcome
-    when that comes in chunks, from the first one on.
-    """
-
-    __slots__ = ("content", "goes_alone", "losses", "outcome", "since", "stream", "together")
-
-    def __init__(self, content: bytes, outcome: asyncio.Future[Body | Failed | Stream], since: float) -> None:
-        self.content = content
-        self.outcome = outcome
-        self.since = since
-        self.losses = 0
-        self.together = 1
-        self.goes_alone = False
-        self.stream: Stream | None = None
-
-    def begin(self, stream: Stream) -> None:
-        """Give the call an outcome that is still coming."""
-        self.stream = stream
-        self.outcome.set_result(stream)
-
-    def fail(self, error: Exception) -> None:
-        """End the call with an error, unless it has ended."""
-        if self.stream:
-            self.stream.fail(error)
-        elif not self.outcome.done():
-            self.outcome.set_exception(error)
 
 
 class Worker(asyncio.Protocol):

@@ -7,7 +7,7 @@ import collections
 import contextlib
 from collections.abc import Iterable
 
-from deepaas.workers.process import Pending
+from deepaas.workers.pending import Pending
 
 
 class Waiting:
