@@ -17,6 +17,7 @@ from deepaas.client.arguments import Prepared, prepare
 from deepaas.client.following import Event, EventReader
 from deepaas.client.server import Patience, Request, Server, path_of
 from deepaas.client.steps import Found, More, Open, Pause, Send, Steps
+from deepaas.contents import replacing
 from deepaas.errors import (
     ArtifactNotFound,
     InvalidArguments,
@@ -215,11 +216,7 @@ def _done(record: dict[str, Any]) -> dict[str, Any]:
 
 def _written(path: Path) -> Steps[Path]:
     """Write the response that is open to a file, which is there when it is complete, or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            while chunk := (yield More()):
-                file.write(chunk)
-        return part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as file:
+        while chunk := (yield More()):
+            file.write(chunk)
+    return path
