@@ -95,6 +95,10 @@ class Server:
         """Return a client; a server that hangs makes it fail."""
         return httpx.Client(base_url=self.url, timeout=CALL_S, **options)
 
+    def scratch_files(self) -> list[Path]:
+        """Return the files of requests that are there; their folders may go while this looks."""
+        return [Path(folder, name) for folder, _, names in os.walk(self.scratch) for name in names]
+
     def family(self) -> list[psutil.Process]:
         """Return the server's process and all below it."""
         server = psutil.Process(self.process.pid)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from faults.wire import Answer, Wire, files, request
+from faults.wire import Answer, Wire, request
 from serving import SOON_S, Gate, Server, predicted, promptly, serving, until
 
 MODELS = {"told": "models_faults.told"}
@@ -39,7 +39,7 @@ def nothing_left(strict: Server) -> Iterator[None]:
     yield
     with strict.client() as client:
         assert predicted(client, "told", json={"number": 3})["number"] == 3
-    until(lambda: files(strict) == [], 5)
+    until(lambda: strict.scratch_files() == [], 5)
     assert "Traceback" not in strict.log, strict.log
 
 
@@ -241,10 +241,10 @@ def test_endless_body_without_a_limit(start: Callable[..., Server]) -> None:
             wire.send(request(PREDICT, MULTIPART, CHUNKED) + chunk(PART))
             for _ in range(200):
                 wire.send(chunk(b"content" * 30_000))
-            assert until(lambda: files(server))
+            assert until(server.scratch_files)
             assert client.get("/health/live").status_code == 200
             assert predicted(client, "told", json={"number": 2})["number"] == 2
-        until(lambda: not files(server))
+        until(lambda: not server.scratch_files())
 
 
 def test_many_parts(start: Callable[..., Server]) -> None:

@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from faults.wire import Wire, files
+from faults.wire import Wire
 from serving import Gate, Server, serving, until
 
 MODELS = {"streams": "models.streams", "chosen": "models.streams:Chosen"}
@@ -36,7 +36,7 @@ def client(shared: Server) -> Iterator[httpx.Client]:
     with shared.client() as client:
         yield client
         assert len(stream(client)) == 3
-        until(lambda: files(shared) == [])
+        until(lambda: shared.scratch_files() == [])
 
 
 def stream(client: httpx.Client, **arguments: Any) -> list[Any]:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from faults.wire import files
 from serving import SOON_S, Server, predict, promptly, serving, until
 
 MODELS = {"faults": "models_faults.faults"}
@@ -98,7 +97,7 @@ def check_recovered(client: httpx.Client, server: Server) -> None:
     following = predict(client, "faults", json={"number": 5})
     assert following.status_code == 200, following.text
     assert following.json()["predictions"] == "5"
-    assert until(lambda: files(server) == [], 5)
+    assert until(lambda: server.scratch_files() == [], 5)
 
 
 @pytest.mark.parametrize("row", SURVIVED, ids=name)

@@ -4,7 +4,7 @@ import json
 import select
 import socket
 import time
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import httpx
 
@@ -95,8 +95,3 @@ def request(path: str, *headers: str, method: str = "POST") -> bytes:
 def descriptors(server: Server) -> int:
     """Return how many descriptors the server's process has open."""
     return int(server.family()[0].num_fds())
-
-
-def files(server: Server) -> list[Any]:
-    """Return the scratch files of requests that are there."""
-    return [path for path in server.scratch.rglob("*") if path.is_file()]

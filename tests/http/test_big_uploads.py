@@ -34,4 +34,4 @@ def test_two_gigabytes(start: Callable[..., Server]) -> None:
     assert found["size"] == SIZE_BYTES
     assert found["path"].endswith(".bin")
     assert max(most) - most[0] < MOST_BYTES
-    assert [path for path in server.scratch.rglob("*") if path.is_file()] == []
+    assert server.scratch_files() == []

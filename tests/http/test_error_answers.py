@@ -185,5 +185,5 @@ def test_too_large(small: Server) -> None:
         response = client.post("/v2/models/trainable/train/", files={"data": b"x" * 2000})
         assert (response.status_code, list(response.json())) == (413, ["message"])
         assert predict(client, "uploads", files={"one": b"x" * 500}).status_code == 200
-    assert [path for path in small.scratch.rglob("*") if path.is_file()] == []
+    assert small.scratch_files() == []
     assert "ERROR" not in small.log

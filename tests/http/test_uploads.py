@@ -16,8 +16,7 @@ HEAD = 'Content-Disposition: form-data; name="one"; filename="a.txt"\r\n\r\n'
 def _nothing_left(server: Server) -> Iterator[None]:
     """Find no file of any request after the answer."""
     yield
-    left = [path for path in server.scratch.rglob("*") if path.is_file()]
-    assert left == []
+    assert server.scratch_files() == []
 
 
 def test_single_file(client: httpx.Client) -> None:
