@@ -1,40 +1,13 @@
-"""The table of options and where its values come from."""
+"""The table of options."""
 
 import dataclasses
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deepaas.errors import SettingsError
-from deepaas.settings import Option, Settings, default_places, options, parse, read_settings
+from deepaas.settings import Option, Settings, options, parse
 
-WriteConf = Callable[..., Path]
 TABLE = {row.name: row for row in options()}
-
-
-@pytest.fixture
-def conf(tmp_path: Path) -> WriteConf:
-    """Return a function that writes a config file and returns its path."""
-
-    def write(text: str, name: str = "x.conf") -> Path:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
-
-
-def read(
-    flags: Mapping[str, object] | None = None,
-    environ: Mapping[str, str] | None = None,
-    files: Sequence[Path] = (),
-    dirs: Sequence[Path] = (),
-) -> Settings:
-    return read_settings(flags or {}, environ=environ or {}, config_files=files, config_dirs=dirs)
 
 
 def test_table_is_complete() -> None:
@@ -69,11 +42,6 @@ def test_spellings_are_unique(of: str) -> None:
     assert len(flat) == len(set(flat))
 
 
-def test_defaults() -> None:
-    """Without flags, environment and files, everything is the default."""
-    assert read() == Settings()
-
-
 def test_settings_are_frozen() -> None:
     """Nobody changes settings after they were read."""
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -81,217 +49,11 @@ def test_settings_are_frozen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "environ", "expected"),
-    [
-        ({"listen_port": "1"}, {"DEEPAAS_LISTEN_PORT": "2"}, 1),
-        ({"listen_port": 1}, {"DEEPAAS_LISTEN_PORT": "2"}, 1),
-        ({}, {"DEEPAAS_LISTEN_PORT": "2"}, 2),
-        ({}, {"DEEPAAS_LISTEN_PORT": ""}, 3),
-        ({}, {}, 3),
-    ],
-)
-def test_precedence(
-    conf: WriteConf, flags: dict[str, object], environ: dict[str, str], expected: object
-) -> None:
-    """A flag wins over the environment, that over a file; an empty variable is as good as none."""
-    assert read(flags, environ, [conf("[DEFAULT]\nlisten_port = 3\n")]).listen_port == expected
-
-
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        ({"DEEPAAS_V2_MODEL": "a"}, "a"),
-        ({"DEEPAAS_MODEL_NAME": "b"}, "b"),
-        ({"DEEPAAS_V2_MODEL": "a", "DEEPAAS_MODEL_NAME": "b"}, "b"),
-        ({"DEEPAAS_V2_MODEL": "a", "DEEPAAS_MODEL_NAME": ""}, "a"),
-    ],
-)
-def test_extra_variables(environ: dict[str, str], expected: object) -> None:
-    """The model's name has two variables, and the one named like the option wins."""
-    assert read(environ=environ).model_name == expected
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "expected"),
-    [
-        *[("warm", text, True) for text in ("true", "YES", "On", "1")],
-        *[("warm", text, False) for text in ("False", "no", "OFF", "0", " no ")],
-        ("warm", False, False),
-        ("listen_port", "0", 0),
-        ("listen_port", "65535", 65535),
-        ("listen_port", 8080, 8080),
-        ("workers", " 4 ", 4),
-        ("predictions", "JSON", "json"),
-        ("log_level", "debug", "DEBUG"),
-        ("base_path", "", ""),
-        ("base_path", "/", ""),
-        ("base_path", "x", "/x"),
-        ("base_path", "/x/", "/x"),
-        ("base_path", "/x/y-1.0", "/x/y-1.0"),
-        ("model", "./model.py", "./model.py"),
-        ("model_name", "50% off", "50% off"),
-    ],
-)
-def test_right_values(name: str, text: object, expected: object) -> None:
-    """Texts and typed values become the option's type, in its one spelling."""
-    value = parse(TABLE[name], text)
-    assert value == expected
-    assert type(value) is TABLE[name].type
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "right"),
-    [
-        ("warm", "maybe", "true or false"),
-        ("warm", "", "true or false"),
-        ("listen_port", "http", "a whole number from 0 to 65535"),
-        ("listen_port", "65536", "a whole number from 0 to 65535"),
-        ("listen_port", "-1", "a whole number from 0 to 65535"),
-        ("listen_port", "80.5", "a whole number from 0 to 65535"),
-        ("listen_port", True, "a whole number from 0 to 65535"),
-        ("workers", "0", "a whole number from 1"),
-        ("predictions", "xml", "one of string, json"),
-        ("log_level", "LOUD", "one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
-        ("base_path", "/a b", "a path such as /x"),
-        ("base_path", "/a/../b", "a path such as /x"),
-        ("base_path", "/a//b", "a path such as /x"),
-        ("base_path", "/{name}", "a path such as /x"),
-    ],
-)
-def test_wrong_values(name: str, value: object, right: str) -> None:
-    """A wrong value is answered with what would be right."""
-    with pytest.raises(ValueError, match=right):
-        parse(TABLE[name], value)
-
-
-@pytest.mark.parametrize(
     ("minimum", "value", "right"), [(0.5, "0.25", "a number from 0.5"), (None, "x", "a number")]
 )
 def test_fractions(minimum: float | None, value: object, right: str) -> None:
     """An option whose default is a fraction takes numbers with one."""
-    row = dataclasses.replace(TABLE["workers"], default=1.5, minimum=minimum)
+    row = dataclasses.replace(TABLE["max_queue"], default=1.5, minimum=minimum)
     assert parse(row, "2.5") == 2.5
     with pytest.raises(ValueError, match=right):
         parse(row, value)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[DEFAULT]\nmodel_name = it's 100%\n",
-        "[DEFAULT]\nmodel-name = it's 100%\n",
-        "[DEFAULT]\nMODEL-NAME: it's 100%\n",
-        '[DEFAULT]\nmodel-name = "it\'s 100%"\n',
-        "\ufeff# A comment\n[DEFAULT]\nmodel-name = first\nmodel_name = it's 100%\n",
-    ],
-)
-def test_file_spellings(conf: WriteConf, text: str) -> None:
-    """Keys are written with - or _ in any case, values as they are; quotes around a value are dropped."""
-    assert read(files=[conf(text)]).model_name == "it's 100%"
-
-
-def test_later_files_win(conf: WriteConf, tmp_path: Path) -> None:
-    """Files are read in the order given, then directories' *.conf files in sorted order."""
-    files = [
-        conf("[DEFAULT]\nworkers = 1\nlisten-port = 1\nbase-path = /1", "b.conf"),
-        conf("[DEFAULT]\nworkers = 2\nlisten-port = 2\n", "a.conf"),
-    ]
-    conf("[DEFAULT]\nworkers = 4\n", "d/2.conf")
-    conf("[DEFAULT]\nworkers = 3\n", "d/1.conf")
-    conf("[DEFAULT]\nworkers = 9\n", "d/3.conf.old")
-    found = read(files=files, dirs=[tmp_path / "d"])
-    assert (found.workers, found.listen_port, found.base_path) == (4, 2, "/1")
-
-
-def test_unknown_keys_are_accepted(conf: WriteConf, caplog: pytest.LogCaptureFixture) -> None:
-    """Unknown keys and sections are ignored with one line a file, at level INFO."""
-    path = conf("[DEFAULT]\nuse_syslog = true\nworkers = 2\nlog-dir = /x\n[oslo]\na = 1\n")
-    with caplog.at_level(logging.DEBUG):
-        assert read(files=[path]).workers == 2
-    (record,) = caplog.records
-    assert record.levelno == logging.INFO
-    assert record.getMessage() == f"{path}: unknown option use_syslog, log_dir, [oslo], ignored"
-
-
-def test_known_keys_are_not_logged(conf: WriteConf, caplog: pytest.LogCaptureFixture) -> None:
-    """A file without unknown keys says nothing."""
-    with caplog.at_level(logging.DEBUG):
-        read(files=[conf("[DEFAULT]\nworkers = 2\n")])
-    assert caplog.records == []
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("[DEFAULT]\nlisten-port = http\n", ["listen-port is 'http'", "a whole number from 0 to 65535"]),
-        ("[DEFAULT]\nwarm = perhaps\n", ["warm is 'perhaps'", "true or false"]),
-        ("listen-port = 1\n", ["no section headers", "[DEFAULT]"]),
-        ("[DEFAULT]\nlisten-port\n", ["cannot be parsed", "key = value"]),
-    ],
-)
-def test_wrong_files(conf: WriteConf, text: str, words: list[str]) -> None:
-    """The message about a wrong file is one line: file, key, value and what would be right."""
-    path = conf(text)
-    with pytest.raises(SettingsError) as caught:
-        read(files=[path])
-    assert "\n" not in caught.value.message
-    for word in [str(path), *words]:
-        assert word in caught.value.message
-
-
-def test_file_that_is_not_text(tmp_path: Path) -> None:
-    """A file that is not UTF-8 is named."""
-    path = tmp_path / "x.conf"
-    path.write_bytes(b"[DEFAULT]\nmodel-name = \xff\n")
-    with pytest.raises(SettingsError, match="cannot be read: it is not UTF-8"):
-        read(files=[path])
-
-
-def test_missing_file(tmp_path: Path) -> None:
-    """A config file that is named has to exist."""
-    with pytest.raises(SettingsError, match="cannot be read: No such file"):
-        read(files=[tmp_path / "none.conf"])
-
-
-def test_missing_directory(tmp_path: Path) -> None:
-    """A config directory that is named has to exist."""
-    with pytest.raises(SettingsError, match="none does not exist"):
-        read(dirs=[tmp_path / "none"])
-
-
-def test_wrong_variable() -> None:
-    """The message about a wrong value in the environment names the variable."""
-    with pytest.raises(SettingsError, match="variable DEEPAAS_WORKERS: workers is 'x', expected a whole"):
-        read(environ={"DEEPAAS_WORKERS": "x"})
-
-
-def test_wrong_flag() -> None:
-    """The message about a wrong flag names the command line."""
-    with pytest.raises(SettingsError, match="command line: workers is 0, expected a whole number from 1"):
-        read({"workers": 0})
-
-
-def test_default_places_order() -> None:
-    """The home directory comes before /etc; without a home directory only /etc is left."""
-    etc = [Path("/etc/deepaas/deepaas.conf"), Path("/etc/deepaas.conf")]
-    home = [Path("/h/.deepaas/deepaas.conf"), Path("/h/deepaas.conf")]
-    assert default_places({"HOME": "/h"}) == home + etc
-    assert default_places({}) == etc
-
-
-def test_first_default_place_wins(conf: WriteConf, tmp_path: Path) -> None:
-    """Of the default places, only the first that exists is read."""
-    conf("[DEFAULT]\nworkers = 3\nlisten-port = 3\n", "deepaas.conf")
-    environ = {"HOME": str(tmp_path)}
-    assert read(environ=environ).workers == 3
-    conf("[DEFAULT]\nworkers = 2\n", ".deepaas/deepaas.conf")
-    found = read(environ=environ)
-    assert (found.workers, found.listen_port) == (2, 5000)
-
-
-def test_named_file_replaces_default_places(conf: WriteConf, tmp_path: Path) -> None:
-    """Whoever names a file gets that file and no other."""
-    conf("[DEFAULT]\nworkers = 3\n", "deepaas.conf")
-    named = conf("[DEFAULT]\nlisten-port = 1\n", "named.conf")
-    found = read(environ={"HOME": str(tmp_path)}, files=[named])
-    assert (found.workers, found.listen_port) == (1, 1)

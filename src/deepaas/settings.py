@@ -1,21 +1,12 @@
-"""Owns the one table of options and the `Settings` read from it: flag > environment > file > default.
+"""The table of options, and which values are right: the fields of `Settings`.
 
-Must not know the web or the command line. Adding an option is adding a field to `Settings`, nothing else.
+Must not know where values come from. Adding an option is adding a field, nothing else.
 """
 
-import configparser
 import dataclasses
-import itertools
-import logging
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
-
-from deepaas.errors import SettingsError
-
-logger = logging.getLogger(__name__)
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 Value = str | int | float | bool
 T = TypeVar("T", str, int, float, bool)
@@ -228,35 +219,6 @@ def options() -> tuple[Option, ...]:
     return tuple(Option(name=field.name, **field.metadata) for field in dataclasses.fields(Settings))
 
 
-class _Given(NamedTuple):
-    """A value somebody gave, and where, for the message if it is wrong."""
-
-    value: object
-    source: str
-
-
-def read_settings(
-    flags: Mapping[str, object],
-    *,
-    environ: Mapping[str, str],
-    config_files: Sequence[Path] = (),
-    config_dirs: Sequence[Path] = (),
-) -> Settings:
-    """Return the settings; `flags` holds only what was given on the command line, as text or typed.
-
-    Directories are read after files, and later ones win. Where neither is named, the first default place that
-    exists is read. SettingsError: a named file is missing or cannot be parsed, or a value is wrong.
-    """
-    if config_files or config_dirs:
-        paths = [*config_files, *itertools.chain.from_iterable(map(_files_in, config_dirs))]
-    else:
-        paths = list(itertools.islice(filter(_is_readable, default_places(environ)), 1))
-    given = dict(_from_files(paths)) | dict(_from_environ(environ)) | _from_flags(flags)
-    table = {one.name: one for one in options()}
-    values: dict[str, Any] = {name: _value(table[name], *pair) for name, pair in given.items()}
-    return Settings(**values)
-
-
 def parse(row: Option, value: object) -> Value:
     """Return `value`, a text or already typed, as `row` has it, or raise ValueError saying what is right."""
     if row.type is bool:
@@ -268,14 +230,6 @@ def parse(row: Option, value: object) -> Value:
     if row.type is str:
         return str(value)
     return _parse_number(row, value)
-
-
-def default_places(environ: Mapping[str, str]) -> list[Path]:
-    """Return where a config file is looked for, first place first."""
-    below = ("deepaas/deepaas.conf", "deepaas.conf")
-    home = environ.get("HOME")
-    at_home = [Path(home, ".deepaas", "deepaas.conf"), Path(home, "deepaas.conf")] if home else []
-    return at_home + [Path("/etc", name) for name in below]
 
 
 def _parse_bool(value: object) -> bool:
@@ -305,78 +259,3 @@ def _parse_number(row: Option, value: object) -> Value:
     if not low <= number <= high:
         raise ValueError(row.expected)
     return number
-
-
-def _value(row: Option, value: object, source: str) -> Value:
-    """Parse a value; the error names its source, its key, the value and what would be right."""
-    try:
-        return parse(row, value)
-    except ValueError as error:
-        raise SettingsError(f"{source}: {row.key} is {value!r}, expected {error}.") from error
-
-
-def _from_flags(flags: Mapping[str, object]) -> dict[str, _Given]:
-    """Return what the command line gave."""
-    return {name: _Given(value, "On the command line") for name, value in flags.items()}
-
-
-def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
-    """Yield what the environment gives; an empty variable is as good as none."""
-    for row in options():
-        variable = next(filter(environ.get, row.variables), None)
-        if variable is not None:
-            yield row.name, _Given(environ[variable], f"In the environment variable {variable}")
-
-
-def _from_files(paths: Iterable[Path]) -> Iterator[tuple[str, _Given]]:
-    """Yield what the files give, in their order; what no option is called gets one log line a file."""
-    known = {row.name for row in options()}
-    for path in paths:
-        parser = _parse_file(path)
-        found = parser.defaults()
-        unknown = [*(key for key in found if key not in known), *(f"[{name}]" for name in parser.sections())]
-        if unknown:
-            logger.info("%s: unknown option %s, ignored", path, ", ".join(unknown))
-        for key in known.intersection(found):
-            yield key, _Given(_unquote(found[key]), f"In {path}")
-
-
-def _parse_file(path: Path) -> configparser.ConfigParser:
-    """Return the file's sections, with keys spelled as the table spells names."""
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    parser.optionxform = _name  # type: ignore[method-assign,assignment] # configparser's documented way
-    try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))
-    except OSError as error:
-        raise SettingsError(f"The config file {path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"The config file {path} cannot be read: it is not UTF-8 text.") from error
-    except configparser.Error as error:
-        reason = " ".join(str(error).split())
-        raise SettingsError(
-            f"The config file {path} cannot be parsed: {reason}; expected [DEFAULT], then lines key = value."
-        ) from error
-    return parser
-
-
-def _name(key: str) -> str:
-    """Return an option's name from a file's spelling of it."""
-    return key.strip().lower().replace("-", "_")
-
-
-def _unquote(text: str) -> str:
-    """Return the text without the pair of quotes around it, if there is one."""
-    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
-    return text[1:-1] if quoted else text
-
-
-def _is_readable(path: Path) -> bool:
-    """Tell whether a default place has a file; a home directory that is closed to us has none."""
-    return os.access(path, os.R_OK) and path.is_file()
-
-
-def _files_in(folder: Path) -> list[Path]:
-    """Return a config directory's files in the order they are read."""
-    if not folder.is_dir():
-        raise SettingsError(f"The config directory {folder} does not exist.")
-    return sorted(folder.glob("*.conf"))

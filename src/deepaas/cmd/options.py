@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from deepaas import log, settings
+from deepaas import configuring, log, settings
 from deepaas.errors import SettingsError
 from deepaas.settings import Settings
 
@@ -74,7 +74,7 @@ def settings_of(ctx: click.Context) -> Settings:
     SettingsError: a config file cannot be read, or a value is wrong.
     """
     known = {row.name for row in settings.options()}
-    return settings.read_settings(
+    return configuring.read_settings(
         {name: value for name, value in _given(ctx).items() if name in known},
         environ=os.environ,
         config_files=ctx.params["config_files"],
@@ -137,7 +137,7 @@ def _help(row: settings.Option) -> str:
 def _config_options() -> list[click.Option]:
     """Return the options that name config files; they are not settings themselves."""
     path = click.Path(path_type=Path)
-    places = ", ".join(map(str, settings.default_places({"HOME": "~"})))
+    places = ", ".join(map(str, configuring.default_places({"HOME": "~"})))
     return [
         click.Option(
             ["config_files", "--config-file"],
