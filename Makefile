@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OLD_WEBARGS := .venv-webargs5
 EXAMPLE := examples/digits
+EXAMPLES := $(EXAMPLE) examples/filetype
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PACKAGES := postgresql wrk chromium
 ROUNDS := 3
@@ -22,8 +23,8 @@ $(VENV)/.serve: pyproject.toml $(EXAMPLE)/pyproject.toml
 	@$(BIN)/python $(INSTALL) --editable . --editable $(EXAMPLE)
 	touch $@
 
-$(VENV)/.develop: $(VENV)/.serve
-	$(BIN)/python $(INSTALL) --editable '.[test,check]'
+$(VENV)/.develop: $(VENV)/.serve $(EXAMPLES:=/pyproject.toml)
+	$(BIN)/python $(INSTALL) --editable '.[test,check]' $(EXAMPLES:%=--editable %)
 	touch $@
 
 $(OLD_WEBARGS)/.develop: pyproject.toml
@@ -41,7 +42,7 @@ run: $(VENV)/.serve  ## serve the example on 127.0.0.1:5000
 
 test: setup test-webargs5  ## run all tests
 	$(BIN)/pytest
-	$(BIN)/pytest $(EXAMPLE)/tests
+	for example in $(EXAMPLES); do $(BIN)/pytest $$example/tests || exit; done
 
 test-webargs5: setup
 	$(OLD_WEBARGS)/bin/pytest tests/http tests/model
