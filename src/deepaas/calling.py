@@ -13,7 +13,8 @@ from deepaas.files import Scratch
 from deepaas.messages import Body, Call, Failed, Start, encode
 from deepaas.model.model import Model
 from deepaas.settings import Settings
-from deepaas.workers.pool import Limits, Pool
+from deepaas.workers.limits import Limits
+from deepaas.workers.pool import Pool
 from deepaas.workers.stream import Stream
 
 _log = logging.getLogger(__name__)

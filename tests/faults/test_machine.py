@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from deepaas.errors import ModelUnavailable, PredictionTimedOut, WorkerLost
 from deepaas.messages import Body, Failed
 from deepaas.metrics import Metrics
-from deepaas.workers.pool import Limits, Pool
+from deepaas.workers.limits import Limits
+from deepaas.workers.pool import Pool
 from faults.calls import START, check, encoded, workers
 from serving import CALL_S
 

@@ -28,7 +28,8 @@ from deepaas.messages import Body, Call
 from deepaas.metrics import Metrics
 from deepaas.model.model import Model
 from deepaas.settings import Settings
-from deepaas.workers.pool import Limits, Pool
+from deepaas.workers.limits import Limits
+from deepaas.workers.pool import Pool
 from deepaas.workers.stream import Stream
 
 _STOPPED = 75  # EX_TEMPFAIL: trying again later goes on from here

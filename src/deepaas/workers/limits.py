@@ -1,0 +1,19 @@
+"""What a pool allows itself. It must not know how that is seen to."""
+
+from typing import NamedTuple
+
+
+class Limits(NamedTuple):
+    """What a pool allows itself.
+
+    `most_together` calls may be run together, and wait `patience_s` for each other. `predict_timeout_s` is
+    the longest that a call may run, 0 for any time; `max_queue` the most calls that wait. With
+    `cancel_on_disconnect`, a worker whose caller has left is killed.
+    """
+
+    workers: int
+    most_together: int
+    patience_s: float
+    predict_timeout_s: float
+    max_queue: int
+    cancel_on_disconnect: bool
