@@ -18,6 +18,7 @@ from deepaas.workers.pace import Pace
 from deepaas.workers.pending import Pending
 from deepaas.workers.places import Places
 from deepaas.workers.process import Worker
+from deepaas.workers.scaling import Scaling
 from deepaas.workers.slot import PATIENCE_S, Hooks, on_its_own
 from deepaas.workers.stream import Stream
 from deepaas.workers.waiting import Waiting
@@ -54,7 +55,7 @@ class Pool:
         self._metrics = metrics
         self._on_output = on_output
         hooks = Hooks(self._on_ready, self._on_failure, self._on_end)
-        self._places = Places(self._new_worker, hooks, limits.workers)
+        self._places = Places(self._new_worker, hooks, limits.scale.least)
         self._waiting = Waiting(limits.most_together, limits.patience_s)
         self._alarm: asyncio.TimerHandle | None = None
         self._pace = Pace(limits.most_together)
@@ -63,7 +64,10 @@ class Pool:
         self._is_over = False
         self._last_end = 0.0
         self._changing = asyncio.Lock()
-        self._watch = Watch(self._places.workers, self._put_back, limits.predict_timeout_s)
+        self._scaling = Scaling(self._places, self._waiting, self._pace, limits, metrics)
+        self._watch = Watch(
+            self._places.workers, self._put_back, self._scaling.look, limits.predict_timeout_s
+        )
         self._watching: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -76,7 +80,8 @@ class Pool:
             self._watching.cancel()
         self._is_over = True
         self._pause = ModelUnavailable("The server is stopping.")
-        await self._places.empty()
+        async with self._scaling.held():
+            await self._places.empty()
         self._waiting.fail_all(self._pause)
 
     async def run(self, call: bytes) -> Body | Failed | Stream:
@@ -129,7 +134,7 @@ class Pool:
 
         Raise `ModelUnavailable`, with the workers as they were, when the model cannot be started again.
         """
-        async with self._changing:
+        async with self._changing, self._scaling.held():
             if self._pause:
                 raise self._pause.with_traceback(None)
             await self._places.replace()
@@ -137,14 +142,14 @@ class Pool:
 
     async def pause(self, reason: ModelUnavailable) -> None:
         """Stop the workers, when they have answered what they hold; refuse calls with `reason`."""
-        async with self._changing:
+        async with self._changing, self._scaling.held():
             self._pause = reason
             self._waiting.fail_all(reason)
             await asyncio.gather(*(worker.idle() for worker in self._places.workers()))
             await self._places.empty()
 
     async def resume(self) -> None:
-        """Start the workers that `pause` stopped; take calls when they are warm."""
+        """Start as many workers as at first; take calls when they are warm."""
         async with self._changing:
             # A training may end only when the server does.
             if not self._is_over:

@@ -1,4 +1,4 @@
-"""Looks at workers while they hold calls: which stand behind a long one, and which run for too long.
+"""Looks at workers while they hold calls: which stand behind a long one, which run for too long, who waits.
 
 It must not know where calls come from.
 """
@@ -18,17 +18,19 @@ class Watch:
     """Takes back calls that stand behind a long one, and ends those that run for too long.
 
     `workers` returns those to look at; `put_back` is called with the calls that others are to run. A call
-    may run for `limit_s` seconds, 0 for any time.
+    may run for `limit_s` seconds, 0 for any time. `on_look` is called after each look.
     """
 
     def __init__(
         self,
         workers: Callable[[], Iterable[Worker]],
         put_back: Callable[[list[Pending]], None],
+        on_look: Callable[[], None],
         limit_s: float,
     ) -> None:
         self._workers = workers
         self._put_back = put_back
+        self._on_look = on_look
         self._limit_s = limit_s
         self._active = asyncio.Event()
 
@@ -46,6 +48,7 @@ class Watch:
                 if worker.held and worker.state is not State.GONE:
                     self._active.set()
                     await self._look(worker)
+            self._on_look()
 
     async def _look(self, worker: Worker) -> None:
         loop = asyncio.get_running_loop()
