@@ -8,6 +8,7 @@ import pytest
 
 from deepaas.configuring import default_places, read_settings
 from deepaas.errors import SettingsError
+from deepaas.scale import Scale
 from deepaas.settings import Settings, options, parse
 
 WriteConf = Callable[..., Path]
@@ -81,7 +82,11 @@ def test_extra_variables(environ: dict[str, str], expected: object) -> None:
         ("listen_port", "0", 0),
         ("listen_port", "65535", 65535),
         ("listen_port", 8080, 8080),
-        ("workers", " 4 ", 4),
+        ("workers", " 4 ", Scale(4, 4)),
+        ("workers", 4, Scale(4, 4)),
+        ("workers", "1:8", Scale(1, 8)),
+        ("workers", "3:3", Scale(3, 3)),
+        ("workers", " 2 : 5 ", Scale(2, 5)),
         ("predictions", "JSON", "json"),
         ("log_level", "debug", "DEBUG"),
         ("base_path", "", ""),
@@ -111,6 +116,12 @@ def test_right_values(name: str, text: object, expected: object) -> None:
         ("listen_port", "80.5", "a whole number from 0 to 65535"),
         ("listen_port", True, "a whole number from 0 to 65535"),
         ("workers", "0", "a whole number from 1"),
+        ("workers", "0:4", "a model needs one worker at least, such as 1:4"),
+        ("workers", "8:1", "the smaller number first, 1:8"),
+        ("workers", "1:0", "a whole number from 1"),
+        ("workers", "1:", "MIN:MAX, such as 1:8"),
+        ("workers", "1-8", "MIN:MAX, such as 1:8"),
+        ("workers", "-1:8", "MIN:MAX, such as 1:8"),
         ("predictions", "xml", "one of string, json"),
         ("log_level", "LOUD", "one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
         ("base_path", "/a b", "a path such as /x"),
@@ -150,14 +161,14 @@ def test_later_files_win(conf: WriteConf, tmp_path: Path) -> None:
     conf("[DEFAULT]\nworkers = 3\n", "d/1.conf")
     conf("[DEFAULT]\nworkers = 9\n", "d/3.conf.old")
     found = read(files=files, dirs=[tmp_path / "d"])
-    assert (found.workers, found.listen_port, found.base_path) == (4, 2, "/1")
+    assert (found.workers, found.listen_port, found.base_path) == (Scale(4, 4), 2, "/1")
 
 
 def test_unknown_keys_are_accepted(conf: WriteConf, caplog: pytest.LogCaptureFixture) -> None:
     """Unknown keys and sections are ignored with one line a file, at level INFO."""
     path = conf("[DEFAULT]\nuse_syslog = true\nworkers = 2\nlog-dir = /x\n[oslo]\na = 1\n")
     with caplog.at_level(logging.DEBUG):
-        assert read(files=[path]).workers == 2
+        assert read(files=[path]).workers == Scale(2, 2)
     (record,) = caplog.records
     assert record.levelno == logging.INFO
     assert record.getMessage() == f"{path}: unknown option use_syslog, log_dir, [oslo], ignored"
@@ -233,10 +244,10 @@ def test_first_default_place_wins(conf: WriteConf, tmp_path: Path) -> None:
     """Of the default places, only the first that exists is read."""
     conf("[DEFAULT]\nworkers = 3\nlisten-port = 3\n", "deepaas.conf")
     environ = {"HOME": str(tmp_path)}
-    assert read(environ=environ).workers == 3
+    assert read(environ=environ).workers == Scale(3, 3)
     conf("[DEFAULT]\nworkers = 2\n", ".deepaas/deepaas.conf")
     found = read(environ=environ)
-    assert (found.workers, found.listen_port) == (2, 5000)
+    assert (found.workers, found.listen_port) == (Scale(2, 2), 5000)
 
 
 def test_named_file_replaces_default_places(conf: WriteConf, tmp_path: Path) -> None:
@@ -244,4 +255,4 @@ def test_named_file_replaces_default_places(conf: WriteConf, tmp_path: Path) -> 
     conf("[DEFAULT]\nworkers = 3\n", "deepaas.conf")
     named = conf("[DEFAULT]\nlisten-port = 1\n", "named.conf")
     found = read(environ={"HOME": str(tmp_path)}, files=[named])
-    assert (found.workers, found.listen_port) == (1, 1)
+    assert (found.workers, found.listen_port) == (Scale(1, 1), 1)

@@ -13,7 +13,8 @@ from deepaas.files import Scratch
 from deepaas.messages import Body, Call, Failed, Start, encode
 from deepaas.model.model import Model
 from deepaas.settings import Settings
-from deepaas.workers.pool import Limits, Pool
+from deepaas.workers.limits import Limits
+from deepaas.workers.pool import Pool
 from deepaas.workers.stream import Stream
 
 _log = logging.getLogger(__name__)
@@ -71,7 +72,8 @@ def start_of(name: str, target: str, settings: Settings) -> Start:
 def limits_of(model: Model, settings: Settings) -> Limits:
     """Return what a pool of the model may allow itself."""
     return Limits(
-        workers=settings.workers,
+        scale=settings.workers,
+        scale_down_after_s=settings.scale_down_after,
         most_together=settings.max_batch_size if model.has("predict_batch") else 1,
         patience_s=settings.batch_wait / 1000,
         predict_timeout_s=settings.predict_timeout,

@@ -88,11 +88,15 @@ class Failed(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """The end of a call: what came of it, and the seconds it took in the model and in rendering."""
+    """The end of a call: what came of it, and the seconds it took in the model and in rendering.
+
+    `together` is how many calls, itself included, `model_s` is the time of.
+    """
 
     outcome: Body | Failed
     model_s: float
     render_s: float
+    together: int = 1
 
 
 class Together(NamedTuple):
@@ -124,6 +128,7 @@ def encode(message: Message) -> bytes:
             _REPLY,
             message.model_s,
             message.render_s,
+            message.together,
             _NUMBER_OF[type(message.outcome)],
             *message.outcome,
         )
@@ -136,8 +141,8 @@ def decode(content: bytes | memoryview) -> Any:
     """Return the message that `encode` made bytes of."""
     number, *fields = pickle.loads(content)  # noqa: S301 - our own processes
     if number == _REPLY:
-        model_s, render_s, kind, *outcome = fields
-        return Reply(_KINDS[kind](*outcome), model_s, render_s)  # type: ignore[arg-type]  # kind says which
+        model_s, render_s, together, kind, *outcome = fields
+        return Reply(_KINDS[kind](*outcome), model_s, render_s, together)  # type: ignore[arg-type]  # kind says which
     return _KINDS[number](*fields)
 
 

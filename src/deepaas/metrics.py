@@ -27,6 +27,12 @@ class Metrics:
         self.restarts = Counter(
             "deepaas_worker_restarts", "Workers replaced, by cause.", ("model", "cause"), registry=registry
         )
+        self.scalings = Counter(
+            "deepaas_worker_scalings",
+            "Workers started because calls waited, or ended because they had nothing to do.",
+            ("model", "direction"),
+            registry=registry,
+        )
         self.queue_length = Gauge("deepaas_queue_length", "Calls waiting.", ("model",), registry=registry)
         self.queue_age = Gauge(
             "deepaas_queue_age_seconds",
@@ -48,7 +54,9 @@ class Metrics:
         parts = self._every_request.parts
         queue, in_model, render = (parts.setdefault((model, part), _Distribution()) for part in _PARTS)
         first_chunk = self._every_request.first_chunks.setdefault(model, _Distribution())
-        return PoolMetrics(queue, in_model, render, first_chunk, restarts=self.restarts, model=model)
+        return PoolMetrics(
+            queue, in_model, render, first_chunk, restarts=self.restarts, scalings=self.scalings, model=model
+        )
 
     def text(self) -> bytes:
         """Return all figures in Prometheus's text format."""
@@ -66,6 +74,7 @@ class PoolMetrics:
         first_chunk: "_Distribution",
         *,
         restarts: Counter,
+        scalings: Counter,
         model: str,
     ) -> None:
         self._queue = queue
@@ -73,6 +82,7 @@ class PoolMetrics:
         self._render = render
         self._first_chunk = first_chunk
         self._restarts = restarts
+        self._scalings = scalings
         self._model = model
 
     def note_answer(self, queue_s: float, model_s: float, render_s: float) -> None:
@@ -88,6 +98,10 @@ class PoolMetrics:
     def note_restart(self, cause: str) -> None:
         """Count a worker that had to be replaced."""
         self._restarts.labels(self._model, cause).inc()
+
+    def note_scaling(self, direction: str) -> None:
+        """Count a worker more, or less, than there were; `direction` is up or down."""
+        self._scalings.labels(self._model, direction).inc()
 
 
 class _Distribution:

@@ -8,8 +8,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-Value = str | int | float | bool
-T = TypeVar("T", str, int, float, bool)
+from deepaas.scale import Scale
+
+Value = str | int | float | bool | Scale
+T = TypeVar("T", str, int, float, bool, Scale)
 
 TRUE = ("true", "yes", "on", "1")
 FALSE = ("false", "no", "off", "0")
@@ -26,7 +28,8 @@ class Option:
     choices: tuple[str, ...]
     minimum: float | None
     maximum: float | None
-    clean: Callable[[str], str] | None
+    clean: Callable[[str], Value] | None
+    form: str
     extra_variables: tuple[str, ...]
     flag: bool
 
@@ -72,13 +75,15 @@ def option(
     choices: tuple[str, ...] = (),
     minimum: float | None = None,
     maximum: float | None = None,
-    clean: Callable[[str], str] | None = None,
+    clean: Callable[[str], Value] | None = None,
+    form: str = "",
     variables: tuple[str, ...] = (),
     flag: bool = True,
 ) -> T:
     """Return the field of one option; `text` is its help, the type is that of `default`.
 
-    `clean` returns the one spelling of a text, or raises ValueError with words that say what would be right.
+    `clean` returns the value that a text stands for, or raises ValueError with words that say what would be
+    right. `form` is how values are written, for help that cannot tell it from their type.
     `variables` are environment variables besides `DEEPAAS_<NAME>`. Without `flag`, the option is not one of
     the command line, which other users of a machine can read.
     """
@@ -90,6 +95,7 @@ def option(
         "minimum": minimum,
         "maximum": maximum,
         "clean": clean,
+        "form": form,
         "extra_variables": variables,
         "flag": flag,
     }
@@ -122,7 +128,16 @@ class Settings:
         "",
         "Model to use without an entry point: ./model.py, package.module or package.module:Class.",
     )
-    workers: int = option(1, "Number of worker processes of each model.", short="-p", minimum=1)
+    workers: Scale = option(  # noqa: RUF009 - a scale never changes
+        Scale(1, 1),
+        "Number of worker processes of each model; 1:8 starts with 1, and has up to 8 while calls wait.",
+        short="-p",
+        clean=Scale.parse,
+        form="N|MIN:MAX",
+    )
+    scale_down_after: float = option(
+        60.0, "Seconds that a worker beyond MIN of --workers may be idle until it is ended.", minimum=0.1
+    )
     max_batch_size: int = option(
         32, "Most predictions that a model's predict_batch() makes at once; with 1, each is alone.", minimum=1
     )

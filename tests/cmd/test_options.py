@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from deepaas import log
 from deepaas.cmd.options import command
 from deepaas.errors import SettingsError
+from deepaas.scale import Scale
 from deepaas.settings import Option, Settings, options
 
 Run = Callable[..., Result]
@@ -65,8 +66,8 @@ def settings_of(**values: Any) -> str:
         ([], {}),
         (["--listen-port", "0"], {"listen_port": 0}),
         (["--listen-port=8080", "--listen-ip=::"], {"listen_port": 8080, "listen_ip": "::"}),
-        (["-p", "3"], {"workers": 3}),
-        (["--workers", "3"], {"workers": 3}),
+        (["-p", "3"], {"workers": Scale(3, 3)}),
+        (["--workers", "3"], {"workers": Scale(3, 3)}),
         (["--base-path", "x/"], {"base_path": "/x"}),
         (["--predictions", "JSON"], {"predictions": "json"}),
         (["--log-level", "debug"], {"log_level": "DEBUG"}),
@@ -108,7 +109,7 @@ def test_config_files(run: Run, tmp_path: Path) -> None:
     (tmp_path / "c.conf").rename(tmp_path / "dir" / "c.conf")
     line = [f"--config-file={tmp_path / name}.conf" for name in "ab"]
     done = run(*line, f"--config-dir={tmp_path / 'dir'}")
-    assert done.stdout == settings_of(workers=3, listen_port=2, base_path="/c")
+    assert done.stdout == settings_of(workers=Scale(3, 3), listen_port=2, base_path="/c")
 
 
 def test_unknown_keys_are_logged_once_logging_is_set_up(run: Run, tmp_path: Path) -> None:

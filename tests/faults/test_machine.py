@@ -14,7 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from deepaas.errors import ModelUnavailable, PredictionTimedOut, WorkerLost
 from deepaas.messages import Body, Failed
 from deepaas.metrics import Metrics
-from deepaas.workers.pool import Limits, Pool
+from deepaas.scale import Scale
+from deepaas.workers.limits import Limits
+from deepaas.workers.pool import Pool
 from faults.calls import START, check, encoded, workers
 from serving import CALL_S
 
@@ -22,7 +24,7 @@ LIMIT_S = 1.5
 
 
 class PoolMachine(RuleBasedStateMachine):
-    """A pool of two workers, calls under way, and what may become of each."""
+    """A pool of two to four workers, calls under way, and what may become of each."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +33,8 @@ class PoolMachine(RuleBasedStateMachine):
         self.calls: list[tuple[asyncio.Task[Body | Failed], int | None]] = []
         self.numbers = iter(range(1, 10_000))
         limits = Limits(
-            workers=2,
+            scale=Scale(2, 4),
+            scale_down_after_s=0.3,
             most_together=1,
             patience_s=0,
             predict_timeout_s=LIMIT_S,

@@ -125,7 +125,10 @@ def _form(row: settings.Option) -> dict[str, Any]:
     """Return what click has to know about the option's values."""
     if row.type is bool:
         return {"default": row.default}
-    return {"type": SettingsType(row), "metavar": "|".join(row.choices) or row.type.__name__.upper()}
+    return {
+        "type": SettingsType(row),
+        "metavar": row.form or "|".join(row.choices) or row.type.__name__.upper(),
+    }
 
 
 def _help(row: settings.Option) -> str:

@@ -67,9 +67,9 @@ class Answering:
             return
         took_s = time.perf_counter() - began
         for call, result in zip(calls, results, strict=True):
-            yield self._rendered(call, result, took_s)
+            yield self._rendered(call, result, took_s, len(calls))
 
-    def _rendered(self, call: Call, result: Any, took_s: float) -> Reply:
+    def _rendered(self, call: Call, result: Any, took_s: float, together: int) -> Reply:
         log.request_id.set(call.request_id)
         began = time.perf_counter()
         outcome: Body | Failed
@@ -82,7 +82,7 @@ class Answering:
             )
         except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
             outcome = self._failure(error)
-        return Reply(outcome, took_s, time.perf_counter() - began)
+        return Reply(outcome, took_s, time.perf_counter() - began, together)
 
     def _arguments(self, call: Call) -> dict[str, Any]:
         if call.validated:

@@ -27,8 +27,10 @@ from deepaas.files import Scratch, ScratchSpace
 from deepaas.messages import Body, Call
 from deepaas.metrics import Metrics
 from deepaas.model.model import Model
+from deepaas.scale import Scale
 from deepaas.settings import Settings
-from deepaas.workers.pool import Limits, Pool
+from deepaas.workers.limits import Limits
+from deepaas.workers.pool import Pool
 from deepaas.workers.stream import Stream
 
 _STOPPED = 75  # EX_TEMPFAIL: trying again later goes on from here
@@ -69,12 +71,15 @@ def predict_many(model: Model, texts: Mapping[str, Texts], key: str, ctx: click.
 
 
 def _limits(model: Model, ctx: click.Context) -> Limits:
-    """Return the limits of a pool that is never asked for more than its workers can have at once."""
+    """Return the limits of a pool that is never asked for more than its workers can have at once.
+
+    All its workers are there from the first call to the last, for that is how long they have something to do.
+    """
     usual = calling.limits_of(model, ctx.obj)
-    workers = ctx.params["workers"] or usual.workers
+    workers = ctx.params["workers"] or usual.scale.most
     timeout_s = ctx.params["predict_timeout"]
     return usual._replace(
-        workers=workers,
+        scale=Scale(workers, workers),
         predict_timeout_s=usual.predict_timeout_s if timeout_s is None else timeout_s,
         max_queue=workers * usual.most_together,
         cancel_on_disconnect=True,
