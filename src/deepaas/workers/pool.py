@@ -9,14 +9,16 @@ from collections.abc import Callable
 from typing import NamedTuple, Self
 
 from deepaas.errors import ModelUnavailable, PredictionTimedOut, WorkerInterrupted, WorkerLost
-from deepaas.files import remove_folder_of
+from deepaas.files import Scratch, remove_folder_of
 from deepaas.messages import Body, Chunk, Failed, Reply, Start
 from deepaas.metrics import PoolMetrics
+from deepaas.workers.local import LocalProcess
 from deepaas.workers.pending import Pending
-from deepaas.workers.process import State, Worker
+from deepaas.workers.process import MakeProcess
 from deepaas.workers.slot import PATIENCE_S, Hooks, Slot, on_its_own
 from deepaas.workers.stream import Stream
 from deepaas.workers.waiting import Waiting
+from deepaas.workers.worker import State, Worker
 
 _LONG_CALL_S = 0.001
 _SHORTEST_CALL_S = 1e-6
@@ -66,11 +68,13 @@ class Pool:
         limits: Limits,
         metrics: PoolMetrics,
         on_output: Callable[[bytes], None] | None = None,
+        make_process: MakeProcess = LocalProcess,
     ) -> None:
         self._start = start
         self._limits = limits
         self._metrics = metrics
         self._on_output = on_output
+        self._make_process = make_process
         hooks = Hooks(self._on_ready, self._on_failure, self._on_end)
         self._slots = [Slot(self._new_worker, hooks) for _ in range(limits.workers)]
         self._waiting = Waiting(limits.most_together, limits.patience_s)
@@ -99,8 +103,10 @@ class Pool:
         await self._empty()
         self._waiting.fail_all(self._pause)
 
-    async def run(self, call: bytes) -> Body | Failed | Stream:
+    async def run(self, call: bytes, scratch: Scratch | None = None) -> Body | Failed | Stream:
         """Queue an encoded call and return what came of it; a stream, as soon as its first chunk is there.
+
+        `scratch` holds the call's files.
 
         Raise `ModelUnavailable` when there is no worker and none could be started, or too many calls wait,
         `WorkerLost` or `PredictionTimedOut`.
@@ -111,7 +117,7 @@ class Pool:
         if len(self._waiting) >= self._limits.max_queue:
             raise ModelUnavailable(_FULL.format(len(self._waiting)), retry_after_s=self._wait_s())
         loop = asyncio.get_running_loop()
-        pending = Pending(call, loop.create_future(), loop.time())
+        pending = Pending(call, loop.create_future(), loop.time(), scratch)
         self._waiting.add(pending)
         self._dispatch()
         try:
@@ -172,7 +178,8 @@ class Pool:
                 slot.keep()
 
     def _new_worker(self) -> Worker:
-        return Worker(self._start, self._on_reply, self._on_return, self._on_chunk, self._on_output)
+        process = self._make_process(self._on_output)
+        return Worker(self._start, process, self._on_reply, self._on_return, self._on_chunk)
 
     async def _empty(self) -> None:
         await asyncio.gather(*(slot.empty() for slot in self._slots))
