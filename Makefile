@@ -8,10 +8,12 @@ EXAMPLE := examples/digits
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PACKAGES := postgresql wrk chromium
 ROUNDS := 3
+ON_EVERY_ENGINE := $(addprefix tests/,http/test_predictions.py http/test_uploads.py http/test_returned_files.py \
+	http/test_streaming.py workers/test_batches.py trainings/test_trainings.py trainings/test_artifacts.py)
 MINUTES := 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages run test test-webargs5 check fix bench growth soak vendor screenshots clean
+.PHONY: help setup system-packages run test test-webargs5 test-ray check fix bench growth soak vendor screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -39,12 +41,15 @@ system-packages:
 run: $(VENV)/.serve  ## serve the example on 127.0.0.1:5000
 	$(BIN)/deepaas-run --model-name digits --reload-after-train
 
-test: setup test-webargs5  ## run all tests
+test: setup test-webargs5 test-ray  ## run all tests
 	$(BIN)/pytest
 	$(BIN)/pytest $(EXAMPLE)/tests
 
 test-webargs5: setup
 	$(OLD_WEBARGS)/bin/pytest tests/http tests/model
+
+test-ray: setup  ## run what every engine must do on a Ray cluster of three nodes
+	$(BIN)/pytest --engine ray $(ON_EVERY_ENGINE)
 
 check: $(VENV)/.develop  ## look for mistakes; changes nothing
 	$(BIN)/ruff format --check

@@ -152,6 +152,12 @@ class ScratchSpace:
         self._open.close()
         self._root = self._root_in_memory = None
 
+    @property
+    def root(self) -> str:
+        """The folder on disk."""
+        assert self._root is not None, "the scratch space is not open"
+        return self._root
+
     def folder(self) -> Scratch:
         """Return the folder for one more request."""
         assert self._root is not None, "the scratch space is not open"

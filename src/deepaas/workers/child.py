@@ -25,11 +25,11 @@ from deepaas.messages import (
     encode,
     frame,
 )
+from deepaas.model.elsewhere import moved, name_of, take_path
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
 from deepaas.spawned import hang_on, outlive, write_lines_at_once
 from deepaas.workers.answering import Answering
-from deepaas.workers.elsewhere import moved, name_of, take_path
 from deepaas.workers.marker import Marker
 from deepaas.workers.sending import Sending
 

@@ -177,7 +177,7 @@ class LocalProcess(asyncio.Protocol):
         """Take note that the pipe is closed."""
         assert self._listener is not None
         self._hung_up.set()
-        self._listener.hang_up()
+        self._listener.hear_end()
 
     async def _read_output(self, on_output: Callable[[bytes], None]) -> None:
         assert self._process is not None

@@ -19,7 +19,7 @@ class Listener(Protocol):
     def hear_garbage(self) -> None:
         """Take note that the process has written what is no message."""
 
-    def hang_up(self) -> None:
+    def hear_end(self) -> None:
         """Take note that nothing more will be heard."""
 
 

@@ -220,7 +220,7 @@ class Worker:
         self.kill("wrote into a pipe that is not its own")
         self._process.hang_up()
 
-    def hang_up(self) -> None:
+    def hear_end(self) -> None:
         """Take a closed pipe for a dead process, and make sure that it is."""
         if self.state in (State.READY, State.LEAVING):
             self._loop.call_later(_HUNG_UP_S, self._kill_if_alive)
