@@ -1,6 +1,7 @@
 """The server on a Ray cluster of one node, which is started here: `PORT MODEL STATE`."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ _OBJECT_STORE_BYTES = 100_000_000
 
 if __name__ == "__main__":
     port, model, state = sys.argv[1:]
+    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(16))
     with socket.create_server((_NODE, 0)) as free:
         head = free.getsockname()[1]
     start = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--node-ip-address", _NODE]

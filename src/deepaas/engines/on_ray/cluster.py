@@ -22,7 +22,8 @@ _CONNECT_S = 60.0
 _LEAVE_S = 10.0
 _HOW = (
     "Start one here with 'ray start --head', or join one with 'ray start --address=HOST:PORT': the server "
-    "must run on a machine that is a node of the cluster (with --num-cpus=0 nothing else runs on it)."
+    "must run on a machine that is a node of the cluster (with --num-cpus=0 nothing else runs on it). A "
+    "cluster that asks for a token is reached with RAY_AUTH_MODE=token."
 )
 
 
