@@ -9,10 +9,12 @@ EXAMPLES := $(EXAMPLE) examples/filetype
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PACKAGES := postgresql wrk chromium nginx-light systemd tini
 ROUNDS := 3
+ON_EVERY_ENGINE := $(addprefix tests/,http/test_predictions.py http/test_uploads.py http/test_returned_files.py \
+	http/test_streaming.py workers/test_batches.py workers/test_deaths.py trainings/test_trainings.py trainings/test_artifacts.py)
 MINUTES := 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages run docs test test-webargs5 check fix bench growth soak vendor screenshots clean
+.PHONY: help setup system-packages run docs test test-webargs5 test-ray check fix bench growth soak vendor screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -44,12 +46,15 @@ docs: $(VENV)/.develop  ## build the documentation into docs/_build/html; warnin
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
-test: setup test-webargs5  ## run all tests
+test: setup test-webargs5 test-ray  ## run all tests
 	$(BIN)/pytest
 	for example in $(EXAMPLES); do $(BIN)/pytest $$example/tests || exit; done
 
 test-webargs5: setup
 	$(OLD_WEBARGS)/bin/pytest tests/http tests/model
+
+test-ray: setup  ## run what every engine must do on a Ray cluster of three nodes
+	$(BIN)/pytest --engine ray $(ON_EVERY_ENGINE)
 
 check: $(VENV)/.develop system-packages  ## look for mistakes; changes nothing
 	$(BIN)/ruff format --check

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from serving import Gate, Server, serving
+from clusters import Cluster
+from serving import ENGINE_FLAGS, Gate, Server, serving
 
 MODULES = sorted(path.stem for path in (Path(__file__).parent / "models").glob("*.py"))
 OBJECTS = {
@@ -24,6 +25,40 @@ OBJECTS = {
     "any_streams": "models.streams:Anything",
 }
 HEALTHY = {name: f"models.{name}" for name in MODULES} | OBJECTS
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the servers of all tests run on another engine: `pytest --engine ray tests/http/...`."""
+    parser.addoption("--engine", choices=("local", "ray"), default="local")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name what tests are marked with."""
+    config.addinivalue_line("markers", "local_only(why): the test is about the engine of this machine")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out, with the reason, what another engine does not do."""
+    mark = item.get_closest_marker("local_only")
+    if mark and item.config.getoption("--engine") != "local":
+        pytest.skip(f"local engine only: {mark.args[0]}")
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Cluster]:
+    """Return a Ray cluster of three nodes."""
+    with Cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have every server run on the engine that the command line names."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.config.getoption("--engine") == "ray":
+            cluster = request.getfixturevalue("ray_cluster")
+            patch.setenv(ENGINE_FLAGS, " ".join(cluster.flags))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ import psutil
 
 T = TypeVar("T")
 GROUP = "deepaas.v2.model"
+ENGINE_FLAGS = "TEST_ENGINE_FLAGS"  # flags that every server of a run of tests is started with
 HERE = Path(__file__).parent
 START_S = 60.0
 END_S = 15.0
@@ -207,7 +208,8 @@ def _distribution(folder: Path, name: str, entry_points: str) -> None:
 
 def _command(folder: Path, flags: tuple[str, ...]) -> list[str]:
     general = ["--listen-port", "0", "--state-dir", str(folder / "state")]
-    return [sys.executable, "-m", "deepaas.cmd.run", *general, *flags]
+    engine = os.environ.get(ENGINE_FLAGS, "").split()
+    return [sys.executable, "-m", "deepaas.cmd.run", *general, *engine, *flags]
 
 
 class Gate:

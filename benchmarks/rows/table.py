@@ -1,6 +1,6 @@
 """The table of rows, in the order in which they are measured and shown."""
 
-from benchmarks.rows import batching, busy, idle, large, small, training, upload
+from benchmarks.rows import batching, busy, cluster, idle, large, small, training, upload
 from benchmarks.rows.row import Row
 
 ALL_ROWS: tuple[Row, ...] = (
@@ -9,6 +9,7 @@ ALL_ROWS: tuple[Row, ...] = (
     *large.ROWS,
     *busy.ROWS,
     *batching.ROWS,
+    *cluster.ROWS,
     *idle.ROWS,
     *training.ROWS,
 )

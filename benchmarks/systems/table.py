@@ -69,6 +69,14 @@ RAY = System(
     "access log and dashboard off; RAY_USAGE_STATS_ENABLED=0; bound to 127.0.0.1",
     environment={"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"},
 )
+OURS_ON_RAY = System(
+    "this server, --engine ray",
+    ("{apps}/deepaas_on_ray.py", "{port}", "{model}", "{state}"),
+    _DEEPAAS_PATH,
+    how="as this server, its worker held by an actor of a Ray cluster of one node on this machine; "
+    "RAY_USAGE_STATS_ENABLED=0",
+    environment={"OPENBLAS_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0"},
+)
 SOCKET = System(
     "plain socket copy",
     ("{apps}/socket_copy.py", "{port}"),
@@ -76,4 +84,4 @@ SOCKET = System(
     "is sent with sendfile",
 )
 
-ALL = (OURS, DEEPAAS_26, BARE, MOSEC, LITSERVE, BENTOML, RAY, SOCKET)
+ALL = (OURS, DEEPAAS_26, BARE, MOSEC, LITSERVE, BENTOML, RAY, OURS_ON_RAY, SOCKET)

@@ -26,7 +26,7 @@ async def predict(pool: Pool, call: Call, raw: Mapping[str, Any], scratch: Scrat
     Raise `BadRequest`, `PredictionFailed`, or what `Pool.run` raises.
     """
     try:
-        outcome = await pool.run(encoded(call, raw))
+        outcome = await pool.run(encoded(call, raw), scratch)
     except BaseException:
         # Whatever became of the call, it may have left files.
         scratch.note_use()

@@ -56,6 +56,7 @@ class Scratch:
         self._budget = budget
         self._numbers = itertools.count()
         self._may_exist = False
+        self._on_disk: list[str] = []
         self._in_memory: list[str] = []
         self._taken = 0
 
@@ -68,11 +69,18 @@ class Scratch:
         if self._may_exist:
             await asyncio.to_thread(shutil.rmtree, self.path, ignore_errors=True)
 
+    @property
+    def files(self) -> list[str]:
+        """The paths of the files that were asked for; their names differ also when their folders do."""
+        return self._on_disk + self._in_memory
+
     def new_file(self, original_filename: str) -> Path:
         """Return the path of a file yet to be written, with the suffix of the name it came under."""
         Path(self.path).mkdir(parents=True, exist_ok=True)
         self._may_exist = True
-        return Path(self.path) / self._new_name(original_filename)
+        path = Path(self.path) / self._new_name(original_filename)
+        self._on_disk.append(str(path))
+        return path
 
     def write_small(self, original_filename: str, content: bytes | bytearray) -> str:
         """Write a file of `SMALL_BYTES` at the most, in memory if there is room, and return its path."""
@@ -143,6 +151,12 @@ class ScratchSpace:
     def __exit__(self, *_: object) -> None:
         self._open.close()
         self._root = self._root_in_memory = None
+
+    @property
+    def root(self) -> str:
+        """The folder on disk."""
+        assert self._root is not None, "the scratch space is not open"
+        return self._root
 
     def folder(self) -> Scratch:
         """Return the folder for one more request."""

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
 from deepaas import calling
+from deepaas.engines.chosen import engine_of
+from deepaas.engines.engine import Engine
 from deepaas.errors import (
     ModelBroken,
     ModelNotFound,
@@ -178,15 +180,19 @@ class Service:
     Use it as an asynchronous context manager: entering starts every model's workers, leaving ends them.
     """
 
-    def __init__(self, models: Iterable[ServedModel], runner: Runner, scratch_space: ScratchSpace) -> None:
+    def __init__(
+        self, models: Iterable[ServedModel], runner: Runner, scratch_space: ScratchSpace, engine: Engine
+    ) -> None:
         self.models = {model.name: model for model in models}
         self._runner = runner
         self._scratch_space = scratch_space
+        self._engine = engine
         self._open = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         self._open.enter_context(self._scratch_space)
         try:
+            await self._open.enter_async_context(self._engine)
             await self._open.enter_async_context(self._runner)
             await asyncio.gather(*map(self._open.enter_async_context, self.models.values()))
         except BaseException:
@@ -223,21 +229,22 @@ def build_service(
     Raise `ModelNotFound` or `ModelBroken`. One broken model among several is left out, with its traceback
     in the log.
     """
+    engine = engine_of(settings)
     targets = loading.select(settings.model_name, settings.model)
     models = _load_all(targets)
     starts = {model.name: calling.start_of(model.name, targets[model.name], settings) for model in models}
     pools = {
-        model.name: Pool(
+        model.name: engine.pool(
             starts[model.name], calling.limits_of(model, settings), metrics.of_pool(model.name), on_output
         )
         for model in models
         if settings.predict_endpoint and model.has("predict")
     }
     served: dict[str, ServedModel] = {}
-    runner = _runner(settings, pools.values(), served, hurry)
+    runner = _runner(settings, engine, pools.values(), served, hurry)
     for model in models:
         served[model.name] = ServedModel(model, starts[model.name], pools.get(model.name), runner)
-    return Service(served.values(), runner, ScratchSpace())
+    return Service(served.values(), runner, ScratchSpace(), engine)
 
 
 def _load_all(targets: Mapping[str, str]) -> list[Model]:
@@ -265,7 +272,11 @@ def _checked(model: Model) -> Model:
 
 
 def _runner(
-    settings: Settings, pools: Iterable[Pool], served: Mapping[str, ServedModel], hurry: asyncio.Event
+    settings: Settings,
+    engine: Engine,
+    pools: Iterable[Pool],
+    served: Mapping[str, ServedModel],
+    hurry: asyncio.Event,
 ) -> Runner:
     folder = state_folder(settings.state_dir)
     is_exclusive = settings.train_lane == "exclusive"
@@ -286,7 +297,8 @@ def _runner(
         while_training=ExclusiveLane(pools).taken if is_exclusive else contextlib.nullcontext,
         after_training=reload,
     )
-    return Runner(Store(settings.store or sqlite_url(folder)), folder, rules)
+    store = Store(settings.store or sqlite_url(folder))
+    return Runner(store, folder, rules, engine.running(store))
 
 
 def _keeping(text: str) -> Keeping:

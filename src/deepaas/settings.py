@@ -138,6 +138,20 @@ class Settings:
     scale_down_after: float = option(
         60.0, "Seconds that a worker beyond MIN of --workers may be idle until it is ended.", minimum=0.1
     )
+    engine: str = option(
+        "local",
+        "Where workers and trainings run: on this machine, or on the Ray cluster that it is part of.",
+        choices=("local", "ray"),
+    )
+    ray_address: str = option(
+        "auto", "Address of the Ray cluster, HOST:PORT; auto is the one on this machine."
+    )
+    cpus_per_worker: float = option(1.0, "Processors that Ray sets aside for each worker.", minimum=0)
+    gpus_per_worker: float = option(
+        0.0, "Graphics processors that Ray sets aside for each worker; 0.5 lets two share one.", minimum=0
+    )
+    train_cpus: float = option(1.0, "Processors that Ray sets aside for each training.", minimum=0)
+    train_gpus: float = option(0.0, "Graphics processors that Ray sets aside for each training.", minimum=0)
     max_batch_size: int = option(
         32, "Most predictions that a model's predict_batch() makes at once; with 1, each is alone.", minimum=1
     )

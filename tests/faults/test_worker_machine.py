@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from deepaas.messages import Chunk, Reply
+from deepaas.workers.local import LocalProcess
 from deepaas.workers.pending import Pending
-from deepaas.workers.process import State, Worker
+from deepaas.workers.worker import State, Worker
 from faults.calls import START, check, encoded, workers
 from serving import CALL_S
 
@@ -62,7 +63,7 @@ class WorkerMachine(RuleBasedStateMachine):
         return self.runner.run(in_time())
 
     async def _start(self) -> None:
-        self.worker = Worker(START, self.on_reply, self.on_return, self.on_chunk)
+        self.worker = Worker(START, LocalProcess(), self.on_reply, self.on_return, self.on_chunk)
         self.is_stopped = False
         self.state = self.worker.state
         await self.worker.start()

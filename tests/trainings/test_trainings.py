@@ -153,6 +153,7 @@ def test_unpicklable_arguments(client: httpx.Client) -> None:
     assert record["result"]["output"]["number"] == 5
 
 
+@pytest.mark.local_only("it looks for the process below the server; tests/engines looks on the node")
 def test_cancel(client: httpx.Client, gate: Gate, server: Server) -> None:
     """Cancelling kills the training's process, answers with the record, and the record stays."""
     record = begin(client, json={"port": gate.port})

@@ -123,6 +123,7 @@ def test_model_that_stays_broken(start: Callable[..., Server], gate: Gate) -> No
         assert answer[0].json()["predictions"] == "alive"
 
 
+@pytest.mark.local_only("it looks for workers below the server; on Ray they end with their actors")
 def test_server_that_is_killed(tmp_path: Path) -> None:
     """Workers do not outlive a server that was killed."""
     with killing(tmp_path, "--workers", "2", models=WAITING) as server:

@@ -18,6 +18,7 @@ import psutil
 from deepaas import log
 from deepaas.messages import Call, Start, Unframer
 from deepaas.model import output
+from deepaas.model.elsewhere import moved, take_path
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
 from deepaas.spawned import write_lines_at_once
@@ -32,7 +33,7 @@ STORE_VARIABLE = "DEEPAAS_TRAINING_STORE"
 _log = logging.getLogger("deepaas.training")
 
 
-def run(uuid: str, folder: TrainingFolder, store: Store) -> None:
+def run(uuid: str, folder: TrainingFolder, store: Store, *, is_elsewhere: bool = False) -> None:
     """Do the job in `folder`, unless the training was cancelled or given up in the meantime."""
     process = psutil.Process()
     now = {"pid": process.pid, "pid_started": process.create_time(), "started": time.time()}
@@ -41,7 +42,7 @@ def run(uuid: str, folder: TrainingFolder, store: Store) -> None:
     end: dict[str, Any]
     try:
         with Watch(folder, functools.partial(store.note, uuid)):
-            result = _train(uuid, folder, store)
+            result = _train(uuid, folder, store, is_elsewhere=is_elsewhere)
         end_state, end = State.DONE, {"output": result, "exit": "0"}
     except BaseException as error:
         if os.getpid() != process.pid:
@@ -56,12 +57,12 @@ def run(uuid: str, folder: TrainingFolder, store: Store) -> None:
     store.change(uuid, end_state, only_from=State.RUNNING, **finished, **end)
 
 
-def _train(uuid: str, folder: TrainingFolder, store: Store) -> Any:
+def _train(uuid: str, folder: TrainingFolder, store: Store, *, is_elsewhere: bool) -> Any:
     """Return what `train` returned, as JSON values."""
     job = Unframer().feed(folder.job.read_bytes())
     _, start = next(job)
     assert isinstance(start, Start)
-    sys.path[:] = start.python_path
+    take_path(start.python_path, is_elsewhere=is_elsewhere)
     log.configure(start.log_level, stream=sys.stdout, form=start.log_format)
     environment = provenance.environment()
     store.keep_environment(environment.key, environment.content)
@@ -71,6 +72,7 @@ def _train(uuid: str, folder: TrainingFolder, store: Store) -> Any:
         _warm(model)
     _, call = next(job)
     assert isinstance(call, Call)
+    call = moved(call, str(folder.path)) if is_elsewhere else call
     log.request_id.set(call.request_id)
     store.note(uuid, uploads=provenance.upload_hashes(call.arguments))
     arguments = call.arguments if call.validated else model.train_arguments.validate(call.arguments)
@@ -85,12 +87,12 @@ def _warm(model: Model) -> None:
         _log.exception("warm() of the model %r failed; training all the same", model.name)
 
 
-def main(uuid: str, folder: str) -> None:
+def main(uuid: str, folder: str, elsewhere: str = "") -> None:
     """Run the training; the store's URL, which may hold a password, comes by the environment."""
     faulthandler.enable()
     write_lines_at_once()
     with Store(os.environ.pop(STORE_VARIABLE)) as store:
-        run(uuid, TrainingFolder(Path(folder)), store)
+        run(uuid, TrainingFolder(Path(folder)), store, is_elsewhere=bool(elsewhere))
     # The training has ended; threads that the model left behind must not keep its place taken.
     limit = threading.Timer(_LEFT_BEHIND_S, os._exit, (0,))
     limit.daemon = True

@@ -28,6 +28,14 @@ class ProcessName(NamedTuple):
         return cls(socket.gethostname(), os.getpid(), psutil.Process().create_time())
 
     @classmethod
+    def of(cls, pid: int) -> Self | None:
+        """Return the name of a process of this machine, if it is there."""
+        try:
+            return cls(socket.gethostname(), pid, psutil.Process(pid).create_time())
+        except psutil.Error:
+            return None
+
+    @classmethod
     def parse(cls, text: str) -> Self:
         """Return the name that `str` made."""
         host, pid, started = text.rsplit(" ", 2)

@@ -9,7 +9,6 @@ import contextvars
 import dataclasses
 import itertools
 import logging
-import os
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -19,14 +18,11 @@ from typing import Any, NamedTuple, Self, TypeVar
 from deepaas.errors import TrainingNotFound
 from deepaas.messages import Start, encode, frame
 from deepaas.model.failure import describe
-from deepaas.reporting import ARTIFACTS_VARIABLE, FOLDER_VARIABLE
-from deepaas.spawn import exit_reason, exit_word, spawn
-from deepaas.spawned import kill_group
-from deepaas.trainings import memory
-from deepaas.trainings.child import STORE_VARIABLE
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.keeping import Keeping
+from deepaas.trainings.local import LocalRunning
 from deepaas.trainings.process import ProcessName
+from deepaas.trainings.running import Running
 from deepaas.trainings.store import Store
 from deepaas.trainings.training import State, Training
 
@@ -65,8 +61,9 @@ class Runner:
     gone; leaving cancels what runs, or leaves it to be adopted.
     """
 
-    def __init__(self, store: Store, folder: Path, rules: Rules) -> None:
+    def __init__(self, store: Store, folder: Path, rules: Rules, running: Running | None = None) -> None:
         self._store = store
+        self._running = running or LocalRunning(store)
         self._folder = folder
         self._reserve = folder / "reserve"
         self._rules = rules
@@ -196,30 +193,9 @@ class Runner:
             if not await self._change(uuid, State.STARTING, only_from=State.QUEUED):
                 return
             async with self._rules.while_training():
-                kills_before = memory.kills()
-                code = await self._process(training)
-            out_of_memory = code < 0 and memory.kills() > kills_before
-        await self._finish(
-            training, State.ERROR, _message(code, out_of_memory=out_of_memory), exit_word(code)
-        )
+                ended = await self._running.run(training, self.folder(training.model, uuid))
+        await self._finish(training, ended.state, ended.message, ended.exit)
         await self._after(training)
-
-    async def _process(self, training: Training) -> int:
-        """Run the training's process and return how it ended."""
-        folder = self.folder(training.model, training.uuid)
-        places = {FOLDER_VARIABLE: str(folder.path), ARTIFACTS_VARIABLE: str(folder.artifacts)}
-        with folder.log.open("ab") as output:
-            process = await spawn(
-                "deepaas.trainings.child",
-                training.uuid,
-                str(folder.path),
-                lifeline=False,
-                output=output,
-                environment=os.environ | places | {STORE_VARIABLE: self._store.url},
-            )
-        code = await process.wait()
-        kill_group(process.pid)
-        return code
 
     async def _keep_looking(self) -> None:
         for round_ in itertools.count(1):
@@ -244,14 +220,6 @@ class Runner:
                 queued = training.state is State.QUEUED
                 self._begin(training, self._run(training) if queued else self._watch(training))
 
-    def _process_of(self, training: Training) -> ProcessName | None:
-        """Return the training's process, if it has one that is not known to be gone."""
-        if training.pid is None or training.pid_started is None:
-            return None
-        if self._store.is_file and training.host != self._own_name.host:
-            return None
-        return ProcessName(training.host, training.pid, training.pid_started)
-
     def _is_served(self, training: Training) -> bool:
         """Say whether another server answers for the training. A store in a file has one host's servers."""
         server = ProcessName.parse(training.server)
@@ -263,24 +231,10 @@ class Runner:
             if not self._places.locked():
                 await stack.enter_async_context(self._places)
             await stack.enter_async_context(self._rules.while_training())
-            await self._gone(training)
+            await self._running.follow(training, self.folder(training.model, training.uuid))
         message = "lost: the training's process vanished while no server was watching."
         await self._finish(training, State.LOST, message, None)
         await self._after(training)
-
-    async def _gone(self, training: Training) -> None:
-        """Wait until the training's process, which may only just be starting, is there no more."""
-        process = self._process_of(training)
-        if process is None:
-            # Its process, if there is one yet, gives up when it finds the record ended.
-            end = {"message": "lost: the server died while starting it.", "finished": time.time()}
-            if await self._change(training.uuid, State.LOST, only_from=State.STARTING, **end):
-                return
-            current = await self._stored(self._store.get, training.uuid)
-            process = self._process_of(current) if current else None
-        if process and process.is_alive():
-            await process.gone()
-            kill_group(process.pid)
 
     async def _finish(self, training: Training, state: State, message: str, exit_: str | None) -> None:
         """Write the end of a training whose process has ended without writing it."""
@@ -333,13 +287,11 @@ class Runner:
 
     async def _end_process(self, training: Training) -> None:
         """End the training's process, once it is known; another host's server ends its own."""
-        process = self._process_of(training)
-        if process:
-            await process.end(self._rules.cancel_grace_s, self._rules.hurry)
+        had_one = await self._running.end(training, self._rules.cancel_grace_s, self._rules.hurry)
         task = self._tasks.get(training.uuid)
         if task:
             await asyncio.wait([task])
-        elif process is None and training.server == str(self._own_name):
+        elif not had_one and training.server == str(self._own_name):
             await self._finish(training, State.CANCELLED, "", None)
 
     async def _remove(self, training: Training) -> None:
@@ -364,11 +316,6 @@ class Runner:
     async def _stored(self, method: Callable[..., _T], *arguments: Any, **values: Any) -> _T:
         """Call the store, which may have to wait for a disk or a network, outside the loop."""
         return await asyncio.to_thread(method, *arguments, **values)
-
-
-def _message(code: int, *, out_of_memory: bool) -> str:
-    message = f"The training's process {exit_reason(code)}"
-    return f"{message}: the system ran out of memory." if out_of_memory else f"{message}."
 
 
 def _positioned(training: Training, queue: list[str]) -> Training:

@@ -25,6 +25,7 @@ from deepaas.messages import (
     encode,
     frame,
 )
+from deepaas.model.elsewhere import moved, name_of, take_path
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
 from deepaas.spawned import hang_on, outlive, write_lines_at_once
@@ -52,12 +53,15 @@ class Connection:
         self._pipe.sendall(frame(encode(message), number))
 
 
-def serve(connection: Connection, marker: Marker) -> None:
-    """Do what the server says until it hangs up."""
+def serve(connection: Connection, marker: Marker, folder: str = "") -> None:
+    """Do what the server says until it hangs up.
+
+    The files of calls are in `folder`, if it is named, rather than where the calls say.
+    """
     messages = connection.messages()
     _, start = next(messages)
     assert isinstance(start, Start)
-    sys.path[:] = start.python_path
+    take_path(start.python_path, is_elsewhere=bool(folder))
     if start.deaf_to:
         outlive(start.deaf_to)
     log.configure(start.log_level, file=start.log_file, form=start.log_format, repeats=start.repeats_log)
@@ -72,7 +76,8 @@ def serve(connection: Connection, marker: Marker) -> None:
         connection.send(_start_failure(error))
         return
     connection.send(Ready())
-    for numbers, calls in _calls(messages):
+    for numbers, said in _calls(messages):
+        calls = [moved(call, f"{folder}/{name_of(call.scratch)}") for call in said] if folder else said
         # First the mark, then the look: the server takes back what it finds unmarked a moment later.
         marker.begun = numbers[-1]
         if numbers[-1] <= marker.taken_back:
@@ -101,13 +106,13 @@ def _start_failure(error: BaseException) -> Failed:
     return found._replace(traceback=detail or found.traceback)
 
 
-def main(pipe: str, marker: str) -> None:
-    """Run a worker on the descriptors it was started with."""
+def main(pipe: str, marker: str, folder: str = "") -> None:
+    """Run a worker on the descriptors it was started with; for `folder`, see `serve`."""
     faulthandler.enable()
     hang_on()
     write_lines_at_once()
     with socket.socket(fileno=int(pipe)) as connected:
-        serve(Connection(connected), Marker(int(marker)))
+        serve(Connection(connected), Marker(int(marker)), folder)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from deepaas.files import Scratch
 from deepaas.messages import Body, Failed
 from deepaas.workers.stream import Stream
 
@@ -9,17 +10,24 @@ from deepaas.workers.stream import Stream
 class Pending:
     """A call that waits for its outcome.
 
-    `since` is when it came, in the loop's time. `together` is how many calls, itself included, were sent to
-    be run together; one that `goes_alone` was among them when something went wrong. `stream` is the outcome
-    when that comes in chunks, from the first one on.
+    `scratch` holds its files. `since` is when it came, in the loop's time. `together` is how many calls,
+    itself included, were sent to be run together; one that `goes_alone` was among them when something went
+    wrong. `stream` is the outcome when that comes in chunks, from the first one on.
     """
 
-    __slots__ = ("content", "goes_alone", "losses", "outcome", "since", "stream", "together")
+    __slots__ = ("content", "goes_alone", "losses", "outcome", "scratch", "since", "stream", "together")
 
-    def __init__(self, content: bytes, outcome: asyncio.Future[Body | Failed | Stream], since: float) -> None:
+    def __init__(
+        self,
+        content: bytes,
+        outcome: asyncio.Future[Body | Failed | Stream],
+        since: float,
+        scratch: Scratch | None = None,
+    ) -> None:
         self.content = content
         self.outcome = outcome
         self.since = since
+        self.scratch = scratch
         self.losses = 0
         self.together = 1
         self.goes_alone = False

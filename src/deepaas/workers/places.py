@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from deepaas.workers.process import State, Worker
 from deepaas.workers.slot import Hooks, Slot, on_its_own
+from deepaas.workers.worker import State, Worker
 
 
 class Places:

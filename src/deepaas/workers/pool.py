@@ -9,20 +9,22 @@ from collections.abc import Callable
 from typing import NamedTuple, Self
 
 from deepaas.errors import ModelUnavailable, WorkerInterrupted
-from deepaas.files import remove_folder_of
+from deepaas.files import Scratch, remove_folder_of
 from deepaas.messages import Body, Chunk, Failed, Reply, Start
 from deepaas.metrics import PoolMetrics
 from deepaas.workers.limits import Limits
+from deepaas.workers.local import LocalProcess
 from deepaas.workers.losses import to_be_run_again
 from deepaas.workers.pace import Pace
 from deepaas.workers.pending import Pending
 from deepaas.workers.places import Places
-from deepaas.workers.process import Worker
+from deepaas.workers.process import MakeProcess
 from deepaas.workers.scaling import Scaling
 from deepaas.workers.slot import PATIENCE_S, Hooks, on_its_own
 from deepaas.workers.stream import Stream
 from deepaas.workers.waiting import Waiting
 from deepaas.workers.watch import Watch
+from deepaas.workers.worker import Worker
 
 _FULL = "{} predictions are waiting already (--max-queue). Try again later."
 
@@ -49,11 +51,13 @@ class Pool:
         limits: Limits,
         metrics: PoolMetrics,
         on_output: Callable[[bytes], None] | None = None,
+        make_process: MakeProcess = LocalProcess,
     ) -> None:
         self._start = start
         self._limits = limits
         self._metrics = metrics
         self._on_output = on_output
+        self._make_process = make_process
         hooks = Hooks(self._on_ready, self._on_failure, self._on_end)
         self._places = Places(self._new_worker, hooks, limits.scale.least)
         self._waiting = Waiting(limits.most_together, limits.patience_s)
@@ -84,8 +88,10 @@ class Pool:
             await self._places.empty()
         self._waiting.fail_all(self._pause)
 
-    async def run(self, call: bytes) -> Body | Failed | Stream:
+    async def run(self, call: bytes, scratch: Scratch | None = None) -> Body | Failed | Stream:
         """Queue an encoded call and return what came of it; a stream, as soon as its first chunk is there.
+
+        `scratch` holds the call's files.
 
         Raise `ModelUnavailable` when there is no worker and none could be started, or too many calls wait,
         `WorkerLost` or `PredictionTimedOut`.
@@ -96,7 +102,7 @@ class Pool:
         if len(self._waiting) >= self._limits.max_queue:
             raise ModelUnavailable(_FULL.format(len(self._waiting)), retry_after_s=self._wait_s())
         loop = asyncio.get_running_loop()
-        pending = Pending(call, loop.create_future(), loop.time())
+        pending = Pending(call, loop.create_future(), loop.time(), scratch)
         self._waiting.add(pending)
         self._dispatch()
         try:
@@ -157,7 +163,8 @@ class Pool:
                 self._places.keep()
 
     def _new_worker(self) -> Worker:
-        return Worker(self._start, self._on_reply, self._on_return, self._on_chunk, self._on_output)
+        process = self._make_process(self._on_output)
+        return Worker(self._start, process, self._on_reply, self._on_return, self._on_chunk)
 
     def _dispatch(self) -> None:
         """Send waiting calls to the workers that hold the fewest, as long as there is room."""

@@ -14,9 +14,9 @@ from deepaas.metrics import PoolMetrics
 from deepaas.workers.limits import Limits
 from deepaas.workers.pace import Pace
 from deepaas.workers.places import Places
-from deepaas.workers.process import Worker
 from deepaas.workers.slot import on_its_own
 from deepaas.workers.waiting import Waiting
+from deepaas.workers.worker import Worker
 
 _LONG_WAIT_S = 0.2
 _SHORTEST_REST_S = 0.05

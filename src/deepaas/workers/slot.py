@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 from deepaas.errors import ModelUnavailable, WorkerInterrupted
-from deepaas.workers.process import Worker
+from deepaas.workers.worker import Worker
 
 PATIENCE_S = 10.0
 """How long workers may be killed before they come to the model without that being a failure."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from deepaas.errors import PredictionTimedOut
 from deepaas.workers.pending import Pending
-from deepaas.workers.process import State, Worker
+from deepaas.workers.worker import State, Worker
 
 _LOOK_S = 0.02
 _STUCK_S = 0.01

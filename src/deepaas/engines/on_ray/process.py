@@ -1,0 +1,332 @@
+"""A worker's process on some node of the cluster, held by an actor, as the server sees it.
+
+It must not know what is said, but that a reply may name a file.
+"""
+
+import asyncio
+import contextlib
+import os
+import platform
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from deepaas.contents import replacing
+from deepaas.engines.on_ray.host import Said, WorkerHost
+from deepaas.engines.on_ray.said import PIECE_BYTES, Heard, InOrder
+from deepaas.errors import ModelUnavailable, WorkerInterrupted
+from deepaas.files import Scratch
+from deepaas.messages import Body, Failed, Reply, Start, TakenBack, Unframer, encode
+from deepaas.model.elsewhere import name_of
+from deepaas.workers.process import Exit, Listener
+
+_PLACE_S = 60.0
+_ANSWER_S = 1.0
+_SILENCE_S = 6.0
+_KILL_S = 3.0
+_AGAIN_S = 0.5
+_NO_ROOM = (
+    "The model '{}' cannot be used: in {:g} s, no node of the Ray cluster had room for a worker ({}). Let "
+    "the server want less, or give the cluster more; 'ray status' tells what is taken."
+)
+_INSTALL = "Install deepaas[ray] and the model's package on {}, or start the nodes where they are."
+_GONE = "was lost with its Ray actor or node"
+
+
+class RayProcess:
+    """A process on a node. `options` are those of its actor, `on_output` is called with what it prints."""
+
+    def __init__(self, options: dict[str, Any], on_output: Callable[[bytes], None]) -> None:
+        self._options = options
+        self._on_output = on_output
+        self._host: Any = None
+        self._listener: Listener | None = None
+        self._loop = asyncio.get_running_loop()
+        self._outbox: list[tuple[bytes, int, Scratch | None]] = []
+        self._is_sending = False
+        self._scratch: dict[int, Scratch] = {}
+        self._unanswered: set[int] = set()
+        self._next = 0
+        self._listening = 0
+        self._inbox: InOrder[Heard] = InOrder()
+        self._is_paused = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._exit: asyncio.Future[Exit] = self._loop.create_future()
+        self._stands = False
+        self._heard_at = 0.0
+        self._begun = 0
+        self._pid: int | None = None
+        self._node = ""
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id on its node, once it has one."""
+        return self._pid
+
+    @property
+    def has_ended(self) -> bool:
+        """Say whether the process is known to have ended."""
+        return self._exit.done()
+
+    @property
+    def begun(self) -> int:
+        """The number of the last call that is known to have been begun."""
+        return self._begun
+
+    async def start(self, start: Start, listener: Listener) -> None:
+        """Have an actor placed, and start the process there.
+
+        Raise `ModelUnavailable` when there is no room, or `WorkerInterrupted` when the actor is lost.
+        """
+        self._listener = listener
+        cannot = f"The model '{start.name}' cannot be used:"
+        try:
+            async with asyncio.timeout(_PLACE_S):
+                self._node, version = await self._place()
+            _check_version(version, self._node, cannot)
+            self._pid = await self._host.start.remote(encode(start), str(Path.cwd()))
+        except TimeoutError as error:
+            wanted = f"{self._options['num_cpus']:g} CPU, {self._options['num_gpus']:g} GPU"
+            raise ModelUnavailable(_NO_ROOM.format(start.name, _PLACE_S, wanted)) from error
+        except ray.exceptions.RayActorError as error:
+            if error.actor_init_failed:
+                raise ModelUnavailable(
+                    f"{cannot} {_cause(error)}. {_INSTALL.format('every node')}"
+                ) from error
+            raise WorkerInterrupted(f"{cannot} its worker {_GONE} while starting.") from error
+        except ray.exceptions.RayError as error:
+            raise ModelUnavailable(f"{cannot} {_cause(error)}") from error
+        self._talk([])
+
+    def send(self, content: bytes, number: int = 0, scratch: Scratch | None = None) -> None:
+        """Send a message, behind the files that it needs; what one turn of the loop sends goes together."""
+        if number:
+            self._unanswered.add(number)
+            if scratch:
+                self._scratch[number] = scratch
+        self._outbox.append((content, number, scratch))
+        if not self._is_sending:
+            self._is_sending = True
+            self._loop.call_soon(self._flush)
+
+    def pause(self) -> None:
+        """Ask for nothing for now: the actor waits, and so does the process."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """Ask again what the process says."""
+        self._is_paused = False
+        self._listen()
+
+    async def take_back(self, last: int) -> int | None:
+        """Let no call up to `last` be begun any more; return the last that was, if the actor says so."""
+        begun: int | None = await self._asked(self._host.take_back.remote(last), _ANSWER_S)
+        return begun
+
+    def give_up(self, number: int) -> None:
+        """Let the process end a call whose result comes in chunks."""
+        self._tell("give_up", number)
+
+    def is_running(self) -> bool:
+        """Say whether the process runs, and its actor was heard of lately."""
+        is_heard = self._loop.time() - self._heard_at < _SILENCE_S
+        return self._stands and is_heard and not self.has_ended
+
+    async def exited(self) -> Exit:
+        """Wait until the process has ended; return how."""
+        return await asyncio.shield(self._exit)
+
+    async def last_words(self) -> None:
+        """Wait until files that an ended process has announced have come."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=_ANSWER_S)
+
+    def kill(self) -> None:
+        """Kill the process and all it started; when its actor is silent, the actor too."""
+        self._tell("kill")
+        self._loop.call_later(_KILL_S, self._lose)
+
+    def hang_up(self) -> None:
+        """Hear nothing any more."""
+        self._tell("hang_up")
+
+    async def end(self, grace_s: float) -> Exit:
+        """End the process, and its actor."""
+        if self._host is not None and not self.has_ended:
+            await self._asked(self._host.end.remote(grace_s), grace_s + _KILL_S)
+        self._lose()
+        return await self.exited()
+
+    def close(self) -> None:
+        """Let go of the actor."""
+        self._lose()
+        for task in self._tasks:
+            task.cancel()
+
+    async def _place(self) -> tuple[str, str]:
+        """Have an actor placed, another when its node turns out to be dead; return its node and Python."""
+        while True:
+            self._host = ray.remote(WorkerHost).options(**self._options).remote()
+            try:
+                node, version = await self._host.place.remote()
+            except ray.exceptions.ActorUnavailableError:
+                await asyncio.sleep(_AGAIN_S)
+            except ray.exceptions.ActorDiedError as error:
+                if error.actor_init_failed:
+                    raise
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                return node, version
+
+    def _flush(self) -> None:
+        """Send what can be sent now; when that is a call with files, its files first."""
+        count = next((index for index, (*_, scratch) in enumerate(self._outbox) if _files(scratch)), None)
+        ready, self._outbox = self._outbox[:count], self._outbox[count:] if count is not None else []
+        if ready:
+            self._talk([(content, number) for content, number, _ in ready])
+        if self._outbox:
+            self._in_background(self._send_with_files())
+        else:
+            self._is_sending = False
+
+    async def _send_with_files(self) -> None:
+        content, number, scratch = self._outbox.pop(0)
+        assert scratch is not None
+        try:
+            for path in scratch.files:
+                name = f"{name_of(scratch.path)}/{os.path.basename(path)}"  # noqa: PTH119 - a text is wanted
+                with open(path, "rb") as file:  # noqa: PTH123, ASYNC230 - a few milliseconds a piece
+                    await self._host.add.remote(name, b"")
+                    while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+                        await self._host.add.remote(name, piece)
+        except OSError:
+            pass  # the client has left, and its files with it
+        except ray.exceptions.RayError:
+            return self._lose()
+        self._talk([(content, number)])
+        self._flush()
+        return None
+
+    def _listen(self) -> None:
+        if not (self._listening or self._is_paused or self.has_ended or self._host is None):
+            self._talk([])
+
+    def _talk(self, said: Said) -> None:
+        number, self._next = self._next, self._next + 1
+        self._listening += 1
+        self._in_background(self._hear(self._host.talk.remote(number, said)))
+
+    async def _hear(self, answer: Awaitable[Heard]) -> None:
+        try:
+            heard = await answer
+        except ray.exceptions.RayError:
+            self._lose()
+            return
+        finally:
+            self._listening -= 1
+        for one in self._inbox.add(heard.number, heard):
+            self._take(one)
+        self._listen()
+
+    def _take(self, heard: Heard) -> None:
+        assert self._listener is not None
+        self._heard_at = self._loop.time()
+        self._stands, self._begun = heard.is_running, heard.begun
+        if heard.printed:
+            self._on_output(heard.printed)
+        try:
+            messages = list(Unframer().feed(heard.said))
+        except Exception:  # noqa: BLE001 - the model may have written anything
+            self._listener.hear_garbage()
+            messages = []
+        for number, message in messages:
+            if isinstance(message, Reply | TakenBack):
+                self._unanswered.discard(number)
+                self._answer(number, message)
+            else:
+                self._listener.hear(number, self._located(message))
+        if heard.has_ended and not self._exit.done():
+            self._exit.set_result(Exit(heard.code))
+
+    def _located(self, message: Any) -> Any:
+        """Tell of a model that could not be imported where that was."""
+        if isinstance(message, Failed) and "No module named" in message.message:
+            return message._replace(message=f"{message.message}. {_INSTALL.format(f'the node {self._node}')}")
+        return message
+
+    def _answer(self, number: int, message: Reply | TakenBack) -> None:
+        """Pass an answer on; one in a file, when that has come. Then the call's files there can go."""
+        assert self._listener is not None
+        scratch = self._scratch.pop(number, None)
+        if isinstance(message, Reply) and isinstance(message.outcome, Body) and message.outcome.path:
+            assert scratch is not None
+            self._in_background(self._fetch(number, message, message.outcome, scratch))
+            return
+        self._listener.hear(number, message)
+        if _files(scratch):
+            self._drop(scratch)
+
+    async def _fetch(self, number: int, reply: Reply, body: Body, scratch: Scratch) -> None:
+        assert self._listener is not None
+        assert body.path is not None
+        target = Path(scratch.path) / Path(body.path).name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with replacing(target) as file:
+                while piece := await self._host.piece_at.remote(body.path, file.tell()):
+                    await asyncio.to_thread(file.write, piece)
+        except ray.exceptions.RayError:
+            self._unanswered.add(number)
+            return self._lose()
+        self._listener.hear(number, reply._replace(outcome=body._replace(path=str(target))))
+        self._drop(scratch)
+        return None
+
+    def _drop(self, scratch: Scratch | None) -> None:
+        if scratch:
+            self._tell("drop", name_of(scratch.path))
+
+    def _tell(self, method: str, *arguments: Any) -> None:
+        """Call a method of the actor's without waiting for it."""
+        if self._host is not None and not self.has_ended:
+            getattr(self._host, method).remote(*arguments)
+
+    async def _asked(self, answer: Awaitable[Any], timeout_s: float) -> Any:
+        """Return an answer of the actor's; nothing when it does not come in time."""
+        with contextlib.suppress(TimeoutError, ray.exceptions.RayError):
+            async with asyncio.timeout(timeout_s):
+                return await answer
+        return None
+
+    def _lose(self) -> None:
+        """Give the actor up. Which call it ran is not known then, but that it is the first unanswered one."""
+        host, self._host = self._host, None
+        if not self._exit.done():
+            self._begun = max(self._begun, min(self._unanswered, default=0))
+            self._exit.set_result(Exit(None, _GONE))
+        if host is not None:
+            with contextlib.suppress(ray.exceptions.RayError):
+                ray.kill(host)
+
+    def _in_background(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _files(scratch: Scratch | None) -> list[str]:
+    return scratch.files if scratch else []
+
+
+def _check_version(version: str, node: str, cannot: str) -> None:
+    own = platform.python_version()
+    if version.rpartition(".")[0] != own.rpartition(".")[0]:
+        raise ModelUnavailable(
+            f"{cannot} the server runs Python {own}, the node {node} {version}: use one for both."
+        )
+
+
+def _cause(error: Exception) -> str:
+    return str(error).strip().rpartition("\n")[2]

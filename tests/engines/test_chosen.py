@@ -1,0 +1,57 @@
+"""Which engine is used, and what is said when it cannot be."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deepaas.engines.chosen import engine_of
+from deepaas.errors import SettingsError
+from deepaas.settings import Settings
+from serving import run_to_its_end
+
+WAITING = {"waiting": "models.waiting"}
+NO_RAY = (
+    "import sys; sys.modules['ray'] = None\n"
+    "from deepaas.engines.chosen import engine_of\n"
+    "from deepaas.settings import Settings\n"
+    "engine_of(Settings(engine='ray'))\n"
+)
+
+
+def test_ray_is_imported_by_who_chooses_it() -> None:
+    """The local engine, and all that a server imports, does without Ray."""
+    code = (
+        "import sys, deepaas.cmd.run\n"
+        "from deepaas.engines.chosen import engine_of\n"
+        "from deepaas.settings import Settings\n"
+        "engine_of(Settings())\n"
+        "assert 'ray' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_ray_is_not_installed() -> None:
+    """Without Ray, the error says how to install it."""
+    found = subprocess.run([sys.executable, "-c", NO_RAY], capture_output=True, text=True, check=False)
+    assert "pip install 'deepaas[ray]'" in found.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["ray_address", "gpus_per_worker", "cpus_per_worker", "train_gpus", "train_cpus"]
+)
+def test_options_of_ray(name: str) -> None:
+    """An option of Ray's with the local engine is an error that names both."""
+    value = "127.0.0.1:1" if name == "ray_address" else 2.0
+    with pytest.raises(SettingsError, match=f"--{name.replace('_', '-')} is for --engine ray"):
+        engine_of(Settings(**{name: value}))
+
+
+@pytest.mark.local_only("it names its engine itself")
+def test_no_cluster(tmp_path: Path) -> None:
+    """Where there is no cluster, the server ends and says how to start one."""
+    flags = ("--engine", "ray", "--ray-address", "127.0.0.2:1")
+    ended = run_to_its_end(tmp_path, *flags, models=WAITING)
+    assert ended.returncode == 2, ended.stdout
+    assert "ray start --head" in ended.stdout

@@ -1,0 +1,149 @@
+"""What only a cluster can do: many actors, nodes that die and come back, trainings that are found again."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from clusters import NODES, Cluster
+from serving import SOON_S, Gate, Server, killing, predict, predicted, serving, until
+
+pytestmark = pytest.mark.local_only("it starts its servers on Ray itself")
+MODELS = {"waiting": "models.waiting", "trainable": "models.trainable"}
+TRAIN = "/v2/models/trainable/train/"
+CALLS = 800
+CALLS_A_SECOND = 200
+TRIES = 3
+FOUR = ("--workers", "4", "--predict-timeout", "5", "--model-name", "waiting")
+
+
+@pytest.fixture(scope="module")
+def server(ray_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server with four actors."""
+    with serving(tmp_path_factory.mktemp("ray"), *ray_cluster.flags, *FOUR, models=MODELS) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[httpx.Client]:
+    """Return a client of that server."""
+    with server.client() as client:
+        yield client
+
+
+def pids(client: httpx.Client) -> set[int]:
+    """Return the processes that answer sixteen calls."""
+    with ThreadPoolExecutor(8) as threads:
+        return {
+            found["pid"] for found in threads.map(lambda _: predicted(client, "waiting", json={}), range(16))
+        }
+
+
+def test_calls_a_second(client: httpx.Client) -> None:
+    """Four actors answer 200 calls a second, and all of them take part."""
+
+    def measured() -> float:
+        began = time.monotonic()
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda _: predict(client, "waiting", json={}), range(CALLS)))
+        assert {answer.status_code for answer in answers} == {200}
+        return CALLS / (time.monotonic() - began)
+
+    assert max(measured() for _ in range(TRIES)) > CALLS_A_SECOND
+    until(lambda: len(pids(client)) == 4)
+
+
+def test_stopped_worker(client: httpx.Client, gate: Gate) -> None:
+    """A worker's process that is stopped costs the call that it runs a 504, and is replaced."""
+    with ThreadPoolExecutor(1) as threads:
+        before = pids(client)
+        stuck = threads.submit(predict, client, "waiting", json={"port": gate.port})
+        gate.wait()
+        for pid in before:
+            psutil.Process(pid).suspend()
+        assert stuck.result(SOON_S + 5).status_code == 504
+        until(lambda: client.get("/health/ready").status_code == 503, SOON_S)
+        for pid in before:
+            if psutil.pid_exists(pid):
+                psutil.Process(pid).resume()
+        until(lambda: client.get("/health/ready").status_code == 200, SOON_S)
+        assert predict(client, "waiting", json={}).status_code == 200
+
+
+def test_killed_node(ray_cluster: Cluster, server: Server, client: httpx.Client) -> None:
+    """While a node dies, calls are answered or fail at once; then there are four workers again."""
+    statuses: list[int] = []
+    is_over = threading.Event()
+
+    def ask() -> None:
+        while not is_over.is_set():
+            statuses.append(predict(client, "waiting", json={}).status_code)
+
+    with ThreadPoolExecutor(8) as threads:
+        asking = [threads.submit(ask) for _ in range(8)]
+        until(lambda: len(statuses) > 100)
+        ray_cluster.kill(NODES[2])
+        seen = len(statuses)
+        until(lambda: len(statuses) > seen + 500, 60)
+        ray_cluster.add(NODES[2])
+        is_over.set()
+        for one in asking:
+            one.result(SOON_S)
+    assert set(statuses) <= {200, 500}
+    assert statuses.count(500) <= 8
+    until(lambda: len(pids(client)) == 4, 60)
+
+
+def test_package_missing_on_a_node(ray_cluster: Cluster, tmp_path: Path) -> None:
+    """Where a node lacks the model's package, calls get a 503 that says what to install on which node."""
+    package = tmp_path / "installed" / "gone.py"
+    package.parent.mkdir()
+    package.write_text((Path(__file__).parents[1] / "models" / "waiting.py").read_text())
+    with serving(tmp_path, *ray_cluster.flags, models={"gone": "gone"}) as server, server.client() as client:
+        package.unlink()
+        assert predict(client, "gone", json={"end": "SIGKILL"}).status_code == 500
+        response = predict(client, "gone", json={})
+        assert response.status_code == 503, response.text
+        assert "No module named 'gone'" in response.json()["message"]
+        assert "on the node" in response.json()["message"]
+
+
+def begin(client: httpx.Client, **arguments: object) -> str:
+    """Start a training; return its path."""
+    return TRAIN + str(client.post(TRAIN, json=arguments).json()["uuid"])
+
+
+def state(client: httpx.Client, path: str) -> str:
+    """Return the state of a training."""
+    return str(client.get(path).json()["state"])
+
+
+def test_training_outlives_its_server(ray_cluster: Cluster, tmp_path: Path, gate: Gate) -> None:
+    """A training goes on when its server is killed; the next one finds it and brings what it made."""
+    flags = (*ray_cluster.flags, "--model-name", "trainable")
+    with killing(tmp_path, *flags, models=MODELS) as first, first.client() as client:
+        path = begin(client, what="pid", port=gate.port)
+        gate.wait()
+        until(lambda: state(client, path) == "running")
+        first.process.kill()
+    with killing(tmp_path, *flags, models=MODELS) as second, second.client() as client:
+        assert state(client, path) == "running"
+        gate.open()
+        until(lambda: state(client, path) == "done")
+
+
+def test_cancelled_training(ray_cluster: Cluster, tmp_path: Path, gate: Gate) -> None:
+    """Cancelling kills the process on its node, also one that ignores being asked."""
+    flags = (*ray_cluster.flags, "--model-name", "trainable", "--cancel-grace", "0.1")
+    with serving(tmp_path, *flags, models=MODELS) as server, server.client() as client:
+        path = begin(client, what="deaf", port=gate.port)
+        gate.wait()
+        found = [one for one in psutil.process_iter() if path.rpartition("/")[2] in one.cmdline()]
+        assert found
+        assert client.delete(path).json()["state"] == "cancelled"
+        assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in found)
