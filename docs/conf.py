@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation. Tables about options, routes, metrics, … are made by what is in `_ext/`."""
+"""How Sphinx builds the documentation. The tables of the reference are made by what is in `_ext/`."""
 
 import sys
 from importlib.metadata import version as version_of
@@ -17,8 +17,6 @@ extensions = [
     "sphinx_copybutton",
     "tables",
 ]
-# A section may have no page beside its index yet.
-suppress_warnings = ["toc.empty_glob"]
 exclude_patterns = ["_build", "_ext"]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist", "attrs_block", "attrs_inline"]
 myst_heading_anchors = 4

@@ -7,7 +7,8 @@ from deepaas.messages import Start
 from deepaas.metrics import PoolMetrics
 from deepaas.trainings.local import LocalRunning
 from deepaas.trainings.store import Store
-from deepaas.workers.pool import Limits, Pool
+from deepaas.workers.limits import Limits
+from deepaas.workers.pool import Pool
 
 
 class LocalEngine:

@@ -14,7 +14,8 @@ from deepaas.messages import Start
 from deepaas.metrics import PoolMetrics
 from deepaas.settings import Settings
 from deepaas.trainings.store import Store
-from deepaas.workers.pool import Limits, Pool
+from deepaas.workers.limits import Limits
+from deepaas.workers.pool import Pool
 from deepaas.workers.process import Process
 
 
