@@ -31,6 +31,7 @@ _ROUNDS_BETWEEN_TIDYING = 30
 _RETRY_S = 2.0
 _RESERVE_BYTES = 1 << 18
 _POLL_S = 0.1
+_OTHERS_S = 5.0
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
@@ -270,7 +271,10 @@ class Runner:
             await self._remove(superfluous)
 
     async def _end(self, uuid: str) -> None:
-        """Cancel a training, whatever state it is in, and wait until it has ended."""
+        """Cancel a training, whatever state it is in, and wait until it has ended.
+
+        Another server's is waited for as long as that may take it, since that server may be gone for good.
+        """
         training = await self._stored(self._store.get, uuid)
         if training is None:
             return
@@ -279,9 +283,12 @@ class Runner:
             return
         if not await self._change(uuid, State.CANCELLING):
             return
+        patient_until = time.monotonic() + self._rules.cancel_grace_s + _OTHERS_S
         training = await self._stored(self._store.get, uuid)
         while training and not training.state.is_end:
             await self._end_process(training)
+            if training.server != str(self._own_name) and time.monotonic() > patient_until:
+                return
             await asyncio.sleep(_POLL_S)
             training = await self._stored(self._store.get, uuid)
 
