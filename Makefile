@@ -11,7 +11,7 @@ ROUNDS := 3
 MINUTES := 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages run test test-webargs5 check fix bench growth soak vendor screenshots clean
+.PHONY: help setup system-packages run docs test test-webargs5 check fix bench growth soak vendor screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -23,7 +23,7 @@ $(VENV)/.serve: pyproject.toml $(EXAMPLE)/pyproject.toml
 	touch $@
 
 $(VENV)/.develop: $(VENV)/.serve
-	$(BIN)/python $(INSTALL) --editable '.[test,check]'
+	$(BIN)/python $(INSTALL) --editable '.[test,check,docs]'
 	touch $@
 
 $(OLD_WEBARGS)/.develop: pyproject.toml
@@ -38,6 +38,10 @@ system-packages:
 
 run: $(VENV)/.serve  ## serve the example on 127.0.0.1:5000
 	$(BIN)/deepaas-run --model-name digits --reload-after-train
+
+docs: $(VENV)/.develop  ## build the documentation into docs/_build/html; warnings are errors
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
 
 test: setup test-webargs5  ## run all tests
 	$(BIN)/pytest
@@ -79,4 +83,4 @@ screenshots: setup  ## write pictures of the page to docs/images
 	$(BIN)/python tools/screenshots.py
 
 clean:  ## remove the environments and caches
-	rm -rf $(VENV) $(OLD_WEBARGS) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OLD_WEBARGS) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build

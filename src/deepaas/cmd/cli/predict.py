@@ -30,7 +30,7 @@ def command(ctx: click.Context) -> click.Command:
     taken = {spelling for flag in flags for spelling in flag.opts}
     return click.Command(
         "predict",
-        params=[*flags, *_batch_options(taken)],
+        params=[*flags, *batch_options(taken)],
         callback=functools.partial(_predict, model, flags),
         help=_HELP,
     )
@@ -63,7 +63,7 @@ def _many(texts: dict[str, Texts], output: Path | None) -> str | None:
     return candidates[0]
 
 
-def _batch_options(taken: Collection[str]) -> list[click.Option]:
+def batch_options(taken: Collection[str]) -> list[click.Option]:
     """Return the options of a batch; one that is called like an argument begins with `--deepaas-`."""
 
     def spelled(name: str) -> list[str]:

@@ -1,0 +1,42 @@
+"""The tables of what the two command lines take, from the commands themselves."""
+
+from collections.abc import Iterator
+
+import click
+
+from deepaas.cmd.cli import main as cli
+from deepaas.cmd.cli import methods
+from deepaas.cmd.cli.check import check
+from deepaas.cmd.cli.new import new
+from deepaas.cmd.cli.predict import batch_options
+from deepaas.cmd.run import main as run
+from markdown import codes, table
+
+_HEAD = ("flag", "what it does")
+
+
+def of_run() -> str:
+    """Return what `deepaas-run` takes."""
+    return _of(run.params)
+
+
+def of_cli() -> str:
+    """Return what stands before a method of `deepaas-cli`, then each method with what it takes."""
+    parts = [_of(cli.params)]
+    own = {"predict": batch_options(()), "check": check.params, "new": new.params}
+    for name, method in methods.METHODS.items():
+        parts += [f"## `deepaas-cli {name}`\n", f"{method.help}\n"]
+        parts += [_of(own[name])] if name in own else []
+    return "\n".join(parts)
+
+
+def _of(params: "list[click.Parameter] | list[click.Option]") -> str:
+    return table(_HEAD, _rows(params))
+
+
+def _rows(params: "list[click.Parameter] | list[click.Option]") -> Iterator[tuple[str, str]]:
+    for param in params:
+        if isinstance(param, click.Option):
+            yield codes((*param.opts, *param.secondary_opts)), (param.help or "").replace("[", "\\[")
+        else:
+            yield codes((param.make_metavar(click.Context(click.Command("")))),), ""

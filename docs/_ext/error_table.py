@@ -1,0 +1,24 @@
+"""The table of errors, from `deepaas.errors`."""
+
+import inspect
+
+from deepaas import errors
+from markdown import code, table
+
+
+def markdown() -> str:
+    """Return a row for each class of error: the status it is answered with, and what happened."""
+    rows = (
+        (str(error.status), code(error.__name__), error.title, inspect.getdoc(error) or "") for error in classes()
+    )
+    return table(("status", "class in `deepaas.errors`", "title", "what happened"), rows)
+
+
+def classes() -> list[type[errors.DeepaasError]]:
+    """Return every class of error, by status and name."""
+    found = [error for error in vars(errors).values() if _is_error(error)]
+    return sorted(found, key=lambda error: (error.status, error.__name__))
+
+
+def _is_error(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, errors.DeepaasError)

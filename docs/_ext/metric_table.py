@@ -1,0 +1,50 @@
+"""The table of metrics, from what `deepaas.metrics` gives to Prometheus."""
+
+from collections.abc import Iterator
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from deepaas.metrics import Metrics
+from markdown import codes, table
+
+_SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
+
+
+def markdown() -> str:
+    """Return a row for each metric: its names as they are sent, its type, its labels, what it says."""
+    return table(("metric", "type", "labels", "what it says"), _rows())
+
+
+def families() -> dict[str, tuple[str, str, set[str]]]:
+    """Return type, help and labels of each metric that the server can send, by its name."""
+    found = text_string_to_metric_families(_filled().text().decode())
+    return {
+        family.name: (family.type, family.documentation, _labels(family.samples))
+        for family in found
+        if not family.name.endswith("_created")
+    }
+
+
+def _filled() -> Metrics:
+    """Return figures in which everything that can happen has happened once."""
+    metrics = Metrics()
+    metrics.note_request("GET", "/", 200)
+    pool = metrics.of_pool("model")
+    pool.note_answer(0.1, 0.1, 0.1)
+    pool.note_first_chunk(0.1)
+    pool.note_restart("died")
+    for by_model in (metrics.queue_length, metrics.queue_age):
+        by_model.labels("model").set(0)
+    for by_state in (metrics.workers, metrics.trainings):
+        by_state.labels("model", "state").set(0)
+    return metrics
+
+
+def _rows() -> Iterator[tuple[str, ...]]:
+    for name, (kind, said, labels) in families().items():
+        names = [f"{name}{suffix}" for suffix in _SUFFIXES.get(kind, ("",))]
+        yield (codes(names), kind, codes(sorted(labels)), said) if labels else (codes(names), kind, "", said)
+
+
+def _labels(samples: list[object]) -> set[str]:
+    return {label for sample in samples for label in sample.labels if label != "le"}  # type: ignore[attr-defined]

@@ -1,0 +1,43 @@
+"""Owns the directives that put tables made from the code on a page: `{table-of} options`, and so on.
+
+Must not know what is in a table: each has a file of its own, with one function that returns it as Markdown.
+"""
+
+from typing import Any, ClassVar
+
+import command_table
+import error_table
+import http_table
+import metric_table
+import option_table
+import state_table
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+TABLES = {
+    "options": option_table.markdown,
+    "metrics": metric_table.markdown,
+    "errors": error_table.markdown,
+    "routes": http_table.markdown,
+    "states": state_table.markdown,
+    "deepaas-run": command_table.of_run,
+    "deepaas-cli": command_table.of_cli,
+}
+
+
+class TableOf(SphinxDirective):
+    """``{table-of} NAME``: a table of ours, where it stands."""
+
+    required_arguments = 1
+    option_spec: ClassVar[dict[str, Any]] = {}
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table's nodes."""
+        return self.parse_text_to_nodes(TABLES[self.arguments[0]](), allow_section_headings=True)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Let Sphinx know the directive."""
+    app.add_directive("table-of", TableOf)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

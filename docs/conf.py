@@ -1,0 +1,39 @@
+"""How Sphinx builds the documentation. Tables about options, routes, metrics, … are made by what is in `_ext/`."""
+
+import sys
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "DEEPaaS"
+author = "The DEEPaaS developers"
+project_copyright = author
+version = release = version_of("deepaas")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx_copybutton",
+    "tables",
+]
+exclude_patterns = ["_build", "_ext"]
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist", "attrs_block", "substitution"]
+myst_heading_anchors = 4
+
+html_theme = "furo"
+html_title = f"DEEPaaS {release}"
+html_show_sphinx = False
+html_show_copyright = False
+copybutton_prompt_text = r"\$ |>>> |> |\.\.\. "
+copybutton_prompt_is_regexp = True
+copybutton_only_copy_prompt_lines = True
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+nitpick_ignore_regex = [
+    # Other projects' pages are not asked for their names: a build needs no network.
+    (r"py:.*", r"(?!deepaas).*"),
+    # What types of ours mean to nobody but us.
+    (r"py:.*", r"deepaas\..*\._.*"),
+]
