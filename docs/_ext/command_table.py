@@ -39,4 +39,9 @@ def _rows(params: "list[click.Parameter] | list[click.Option]") -> Iterator[tupl
         if isinstance(param, click.Option):
             yield codes((*param.opts, *param.secondary_opts)), (param.help or "").replace("[", "\\[")
         else:
-            yield codes((param.make_metavar(click.Context(click.Command("")))),), ""
+            yield (
+                codes(
+                    (param.make_metavar(click.Context(click.Command("")))),
+                ),
+                "",
+            )

@@ -9,7 +9,8 @@ from markdown import code, table
 def markdown() -> str:
     """Return a row for each class of error: the status it is answered with, and what happened."""
     rows = (
-        (str(error.status), code(error.__name__), error.title, inspect.getdoc(error) or "") for error in classes()
+        (str(error.status), code(error.__name__), error.title, inspect.getdoc(error) or "")
+        for error in classes()
     )
     return table(("status", "class in `deepaas.errors`", "title", "what happened"), rows)
 

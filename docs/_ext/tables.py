@@ -5,15 +5,16 @@ Must not know what is in a table: each has a file of its own, with one function 
 
 from typing import Any, ClassVar
 
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
 import command_table
 import error_table
 import http_table
 import metric_table
 import option_table
 import state_table
-from docutils import nodes
-from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 TABLES = {
     "options": option_table.markdown,

@@ -21,8 +21,13 @@ METRICS = "metrics.jsonl"
 def report(*, step: float | None = None, total: float | None = None, **metrics: Any) -> None:
     """Say how far a training is, and how good: ``deepaas.report(step=3, total=10, loss=0.2)``.
 
-    `step` of `total` becomes the training's progress; `metrics` are numbers by name, kept as a history.
     Outside a training, as in a notebook or a test, this does nothing.
+
+    :param step: how much is done; with `total`, it becomes the training's progress.
+    :param total: how much there is to do, in the unit of `step`.
+    :param metrics: numbers by name, of Python or of any library, kept as a history. NaN, infinities and
+        what is no number are kept as text.
+    :raises OSError: the training's folder cannot be written to.
     """
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder:
@@ -52,6 +57,9 @@ def artifacts() -> Path:
     """Return the folder for the files that a training leaves, also in ``$DEEPAAS_ARTIFACTS``.
 
     What it holds at the end is listed and can be downloaded. Outside a training it is a new temporary folder.
+
+    :return: a folder that is there.
+    :raises OSError: it cannot be made.
     """
     folder = os.environ.get(ARTIFACTS_VARIABLE)
     path = Path(folder) if folder else Path(tempfile.mkdtemp(prefix="deepaas-artifacts-"))

@@ -30,7 +30,9 @@ def main() -> None:
         answers.flush()
 
 
-def _said_by(run: Callable[[dict[str, Any], dict[str, Any]], str], request: Any, names: dict[str, Any]) -> str:
+def _said_by(
+    run: Callable[[dict[str, Any], dict[str, Any]], str], request: Any, names: dict[str, Any]
+) -> str:
     """Return what is wrong with a block, with what it printed; an empty text when all is well."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
@@ -41,7 +43,7 @@ def _said_by(run: Callable[[dict[str, Any], dict[str, Any]], str], request: Any,
 def _block(request: dict[str, Any], names: dict[str, Any]) -> str:
     padded = "\n" * (request["line"] - 1) + request["source"]
     try:
-        exec(compile(padded, request["page"], "exec"), names)  # noqa: S102 - that is what it is for
+        exec(compile(padded, request["page"], "exec"), names)
     except BaseException:  # noqa: BLE001 - a page's code may raise anything
         return traceback.format_exc()
     return ""

@@ -49,7 +49,9 @@ class Python:
         return subprocess.Popen(
             [executable, str(_INTERPRETER)],
             cwd=folder,
-            env=json.loads(self._shell.ask("python -c 'import json, os; print(json.dumps(dict(os.environ)))'")),
+            env=json.loads(
+                self._shell.ask("python -c 'import json, os; print(json.dumps(dict(os.environ)))'")
+            ),
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,0 +1,111 @@
+"""The documentation is built without a warning, and says everything that there is."""
+
+import html
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from deepaas import errors
+from deepaas.cmd.cli import main as cli
+from deepaas.cmd.cli import methods
+from deepaas.cmd.run import main as run
+from deepaas.http.routes import routes
+from deepaas.metrics import Metrics
+from deepaas.settings import Settings, options
+from deepaas.trainings.training import State
+from newcomer.page import CHECKOUT
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the built site; a warning fails whoever asks for it."""
+    folder = tmp_path_factory.mktemp("site")
+    flags = [
+        "--fail-on-warning",
+        "--keep-going",
+        "--nitpicky",
+        "--quiet",
+        "--doctree-dir",
+        str(folder / "trees"),
+    ]
+    command = [sys.executable, "-m", "sphinx", *flags, str(CHECKOUT / "docs"), str(folder / "html")]
+    built = subprocess.run(command, text=True, capture_output=True, check=False)
+    assert built.returncode == 0, built.stderr
+    return folder / "html"
+
+
+def words(site: Path, page: str) -> set[str]:
+    """Return all that stands as code on a page of the reference."""
+    text = (site / "reference" / f"{page}.html").read_text()
+    found = re.findall(r"<code[^>]*>(.*?)</code>", text, re.DOTALL)
+    return {html.unescape(re.sub(r"<[^>]+>", "", one)) for one in found}
+
+
+def test_options(site: Path) -> None:
+    """Every option is there with its variables, its key and its flag."""
+    said = words(site, "options")
+    for row in options():
+        assert {row.key, *row.variables} <= said
+        assert f"--{row.key}" in said or not row.flag
+
+
+def flags(params: list[click.Parameter]) -> Iterator[str]:
+    for param in params:
+        if isinstance(param, click.Option):
+            yield from (*param.opts, *param.secondary_opts)
+
+
+def test_commands(site: Path) -> None:
+    """Every flag of both commands is there, and every method with its own flags."""
+    said = words(site, "command-line")
+    assert set(flags(run.params)) | set(flags(cli.params)) <= said
+    text = (site / "reference" / "command-line.html").read_text()
+    for name, method in methods.METHODS.items():
+        assert f"deepaas-cli {name}" in said
+        assert html.escape(method.help, quote=False) in re.sub("[‘’]", "'", text)
+    for name in ("check", "new"):
+        command = methods.load(name, click.Context(cli))
+        assert command
+        assert set(flags(command.params)) <= said
+    assert {"--output-dir", "--resume", "--fail-fast", "--shard", "--predict-timeout"} <= said
+
+
+def test_routes(site: Path) -> None:
+    """Every route is there, by its method and path."""
+    said = words(site, "http")
+    for route in routes(Settings()):
+        assert f"{route.method} {route.path.replace(':.+', '') or '/'}" in said
+
+
+def test_metrics(site: Path) -> None:
+    """Every metric that a server sends is there."""
+    said = words(site, "metrics")
+    sent = Metrics().text().decode()
+    for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", sent, re.MULTILINE):
+        if not name.endswith("_created"):
+            assert {name, f"{name}_sum" if kind == "histogram" else name} & said, name
+
+
+def test_errors(site: Path) -> None:
+    """Every class of error is there."""
+    said = words(site, "errors")
+    for found in vars(errors).values():
+        if isinstance(found, type) and issubclass(found, errors.DeepaasError):
+            assert found.__name__ in said
+
+
+def test_states(site: Path) -> None:
+    """Every state of a training is there, with the word that the V2 API has for it."""
+    assert {word for state in State for word in (state.value, state.status)} <= words(site, "trainings")
+
+
+@pytest.mark.parametrize("name", ["BaseModel.predict", "UploadedFile", "ReturnedFile", "report", "artifacts"])
+def test_names_for_authors(site: Path, name: str) -> None:
+    """Every name that authors import has an entry."""
+    text = (site / "reference" / "python.html").read_text()
+    assert re.search(rf'id="deepaas\.[\w.]*{re.escape(name)}"', text)
