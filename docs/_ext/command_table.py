@@ -10,7 +10,7 @@ from deepaas.cmd.cli.check import check
 from deepaas.cmd.cli.new import new
 from deepaas.cmd.cli.predict import batch_options
 from deepaas.cmd.run import main as run
-from markdown import codes, table
+from rows import codes, table
 
 _HEAD = ("flag", "what it does")
 

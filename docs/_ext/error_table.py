@@ -3,7 +3,7 @@
 import inspect
 
 from deepaas import errors
-from markdown import code, table
+from rows import code, table
 
 
 def markdown() -> str:

@@ -8,7 +8,7 @@ from deepaas.http import routes
 from deepaas.http.specification import Published, openapi
 from deepaas.model.model import Model
 from deepaas.settings import Settings
-from markdown import code, codes, table
+from rows import code, codes, table
 
 _MODEL = "MODEL"
 Described = dict[str, Any]

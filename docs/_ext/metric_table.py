@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from prometheus_client.parser import text_string_to_metric_families
 
 from deepaas.metrics import Metrics
-from markdown import codes, table
+from rows import codes, table
 
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
 

@@ -1,7 +1,7 @@
 """The table of options, from `deepaas.settings`."""
 
 from deepaas.settings import Option, options
-from markdown import code, codes, table
+from rows import code, codes, table
 
 
 def markdown() -> str:

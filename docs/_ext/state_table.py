@@ -1,7 +1,7 @@
 """The table of a training's states, from `deepaas.trainings.training`."""
 
 from deepaas.trainings.training import State
-from markdown import code, table
+from rows import code, table
 
 _MEANING = {
     State.QUEUED: "It waits for its turn: `--train-workers` run at a time.",

@@ -35,7 +35,7 @@ def said_of(text: str, folder: Path) -> str:
         ("```toml\na =\n```\n", "Invalid value"),
         ("```yaml\na: [\n```\n", "line 2"),
         ("```{code-block} python\n:caption: ../out.py\n```\n", "not in the page's folder"),
-        ("```fortran\nEND\n```\n", "Nothing tests a block of 'fortran'"),
+        ("```fortran\nEND\n```\n", "Nothing tests a block of fortran"),
         ("```\nwhat is this\n```\n", "Nothing tests a block of no language"),
         ("```{code-block} console\n:class: elsewhere\n\n$ if\n```\n", "syntax error"),
     ],

@@ -67,7 +67,7 @@ def test_commands(site: Path) -> None:
     text = (site / "reference" / "command-line.html").read_text()
     for name, method in methods.METHODS.items():
         assert f"deepaas-cli {name}" in said
-        assert html.escape(method.help, quote=False) in re.sub("[‘’]", "'", text)
+        assert html.escape(method.help, quote=False) in re.sub("[\u2018\u2019]", "'", text)
     for name in ("check", "new"):
         command = methods.load(name, click.Context(cli))
         assert command

@@ -22,7 +22,7 @@ TABLE = (
         r"mkdir \g<folder> && git -C $DEEPAAS ls-files -z --cached --others --exclude-standard"
         r" | tar -C $DEEPAAS --null --files-from - --create | tar -C \g<folder> --extract"
         rf" && {_ENVIRONMENT} \g<folder>/.venv && touch \g<folder>/.venv/.serve",
-        "What is tested is this checkout, with what is not committed yet; make need not install what is there.",
+        "What is tested is this checkout as it is, and make need not install what is there.",
     ),
     Otherwise(
         r"python3? -m venv (?P<folder>[\w./-]+)",

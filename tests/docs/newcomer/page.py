@@ -56,17 +56,17 @@ class Page:
     def __call__(self, example: Example) -> str:
         """Do a block; return what is wrong with it, an empty text when all is well."""
         block: Block = example.parsed
-        block = block._replace(source=self._servers.as_typed(block.source))
         try:
             return self._do(block)
         except (AssertionError, ValueError, yaml.YAMLError) as error:
             return f"line {block.line}: {error}"
 
     def _do(self, block: Block) -> str:
+        if block.language == "console" and not block.file:
+            return self._check_syntax(block) if block.elsewhere else self._session(block)
+        block = block._replace(source=self._servers.as_typed(block.source))
         if block.file:
             return self._write(block)
-        if block.language == "console":
-            return self._check_syntax(block) if block.elsewhere else self._session(block)
         if block.language in ("python", "pycon"):
             return self._python.run(block)
         if block.language in _PARSERS:
@@ -74,7 +74,7 @@ class Page:
             return ""
         if block.language in _NEVER_RUN:
             return ""
-        return f"Nothing tests a block of {block.language or 'no language'!r}; what is not run is 'text'."
+        return f"Nothing tests a block of {block.language or 'no language'}; what is not run is 'text'."
 
     def _write(self, block: Block) -> str:
         path = (self._folder / block.file).resolve()
@@ -99,8 +99,7 @@ class Page:
         if serves(text) and not status:
             self._servers.begin(text, command.expected)
             return ""
-        strict = "" if command.expected else "export CURL_HOME=$STRICT_CURL\n"
-        ended = self._shell.run(f"{strict}{text}\n{{ set -- $?; unset CURL_HOME; (exit $1); }} 2>/dev/null")
+        ended = self._shell.run(_to_its_end(text, strict=not command.expected))
         output = self._servers.as_shown(ended.output)
         if ended.status != status:
             return f"It exited with {ended.status}, expected {status}. Its output:\n{output}"
@@ -116,6 +115,13 @@ class Page:
             if checked.returncode:
                 return f"line {command.line}: {checked.stderr}"
         return ""
+
+
+def _to_its_end(text: str, *, strict: bool) -> str:
+    """Return a command for the shell; a strict one lets curl fail where a server answers with an error."""
+    if not strict:
+        return text
+    return f"export CURL_HOME=$STRICT_CURL\n{text}\n{{ set -- $?; unset CURL_HOME; (exit $1); }} 2>/dev/null"
 
 
 @contextlib.contextmanager

@@ -20,8 +20,8 @@ _COMMENT = re.compile(r"<!--\s*(\w+):\s*(.*?)\s*-->")
 class Block(NamedTuple):
     """A block of code; `line` is where its source begins.
 
-    `file` is the name it is to be written to, if any. A session is to end with the status `exit`, unless it is
-    for a machine `elsewhere`.
+    `file` is the name it is to be written to, if any. `exit` is the status that a session's commands end with;
+    one for a machine `elsewhere` is not run.
     """
 
     language: str
@@ -66,7 +66,7 @@ def commands(block: Block) -> Iterator[Command]:
 
 
 def is_shown(expected: str, actual: str) -> bool:
-    """Say whether a page shows an output rightly: ``...`` stands for any text, alone in a line for any lines."""
+    """Say whether a page shows an output as it is; ``...`` is any text, or alone in a line any lines."""
     pattern = "".join(map(_pattern, expected.strip("\n").splitlines()))
     lines = [line.rstrip() for line in actual.strip("\n").splitlines()]
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in lines)) is not None
@@ -82,7 +82,7 @@ def _block(document: Document, region: Region) -> Block:
     options = _said_before(document.text[: region.start])
     if region.lexemes["directive"]:
         options |= dict(_OPTION.findall(region.lexemes["options"]))
-    source = region.lexemes["source"]
+    source = region.lexemes["source"].strip_leading_newlines()
     begins = region.start + source.offset
     return Block(
         language=region.lexemes["language"],

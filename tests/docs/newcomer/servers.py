@@ -37,8 +37,8 @@ class Servers:
         while self._running:
             self.stop_last()
 
-    def begin(self, command: str, expected: str) -> str:
-        """Begin a command that serves; return what it has written when it serves, and wrote what is expected."""
+    def begin(self, command: str, expected: str) -> None:
+        """Begin a command that serves; return when it does, and has written what is expected."""
         port = found[2] if (found := _PORT.search(command)) else _DEFAULT_PORT
         if port in self._running:
             self._stop(port)
@@ -52,7 +52,6 @@ class Servers:
         self._running[port] = _Server(until(serves, START_S)[1], group, log)
         if expected:
             until(lambda: is_shown(f"{expected}...", self.as_shown(log.read_text())), START_S)
-        return log.read_text()
 
     def stop_last(self) -> None:
         """End the server that was begun last."""
