@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation. Tables about options, routes, metrics, … are made by what is in `_ext/`."""
+"""How Sphinx builds the documentation; what is in `_ext/` makes its tables from the code."""
 
 import sys
 from importlib.metadata import version as version_of

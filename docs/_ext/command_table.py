@@ -1,6 +1,6 @@
 """The tables of what the two command lines take, from the commands themselves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -23,18 +23,22 @@ def of_run() -> str:
 def of_cli() -> str:
     """Return what stands before a method of `deepaas-cli`, then each method with what it takes."""
     parts = [_of(cli.params)]
-    own = {"predict": batch_options(()), "check": check.params, "new": new.params}
+    own: dict[str, Sequence[click.Parameter]] = {
+        "predict": batch_options(()),
+        "check": check.params,
+        "new": new.params,
+    }
     for name, method in methods.METHODS.items():
         parts += [f"## `deepaas-cli {name}`\n", f"{method.help}\n"]
         parts += [_of(own[name])] if name in own else []
     return "\n".join(parts)
 
 
-def _of(params: "list[click.Parameter] | list[click.Option]") -> str:
+def _of(params: Sequence[click.Parameter]) -> str:
     return table(_HEAD, _rows(params))
 
 
-def _rows(params: "list[click.Parameter] | list[click.Option]") -> Iterator[tuple[str, str]]:
+def _rows(params: Sequence[click.Parameter]) -> Iterator[tuple[str, str]]:
     for param in params:
         if isinstance(param, click.Option):
             yield codes((*param.opts, *param.secondary_opts)), (param.help or "").replace("[", "\\[")

@@ -1,8 +1,9 @@
 """The table of metrics, from what `deepaas.metrics` gives to Prometheus."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from deepaas.metrics import Metrics
 from rows import codes, table
@@ -46,5 +47,5 @@ def _rows() -> Iterator[tuple[str, ...]]:
         yield (codes(names), kind, codes(sorted(labels)), said) if labels else (codes(names), kind, "", said)
 
 
-def _labels(samples: list[object]) -> set[str]:
-    return {label for sample in samples for label in sample.labels if label != "le"}  # type: ignore[attr-defined]
+def _labels(samples: Iterable[Sample]) -> set[str]:
+    return {label for sample in samples for label in sample.labels if label != "le"}

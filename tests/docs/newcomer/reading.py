@@ -20,8 +20,8 @@ _COMMENT = re.compile(r"<!--\s*(\w+):\s*(.*?)\s*-->")
 class Block(NamedTuple):
     """A block of code; `line` is where its source begins.
 
-    `file` is the name it is to be written to, if any. `exit` is the status that a session's commands end with;
-    one for a machine `elsewhere` is not run.
+    `file` is the name it is to be written to, if any. `exit` is the status that a session's commands end
+    with; one for a machine `elsewhere` is not run.
     """
 
     language: str
