@@ -17,8 +17,6 @@ extensions = [
     "sphinx_copybutton",
     "tables",
 ]
-# A section may have no page beside its index yet.
-suppress_warnings = ["toc.empty_glob"]
 exclude_patterns = ["_build", "_ext"]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist", "attrs_block", "attrs_inline"]
 myst_heading_anchors = 4
