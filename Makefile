@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OLD_WEBARGS := .venv-webargs5
 EXAMPLE := examples/digits
+EXAMPLES := $(EXAMPLE) examples/filetype
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PACKAGES := postgresql wrk chromium
 ROUNDS := 3
@@ -22,8 +23,8 @@ $(VENV)/.serve: pyproject.toml $(EXAMPLE)/pyproject.toml
 	@$(BIN)/python $(INSTALL) --editable . --editable $(EXAMPLE)
 	touch $@
 
-$(VENV)/.develop: $(VENV)/.serve
-	$(BIN)/python $(INSTALL) --editable '.[test,check,docs]'
+$(VENV)/.develop: $(VENV)/.serve $(EXAMPLES:=/pyproject.toml)
+	$(BIN)/python $(INSTALL) --editable '.[test,check,docs]' $(EXAMPLES:%=--editable %)
 	touch $@
 
 $(OLD_WEBARGS)/.develop: pyproject.toml
@@ -45,7 +46,7 @@ docs: $(VENV)/.develop  ## build the documentation into docs/_build/html; warnin
 
 test: setup test-webargs5  ## run all tests
 	$(BIN)/pytest
-	$(BIN)/pytest $(EXAMPLE)/tests
+	for example in $(EXAMPLES); do $(BIN)/pytest $$example/tests || exit; done
 
 test-webargs5: setup
 	$(OLD_WEBARGS)/bin/pytest tests/http tests/model

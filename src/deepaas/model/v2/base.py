@@ -42,7 +42,9 @@ class BaseModel(abc.ABC):  # noqa: B024 - every function is optional
         Called on every request for the model's metadata, so it may look at what is on disk. Common keys
         are ``name``, ``version``, ``description``, ``author``, ``author-email``, ``license`` and ``url``.
 
-        :return: anything JSON can express, by key. It is merged over ``id``, ``name`` and ``links``.
+        :return: anything JSON can express, by key. It is merged over ``id``, ``name`` and ``links``; what
+            JSON cannot express becomes its ``repr``.
+        :raises Exception: becomes the ``description`` of this model; nothing else fails.
         """
         raise NotImplementedError
 
@@ -50,7 +52,10 @@ class BaseModel(abc.ABC):  # noqa: B024 - every function is optional
         """Prepare the model: load weights, compile, allocate.
 
         Called without arguments once in every worker, before the server accepts a connection; what it
-        returns is ignored. An error stops the server's start.
+        returns is ignored.
+
+        :raises NotImplementedError: is ignored: there is nothing to prepare.
+        :raises Exception: stops the server's start, with the traceback and exit code 1.
         """
         raise NotImplementedError
 
@@ -96,9 +101,14 @@ class BaseModel(abc.ABC):  # noqa: B024 - every function is optional
     def train(self, **kwargs: Any) -> Any:
         """Train the model.
 
-        Runs in a process of its own, so that predictions go on meanwhile.
+        Runs in a process of its own, so that predictions go on meanwhile; what it is to change for them
+        must be written to a file, which new workers read. :func:`deepaas.report` says how far it is, and
+        files in the folder :func:`deepaas.artifacts` are kept with its record.
 
         :param kwargs: the arguments that `get_train_args` declares, validated and converted.
-        :return: anything; it is kept in the training's record as ``result.output``.
+        :return: anything; it is kept in the training's record as ``result.output``. What JSON cannot
+            express becomes its ``repr``, with a warning in the log.
+        :raises Exception: ends the training with the status ``error``; its name and text are the record's
+            ``message``.
         """
         raise NotImplementedError

@@ -1,0 +1,1 @@
+"""An example model for DEEPaaS: it tells what kind of file a file is."""
