@@ -7,7 +7,7 @@ OLD_WEBARGS := .venv-webargs5
 EXAMPLE := examples/digits
 EXAMPLES := $(EXAMPLE) examples/filetype
 INSTALL := -m pip install --quiet --disable-pip-version-check
-PACKAGES := postgresql wrk chromium
+PACKAGES := postgresql wrk chromium nginx-light systemd tini
 ROUNDS := 3
 MINUTES := 10
 
@@ -51,13 +51,14 @@ test: setup test-webargs5  ## run all tests
 test-webargs5: setup
 	$(OLD_WEBARGS)/bin/pytest tests/http tests/model
 
-check: $(VENV)/.develop  ## look for mistakes; changes nothing
+check: $(VENV)/.develop system-packages  ## look for mistakes; changes nothing
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/vendor.py --check
 	$(BIN)/python tools/vendor.py --check --folder tests/ui/vendor
+	@sh tools/check-deploy $(BIN)
 
 fix: $(VENV)/.develop  ## mend what can be mended automatically
 	$(BIN)/ruff format

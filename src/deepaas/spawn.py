@@ -5,12 +5,15 @@ It must not know what the process does.
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import IO
 
 from deepaas.spawned import kill_group
+
+_DESCRIPTORS_FOR_A_PROCESS = 8
 
 
 async def spawn(
@@ -25,8 +28,9 @@ async def spawn(
 
     With `lifeline`, its standard input is one: the process ends when this one closes it or dies (see
     `deepaas.spawned.hang_on`); without, the process lives on. `output` is where its standard output and
-    error go; `None` is where those of this process go.
+    error go; `None` is where those of this process go. Raise `OSError` when the system refuses.
     """
+    _make_sure_of(_DESCRIPTORS_FOR_A_PROCESS)
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",  # the working directory is put on the path with the server's own path, if it was there
@@ -40,6 +44,13 @@ async def spawn(
         start_new_session=True,
         env=environment,
     )
+
+
+def _make_sure_of(count: int) -> None:
+    """Raise `OSError` when fewer descriptors can be opened: uvloop would lose those that it got before."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            stack.callback(os.close, os.open(os.devnull, os.O_RDONLY))
 
 
 async def end(process: asyncio.subprocess.Process, grace_s: float) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import psutil
+import pytest
 
 from faults.wire import Wire
 from serving import SOON_S, Gate, Server, predict, predicted, until
@@ -88,14 +89,16 @@ def test_death_while_reloading(start: Callable[..., Server], gate: Gate) -> None
         until(lambda: "slow" in server.log and len(workers(server)) == 1)
 
 
-def test_no_process_can_be_started(start: Callable[..., Server]) -> None:
+@pytest.mark.parametrize("spare", [1, 2, 3, 4, 6])
+def test_no_process_can_be_started(start: Callable[..., Server], spare: int) -> None:
     """When the system refuses a new process, calls get a 503 with the cause, and work again when it can."""
     server = start(models=MODELS)
     process = server.family()[0]
     with server.client() as client:
         assert call(client).status_code == 200
+        open_before = process.num_fds()
         limits = process.rlimit(resource.RLIMIT_NOFILE)
-        process.rlimit(resource.RLIMIT_NOFILE, (process.num_fds() + 1, limits[1]))
+        process.rlimit(resource.RLIMIT_NOFILE, (open_before + spare, limits[1]))
         assert call(client, end="SIGKILL").status_code == 500
         response = call(client)
         assert response.status_code == 503
@@ -103,6 +106,7 @@ def test_no_process_can_be_started(start: Callable[..., Server]) -> None:
         assert client.get("/health/ready").status_code == 503
         process.rlimit(resource.RLIMIT_NOFILE, limits)
         until(lambda: call(client).status_code == 200)
+        until(lambda: process.num_fds() == open_before)
 
 
 def test_killed_while_starting(start: Callable[..., Server], gate: Gate) -> None:

@@ -20,14 +20,20 @@ class Marker:
 
     def __init__(self, descriptor: int) -> None:
         """Share the memory of `descriptor`, which is closed, so that nothing else can touch it."""
-        self._memory = mmap.mmap(descriptor, _NUMBERS.size)
-        os.close(descriptor)
+        try:
+            self._memory = mmap.mmap(descriptor, _NUMBERS.size)
+        finally:
+            os.close(descriptor)
 
     @classmethod
     def create(cls) -> tuple[Self, int]:
         """Make a marker, and the descriptor with which a process can share it."""
         descriptor = _shared_file()
-        return cls(os.dup(descriptor)), descriptor
+        try:
+            return cls(os.dup(descriptor)), descriptor
+        except OSError:
+            os.close(descriptor)
+            raise
 
     @property
     def begun(self) -> int:

@@ -301,13 +301,13 @@ class Worker(asyncio.Protocol):
             self._on_return(pending)
 
     async def _spawn(self) -> None:
-        ours, theirs = socket.socketpair()
-        self._marker, shared = Marker.create()
         with contextlib.ExitStack() as stack:
-            stack.callback(os.close, shared)
+            ours, theirs = socket.socketpair()
             stack.enter_context(theirs)
             unwanted = stack.enter_context(contextlib.ExitStack())
             unwanted.callback(ours.close)
+            self._marker, shared = Marker.create()
+            stack.callback(os.close, shared)
             descriptors = (theirs.fileno(), shared)
             self._process = await spawn(
                 "deepaas.workers.child",

@@ -1,0 +1,113 @@
+"""What the files in deploy/ say agrees with the server, and with each other."""
+
+import re
+from pathlib import Path
+
+import deployed
+import pytest
+
+from deepaas.http.routes import routes
+from deepaas.settings import Settings, options
+
+VARIABLES = {variable for row in options() for variable in row.variables}
+PATHS = {route.path for route in routes(Settings())}
+
+
+@pytest.mark.parametrize("path", deployed.files(), ids=lambda path: path.name)
+def test_options(path: Path) -> None:
+    """Each variable and flag of the server that a file names is one of the table."""
+    text = path.read_text()
+    flags = {f"--{row.key}" for row in options()}
+    assert set(re.findall(r"\bDEEPAAS_[A-Z_]+[A-Z]\b", text)) <= VARIABLES
+    named = set(re.findall(r"--(?:client-max|predict-t|cancel-g|base-p|drain-t|on-s|auth-)[a-z-]+", text))
+    assert named <= flags
+
+
+@pytest.mark.parametrize("name", deployed.pods())
+def test_pod(name: str) -> None:
+    """A pod's probes ask routes that exist, on the server's port; it may write its volumes only."""
+    pod = deployed.pods()[name]
+    (container,) = pod["containers"]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"]["path"] in PATHS
+        assert container[probe]["httpGet"]["port"] == "http"
+    assert container["livenessProbe"]["httpGet"]["path"].endswith("/live")
+    (port,) = container["ports"]
+    assert (port["name"], port["containerPort"]) == ("http", Settings().listen_port)
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    home = deployed.image_environment()["HOME"]
+    assert {home, "/tmp", "/dev/shm"} <= {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert f"useradd --uid {pod['securityContext']['runAsUser']} " in deployed.DOCKERFILE
+
+
+def test_kubernetes_names() -> None:
+    """Selectors choose pods that are made, and what is referred to is there."""
+    found = deployed.manifests().values()
+    made = [
+        one["spec"]["template"]["metadata"]["labels"] for one in found if "template" in one.get("spec", {})
+    ]
+    services = [one for one in found if one.get("kind") == "Service"]
+    assert services
+    for service in services:
+        assert any(service["spec"]["selector"].items() <= labels.items() for labels in made)
+    names = {(one["kind"], one["metadata"]["name"]) for one in found if "kind" in one}
+    for pod in deployed.pods().values():
+        (container,) = pod["containers"]
+        assert ("ConfigMap", container["envFrom"][0]["configMapRef"]["name"]) in names
+        for volume in pod["volumes"]:
+            secret = volume.get("secret", {}).get("secretName")
+            assert not secret or ("Secret", secret) in names
+    (scaler,) = (one for one in found if one.get("kind") == "HorizontalPodAutoscaler")
+    target = scaler["spec"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) in names
+
+
+def test_time_to_end() -> None:
+    """Whoever stops the server waits longer than pause, draining and the grace of trainings together."""
+    config = deployed.manifests()["kubernetes/configmap.yaml"]["data"]
+    grace_s = Settings().cancel_grace
+    for pod in deployed.pods().values():
+        pause_s = float(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
+        takes_s = pause_s + float(config["DEEPAAS_DRAIN_TIMEOUT"]) + grace_s
+        assert pod["terminationGracePeriodSeconds"] > takes_s
+    digits = deployed.COMPOSE["services"]["digits"]
+    drains_s = float(digits["environment"]["DEEPAAS_DRAIN_TIMEOUT"])
+    assert deployed.seconds(digits["stop_grace_period"]) > drains_s + grace_s
+    (task,) = deployed.job()["task"][0].values()
+    assert (
+        deployed.seconds(task["kill_timeout"])
+        > float(task["env"][0]["DEEPAAS_DRAIN_TIMEOUT"].strip('"')) + grace_s
+    )
+    drain = next(value for value in deployed.unit("Environment") if "DRAIN" in value)
+    assert float(deployed.unit("TimeoutStopSec")[0]) > float(drain.partition("=")[2]) + grace_s
+
+
+def test_ports_and_paths() -> None:
+    """Image, compose file, Nomad job and Prometheus speak of one port, of routes that exist and one home."""
+    port = str(Settings().listen_port)
+    image = deployed.image_environment()
+    assert image["DEEPAAS_LISTEN_PORT"] == port
+    assert f"EXPOSE {port}\n" in deployed.DOCKERFILE
+    assert f"VOLUME {image['HOME']}\n" in deployed.DOCKERFILE
+    assert image["DEEPAAS_STATE_DIR"].startswith(f"{image['HOME']}/")
+    digits = deployed.COMPOSE["services"]["digits"]
+    assert digits["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert digits["volumes"] == [f"state:{image['HOME']}"]
+    group = deployed.job()
+    assert group["service"][0]["check"][0]["path"].strip('"') in PATHS
+    (network,) = group["network"][0]["port"][0].values()
+    assert network["to"] == int(port)
+    prometheus = (deployed.DEPLOY / "prometheus" / "prometheus.yml").read_text()
+    assert f"digits:{port}" in prometheus
+    assert "metrics_path: /metrics" in prometheus
+
+
+def test_image_is_made_of_what_is_there() -> None:
+    """What the Dockerfile copies is in the checkout, and the build may see it."""
+    seen = {
+        line[1:] for line in (deployed.ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"
+    }
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", deployed.DOCKERFILE, re.MULTILINE)
+    for name in " ".join(copied).split():
+        assert (deployed.ROOT / name).exists()
+        assert name in seen

@@ -1,0 +1,70 @@
+"""The proxy's configuration, in a real nginx before a real server."""
+
+import re
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import deployed
+import httpx
+import pytest
+from test_running import found
+
+from serving import Server, until
+
+MODELS = ("streams", "trainable")
+SITE = (deployed.DEPLOY / "nginx" / "deepaas.conf").read_text()
+
+
+@pytest.fixture
+def proxied(deployed: Server, tmp_path: Path, certificate: tuple[Path, Path]) -> Iterator[httpx.Client]:
+    """Return a client of the module's server, through nginx."""
+    cert, key = certificate
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    site = SITE.replace("443", f"127.0.0.1:{port}").replace("127.0.0.1:5000", urlsplit(deployed.url).netloc)
+    site = site.replace("/etc/nginx/tls/cert.pem", str(cert)).replace("/etc/nginx/tls/key.pem", str(key))
+    places = "".join(
+        f"{name}_temp_path {tmp_path};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    config = tmp_path / "nginx.conf"
+    config.write_text(
+        f"daemon off; pid {tmp_path}/pid; error_log stderr; events {{}}\n"
+        f"http {{ access_log off; {places}\n{site}}}"
+    )
+    process = subprocess.Popen(
+        [found("nginx"), "-p", str(tmp_path), "-c", str(config)], stderr=subprocess.DEVNULL
+    )
+    try:
+        with httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=_trusting(cert), timeout=20) as client:
+            until(lambda: process.poll() is None and _answers(port))
+            yield client
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def test_proxy(proxied: httpx.Client) -> None:
+    """Predictions, streams and the request's id come through."""
+    assert proxied.get("/health/ready").json() == {"ready": True}
+    answer = proxied.get("/v2/models/")
+    assert len(answer.json()["models"]) == len(MODELS)
+    assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["X-Request-ID"])
+
+
+def test_large_body_through_the_proxy(proxied: httpx.Client) -> None:
+    """The proxy has no limit of its own for bodies."""
+    answer = proxied.post("/v2/models/streams/predict/", files={"nothing": b"x" * 3_000_000})
+    assert answer.status_code != 413
+
+
+def _trusting(cert: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(cert))
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,65 @@
+"""What can be run of deploy/ without a container engine is run."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import deployed
+import pytest
+
+from serving import END_S, Output, Server, environment
+
+MODEL = {"as_module": "models.as_module"}
+
+
+def found(command: str) -> str:
+    """Return where a command is, the environment's own first."""
+    path = shutil.which(command, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin")
+    assert path, f"{command} is not installed: make setup"
+    return path
+
+
+def test_health_check(deployed_url: str) -> None:
+    """The image's health check succeeds where a server is ready, and fails where there is none."""
+    _, *arguments = deployed.instruction("HEALTHCHECK")
+    port = str(urlsplit(deployed_url).port)
+    env = {"DEEPAAS_LISTEN_PORT": port, "http_proxy": "http://127.0.0.1:1"}
+    assert subprocess.run([sys.executable, *arguments], env=env, check=False).returncode == 0
+    nowhere = env | {"DEEPAAS_BASE_PATH": "/nowhere"}
+    assert subprocess.run([sys.executable, *arguments], env=nowhere, check=False).returncode == 1
+
+
+@pytest.mark.parametrize("way", ["image", "systemd"])
+def test_entry(tmp_path: Path, way: str) -> None:
+    """The command that the image and the unit start serves, with what they set, and ends well at SIGTERM."""
+    if way == "image":
+        command, settings = deployed.instruction("ENTRYPOINT"), deployed.image_environment()
+    else:
+        command = [Path(deployed.unit("ExecStart")[0]).name]
+        settings = dict(value.split("=", 1) for value in deployed.unit("Environment"))
+    at_home = {name: text.replace(settings["HOME"], str(tmp_path)) for name, text in settings.items()}
+    at_home |= {"DEEPAAS_LISTEN_PORT": "0", "DEEPAAS_LISTEN_IP": "127.0.0.1", "PATH": os.environ["PATH"]}
+    process = subprocess.Popen(
+        [found(word) if word in ("tini", "deepaas-run") else word for word in command],
+        env=environment(tmp_path, MODEL, at_home | {"TINI_SUBREAPER": "1"}),
+        cwd=tmp_path,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    output = Output(process.stdout)
+    output.start()
+    output.wait_for(r"Serving as_module on http://", 60)
+    assert (tmp_path / "state" / "trainings.sqlite").exists()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(END_S) == 0, output.text
+
+
+@pytest.fixture
+def deployed_url(deployed: Server) -> str:
+    """Return the address of the module's server."""
+    return deployed.url
