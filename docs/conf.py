@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation. The tables of the reference are made by what is in `_ext/`."""
+"""How Sphinx builds the documentation; what is in `_ext/` makes its tables from the code."""
 
 import sys
 from importlib.metadata import version as version_of

@@ -1,6 +1,6 @@
-"""Makes a Python environment for a page: its own, so that it may install models, with what the tests have.
+"""Makes a page's Python environment: its own, so that models may be installed, with all that the tests have.
 
-It is a module, and a script that the shell runs in the place of ``python -m venv``: ``environment.py PATH``.
+It is a script, too, that is run in the place of ``python -m venv``: ``environment.py FOLDER``.
 """
 
 import subprocess

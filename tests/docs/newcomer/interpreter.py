@@ -1,4 +1,4 @@
-"""Runs a page's Python, in a process of its own and in one namespace: a line is a request, and an answer.
+"""Runs a page's Python, in a process of its own and in one namespace: a request a line, an answer a line.
 
 It is started as a file, by the interpreter of the page's environment, and imports nothing of ours.
 """
