@@ -83,7 +83,7 @@ job "deepaas" {
       }
 
       kill_signal  = "SIGTERM"
-      kill_timeout "60s
+      kill_timeout = "60s"
 
       resources {
         cpu    = 2000
