@@ -10,7 +10,7 @@ from deepaas.cmd.cli.check import check
 from deepaas.cmd.cli.new import new
 from deepaas.cmd.cli.predict import batch_options
 from deepaas.cmd.run import main as run
-from rows import codes, table
+from rows import code, codes, table
 
 _HEAD = ("flag", "what it does")
 
@@ -43,4 +43,4 @@ def _rows(params: Sequence[click.Parameter]) -> Iterator[tuple[str, str]]:
         if isinstance(param, click.Option):
             yield codes((*param.opts, *param.secondary_opts)), (param.help or "").replace("[", "\\[")
         else:
-            yield codes((param.make_metavar(click.Context(click.Command(""))),)), ""
+            yield code(param.human_readable_name.upper()), ""

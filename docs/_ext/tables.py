@@ -34,7 +34,8 @@ class TableOf(SphinxDirective):
     option_spec: ClassVar[dict[str, Any]] = {}
 
     def run(self) -> list[nodes.Node]:
-        """Return the table's nodes."""
+        """Return the table's nodes; what it is made from may change without its page."""
+        self.env.note_reread()
         return self.parse_text_to_nodes(TABLES[self.arguments[0]](), allow_section_headings=True)
 
 

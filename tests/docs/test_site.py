@@ -72,7 +72,7 @@ def test_commands(site: Path) -> None:
         command = methods.load(name, click.Context(cli))
         assert command
         assert set(flags(command.params)) <= said
-    assert {"--output-dir", "--resume", "--fail-fast", "--shard", "--predict-timeout"} <= said
+    assert {"NAME", "--output-dir", "--resume", "--fail-fast", "--shard", "--predict-timeout"} <= said
 
 
 def test_routes(site: Path) -> None:
