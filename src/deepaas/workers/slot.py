@@ -74,7 +74,10 @@ class Slot:
     async def empty(self) -> None:
         """End the workers, and keep the place empty."""
         self._is_kept = False
+        refilling = self._refilling
         self._stop_refilling()
+        if refilling:
+            await asyncio.wait([refilling])
         workers = self._attending
         await asyncio.gather(*(worker.stop() for worker in workers))
         await asyncio.gather(*workers.values())

@@ -117,11 +117,15 @@ class RayProcess:
 
     def resume(self) -> None:
         """Ask again what the process says."""
+        if self._is_paused:
+            self._heard_at = self._loop.time()
         self._is_paused = False
         self._listen()
 
     async def take_back(self, last: int) -> int | None:
         """Let no call up to `last` be begun any more; return the last that was, if the actor says so."""
+        if self._host is None:
+            return None
         begun: int | None = await self._asked(self._host.take_back.remote(last), _ANSWER_S)
         return begun
 
@@ -131,7 +135,7 @@ class RayProcess:
 
     def is_running(self) -> bool:
         """Say whether the process runs, and its actor was heard of lately."""
-        is_heard = self._loop.time() - self._heard_at < _SILENCE_S
+        is_heard = self._is_paused or self._loop.time() - self._heard_at < _SILENCE_S
         return self._stands and is_heard and not self.has_ended
 
     async def exited(self) -> Exit:
@@ -194,17 +198,21 @@ class RayProcess:
     async def _send_with_files(self) -> None:
         content, number, scratch = self._outbox.pop(0)
         assert scratch is not None
+        host = self._host
+        if host is None:
+            return None
         try:
             for path in scratch.files:
                 name = f"{name_of(scratch.path)}/{os.path.basename(path)}"  # noqa: PTH119 - a text is wanted
                 with open(path, "rb") as file:  # noqa: PTH123, ASYNC230 - a few milliseconds a piece
-                    await self._host.add.remote(name, b"")
+                    await host.add.remote(name, b"")
                     while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
-                        await self._host.add.remote(name, piece)
+                        await host.add.remote(name, piece)
+        except ray.exceptions.RayError:
+            # Before what follows: an error of the node's disk is one of the system's too.
+            return self._lose()
         except OSError:
             pass  # the client has left, and its files with it
-        except ray.exceptions.RayError:
-            return self._lose()
         self._talk([(content, number)])
         self._flush()
         return None
@@ -214,6 +222,8 @@ class RayProcess:
             self._talk([])
 
     def _talk(self, said: Said) -> None:
+        if self._host is None:
+            return  # what was to be said is given to another worker
         number, self._next = self._next, self._next + 1
         self._listening += 1
         self._in_background(self._hear(self._host.talk.remote(number, said)))
@@ -233,7 +243,8 @@ class RayProcess:
     def _take(self, heard: Heard) -> None:
         assert self._listener is not None
         self._heard_at = self._loop.time()
-        self._stands, self._begun = heard.is_running, heard.begun
+        # What was decided when the actor was lost is not undone by an answer that was on its way.
+        self._stands, self._begun = heard.is_running, max(self._begun, heard.begun)
         if heard.printed:
             self._on_output(heard.printed)
         try:
@@ -272,14 +283,18 @@ class RayProcess:
         assert self._listener is not None
         assert body.path is not None
         target = Path(scratch.path) / Path(body.path).name
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             with replacing(target) as file:
                 while piece := await self._host.piece_at.remote(body.path, file.tell()):
                     await asyncio.to_thread(file.write, piece)
         except ray.exceptions.RayError:
             self._unanswered.add(number)
             return self._lose()
+        except OSError as error:
+            failed = Failed(500, f"The result could not be brought from its node: {error}.")
+            self._listener.hear(number, reply._replace(outcome=failed))
+            return self._drop(scratch)
         self._listener.hear(number, reply._replace(outcome=body._replace(path=str(target))))
         self._drop(scratch)
         return None

@@ -49,7 +49,12 @@ class RayRunning:
             await actor.start.remote(current, str(Path.cwd()))
             return await self._copy(actor, uuid, folder)
         except ray.exceptions.RayError:
+            await _release(actor)
             return _LOST
+        except Exception:
+            # The record is about to end, whatever it was: nothing may go on there.
+            await _release(actor)
+            raise
         finally:
             self._placed.discard(uuid)
 
@@ -57,10 +62,16 @@ class RayRunning:
         """Go on with a training that another server started, from where its copy here ends."""
         try:
             actor = ray.get_actor(training.uuid, NAMESPACE)
+        except ValueError:
+            return  # it is gone, and its runner says so
+        try:
             self._placed.add(training.uuid)
             await self._copy(actor, training.uuid, folder)
-        except (ValueError, ray.exceptions.RayError):
-            pass  # it is gone, and its runner says so
+        except ray.exceptions.RayError:
+            await _release(actor)
+        except Exception:
+            await _release(actor)
+            raise
         finally:
             self._placed.discard(training.uuid)
 
@@ -158,6 +169,13 @@ async def _bring(actor: Any, source: str, target: Path) -> None:
     with replacing(target) as file:
         while piece := await actor.piece_at.remote(source, file.tell()):
             await asyncio.to_thread(file.write, piece)
+
+
+async def _release(actor: Any) -> None:
+    """End what an actor runs, if it still answers, and the actor."""
+    await _in_time(_ended(actor, 0))
+    with contextlib.suppress(ray.exceptions.RayError):
+        ray.kill(actor)
 
 
 async def _ended(actor: Any, grace_s: float) -> None:

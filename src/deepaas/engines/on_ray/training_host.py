@@ -49,6 +49,7 @@ class TrainingHost:
         self._folder = TrainingFolder(Path(self._root.name) / uuid)
         self._store = Store(sqlite_url(Path(self._root.name)))
         self._process: asyncio.subprocess.Process | None = None
+        self._is_unwanted = False
         self._ended: Ended | None = None
         self._attending: asyncio.Task[None] | None = None
 
@@ -64,6 +65,8 @@ class TrainingHost:
         await asyncio.to_thread(self._store.__enter__)
         await asyncio.to_thread(self._store.add, training)
         self._process = await spawn_training(self._uuid, self._folder, self._store.url, is_elsewhere=True)
+        if self._is_unwanted:
+            kill_group(self._process.pid)
         self._attending = asyncio.create_task(self._attend(self._process))
         return platform.python_version()
 
@@ -93,6 +96,7 @@ class TrainingHost:
 
     async def end(self, grace_s: float) -> None:
         """Ask the process and all it started to end; kill them after `grace_s` seconds."""
+        self._is_unwanted = True
         if self._process and self._ended is None:
             name = ProcessName.of(self._process.pid)
             if name:
