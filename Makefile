@@ -9,8 +9,8 @@ EXAMPLES := $(EXAMPLE) examples/filetype
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PACKAGES := postgresql wrk chromium nginx-light systemd tini
 ROUNDS := 3
-ON_EVERY_ENGINE := $(addprefix tests/,http/test_predictions.py http/test_uploads.py http/test_returned_files.py \
-	http/test_streaming.py workers/test_batches.py workers/test_deaths.py trainings/test_trainings.py trainings/test_artifacts.py)
+ON_EVERY_ENGINE := $(addprefix tests/,http workers/test_batches.py workers/test_deaths.py trainings/test_trainings.py \
+	trainings/test_artifacts.py)
 MINUTES := 10
 
 .DEFAULT_GOAL := help

@@ -131,6 +131,7 @@ def contents(answer: Answer) -> list[str]:
     return [file["content"] for file in json.loads(json.loads(answer.body)["predictions"])["many"]]
 
 
+@pytest.mark.local_only("on Ray the model finds them on its node")
 def test_uploads_in_memory(tmp_path: Path) -> None:
     """Small uploads are in memory where there is some for files, and gone after the answer."""
     with serving(tmp_path, models=MODELS, env={"TMPDIR": ""}) as server, Wire(server) as wire:

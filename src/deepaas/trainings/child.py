@@ -21,7 +21,7 @@ from deepaas.model import output
 from deepaas.model.elsewhere import moved, take_path
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
-from deepaas.spawned import write_lines_at_once
+from deepaas.spawned import hang_on, write_lines_at_once
 from deepaas.trainings import provenance
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.store import Store
@@ -90,6 +90,8 @@ def _warm(model: Model) -> None:
 def main(uuid: str, folder: str, elsewhere: str = "") -> None:
     """Run the training; the store's URL, which may hold a password, comes by the environment."""
     faulthandler.enable()
+    if elsewhere:
+        hang_on()
     write_lines_at_once()
     with Store(os.environ.pop(STORE_VARIABLE)) as store:
         run(uuid, TrainingFolder(Path(folder)), store, is_elsewhere=bool(elsewhere))

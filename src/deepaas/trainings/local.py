@@ -67,7 +67,8 @@ async def spawn_training(
 ) -> asyncio.subprocess.Process:
     """Start the process of a training, which writes its record to the store and what it prints to its log.
 
-    `is_elsewhere` says that this may not be the server's machine.
+    `is_elsewhere` says that this may not be the server's machine: it then ends with the process that calls
+    this, since nobody could find it again.
     """
     places = {FOLDER_VARIABLE: str(folder.path), ARTIFACTS_VARIABLE: str(folder.artifacts)}
     with folder.log.open("ab") as output:
@@ -76,7 +77,7 @@ async def spawn_training(
             uuid,
             str(folder.path),
             *(["elsewhere"] if is_elsewhere else []),
-            lifeline=False,
+            lifeline=is_elsewhere,
             output=output,
             environment=os.environ | places | {STORE_VARIABLE: store_url},
         )

@@ -1,0 +1,139 @@
+"""Promises about reloading, lanes, clients that leave and lost trainings are kept on a cluster too."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from clusters import Cluster
+from faults.wire import Wire
+from serving import SOON_S, Gate, predict, predicted, serving, until
+
+pytestmark = pytest.mark.local_only("it starts its servers on Ray itself")
+VERSIONED = {"versioned": "models_training.versioned"}
+WAITING = {"waiting": "models.waiting"}
+TRAINABLE = {"trainable": "models.trainable"}
+PREDICT = "/v2/models/waiting/predict/"
+TRAIN = "/v2/models/{}/train/"
+CONNECTIONS = 8
+
+
+@pytest.fixture
+def serve(ray_cluster: Cluster, tmp_path: Path) -> Callable[..., Any]:
+    """Return what serves models on the cluster, for as long as its context lasts."""
+    return lambda *flags, models: serving(tmp_path, *ray_cluster.flags, *flags, models=models)
+
+
+def test_reload_under_load(serve: Callable[..., Any]) -> None:
+    """Reloads fail and refuse no prediction, and the new workers are used as soon as one was answered."""
+    with serve("--workers", "2", models=VERSIONED) as server, server.client() as client:
+        statuses: list[int] = []
+        stop: list[bool] = []
+
+        def ask() -> None:
+            while not stop:
+                statuses.append(predict(client, "versioned").status_code)
+
+        with ThreadPoolExecutor(CONNECTIONS) as threads:
+            asking = [threads.submit(ask) for _ in range(CONNECTIONS)]
+            try:
+                for version in "abc":
+                    (server.cwd / "version").write_text(version)
+                    response = client.post("/v2/models/versioned/reload", timeout=60)
+                    assert (response.status_code, response.json()) == (200, {"workers": 2})
+                    assert predicted(client, "versioned")["version"] == version
+            finally:
+                stop.append(True)
+            for one in asking:
+                one.result(SOON_S)
+        assert set(statuses) == {200}
+
+
+def test_reload_of_a_broken_model(serve: Callable[..., Any]) -> None:
+    """A model that cannot be warmed again is refused, and the old workers answer on."""
+    with serve(models=VERSIONED) as server, server.client() as client:
+        (server.cwd / "version").write_text("broken")
+        assert client.post("/v2/models/versioned/reload", timeout=60).status_code == 503
+        assert predicted(client, "versioned")["version"] == "none"
+
+
+def test_exclusive_training(serve: Callable[..., Any], gate: Gate) -> None:
+    """While an exclusive training runs, predictions are refused with Retry-After; afterwards they work."""
+    path = TRAIN.format("versioned")
+    with serve("--train-lane", "exclusive", models=VERSIONED) as server, server.client() as client:
+        assert predict(client, "versioned").status_code == 200
+        record = client.post(path, json={"version": "trained", "port": gate.port}).json()
+        gate.wait()
+        refused = predict(client, "versioned")
+        assert refused.status_code == 503
+        assert "Retry-After" in refused.headers
+        gate.open()
+        until(lambda: client.get(path + record["uuid"]).json()["state"] == "done")
+        until(lambda: predict(client, "versioned").status_code == 200)
+        assert predicted(client, "versioned")["version"] == "trained"
+
+
+@pytest.mark.parametrize("flags", [(), ("--cancel-on-disconnect",)], ids=["abandoned", "killed"])
+def test_client_that_left(serve: Callable[..., Any], gate: Gate, flags: tuple[str, ...]) -> None:
+    """A running call is abandoned when its client leaves; with --cancel-on-disconnect it is killed."""
+    with serve(*flags, models=WAITING) as server, server.client() as client:
+        before = predicted(client, "waiting", json={})["pid"]
+        with Wire(server) as wire:
+            body = json.dumps({"port": gate.port}).encode()
+            wire.post(PREDICT, "Content-Type: application/json", body=body)
+            gate.wait()
+        if flags:
+            until(lambda: not psutil.pid_exists(before))
+        else:
+            gate.open()
+        assert (predicted(client, "waiting", json={})["pid"] == before) is (not flags)
+
+
+def test_scaling(serve: Callable[..., Any], gate: Gate) -> None:
+    """While calls wait there are more workers, as many as there may be; when they are idle, the least."""
+    flags = ("--workers", "1:3", "--scale-down-after", "0.5")
+    with serve(*flags, models=WAITING) as server, server.client() as client:
+        with ThreadPoolExecutor(4) as threads:
+            calls = [threads.submit(predict, client, "waiting", json={"port": gate.port}) for _ in range(4)]
+            gate.wait(3)  # three run at once, though there was one worker
+            gate.open()
+            gate.wait()
+            gate.open()
+            assert [call.result(SOON_S).status_code for call in calls] == [200] * 4
+        until(lambda: 'deepaas_workers{model="waiting",state="idle"} 1.0' in client.get("/metrics").text)
+
+
+def test_lost_training(serve: Callable[..., Any], gate: Gate) -> None:
+    """A training whose actor dies is lost, its process goes with it, and the next one runs."""
+    path = TRAIN.format("trainable")
+    with serve(models=TRAINABLE) as server, server.client() as client:
+        record = client.post(path, json={"what": "pid", "port": gate.port}).json()
+        gate.wait()
+        process = process_of(record)
+        actor = process.parent()
+        assert actor is not None
+        actor.kill()
+        lost = until(lambda: _if_ended(client, path + record["uuid"]))
+        assert (lost["status"], lost["state"]) == ("error", "lost")
+        assert lost["message"].startswith("lost: ")
+        until(lambda: not process.is_running())
+        gate.open()
+        following = client.post(path, json={"what": "pid"}).json()
+        assert until(lambda: _if_ended(client, path + following["uuid"]))["state"] == "done"
+
+
+def _if_ended(client: httpx.Client, path: str) -> dict[str, Any] | None:
+    record: dict[str, Any] = client.get(path).json()
+    return record if record["state"] in ("done", "error", "cancelled", "lost") else None
+
+
+def process_of(record: dict[str, Any]) -> psutil.Process:
+    """Return a training's process, found by what it was started with."""
+    return next(
+        one for one in psutil.process_iter(["cmdline"]) if record["uuid"] in (one.info["cmdline"] or ())
+    )
