@@ -17,6 +17,7 @@ from deepaas.workers.process import Exit, Listener
 
 _LAST_WORDS_S = 1.0
 _SEEN_S = 0.001
+_CHUNK_BYTES = 1 << 16
 _STOPPED = (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
@@ -36,6 +37,7 @@ class LocalProcess(asyncio.Protocol):
         self._reading: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._transport: asyncio.Transport | None = None
+        self._same_pipe: socket.socket | None = None
         self._marker: Marker | None = None
 
     @property
@@ -61,6 +63,7 @@ class LocalProcess(asyncio.Protocol):
             stack.enter_context(theirs)
             unwanted = stack.enter_context(contextlib.ExitStack())
             unwanted.callback(ours.close)
+            self._same_pipe = unwanted.enter_context(ours.dup())
             self._marker, shared = Marker.create()
             stack.callback(os.close, shared)
             descriptors = (theirs.fileno(), shared)
@@ -173,14 +176,19 @@ class LocalProcess(asyncio.Protocol):
         for number, message in messages:
             self._listener.hear(number, message)
 
-    def connection_lost(self, _: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:
         """Take note that the pipe is closed."""
         assert self._listener is not None
+        assert self._same_pipe is not None
+        with self._same_pipe as pipe, contextlib.suppress(OSError):
+            # Where it could not be written to any more, the process's last answers may still be in it.
+            while error and (data := pipe.recv(_CHUNK_BYTES)):
+                self.data_received(data)
         self._hung_up.set()
         self._listener.hear_end()
 
     async def _read_output(self, on_output: Callable[[bytes], None]) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
-        while chunk := await self._process.stdout.read(1 << 16):
+        while chunk := await self._process.stdout.read(_CHUNK_BYTES):
             on_output(chunk)

@@ -1,0 +1,63 @@
+"""A process of this machine and its pipe, without a server."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import uvloop
+
+from deepaas.messages import Ready, Reply
+from deepaas.workers.local import LocalProcess
+from faults.calls import START, encoded
+from serving import CALL_S
+
+
+class Heard:
+    """Notes what a process says."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[int, Any]] = []
+        self.ready = asyncio.Event()
+
+    def hear(self, number: int, message: Any) -> None:
+        """Note a message."""
+        self.messages.append((number, message))
+        if isinstance(message, Ready):
+            self.ready.set()
+
+    def hear_garbage(self) -> None:
+        """Fail: nothing here writes garbage."""
+        raise AssertionError
+
+    def hear_end(self) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_answers_before_a_death(make_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """What a process answered before its death is heard, also when something is sent in between."""
+
+    async def work() -> None:
+        process, heard = LocalProcess(), Heard()
+        async with asyncio.timeout(CALL_S):
+            await process.start(START, heard)
+            await heard.ready.wait()
+            for number in range(1, 4):
+                process.send(encoded(number=number), number)
+            process.send(encoded(end="SIGKILL"), 4)
+            process.send(encoded(number=5), 5)
+            await asyncio.sleep(0)
+            time.sleep(0.5)  # noqa: ASYNC251 - the loop is to find the death and the answers together
+            process.send(encoded(number=6), 6)
+            await process.exited()
+            await process.last_words()
+            await process.end(0)
+        replies = [number for number, message in heard.messages if isinstance(message, Reply)]
+        assert replies == [1, 2, 3]
+        assert process.begun == 4
+        process.close()
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.run(work())
