@@ -2,7 +2,7 @@
 
 import dataclasses
 
-_BOUNDARY = "benchmarks"
+_BOUNDARY = "------------------------benchmarksbenchmarksbe"  # as long as that of curl
 JSON = "application/json"
 BINARY = "application/octet-stream"
 

@@ -5,6 +5,7 @@ It must not know HTTP, nor what is in the files.
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import itertools
 import os
@@ -12,7 +13,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Self
 
@@ -82,14 +83,15 @@ class Scratch:
         self._on_disk.append(str(path))
         return path
 
-    def write_small(self, original_filename: str, content: bytes | bytearray) -> str:
+    def write_small(self, original_filename: str, content: Sequence[bytes | bytearray]) -> str:
         """Write a file of `SMALL_BYTES` at the most, in memory if there is room, and return its path."""
+        size = sum(map(len, content))
         with contextlib.suppress(OSError):
-            if self._path_in_memory and self._budget and self._budget.take(len(content)):
-                self._taken += len(content)
-                return self._write_in_memory(self._path_in_memory, original_filename, content)
+            if self._path_in_memory and self._budget and self._budget.take(size):
+                self._taken += size
+                return self._write_in_memory(self._path_in_memory, original_filename, content, size)
         path = self.new_file(original_filename)
-        path.write_bytes(content)
+        path.write_bytes(b"".join(content))
         return str(path)
 
     def keep(self) -> None:
@@ -103,13 +105,19 @@ class Scratch:
     def _new_name(self, original_filename: str) -> str:
         return f"{next(self._numbers)}{safe_suffix(original_filename)}"
 
-    def _write_in_memory(self, folder: str, original_filename: str, content: bytes | bytearray) -> str:
+    def _write_in_memory(
+        self, folder: str, original_filename: str, content: Sequence[bytes | bytearray], size: int
+    ) -> str:
         if not self._in_memory:
             os.mkdir(folder)  # noqa: PTH102 - half the time of pathlib's
         path = f"{folder}/{self._new_name(original_filename)}"
         self._in_memory.append(path)
-        with open(path, "xb") as file:  # noqa: PTH123 - likewise
-            file.write(content)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            if os.writev(descriptor, content) < size:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        finally:
+            os.close(descriptor)
         return path
 
     async def _clear_memory(self) -> None:

@@ -1,6 +1,8 @@
 """Uploads that are larger than memory should ever hold."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 
@@ -9,6 +11,7 @@ from serving import Server, predicted
 SIZE_BYTES = 2 << 30
 CHUNK = bytes(1 << 20)
 MOST_BYTES = 50 << 20
+MOST_FAULTS = 20
 BOUNDARY = b"--b\r\n"
 HEAD = b'Content-Disposition: form-data; name="data"; filename="big.bin"\r\n\r\n'
 
@@ -35,3 +38,22 @@ def test_two_gigabytes(start: Callable[..., Server]) -> None:
     assert found["path"].endswith(".bin")
     assert max(most) - most[0] < MOST_BYTES
     assert server.scratch_files() == []
+
+
+def test_memory_is_used_again(start: Callable[..., Server]) -> None:
+    """Uploads one after the other take no fresh pages of memory, which the system would have to clear."""
+    server = start(models={"big_uploads": "models.big_uploads"})
+    with server.client() as client, ThreadPoolExecutor(4) as threads:
+
+        def upload(count: int) -> None:
+            list(threads.map(lambda _: predicted(client, "big_uploads", files={"data": CHUNK}), range(count)))
+
+        upload(20)
+        before = faults(server.process.pid)
+        upload(40)
+        assert (faults(server.process.pid) - before) / 40 < MOST_FAULTS
+
+
+def faults(pid: int) -> int:
+    """Return how many pages of memory the process was given, as proc_pid_stat(5) counts them."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])

@@ -1,6 +1,7 @@
 """Uploaded files: what models receive, and that nothing of them is left."""
 
 import pathlib
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -162,6 +163,23 @@ def test_many_chunks(client: httpx.Client) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     found = predicted(client, "uploads", content=chunks, headers=headers)
     assert found["one"]["content"] == "x--b -- \r\n-b"
+
+
+def test_chunks_of_any_size(client: httpx.Client) -> None:
+    """What is larger than a file in memory may be comes as it was sent, in whatever pieces."""
+    chance = random.Random(6)
+    content = "".join(chance.choices("acd\r\n-", k=3_000_000))
+    body = f"--b\r\n{HEAD}{content}\r\n--b--\r\n".encode()
+
+    def pieces() -> Iterator[bytes]:
+        at = 0
+        while at < len(body):
+            size = chance.choice([1, 2, 4_000, 300_000])
+            yield body[at : at + size]
+            at += size
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    assert predicted(client, "uploads", content=pieces(), headers=headers)["one"]["content"] == content
 
 
 def test_boundary_in_quotes(client: httpx.Client) -> None:

@@ -60,17 +60,17 @@ def test_up_and_down(scaled: Server, gate: Gate) -> None:
     """As many calls run at once as there may be workers, no more; when they are idle, the least is left."""
     with scaled.client() as client:
         until(lambda: len(workers(scaled)) == 1)
-        first = workers(scaled)[0].pid
         with calls(client, gate, 5):
             gate.wait(3)  # three run at once, though there was one worker
             assert measured(client, "queue_length") == 2
             assert measured(client, "workers", state="busy") == 3
-            assert len(workers(scaled)) == 3
+            three = {one.pid for one in workers(scaled)}
+            assert len(three) == 3
             assert client.get("/health/ready").status_code == 200
             gate.open()
             let_through(gate, 2)
         until(lambda: len(workers(scaled)) == 1)
-        assert [one.pid for one in workers(scaled)] == [first]
+        assert workers(scaled)[0].pid in three
         assert measured(client, "workers", state="idle") == 1
         assert measured(client, "worker_scalings_total", direction="up") == 2
         assert measured(client, "worker_scalings_total", direction="down") == 2
@@ -78,7 +78,7 @@ def test_up_and_down(scaled: Server, gate: Gate) -> None:
 
 
 def test_busy_workers_stay(scaled: Server, gate: Gate) -> None:
-    """Workers that have something to do stay, and so does the first, however idle the others are."""
+    """Workers that have something to do stay, when others do not."""
     with scaled.client() as client, calls(client, gate, 2):
         gate.wait(2)
         busy = {one.pid for one in workers(scaled)}

@@ -97,7 +97,7 @@ class Shortcut:
     async def _given(self, request: WholeRequest, served: ServedModel, scratch: Scratch) -> Given:
         body = request.body
         if body:
-            self._metrics.upload_bytes.inc(len(body))
+            self._metrics.upload_bytes.inc(request.size - request.head_size)
         arguments = served.model.predict_arguments
         return await given_of(
             request.url.query,

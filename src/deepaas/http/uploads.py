@@ -22,7 +22,7 @@ from deepaas.model.v2.wrapper import UploadedFile
 SLOWEST_BYTES_S = 500
 _LONGEST_TEXT_BYTES = 16 << 20
 _PARTS_IN_A_TURN = 32
-_BUFFER_BYTES = 1 << 20
+_TINY_BYTES = 1 << 12
 _ENCODING = "utf-8"
 
 
@@ -35,7 +35,7 @@ async def read_given(request: web.Request, arguments: Arguments, scratch: Scratc
 
     Raise `BadRequest` for what cannot be read, `BodyTooLarge`, and `SenderTooSlow`.
     """
-    body: bytes | AsyncIterator[bytes] = b""
+    body: list[bytes] | AsyncIterator[bytes] = []
     if request.body_exists:
         settings = request.app[SETTINGS]
         body = _limited(request, settings.client_max_size, settings.body_timeout)
@@ -48,7 +48,7 @@ async def given_of(
     query: MultiMapping[str],
     content_type: str,
     headers: MultiMapping[str],
-    body: bytes | AsyncIterator[bytes],
+    body: list[bytes] | AsyncIterator[bytes],
     *,
     arguments: Arguments,
     scratch: Scratch,
@@ -63,7 +63,8 @@ async def given_of(
     if not body:
         pass
     elif content_type == "multipart/form-data":
-        form = await _Multipart(arguments, scratch).read(headers["Content-Type"], _pieces(body))
+        pieces = _each(body) if isinstance(body, list) else body
+        form = await _Multipart(arguments, scratch).read(headers["Content-Type"], pieces)
     elif content_type == "application/x-www-form-urlencoded":
         form = _urlencoded(await _whole(body))
     elif content_type == "application/json" or content_type.endswith("+json"):
@@ -73,17 +74,15 @@ async def given_of(
     return Given({key: query.getall(key) for key in query}, form, json, headers)
 
 
-async def _pieces(body: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    if isinstance(body, bytes):
-        yield body
-        return
-    async for piece in body:
+async def _each(pieces: list[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
         yield piece
 
 
-async def _pass_over(body: bytes | AsyncIterator[bytes]) -> None:
-    async for _ in _pieces(body):
-        pass
+async def _pass_over(body: list[bytes] | AsyncIterator[bytes]) -> None:
+    if not isinstance(body, list):
+        async for _ in body:
+            pass
 
 
 async def _limited(request: web.Request, limit_bytes: int, pause_s: float) -> AsyncIterator[bytes]:
@@ -117,8 +116,8 @@ def _too_large(limit_bytes: int) -> str:
     return f"The body is larger than this server takes: {limit_bytes} bytes (--client-max-size)."
 
 
-async def _whole(body: bytes | AsyncIterator[bytes]) -> bytes:
-    return body if isinstance(body, bytes) else b"".join([piece async for piece in body])
+async def _whole(body: list[bytes] | AsyncIterator[bytes]) -> bytes:
+    return b"".join(body if isinstance(body, list) else [piece async for piece in body])
 
 
 def _urlencoded(body: bytes) -> dict[str, list[str]]:
@@ -152,9 +151,10 @@ class _Multipart:
         self._form: dict[str, list[Any]] = {}
         self._segment: multipart.MultipartSegment | None = None
         self._file: IO[bytes] | None = None
+        self._writing: asyncio.Future[None] | None = None
         self._upload: UploadedFile | None = None
-        self._content = bytearray()
-        self._buffered = 0
+        self._content: list[bytes | bytearray] = []
+        self._size = 0
         self._is_wanted = False
         self._parts = 0
 
@@ -168,7 +168,7 @@ class _Multipart:
             raise BadRequest(f"The multipart/form-data body cannot be read: {error}.") from error
         finally:
             if self._file:
-                self._file.close()
+                await self._close(self._file)
         return self._form
 
     async def _take(self, parser: multipart.PushMultipartParser, chunk: bytes) -> None:
@@ -176,7 +176,7 @@ class _Multipart:
             if isinstance(event, multipart.MultipartSegment):
                 self._begin(event)
             elif event is None:
-                self._end()
+                await self._end()
                 self._parts += 1
                 if self._parts % _PARTS_IN_A_TURN == 0:
                     await asyncio.sleep(0)
@@ -185,7 +185,7 @@ class _Multipart:
 
     def _begin(self, segment: multipart.MultipartSegment) -> None:
         self._segment = segment
-        self._content.clear()
+        self._content, self._size = [], 0
         self._upload = None
         self._is_wanted = self._arguments.declares(segment.name)
         if segment.filename is None:
@@ -196,31 +196,44 @@ class _Multipart:
 
     async def _add(self, content: bytes) -> None:
         """Keep a piece of a text or of a small file; write that of a large one without holding up others."""
-        if self._file:
-            await self._write(self._file, content)
-            return
-        self._content += content
+        self._keep(content)
         if self._upload is None:
-            if len(self._content) > _LONGEST_TEXT_BYTES:
+            if self._size > _LONGEST_TEXT_BYTES:
                 raise BodyTooLarge("A text in a form is too long; send it as a file.")
-        elif len(self._content) > SMALL_BYTES:
-            path = self._scratch.new_file(self._upload.original_filename or "")
-            self._upload = self._upload._replace(filename=str(path))
-            self._file = path.open("wb", buffering=_BUFFER_BYTES)
-            self._buffered = _BUFFER_BYTES
-            content, self._content = bytes(self._content), bytearray()
-            await self._write(self._file, content)
+        elif self._size > SMALL_BYTES:
+            if self._file is None:
+                path = self._scratch.new_file(self._upload.original_filename or "")
+                self._upload = self._upload._replace(filename=str(path))
+                self._file = path.open("wb")
+            await self._written()
+            self._writing = asyncio.get_running_loop().run_in_executor(
+                None, self._file.writelines, self._content
+            )
+            self._content, self._size = [], 0
 
-    async def _write(self, file: IO[bytes], content: bytes) -> None:
-        """Write to the file's buffer; when that is full, to the disk, outside the loop."""
-        self._buffered += len(content)
-        if self._buffered < _BUFFER_BYTES:
-            file.write(content)
+    async def _written(self) -> None:
+        """Wait until what came before is written; meanwhile the next piece may come."""
+        if self._writing:
+            await self._writing
+            self._writing = None
+
+    async def _close(self, file: IO[bytes]) -> None:
+        try:
+            await self._written()
+        finally:
+            file.close()
+
+    def _keep(self, content: bytes) -> None:
+        """Keep a piece as it is, which spares a copy; a tiny one together with others."""
+        self._size += len(content)
+        if not self._content or len(content) > _TINY_BYTES:
+            self._content.append(content)
+        elif isinstance(last := self._content[-1], bytearray):
+            last += content
         else:
-            await asyncio.to_thread(_write_out, file, content)
-            self._buffered = 0
+            self._content[-1] = bytearray(last + content)
 
-    def _end(self) -> None:
+    async def _end(self) -> None:
         assert self._segment is not None
         if not self._is_wanted:
             return
@@ -229,6 +242,8 @@ class _Multipart:
             self._form.setdefault(name, []).append(self._decoded(name))
             return
         if self._file:
+            await self._written()
+            self._file.writelines(self._content)
             self._file.close()
             self._file = None
         else:
@@ -238,11 +253,6 @@ class _Multipart:
 
     def _decoded(self, name: str) -> str:
         try:
-            return self._content.decode(_ENCODING)
+            return b"".join(self._content).decode(_ENCODING)
         except UnicodeDecodeError as error:
             raise BadRequest(f"The part '{name}' is neither a file with a name nor UTF-8 text.") from error
-
-
-def _write_out(file: IO[bytes], content: bytes) -> None:
-    file.write(content)
-    file.flush()

@@ -3,8 +3,6 @@
 It must not know what is asked.
 """
 
-from typing import Any
-
 import httptools
 from aiohttp import hdrs
 from multidict import CIMultiDict
@@ -12,26 +10,26 @@ from yarl import URL
 
 LARGEST_BYTES = 1 << 20
 _MOST_HEADERS = 100
+_END_OF_HEAD = b"\r\n\r\n"
 
 
 class WholeRequest:
     """A request that is fed piece by piece; `pieces` is all that was fed, `size` how many bytes that is.
 
-    `headers` and `url` are there when `has_head`, `body` when `is_complete`.
+    `headers` and `url` are there when `has_head`, which has `head_size` bytes.
     """
 
     __slots__ = (
         "_begun",
-        "_contents",
         "_fields",
         "_is_broken",
         "_is_post",
-        "_parser",
         "_target",
         "_version",
+        "_whole_size",
         "has_head",
+        "head_size",
         "headers",
-        "is_complete",
         "pieces",
         "size",
         "url",
@@ -39,32 +37,23 @@ class WholeRequest:
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
+        self.size = 0
         self.has_head = False
-        self.is_complete = False
-        self._contents: list[bytes] = []
+        self.head_size = 0
         self._begun = 0
         self._fields: list[tuple[str, str]] = []
         self._is_broken = False
         self._is_post = False
-        self.size = 0
         self._target = b""
         self._version = ""
-        self._parser: Any = httptools.HttpRequestParser(self)
+        self._whole_size = 0
 
     def feed(self, piece: bytes) -> None:
         """Read one more piece. None may follow the last one, nor one that made the request unusual."""
         self.pieces.append(piece)
         self.size += len(piece)
-        try:
-            self._parser.feed_data(piece)
-            if self.has_head:
-                self._version = self._parser.get_http_version()
-                self._is_post = self._parser.get_method() == b"POST"
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError):
-            self._is_broken = True
-        if self.is_complete or not self.is_usual:
-            # It holds this object, and would keep it alive until the collector comes.
-            self._parser = None
+        if not self.has_head:
+            self._read_head(piece)
 
     @property
     def is_usual(self) -> bool:
@@ -73,23 +62,24 @@ class WholeRequest:
             self.has_head
             and not self._is_broken
             and self._begun == 1
-            and self.size <= LARGEST_BYTES
+            and self.size <= self._whole_size <= LARGEST_BYTES
             and len(self._fields) <= _MOST_HEADERS
             and self._version == "1.1"
             and self._is_post
+            and hdrs.TRANSFER_ENCODING not in self.headers
         )
 
     @property
-    def head_size(self) -> int:
-        """How many bytes the head has; more than there can be when it did not come in one piece."""
-        found = self.pieces[0].find(b"\r\n\r\n")
-        return found if found >= 0 else LARGEST_BYTES
+    def is_complete(self) -> bool:
+        """Whether all of a usual request has come."""
+        return self.size == self._whole_size
 
     @property
-    def body(self) -> bytes:
-        """The body."""
-        contents = self._contents
-        return contents[0] if len(contents) == 1 else b"".join(contents)
+    def body(self) -> list[bytes]:
+        """The body, in as many pieces as it came in; none when there is no body."""
+        first, *others = self.pieces
+        first = first[self.head_size :]
+        return [first, *others] if first else others
 
     @property
     def content_type(self) -> str:
@@ -101,10 +91,26 @@ class WholeRequest:
         """Whether another request may follow on the connection."""
         return "close" not in self.headers.get(hdrs.CONNECTION, "").lower()
 
+    def _read_head(self, piece: bytes) -> None:
+        """Read the head, which must be in one piece; what follows it is not looked at."""
+        end = piece.find(_END_OF_HEAD)
+        if end < 0:
+            return
+        self.head_size = end + len(_END_OF_HEAD)
+        parser = httptools.HttpRequestParser(self)
+        try:
+            parser.feed_data(memoryview(piece)[: self.head_size])
+            self._version = parser.get_http_version()
+            self._is_post = parser.get_method() == b"POST"
+            # The parser has made sure that there is one length at the most, and that it is a number.
+            self._whole_size = self.head_size + int(self.headers.get(hdrs.CONTENT_LENGTH, "0"))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError):
+            self._is_broken = True
+
     # What the parser calls, by the names that it looks for.
 
     def on_message_begin(self) -> None:
-        """Count the requests in what was fed."""
+        """Count the requests in what is taken for one head."""
         self._begun += 1
 
     def on_url(self, target: bytes) -> None:
@@ -121,10 +127,6 @@ class WholeRequest:
         self.headers = CIMultiDict(self._fields)
         self.has_head = True
 
-    def on_body(self, content: bytes) -> None:
-        """Take a part of the body."""
-        self._contents.append(content)
-
-    def on_message_complete(self) -> None:
-        """Note that this is all."""
-        self.is_complete = True
+    def on_body(self, _: bytes) -> None:
+        """Note that the parser found an end of the head before ours."""
+        self._is_broken = True

@@ -12,6 +12,7 @@ from deepaas.files import Scratch
 from deepaas.messages import Start, Unframer, encode, frame
 from deepaas.spawn import end, spawn
 from deepaas.spawned import kill_group
+from deepaas.workers.awake import Awake
 from deepaas.workers.marker import Marker
 from deepaas.workers.process import Exit, Listener
 
@@ -38,6 +39,7 @@ class LocalProcess(asyncio.Protocol):
         self._process: asyncio.subprocess.Process | None = None
         self._transport: asyncio.Transport | None = None
         self._same_pipe: socket.socket | None = None
+        self._awake = Awake()
         self._marker: Marker | None = None
 
     @property
@@ -86,6 +88,8 @@ class LocalProcess(asyncio.Protocol):
         """Send a message. What is sent in one turn of the loop leaves in one write."""
         if self._transport and not self._transport.is_closing():
             self._transport.write(frame(content, number))
+            if number:
+                self._awake.note_sent(number)
 
     def pause(self) -> None:
         """Read nothing for now: the process waits with what it has to say."""
@@ -173,6 +177,8 @@ class LocalProcess(asyncio.Protocol):
         except Exception:  # noqa: BLE001 - the model may have written anything
             self._listener.hear_garbage()
             return
+        if messages:
+            self._awake.note_heard(messages[-1][0])
         for number, message in messages:
             self._listener.hear(number, message)
 

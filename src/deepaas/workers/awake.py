@@ -1,0 +1,54 @@
+"""Staying awake for what is about to come: to wake up takes as long as a small prediction.
+
+It must not know what is sent and heard.
+"""
+
+import asyncio
+import os
+import time
+
+_QUICK_S = 0.0002
+_MOMENT_S = 0.0003
+
+
+class Awake:
+    """Keeps the loop of this process looking, instead of sleeping, for a moment after a call was sent.
+
+    It does so when no other call is with the worker, and the last such call was answered quickly: then the
+    answer, and most often the client's next request, come within the moment. Otherwise it would take from
+    others a core that it makes no use of.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sent = self._heard = 0
+        self._sent_s: float | None = None
+        self._until_s = 0.0
+        self._is_quick = False
+        self._is_looking = False
+
+    def note_sent(self, number: int) -> None:
+        """Take note that the call with that number leaves."""
+        is_alone = self._heard == self._sent
+        self._sent = number
+        if not is_alone:
+            return
+        self._sent_s = time.perf_counter()
+        if self._is_quick:
+            self._until_s = self._sent_s + _MOMENT_S
+            if not self._is_looking:
+                self._is_looking = True
+                self._loop.call_soon(self._look)
+
+    def note_heard(self, number: int) -> None:
+        """Take note that something about the call with that number has come."""
+        self._heard = number
+        if self._sent_s is not None:
+            self._is_quick = time.perf_counter() - self._sent_s < _QUICK_S
+            self._sent_s = None
+
+    def _look(self) -> None:
+        self._is_looking = time.perf_counter() < self._until_s
+        if self._is_looking:
+            os.sched_yield()  # to a worker that waits for this core
+            self._loop.call_soon(self._look)
