@@ -123,9 +123,11 @@ def test_small_files_in_memory(in_memory: Path) -> None:
 
     async def use(space: ScratchSpace) -> None:
         async with space.folder() as scratch:
-            first, second = (Path(scratch.write_small("a.png", text)) for text in (b"one", b"two"))
+            first, second = (Path(scratch.write_small("a.png", [text])) for text in (b"one", b"two"))
             assert (content(first), content(second)) == (b"one", b"two")
             assert (first.suffix, first.is_relative_to(in_memory)) == (".png", True)
+            (first.parent / "plain").touch()
+            assert first.stat().st_mode == (first.parent / "plain").stat().st_mode
             (first.parent / "left").touch()
             second.unlink()
         assert names(in_memory) == []
@@ -135,21 +137,49 @@ def test_small_files_in_memory(in_memory: Path) -> None:
     assert list(in_memory.iterdir()) == []
 
 
+def test_empty_file_in_memory(in_memory: Path) -> None:
+    """A file of no bytes goes like any other."""
+
+    async def use(space: ScratchSpace) -> None:
+        async with space.folder() as scratch:
+            assert content(Path(scratch.write_small("", []))) == b""
+
+    with ScratchSpace(in_memory) as space:
+        asyncio.run(use(space))
+        assert [*in_memory.glob("*/*")] == []
+
+
+def test_memory_that_runs_out(in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of which the memory takes only a part is on the disk, whole, and nothing is left of the part."""
+    whole = os.writev
+    monkeypatch.setattr(os, "writev", lambda descriptor, pieces: whole(descriptor, pieces[:1]))
+
+    async def use(space: ScratchSpace) -> None:
+        async with space.folder() as scratch:
+            path = Path(scratch.write_small("", [b"o", b"ne"]))
+            assert path.is_relative_to(in_memory.parent / "disk")
+            assert (content(path), scratch.files) == (b"one", [str(path)])
+
+    with ScratchSpace(in_memory) as space:
+        asyncio.run(use(space))
+        assert [*in_memory.glob("*/*")] == []
+
+
 def test_memory_is_bounded(in_memory: Path) -> None:
     """Small files go to the disk when those in memory take as much as they may, until some of those go."""
     half = bytes(SMALL_BYTES)
 
     async def use(space: ScratchSpace) -> None:
         async with space.folder() as others:
-            while Path(others.write_small("", half)).is_relative_to(in_memory):
+            while Path(others.write_small("", [half])).is_relative_to(in_memory):
                 pass
             assert len(names(in_memory)) * SMALL_BYTES == 64 << 20
             async with space.folder() as scratch:
-                path = Path(scratch.write_small("a.png", half))
+                path = Path(scratch.write_small("a.png", [half]))
                 assert path.is_relative_to(in_memory.parent / "disk")
                 assert content(path) == half
         async with space.folder() as scratch:
-            assert Path(scratch.write_small("", half)).is_relative_to(in_memory)
+            assert Path(scratch.write_small("", [half])).is_relative_to(in_memory)
 
     with ScratchSpace(in_memory) as space:
         asyncio.run(use(space))
@@ -160,7 +190,7 @@ def test_memory_that_cannot_be_written(in_memory: Path) -> None:
 
     async def use(space: ScratchSpace) -> None:
         async with space.folder() as scratch:
-            assert content(Path(scratch.write_small("", b"one"))) == b"one"
+            assert content(Path(scratch.write_small("", [b"o", b"ne"]))) == b"one"
 
     with ScratchSpace(in_memory) as space:
         for folder in in_memory.iterdir():

@@ -1,4 +1,4 @@
-"""What a socket can carry: a request's body is copied into a file, or a file is the answer's body.
+"""What a socket can carry: a request's body is copied into a file, or a file into the answer, as dd copies.
 
 The heads are HTTP so that the same client measures it; nothing else is.
 """
@@ -33,8 +33,7 @@ def _answer(connection: socket.socket, result: Path, received: Path) -> None:
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         else:
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % _RESULT_BYTES)
-            with result.open("rb") as file:
-                connection.sendfile(file)
+            _send(connection, result, buffer)
 
 
 def _head(connection: socket.socket) -> bytes:
@@ -46,6 +45,12 @@ def _head(connection: socket.socket) -> bytes:
             return b""
         head += byte
     return head
+
+
+def _send(connection: socket.socket, path: Path, buffer: bytearray) -> None:
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            connection.sendall(memoryview(buffer)[:count])
 
 
 def _receive(connection: socket.socket, path: Path, size: int, buffer: bytearray) -> None:

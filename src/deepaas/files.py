@@ -59,13 +59,14 @@ class Scratch:
         self._may_exist = False
         self._on_disk: list[str] = []
         self._in_memory: list[str] = []
+        self._has_memory = False
         self._taken = 0
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._taken:
+        if self._taken or self._has_memory:
             await self._clear_memory()
         if self._may_exist:
             await asyncio.to_thread(shutil.rmtree, self.path, ignore_errors=True)
@@ -108,20 +109,21 @@ class Scratch:
     def _write_in_memory(
         self, folder: str, original_filename: str, content: Sequence[bytes | bytearray], size: int
     ) -> str:
-        if not self._in_memory:
+        if not self._has_memory:
             os.mkdir(folder)  # noqa: PTH102 - half the time of pathlib's
+            self._has_memory = True
         path = f"{folder}/{self._new_name(original_filename)}"
-        self._in_memory.append(path)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             if os.writev(descriptor, content) < size:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
         finally:
             os.close(descriptor)
+        self._in_memory.append(path)
         return path
 
     async def _clear_memory(self) -> None:
-        """Remove the files in memory, which takes no time; look for others where the model left some."""
+        """Remove the files in memory, which takes no time; look for others where something was left."""
         assert self._path_in_memory is not None
         assert self._budget is not None
         for path in self._in_memory:

@@ -62,6 +62,12 @@ SAME = {
     "unknown model": post("nobody/predict/"),
     "long header": post("sources/predict/", f"X-Long: {'a' * 9000}"),
     "many headers": post("sources/predict/", *(f"X-{number}: a" for number in range(110))),
+    "empty lines before": b"\r\n\r\n" + post("sources/predict/?word=a"),
+    "two lengths": post("sources/predict/", JSON, "Content-Length: 2", body=b"{}"),
+    "no length": post("sources/predict/", JSON, body=b"{}").replace(b"Length: 2", b"Length: +2"),
+    "length and chunks": CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n") + b"0\r\n\r\n",
+    "bare line feeds": post("sources/predict/?word=a").replace(b"\r\n", b"\n"),
+    "another protocol": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "no HTTP": b"POST /v2/models/sources/predict/ HTTP/9.9\r\n\r\n",
 }
 VARYING = ("date", "etag", "last-modified", "x-request-id")
@@ -153,6 +159,15 @@ def test_several_on_one_connection(served: Server) -> None:
         assert wire.answer().status == 200
         wire.send(post("waiting/predict/?number=4"))
         assert '\\"number\\":4' in wire.answer().body.decode()
+
+
+def test_body_and_the_next_request(served: Server) -> None:
+    """What follows a body in the same piece is the next request, whatever it looks like."""
+    first = post("waiting/predict/", JSON, body=b'{"number": 1}')
+    with Wire(served) as wire:
+        wire.send(first + post("waiting/predict/", JSON, body=b'{"number": 2}'))
+        for number in (1, 2):
+            assert f'\\"number\\":{number}' in wire.answer().body.decode()
 
 
 def test_all_at_once(served: Server) -> None:

@@ -182,6 +182,32 @@ def test_chunks_of_any_size(client: httpx.Client) -> None:
     assert predicted(client, "uploads", content=pieces(), headers=headers)["one"]["content"] == content
 
 
+def test_parts_behind_a_large_one(client: httpx.Client) -> None:
+    """Files and texts that follow a file on the disk are kept apart from it."""
+    files = [("many", text * 2_000_000) for text in ("a", "b")] + [("one", "c")]
+    parts = [
+        (name, (None if name == "then" else "a.txt", text)) for name, text in [*files, ("then", "answer")]
+    ]
+    found = predicted(client, "uploads", files=parts)
+    contents = [one["content"] for one in [*found["many"], found["one"]]]
+    assert contents == [text for _, text in files]
+
+
+def test_leaving_while_a_file_is_written(client: httpx.Client, server: Server) -> None:
+    """A client that leaves in the middle of a large file harms nobody, and the file is removed."""
+
+    def pieces() -> Iterator[bytes]:
+        yield f"--b\r\n{HEAD}".encode() + bytes(5_000_000)
+        until(server.scratch_files)
+        raise InterruptedError
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    with pytest.raises(InterruptedError):
+        predict(client, "uploads", content=pieces(), headers=headers)
+    until(lambda: server.scratch_files() == [])
+    assert client.get("/v2/").status_code == 200
+
+
 def test_boundary_in_quotes(client: httpx.Client) -> None:
     """A boundary may stand in quotes and hold odd characters."""
     headers = {"Content-Type": 'multipart/form-data; charset=utf-8; boundary="a b:c"'}

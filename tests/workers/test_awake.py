@@ -2,73 +2,86 @@
 
 import asyncio
 import os
+import time
 
 import pytest
 
 from deepaas.workers.awake import Awake
 
-A_WHILE_S = 0.02
+QUICK_S, SLOW_S, LONG_S = 0.0001, 0.001, 1.0
+TURNS = 10
+
+
+class Clock:
+    """A clock that stands still, but for what the test adds; `looks` is how often the loop looked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 5.0
+        self.looks = 0
+        monkeypatch.setattr(time, "perf_counter", lambda: self.now_s)
+        monkeypatch.setattr(os, "sched_yield", self._look)
+
+    def _look(self) -> None:
+        self.looks += 1
+
+    async def looks_now(self) -> int:
+        """Return how often the loop looks, while the clock stands still, in some turns."""
+        before = self.looks
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        return self.looks - before
+
+    def answer(self, awake: Awake, number: int, after_s: float) -> None:
+        """Let a call that is alone be answered."""
+        awake.note_sent(number)
+        self.now_s += after_s
+        awake.note_heard(number)
 
 
 @pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> list[None]:
-    """Return a list that has one entry more each time that the loop looks instead of sleeping."""
-    looks: list[None] = []
-    monkeypatch.setattr(os, "sched_yield", lambda: looks.append(None))
-    return looks
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Return a clock that the test moves."""
+    return Clock(monkeypatch)
 
 
-async def answered(awake: Awake, number: int, after_s: float = 0) -> None:
-    """Note a call that is alone and its answer."""
-    awake.note_sent(number)
-    if after_s:
-        await asyncio.sleep(after_s)
-    awake.note_heard(number)
-
-
-def test_quick_answers(looks: list[None]) -> None:
+def test_quick_answers(clock: Clock) -> None:
     """Once an answer came quickly, the loop looks after the next call, for a moment and then no more."""
 
     async def work() -> None:
         awake = Awake()
-        await answered(awake, 1)
-        await asyncio.sleep(A_WHILE_S)
-        assert not looks
-        await answered(awake, 2)
-        await asyncio.sleep(A_WHILE_S)
-        seen = len(looks)
-        assert seen > 1
-        await asyncio.sleep(A_WHILE_S)
-        assert len(looks) == seen
+        clock.answer(awake, 1, QUICK_S)
+        assert await clock.looks_now() == 0
+        clock.answer(awake, 2, QUICK_S)
+        assert await clock.looks_now() > 1
+        clock.now_s += LONG_S
+        assert await clock.looks_now() == 0
 
     asyncio.run(work())
 
 
-def test_slow_answers(looks: list[None]) -> None:
+def test_slow_answers(clock: Clock) -> None:
     """After an answer that took long, the loop sleeps: whoever works needs the core more."""
 
     async def work() -> None:
         awake = Awake()
-        await answered(awake, 1)
-        await answered(awake, 2, after_s=A_WHILE_S)
-        looks.clear()
-        await answered(awake, 3, after_s=A_WHILE_S)
-        assert not looks
+        clock.answer(awake, 1, QUICK_S)
+        clock.answer(awake, 2, SLOW_S)
+        clock.answer(awake, 3, QUICK_S)
+        assert await clock.looks_now() == 0
 
     asyncio.run(work())
 
 
-def test_calls_behind(looks: list[None]) -> None:
+def test_calls_behind(clock: Clock) -> None:
     """A call that follows another one into the pipe wakes nobody, so the loop need not stay awake for it."""
 
     async def work() -> None:
         awake = Awake()
-        await answered(awake, 1)
+        clock.answer(awake, 1, QUICK_S)
         awake.note_sent(2)
-        await asyncio.sleep(A_WHILE_S)
-        looks.clear()
+        clock.now_s += LONG_S
+        await clock.looks_now()
         awake.note_sent(3)
-        await asyncio.sleep(A_WHILE_S)
-        assert not looks
+        assert await clock.looks_now() == 0
 
     asyncio.run(work())

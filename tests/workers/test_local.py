@@ -1,6 +1,7 @@
 """A process of this machine and its pipe, without a server."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,12 +21,15 @@ class Heard:
     def __init__(self) -> None:
         self.messages: list[tuple[int, Any]] = []
         self.ready = asyncio.Event()
+        self.replied = {number: asyncio.Event() for number in range(1, 7)}
 
     def hear(self, number: int, message: Any) -> None:
         """Note a message."""
         self.messages.append((number, message))
         if isinstance(message, Ready):
             self.ready.set()
+        elif isinstance(message, Reply):
+            self.replied[number].set()
 
     def hear_garbage(self) -> None:
         """Fail: nothing here writes garbage."""
@@ -61,3 +65,27 @@ def test_answers_before_a_death(make_loop: Callable[[], asyncio.AbstractEventLoo
 
     with asyncio.Runner(loop_factory=make_loop) as runner:
         runner.run(work())
+
+
+@pytest.mark.parametrize("stays_awake", [True, False])
+def test_awake_for_an_answer(monkeypatch: pytest.MonkeyPatch, *, stays_awake: bool) -> None:
+    """The loop looks for an answer when the one before came quickly, unless it is not to."""
+    looks: list[None] = []
+    monkeypatch.setattr(time, "perf_counter", lambda: 5.0)
+    monkeypatch.setattr(os, "sched_yield", lambda: looks.append(None))
+
+    async def work() -> None:
+        process, heard = LocalProcess(stays_awake=stays_awake), Heard()
+        async with asyncio.timeout(CALL_S):
+            await process.start(START, heard)
+            await heard.ready.wait()
+            for number in (1, 2):
+                assert not looks
+                process.send(encoded(number=number), number)
+                await heard.replied[number].wait()
+            monkeypatch.undo()
+            await process.end(0)
+        process.close()
+
+    asyncio.run(work())
+    assert bool(looks) == stays_awake

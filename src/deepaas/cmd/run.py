@@ -29,7 +29,9 @@ _COLLECT_AFTER = 10_000
 """New objects before the collector looks: each call in flight has some dozens, none of them in a cycle."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _KEPT_BYTES = 16 << 20
+"""Some bodies of the largest size that is kept in memory."""
 _MAPPED_BYTES = 4 << 20
+"""More than one such body, so that none is mapped by itself."""
 _log = logging.getLogger("deepaas.run")
 
 
@@ -93,8 +95,8 @@ def _keep_freed_memory() -> None:
 
     By itself glibc gives each one back to the system, which then clears every page anew for the next.
     """
-    with contextlib.suppress(AttributeError):  # another C library
-        set_option = ctypes.CDLL(None).mallopt
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option:  # there is none in other C libraries
         set_option(_M_TRIM_THRESHOLD, _KEPT_BYTES)
         set_option(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
 

@@ -4,6 +4,7 @@ It must not know what a model does with them.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import IO, Any
 from urllib.parse import parse_qs
@@ -168,7 +169,7 @@ class _Multipart:
             raise BadRequest(f"The multipart/form-data body cannot be read: {error}.") from error
         finally:
             if self._file:
-                await self._close(self._file)
+                await self._give_up(self._file)
         return self._form
 
     async def _take(self, parser: multipart.PushMultipartParser, chunk: bytes) -> None:
@@ -205,22 +206,24 @@ class _Multipart:
                 path = self._scratch.new_file(self._upload.original_filename or "")
                 self._upload = self._upload._replace(filename=str(path))
                 self._file = path.open("wb")
-            await self._written()
-            self._writing = asyncio.get_running_loop().run_in_executor(
-                None, self._file.writelines, self._content
-            )
-            self._content, self._size = [], 0
+            await self._write_out(self._file)
+
+    async def _write_out(self, file: IO[bytes]) -> None:
+        """Have a thread write what there is, when it has written what came before."""
+        await self._written()
+        self._writing = asyncio.get_running_loop().run_in_executor(None, file.writelines, self._content)
+        self._content, self._size = [], 0
 
     async def _written(self) -> None:
-        """Wait until what came before is written; meanwhile the next piece may come."""
         if self._writing:
-            await self._writing
+            await asyncio.shield(self._writing)
             self._writing = None
 
-    async def _close(self, file: IO[bytes]) -> None:
-        try:
-            await self._written()
-        finally:
+    async def _give_up(self, file: IO[bytes]) -> None:
+        """Close a file that will not be whole, but not under the hands of the thread."""
+        if self._writing:
+            await asyncio.gather(self._writing, return_exceptions=True)
+        with contextlib.suppress(OSError):
             file.close()
 
     def _keep(self, content: bytes) -> None:
@@ -242,8 +245,8 @@ class _Multipart:
             self._form.setdefault(name, []).append(self._decoded(name))
             return
         if self._file:
+            await self._write_out(self._file)
             await self._written()
-            self._file.writelines(self._content)
             self._file.close()
             self._file = None
         else:

@@ -100,6 +100,8 @@ class WholeRequest:
         parser = httptools.HttpRequestParser(self)
         try:
             parser.feed_data(memoryview(piece)[: self.head_size])
+            if not self.has_head:
+                return  # empty lines, or another protocol's greeting
             self._version = parser.get_http_version()
             self._is_post = parser.get_method() == b"POST"
             # The parser has made sure that there is one length at the most, and that it is a number.

@@ -14,9 +14,9 @@ _MOMENT_S = 0.0003
 class Awake:
     """Keeps the loop of this process looking, instead of sleeping, for a moment after a call was sent.
 
-    It does so when no other call is with the worker, and the last such call was answered quickly: then the
-    answer, and most often the client's next request, come within the moment. Otherwise it would take from
-    others a core that it makes no use of.
+    It does so when no other call is with the worker, and the last such call was answered quickly, or its
+    first chunk came so: then the answer, and most often the client's next request, come within the moment.
+    Otherwise it would take from others a core that it makes no use of.
     """
 
     def __init__(self) -> None:

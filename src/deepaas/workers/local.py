@@ -19,6 +19,7 @@ from deepaas.workers.process import Exit, Listener
 _LAST_WORDS_S = 1.0
 _SEEN_S = 0.001
 _CHUNK_BYTES = 1 << 16
+_MOST_LEFT_BYTES = 1 << 20  # more than the system keeps in a pipe
 _STOPPED = (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
@@ -26,10 +27,17 @@ class LocalProcess(asyncio.Protocol):
     """A process of this machine.
 
     `on_output` is called with what it prints, which else goes where this process's output goes. `folder` is
-    where the process finds the files of calls when they are not where the calls say.
+    where the process finds the files of calls when they are not where the calls say. With `stays_awake`, this
+    process does so for answers that come quickly.
     """
 
-    def __init__(self, on_output: Callable[[bytes], None] | None = None, folder: str = "") -> None:
+    def __init__(
+        self,
+        on_output: Callable[[bytes], None] | None = None,
+        folder: str = "",
+        *,
+        stays_awake: bool = True,
+    ) -> None:
         self._on_output = on_output
         self._folder = folder
         self._unframer = Unframer()
@@ -39,7 +47,7 @@ class LocalProcess(asyncio.Protocol):
         self._process: asyncio.subprocess.Process | None = None
         self._transport: asyncio.Transport | None = None
         self._same_pipe: socket.socket | None = None
-        self._awake = Awake()
+        self._awake = Awake() if stays_awake else None
         self._marker: Marker | None = None
 
     @property
@@ -88,7 +96,7 @@ class LocalProcess(asyncio.Protocol):
         """Send a message. What is sent in one turn of the loop leaves in one write."""
         if self._transport and not self._transport.is_closing():
             self._transport.write(frame(content, number))
-            if number:
+            if number and self._awake:
                 self._awake.note_sent(number)
 
     def pause(self) -> None:
@@ -177,7 +185,7 @@ class LocalProcess(asyncio.Protocol):
         except Exception:  # noqa: BLE001 - the model may have written anything
             self._listener.hear_garbage()
             return
-        if messages:
+        if messages and self._awake:
             self._awake.note_heard(messages[-1][0])
         for number, message in messages:
             self._listener.hear(number, message)
@@ -186,10 +194,11 @@ class LocalProcess(asyncio.Protocol):
         """Take note that the pipe is closed."""
         assert self._listener is not None
         assert self._same_pipe is not None
-        with self._same_pipe as pipe, contextlib.suppress(OSError):
+        with self._same_pipe as pipe:
             # Where it could not be written to any more, the process's last answers may still be in it.
-            while error and (data := pipe.recv(_CHUNK_BYTES)):
-                self.data_received(data)
+            rest = _left_in(pipe) if error else b""
+        if rest:
+            self.data_received(rest)
         self._hung_up.set()
         self._listener.hear_end()
 
@@ -198,3 +207,12 @@ class LocalProcess(asyncio.Protocol):
         assert self._process.stdout is not None
         while chunk := await self._process.stdout.read(_CHUNK_BYTES):
             on_output(chunk)
+
+
+def _left_in(pipe: socket.socket) -> bytes:
+    """Return what can be read at once."""
+    left = bytearray()
+    with contextlib.suppress(OSError):
+        while len(left) < _MOST_LEFT_BYTES and (data := pipe.recv(_CHUNK_BYTES)):
+            left += data
+    return bytes(left)

@@ -53,7 +53,7 @@ class WorkerHost:
             os.chdir(folder)
         self._space.__enter__()
         self._root = str(self._space.root)
-        self._process = LocalProcess(self._note_printed, self._root)
+        self._process = LocalProcess(self._note_printed, self._root, stays_awake=False)
         await self._process.start(decode(start), self)
         self._ending = asyncio.create_task(self._attend(self._process))
         assert self._process.pid is not None
