@@ -14,7 +14,7 @@ _MOMENT_S = 0.0003
 class Awake:
     """Keeps the loop of this process looking, instead of sleeping, for a moment after a call was sent.
 
-    It does so when no other call is with the worker, and the last such call was answered quickly, or its
+    It does so when the call is alone with the worker, and the last one was, too, and was answered quickly, or its
     first chunk came so: then the answer, and most often the client's next request, come within the moment.
     Otherwise it would take from others a core that it makes no use of.
     """
@@ -32,6 +32,7 @@ class Awake:
         is_alone = self._heard == self._sent
         self._sent = number
         if not is_alone:
+            self._sent_s, self._until_s, self._is_quick = None, 0.0, False
             return
         self._sent_s = time.perf_counter()
         if self._is_quick:
