@@ -99,7 +99,7 @@ class WholeRequest:
         self.head_size = end + len(_END_OF_HEAD)
         parser = httptools.HttpRequestParser(self)
         try:
-            parser.feed_data(memoryview(piece)[: self.head_size])
+            parser.feed_data(piece[: self.head_size])
             if not self.has_head:
                 return  # empty lines, or another protocol's greeting
             self._version = parser.get_http_version()

@@ -14,8 +14,8 @@ _MOMENT_S = 0.0003
 class Awake:
     """Keeps the loop of this process looking, instead of sleeping, for a moment after a call was sent.
 
-    It does so when the call is alone with the worker, and the last one was, too, and was answered quickly, or its
-    first chunk came so: then the answer, and most often the client's next request, come within the moment.
+    It does so when the call is alone with the worker, and the last one was, too, and was answered quickly (or
+    its first chunk came so): then the answer, and most often the client's next request, come in that time.
     Otherwise it would take from others a core that it makes no use of.
     """
 
