@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
+import pytest
 
 from serving import Server, predicted
 
@@ -40,6 +41,7 @@ def test_two_gigabytes(start: Callable[..., Server]) -> None:
     assert server.scratch_files() == []
 
 
+@pytest.mark.local_only("the server also holds what it sends through Ray's object store")
 def test_memory_is_used_again(start: Callable[..., Server]) -> None:
     """Uploads one after the other take no fresh pages of memory, which the system would have to clear."""
     server = start(models={"big_uploads": "models.big_uploads"})
