@@ -53,7 +53,9 @@ def test_answers_before_a_death(make_loop: Callable[[], asyncio.AbstractEventLoo
             process.send(encoded(end="SIGKILL"), 4)
             process.send(encoded(number=5), 5)
             await asyncio.sleep(0)
-            time.sleep(0.5)  # noqa: ASYNC251 - the loop is to find the death and the answers together
+            assert process.pid is not None
+            # The loop is to find the death and the answers together, so it stands still until then.
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222
             process.send(encoded(number=6), 6)
             await process.exited()
             await process.last_words()
