@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import time
 from collections.abc import Callable
 from typing import Any
@@ -50,12 +51,15 @@ def test_answers_before_a_death(make_loop: Callable[[], asyncio.AbstractEventLoo
             await heard.ready.wait()
             for number in range(1, 4):
                 process.send(encoded(number=number), number)
+            assert process.pid is not None
+            dead = os.pidfd_open(process.pid)
             process.send(encoded(end="SIGKILL"), 4)
             process.send(encoded(number=5), 5)
             await asyncio.sleep(0)
-            assert process.pid is not None
             # The loop is to find the death and the answers together, so it stands still until then.
-            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222
+            # A descriptor is readable from the death on, whoever reaps the process.
+            select.select([dead], [], [])
+            os.close(dead)
             process.send(encoded(number=6), 6)
             await process.exited()
             await process.last_words()
