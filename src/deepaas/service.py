@@ -5,41 +5,27 @@ It must not know aiohttp, nor how its processes are run.
 
 import asyncio
 import contextlib
-import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
 from deepaas import calling
-from deepaas.engines.chosen import engine_of
 from deepaas.engines.engine import Engine
-from deepaas.errors import (
-    ModelBroken,
-    ModelNotFound,
-    ModelUnavailable,
-    NotServed,
-    SettingsError,
-)
+from deepaas.errors import ModelNotFound, NotServed
 from deepaas.files import Scratch, ScratchSpace
-from deepaas.log import request_id, with_trace
+from deepaas.log import request_id
 from deepaas.messages import Body, Call, Start
 from deepaas.metrics import Metrics
 from deepaas.model import loading
 from deepaas.model.arguments import Arguments
 from deepaas.model.model import Model
-from deepaas.settings import Settings
-from deepaas.trainings.folder import TrainingFolder, state_folder
-from deepaas.trainings.keeping import Keeping
-from deepaas.trainings.runner import Rules, Runner
+from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.runner import Runner
 from deepaas.trainings.shown import shown
-from deepaas.trainings.store import Store, sqlite_url
 from deepaas.trainings.training import Training
-from deepaas.workers.lane import ExclusiveLane
 from deepaas.workers.pool import Pool
 from deepaas.workers.stream import Stream
-
-_log = logging.getLogger(__name__)
 
 
 class Draft(NamedTuple):
@@ -120,11 +106,11 @@ class ServedModel:
 
     async def trainings(self) -> list[Training]:
         """Return all trainings of the model, oldest first."""
-        return await self._runner.of_model(self.name)
+        return await self._runner.records.of_model(self.name)
 
     async def training(self, identity: str) -> Training:
         """Return one training. Raise `TrainingNotFound`."""
-        return await self._runner.get(self.name, identity)
+        return await self._runner.records.get(self.name, identity)
 
     async def cancel(self, identity: str) -> Training:
         """Cancel a training and return its record. Raise `TrainingNotFound`."""
@@ -136,7 +122,7 @@ class ServedModel:
 
     async def provenance(self, identity: str) -> dict[str, Any]:
         """Return all that tells how a training came to be. Raise `TrainingNotFound`."""
-        return await self._runner.provenance(self.name, identity)
+        return await self._runner.records.provenance(self.name, identity)
 
     def folder(self, identity: str) -> TrainingFolder:
         """Return the folder of a training."""
@@ -144,7 +130,7 @@ class ServedModel:
 
     async def reload(self) -> int:
         """Let new workers, warmed with what is on disk now, take over; return how many there are."""
-        self.model = await asyncio.to_thread(_checked, self.model.afresh())
+        self.model = await asyncio.to_thread(self.model.afresh().checked)
         return await asyncio.shield(self._pool.reload()) if self._pool else 0
 
     async def _validated(self, arguments: Arguments, raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,7 +156,7 @@ class ServedModel:
             metrics.queue_age.labels(self.name).set(state.oldest_s)
             for kind in ("busy", "idle", "starting"):
                 metrics.workers.labels(self.name, kind).set(getattr(state, kind))
-        for training_state, count in (await self._runner.count(self.name)).items():
+        for training_state, count in (await self._runner.records.count(self.name)).items():
             metrics.trainings.labels(self.name, training_state.value).set(count)
 
 
@@ -214,95 +200,3 @@ class Service:
     def scratch(self) -> Scratch:
         """Return a scratch folder for one request."""
         return self._scratch_space.folder()
-
-
-def build_service(
-    settings: Settings,
-    metrics: Metrics,
-    hurry: asyncio.Event,
-    on_output: Callable[[bytes], None] | None = None,
-) -> Service:
-    """Load the models that `settings` name.
-
-    `on_output` gets what their workers print. When `hurry` is set, trainings end without grace.
-
-    Raise `ModelNotFound` or `ModelBroken`. One broken model among several is left out, with its traceback
-    in the log.
-    """
-    engine = engine_of(settings)
-    targets = loading.select(settings.model_name, settings.model)
-    models = _load_all(targets)
-    starts = {model.name: calling.start_of(model.name, targets[model.name], settings) for model in models}
-    pools = {
-        model.name: engine.pool(
-            starts[model.name], calling.limits_of(model, settings), metrics.of_pool(model.name), on_output
-        )
-        for model in models
-        if settings.predict_endpoint and model.has("predict")
-    }
-    served: dict[str, ServedModel] = {}
-    runner = _runner(settings, engine, pools.values(), served, hurry)
-    for model in models:
-        served[model.name] = ServedModel(model, starts[model.name], pools.get(model.name), runner)
-    return Service(served.values(), runner, ScratchSpace(), engine)
-
-
-def _load_all(targets: Mapping[str, str]) -> list[Model]:
-    models = []
-    problem = None
-    for name, target in targets.items():
-        try:
-            models.append(_checked(Model.load(name, target)))
-        except ModelBroken as error:
-            problem = error
-            if len(targets) > 1:
-                _log.error("The model %r is left out: %s", name, error, extra=with_trace(error.detail))
-    if problem and not models:
-        raise problem
-    return models
-
-
-def _checked(model: Model) -> Model:
-    """Ask the model once for all that the API publishes, so that errors show at the start."""
-    if not (model.has("predict") or model.has("train")):
-        _log.warning("The model %r has neither predict() nor train(): there is nothing to call", model.name)
-    for declared in ("predict_arguments", "train_arguments", "schema"):
-        getattr(model, declared)
-    return model
-
-
-def _runner(
-    settings: Settings,
-    engine: Engine,
-    pools: Iterable[Pool],
-    served: Mapping[str, ServedModel],
-    hurry: asyncio.Event,
-) -> Runner:
-    folder = state_folder(settings.state_dir)
-    is_exclusive = settings.train_lane == "exclusive"
-
-    async def reload(name: str) -> None:
-        if settings.reload_after_train and not is_exclusive and name in served:
-            try:
-                await served[name].reload()
-            except (ModelBroken, ModelUnavailable) as error:
-                _log.warning("The workers of %s are left as they are after the training: %s", name, error)
-
-    rules = Rules(
-        at_a_time=settings.train_workers,
-        cancel_grace_s=settings.cancel_grace,
-        hurry=hurry,
-        on_stop=settings.on_stop,
-        keeping=_keeping(settings.keep_trainings),
-        while_training=ExclusiveLane(pools).taken if is_exclusive else contextlib.nullcontext,
-        after_training=reload,
-    )
-    store = Store(settings.store or sqlite_url(folder))
-    return Runner(store, folder, rules, engine.running(store))
-
-
-def _keeping(text: str) -> Keeping:
-    try:
-        return Keeping.parse(text)
-    except ValueError as error:
-        raise SettingsError(f"--keep-trainings is {text!r}, expected {error}.") from error

@@ -194,6 +194,11 @@ class Settings:
     cancel_grace: float = option(
         5.0, "Seconds that a cancelled training has to end by itself before it is killed.", minimum=0
     )
+    lost_after: float = option(
+        120.0,
+        "Seconds that another machine of the same store may be silent until what it trained counts as lost.",
+        minimum=10,
+    )
     drain_timeout: float = option(
         30.0, "Seconds that requests have to end when the server is told to stop.", minimum=0
     )

@@ -131,6 +131,21 @@ class TestStore:
         assert not store.claim("a", "old", "newer")
         assert store.get("a") == one("a", server="new")
 
+    def test_heartbeats(self, store: Store) -> None:
+        """A training's heartbeat changes when it beats, alone; one that is not there, or gone, has none."""
+        for uuid in "abc":
+            store.add(one(uuid))
+        before = store.heartbeats(["a", "b"])
+        store.beat(["a", "unknown"])
+        store.beat([])
+        after = store.heartbeats(["a", "b", "unknown"])
+        assert (set(before), set(after)) == ({"a", "b"}, {"a", "b"})
+        assert after["a"] != before["a"]
+        assert after["b"] == before["b"]
+        store.remove("a")
+        assert set(store.heartbeats(["a", "b"])) == {"b"}
+        assert store.heartbeats([]) == {}
+
     def test_note(self, store: Store) -> None:
         """What is noted is set in a training that goes on, and not in one that has ended."""
         store.add(one("a", state=State.RUNNING))

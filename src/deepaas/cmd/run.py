@@ -15,12 +15,13 @@ from collections.abc import Iterator
 import uvloop
 
 from deepaas import log
+from deepaas.assembly import build_service
 from deepaas.cmd.options import command
 from deepaas.errors import DeepaasError, SettingsError
 from deepaas.http.app import bind, build_app, listening
 from deepaas.http.output import RecentOutput
 from deepaas.metrics import Metrics
-from deepaas.service import Service, build_service
+from deepaas.service import Service
 from deepaas.settings import Settings
 
 _LEFT_BEHIND_S = 1.0

@@ -80,9 +80,22 @@ class Model:
         predict = getattr(self._object, "predict", None)
         return inspect.isgeneratorfunction(predict) or inspect.isasyncgenfunction(predict)
 
-    def afresh(self) -> "Model":
+    def afresh(self) -> Self:
         """Return the model as it is now: one that asks the author's code again for arguments and schema."""
-        return Model(self.name, self._object)
+        return type(self)(self.name, self._object)
+
+    def checked(self) -> Self:
+        """Return the model, having asked the author's code for all that the API publishes: errors show now.
+
+        Raise `ModelBroken`.
+        """
+        if not (self.has("predict") or self.has("train")):
+            _log.warning(
+                "The model %r has neither predict() nor train(): there is nothing to call", self.name
+            )
+        for declared in ("predict_arguments", "train_arguments", "schema"):
+            getattr(self, declared)
+        return self
 
     def warm(self) -> None:
         """Let the author's code prepare itself, if it wants to."""

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def run(uuid: str, folder: TrainingFolder, store: Store, *, is_elsewhere: bool =
         return
     end: dict[str, Any]
     try:
-        with Watch(folder, functools.partial(store.note, uuid)):
+        with Watch(folder, functools.partial(store.note, uuid), _heart(uuid, store)):
             result = _train(uuid, folder, store, is_elsewhere=is_elsewhere)
         end_state, end = State.DONE, {"output": result, "exit": "0"}
     except BaseException as error:
@@ -55,6 +56,11 @@ def run(uuid: str, folder: TrainingFolder, store: Store, *, is_elsewhere: bool =
     finished = {"finished": time.time(), "artifacts": folder.listing(hashed=True)}
     folder.drop_inputs()
     store.change(uuid, end_state, only_from=State.RUNNING, **finished, **end)
+
+
+def _heart(uuid: str, store: Store) -> Callable[[], None]:
+    """Return what tells other machines that the training runs; who shares a file shares the machine."""
+    return (lambda: None) if store.is_file else functools.partial(store.beat, [uuid])
 
 
 def _train(uuid: str, folder: TrainingFolder, store: Store, *, is_elsewhere: bool) -> Any:

@@ -13,16 +13,17 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
-from deepaas.errors import TrainingNotFound
 from deepaas.messages import Start, encode, frame
 from deepaas.model.failure import describe
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.keeping import Keeping
 from deepaas.trainings.local import LocalRunning
 from deepaas.trainings.process import ProcessName
+from deepaas.trainings.records import Records
 from deepaas.trainings.running import Running
+from deepaas.trainings.silence import Silence
 from deepaas.trainings.store import Store
 from deepaas.trainings.training import State, Training
 
@@ -33,13 +34,13 @@ _RESERVE_BYTES = 1 << 18
 _POLL_S = 0.1
 _OTHERS_S = 5.0
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 
 class Rules(NamedTuple):
     """How trainings are run: how many at a time, how long a cancelled one may linger, which are kept.
 
-    When `hurry` is set, none may linger. `on_stop` is what becomes of running ones when the server stops,
+    When `hurry` is set, none may linger. `lost_after_s` is how long those who look after a training on
+    another machine may be silent. `on_stop` is what becomes of running ones when the server stops,
     `cancel` or `leave`.
 
     `while_training` is entered for as long as a training runs, and `after_training` is awaited with the name
@@ -49,6 +50,7 @@ class Rules(NamedTuple):
     at_a_time: int
     cancel_grace_s: float
     hurry: asyncio.Event
+    lost_after_s: float
     on_stop: str
     keeping: Keeping
     while_training: Callable[[], contextlib.AbstractAsyncContextManager[object]]
@@ -63,6 +65,7 @@ class Runner:
     """
 
     def __init__(self, store: Store, folder: Path, rules: Rules, running: Running | None = None) -> None:
+        self.records = Records(store)
         self._store = store
         self._running = running or LocalRunning(store)
         self._folder = folder
@@ -70,6 +73,7 @@ class Runner:
         self._rules = rules
         self._places = asyncio.Semaphore(rules.at_a_time)
         self._own_name = ProcessName.own()
+        self._silence = Silence(round(rules.lost_after_s / _LOOK_S))
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
 
@@ -103,56 +107,22 @@ class Runner:
         folder = self.folder(training.model, training.uuid)
         await asyncio.to_thread(_write_job, folder, frame(encode(start)) + frame(call))
         training = dataclasses.replace(training, server=str(self._own_name), host=self._own_name.host)
-        await self._stored(self._store.add, training)
+        await self.records.ask(self._store.add, training)
         _log.info("Training %s of %s: queued", training.uuid, training.model)
         self._begin(training, self._run(training))
-        return (await self._with_positions([training]))[0]
-
-    async def of_model(self, model: str) -> list[Training]:
-        """Return all trainings of a model, oldest first."""
-        found = await self._stored(self._store.of_model, model)
-        return await self._with_positions(found)
-
-    async def get(self, model: str, uuid: str) -> Training:
-        """Return a training of a model. Raise `TrainingNotFound`."""
-        training = await self._stored(self._store.get, uuid)
-        if training is None or training.model != model:
-            raise TrainingNotFound(f"The model '{model}' has no training '{uuid}'.")
-        return (await self._with_positions([training]))[0]
-
-    async def count(self, model: str) -> dict[State, int]:
-        """Return the number of a model's trainings in each state."""
-        return await self._stored(self._store.count, model)
+        return (await self.records.positioned([training]))[0]
 
     async def cancel(self, model: str, uuid: str) -> Training:
         """Cancel a training and return its record; one that has come to an end stays as it is."""
-        await self.get(model, uuid)
+        await self.records.get(model, uuid)
         await self._end(uuid)
-        return await self.get(model, uuid)
+        return await self.records.get(model, uuid)
 
     async def purge(self, model: str, uuid: str) -> Training:
         """Cancel a training and forget it, with its folder; return the record as it was."""
         training = await self.cancel(model, uuid)
         await self._remove(training)
         return training
-
-    async def provenance(self, model: str, uuid: str) -> dict[str, Any]:
-        """Return all that tells how a training came to be, as one document."""
-        training = await self.get(model, uuid)
-        shown = training.as_v2()
-        environment = await self._stored(self._store.environment, training.environment or "")
-        return {
-            "training": {
-                name: shown.get(name) for name in ("uuid", "date", "args", "status", "result", "message")
-            },
-            "model": {"name": training.model, "version": training.model_version},
-            "uploads": training.uploads or {},
-            "artifacts": training.artifacts or [],
-            "environment": environment,
-            "host": training.host,
-            "started": training.started,
-            "finished": training.finished,
-        }
 
     def _begin(self, training: Training, work: Coroutine[Any, Any, None]) -> None:
         uuid = training.uuid
@@ -210,16 +180,49 @@ class Runner:
 
     async def _look(self) -> None:
         """Adopt the trainings of servers that are gone, and end those that another server has cancelled."""
-        for training in await self._stored(self._store.unfinished):
+        unfinished = await self.records.ask(self._store.unfinished)
+        for training in unfinished:
             uuid, own = training.uuid, training.server == str(self._own_name)
             if own and training.state is State.CANCELLING and uuid in self._tasks:
                 await self._end_process(training)
             if own or self._is_served(training):
                 continue
-            if await self._stored(self._store.claim, uuid, training.server, str(self._own_name)):
-                _log.info("Adopting the training %s of %s", uuid, training.model)
-                queued = training.state is State.QUEUED
-                self._begin(training, self._run(training) if queued else self._watch(training))
+            await self._adopt(training)
+        if not self._store.is_file:
+            await self._listen(unfinished)
+
+    async def _adopt(self, training: Training) -> None:
+        """Answer for a training from now on, unless another server was faster."""
+        if await self.records.ask(self._store.claim, training.uuid, training.server, str(self._own_name)):
+            _log.info("Adopting the training %s of %s", training.uuid, training.model)
+            queued = training.state is State.QUEUED
+            self._begin(training, self._run(training) if queued else self._watch(training))
+
+    async def _listen(self, unfinished: list[Training]) -> None:
+        """Let other machines know that this one is there, and do what is left to do for silent ones.
+
+        A training is silent when neither its server nor its own process has said anything for a long time.
+        """
+        own = str(self._own_name)
+        await self.records.ask(self._store.beat, [one.uuid for one in unfinished if one.server == own])
+        others = [one for one in unfinished if ProcessName.parse(one.server).host != self._own_name.host]
+        heartbeats = await self.records.ask(self._store.heartbeats, [one.uuid for one in others])
+        silent = self._silence.among(heartbeats)
+        for training in others:
+            if training.uuid in silent and not self._running.is_known(training):
+                await self._replace_silent(training)
+
+    async def _replace_silent(self, training: Training) -> None:
+        """Run a queued training whose job is on a disk that this machine shares; others that ran are lost."""
+        if training.state is not State.QUEUED:
+            host = ProcessName.parse(training.server).host
+            message = (
+                f"lost: nothing was heard of it from the host {host} for {self._rules.lost_after_s:g} s."
+            )
+            await self._finish(training, State.LOST, message, None)
+            await self._after(training)
+        elif await asyncio.to_thread(self.folder(training.model, training.uuid).job.exists):
+            await self._adopt(training)
 
     def _is_served(self, training: Training) -> bool:
         """Say whether another server answers for the training. A store in a file has one host's servers."""
@@ -240,7 +243,7 @@ class Runner:
     async def _finish(self, training: Training, state: State, message: str, exit_: str | None) -> None:
         """Write the end of a training whose process has ended without writing it."""
         folder = self.folder(training.model, training.uuid)
-        current = await self._stored(self._store.get, training.uuid)
+        current = await self.records.ask(self._store.get, training.uuid)
         if current is None or current.state.is_end:
             return
         artifacts = await asyncio.to_thread(folder.listing, hashed=True)
@@ -251,7 +254,7 @@ class Runner:
 
     async def _after(self, training: Training) -> None:
         """Do what follows a training: use what it made, remove old ones."""
-        ended = await self._stored(self._store.get, training.uuid)
+        ended = await self.records.ask(self._store.get, training.uuid)
         if ended:
             _log.info("Training %s of %s: %s", ended.uuid, ended.model, ended.state.value)
         if ended and ended.state is State.DONE:
@@ -259,14 +262,14 @@ class Runner:
         await self._tidy(training.model)
 
     async def _tidy_all(self) -> None:
-        for model in await self._stored(self._store.models):
+        for model in await self.records.ask(self._store.models):
             await self._tidy(model)
 
     async def _tidy(self, model: str) -> None:
         """Remove the trainings of a model that are not to be kept."""
         if self._rules.keeping == Keeping():
             return
-        trainings = await self._stored(self._store.of_model, model)
+        trainings = await self.records.ask(self._store.of_model, model)
         for superfluous in self._rules.keeping.superfluous(trainings, time.time()):
             await self._remove(superfluous)
 
@@ -275,7 +278,7 @@ class Runner:
 
         Another server's is waited for as long as that may take it, since that server may be gone for good.
         """
-        training = await self._stored(self._store.get, uuid)
+        training = await self.records.ask(self._store.get, uuid)
         if training is None:
             return
         if await self._change(uuid, State.CANCELLED, only_from=State.QUEUED, finished=time.time()):
@@ -284,13 +287,13 @@ class Runner:
         if not await self._change(uuid, State.CANCELLING):
             return
         patient_until = time.monotonic() + self._rules.cancel_grace_s + _OTHERS_S
-        training = await self._stored(self._store.get, uuid)
+        training = await self.records.ask(self._store.get, uuid)
         while training and not training.state.is_end:
             await self._end_process(training)
             if training.server != str(self._own_name) and time.monotonic() > patient_until:
                 return
             await asyncio.sleep(_POLL_S)
-            training = await self._stored(self._store.get, uuid)
+            training = await self.records.ask(self._store.get, uuid)
 
     async def _end_process(self, training: Training) -> None:
         """End the training's process, once it is known; another host's server ends its own."""
@@ -304,31 +307,10 @@ class Runner:
     async def _remove(self, training: Training) -> None:
         path = self.folder(training.model, training.uuid).path
         await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
-        await self._stored(self._store.remove, training.uuid)
-
-    async def _with_positions(self, trainings: list[Training]) -> list[Training]:
-        """Tell the queued ones how many stand before them, themselves included."""
-        if not any(training.state is State.QUEUED for training in trainings):
-            return trainings
-        waiting = await self._stored(self._store.unfinished)
-        queues: dict[str, list[str]] = {}
-        for one in waiting:
-            if one.state is State.QUEUED:
-                queues.setdefault(one.server, []).append(one.uuid)
-        return [_positioned(training, queues.get(training.server, [])) for training in trainings]
+        await self.records.ask(self._store.remove, training.uuid)
 
     async def _change(self, uuid: str, state: State, **values: Any) -> bool:
-        return await self._stored(self._store.change, uuid, state, **values)
-
-    async def _stored(self, method: Callable[..., _T], *arguments: Any, **values: Any) -> _T:
-        """Call the store, which may have to wait for a disk or a network, outside the loop."""
-        return await asyncio.to_thread(method, *arguments, **values)
-
-
-def _positioned(training: Training, queue: list[str]) -> Training:
-    if training.uuid not in queue:
-        return training
-    return dataclasses.replace(training, queue_position=queue.index(training.uuid) + 1)
+        return await self.records.ask(self._store.change, uuid, state, **values)
 
 
 def _write_job(folder: TrainingFolder, job: bytes) -> None:

@@ -5,7 +5,7 @@ The server and the trainings' own processes write to it. Its methods block; it m
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -56,6 +56,13 @@ _environments = sa.Table(
     _metadata,
     sa.Column("key", sa.String(64), primary_key=True),
     sa.Column("content", sa.JSON, nullable=False),
+)
+# How often somebody has said that a training is looked after; only databases that machines share need it.
+_heartbeats = sa.Table(
+    "heartbeats",
+    _metadata,
+    sa.Column("uuid", sa.String(32), primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
 )
 _version = sa.Table("deepaas_store", _metadata, sa.Column("version", sa.Integer, nullable=False))
 
@@ -109,6 +116,7 @@ class Store:
         """Keep a new record."""
         with self._begin() as connection:
             connection.execute(_trainings.insert().values(_row(training)))
+            connection.execute(_heartbeats.insert().values(uuid=training.uuid, count=0))
 
     def get(self, uuid: str) -> Training | None:
         """Return a record, if there is one."""
@@ -165,6 +173,19 @@ class Store:
         """Forget a training."""
         with self._begin() as connection:
             connection.execute(_trainings.delete().where(_trainings.c.uuid == uuid))
+            connection.execute(_heartbeats.delete().where(_heartbeats.c.uuid == uuid))
+
+    def beat(self, uuids: Iterable[str]) -> None:
+        """Say that trainings are looked after."""
+        statement = sa.update(_heartbeats).where(_heartbeats.c.uuid.in_(list(uuids)))
+        with self._begin() as connection:
+            connection.execute(statement.values(count=_heartbeats.c.count + 1))
+
+    def heartbeats(self, uuids: Iterable[str]) -> dict[str, int]:
+        """Return, for each of some trainings, a number that changes with every `beat`."""
+        query = sa.select(_heartbeats).where(_heartbeats.c.uuid.in_(list(uuids)))
+        with self._begin() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def keep_environment(self, key: str, content: Mapping[str, Any]) -> None:
         """Keep a set of packages, once."""

@@ -4,6 +4,7 @@ It must not know what the training does.
 """
 
 import contextlib
+import itertools
 import resource
 import sys
 import threading
@@ -19,6 +20,7 @@ from deepaas.trainings.hints import Hints
 from deepaas.trainings.tail import Tail
 
 _LOOK_S = 0.5
+_LOOKS_BETWEEN_BEATS = 4
 _MEBIBYTE = 1 << 20
 _KIBIBYTES_A_MEBIBYTE = 1024 if sys.platform != "darwin" else _MEBIBYTE
 _LOOKED_AT_BYTES = 1 << 18
@@ -28,12 +30,15 @@ class Watch:
     """A thread that looks at a training's log, metrics and memory twice a second.
 
     Use it as a context manager; leaving looks for the last time. `note` is called with the values of the
-    record that have changed.
+    record that have changed, `beat` every two seconds.
     """
 
-    def __init__(self, folder: TrainingFolder, note: Callable[..., None]) -> None:
+    def __init__(
+        self, folder: TrainingFolder, note: Callable[..., None], beat: Callable[[], None] = lambda: None
+    ) -> None:
         self._folder = folder
         self._note = note
+        self._beat = beat
         self._began = time.time()
         self._log = Tail(folder.log)
         self._reports = Tail(folder.metrics)
@@ -71,10 +76,14 @@ class Watch:
             self._noted |= changed
 
     def _run(self) -> None:
-        while not self._stop.wait(_LOOK_S):
+        for look in itertools.count(1):
+            if self._stop.wait(_LOOK_S):
+                return
             # A full disk or a locked store must not end the training; the next look tries again.
             with contextlib.suppress(Exception):
                 self.look()
+                if look % _LOOKS_BETWEEN_BEATS == 0:
+                    self._beat()
 
     def _from_reports(self, metrics: dict[str, Any] | None = None) -> dict[str, Any]:
         values: dict[str, Any] = {"metrics": metrics} if metrics else {}

@@ -60,9 +60,8 @@ class RayRunning:
 
     async def follow(self, training: Training, folder: TrainingFolder) -> None:
         """Go on with a training that another server started, from where its copy here ends."""
-        try:
-            actor = ray.get_actor(training.uuid, NAMESPACE)
-        except ValueError:
+        actor = _actor_of(training)
+        if actor is None:
             return  # it is gone, and its runner says so
         try:
             self._placed.add(training.uuid)
@@ -75,11 +74,14 @@ class RayRunning:
         finally:
             self._placed.discard(training.uuid)
 
+    def is_known(self, training: Training) -> bool:
+        """Say whether the training has an actor on the cluster, whichever server had it placed."""
+        return _actor_of(training) is not None
+
     async def end(self, training: Training, grace_s: float, hurry: asyncio.Event) -> bool:
         """End the training's process; say whether there was an actor that may hold one."""
-        try:
-            actor = ray.get_actor(training.uuid, NAMESPACE)
-        except ValueError:
+        actor = _actor_of(training)
+        if actor is None:
             return False
         if training.uuid not in self._placed:
             ray.kill(actor)  # it waits for room, or is another server's that is gone
@@ -144,6 +146,13 @@ class RayRunning:
         values["artifacts"] = await asyncio.to_thread(folder.listing, hashed=True)
         await asyncio.to_thread(folder.drop_inputs)
         await asyncio.to_thread(self._store.change, uuid, record.state, only_from=State.RUNNING, **values)
+
+
+def _actor_of(training: Training) -> Any:
+    try:
+        return ray.get_actor(training.uuid, NAMESPACE)
+    except ValueError:
+        return None
 
 
 def _append(folder: TrainingFolder, seen: Seen) -> None:
