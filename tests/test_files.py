@@ -142,7 +142,8 @@ def test_empty_file_in_memory(in_memory: Path) -> None:
 
     async def use(space: ScratchSpace) -> None:
         async with space.folder() as scratch:
-            assert content(Path(scratch.write_small("", []))) == b""
+            path = Path(scratch.write_small("", []))
+            assert (content(path), path.is_relative_to(in_memory)) == (b"", True)
 
     with ScratchSpace(in_memory) as space:
         asyncio.run(use(space))

@@ -80,8 +80,8 @@ OURS_ON_RAY = System(
 SOCKET = System(
     "plain socket copy",
     ("{apps}/socket_copy.py", "{port}"),
-    how="no server at all: what comes through the socket is written to a file in chunks of 1 MiB, and a file "
-    "is sent with sendfile",
+    how="no server at all: what comes through the socket is written to a file in chunks of 1 MiB, and "
+    "dd writes a file into it in blocks of 1 MiB",
 )
 
 ALL = (OURS, DEEPAAS_26, BARE, MOSEC, LITSERVE, BENTOML, RAY, OURS_ON_RAY, SOCKET)

@@ -116,6 +116,7 @@ class Scratch:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             if os.writev(descriptor, content) < size:
+                os.unlink(path)  # noqa: PTH108 - as below
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
         finally:
             os.close(descriptor)

@@ -72,6 +72,23 @@ def test_slow_answers(clock: Clock) -> None:
     asyncio.run(work())
 
 
+def test_chunks_of_another(clock: Clock) -> None:
+    """A quick chunk of a stream says nothing about the call behind it."""
+
+    async def work() -> None:
+        awake = Awake()
+        clock.answer(awake, 1, SLOW_S)
+        awake.note_sent(2)
+        clock.now_s += QUICK_S
+        awake.note_heard(1)
+        clock.now_s += SLOW_S
+        awake.note_heard(2)
+        clock.answer(awake, 3, QUICK_S)
+        assert await clock.looks_now() == 0
+
+    asyncio.run(work())
+
+
 def test_calls_behind(clock: Clock) -> None:
     """When there is more than one call at a time, the loop sleeps: whoever makes them needs the core more."""
 

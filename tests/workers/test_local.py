@@ -52,14 +52,13 @@ def test_answers_before_a_death(make_loop: Callable[[], asyncio.AbstractEventLoo
             for number in range(1, 4):
                 process.send(encoded(number=number), number)
             assert process.pid is not None
-            dead = os.pidfd_open(process.pid)
-            process.send(encoded(end="SIGKILL"), 4)
-            process.send(encoded(number=5), 5)
-            await asyncio.sleep(0)
-            # The loop is to find the death and the answers together, so it stands still until then.
             # A descriptor is readable from the death on, whoever reaps the process.
-            select.select([dead], [], [])
-            os.close(dead)
+            with open(os.pidfd_open(process.pid), "rb") as dead:  # noqa: ASYNC230, PTH123 - nothing is read
+                process.send(encoded(end="SIGKILL"), 4)
+                process.send(encoded(number=5), 5)
+                await asyncio.sleep(0)
+                # The loop is to find the death and the answers together, so it stands still until then.
+                assert select.select([dead], [], [], CALL_S)[0]
             process.send(encoded(number=6), 6)
             await process.exited()
             await process.last_words()

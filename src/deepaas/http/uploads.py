@@ -5,6 +5,7 @@ It must not know what a model does with them.
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from typing import IO, Any
 from urllib.parse import parse_qs
@@ -140,6 +141,18 @@ def _json(body: bytes) -> dict[str, Any]:
     return found
 
 
+def _write(file: IO[bytes], pieces: list[bytes | bytearray], *, is_last: bool) -> None:
+    file.writelines(pieces)
+    if is_last:
+        file.close()
+
+
+def _close(file: IO[bytes], _: BaseException | None = None) -> None:
+    """Close a file that nobody wants, which may not be as easy on a full disk."""
+    with contextlib.suppress(OSError):
+        file.close()
+
+
 class _Multipart:
     """One multipart body: texts are kept, files are written to the scratch folder, the rest is dropped.
 
@@ -169,7 +182,7 @@ class _Multipart:
             raise BadRequest(f"The multipart/form-data body cannot be read: {error}.") from error
         finally:
             if self._file:
-                await self._give_up(self._file)
+                self._give_up(self._file)
         return self._form
 
     async def _take(self, parser: multipart.PushMultipartParser, chunk: bytes) -> None:
@@ -208,10 +221,11 @@ class _Multipart:
                 self._file = path.open("wb")
             await self._write_out(self._file)
 
-    async def _write_out(self, file: IO[bytes]) -> None:
-        """Have a thread write what there is, when it has written what came before."""
+    async def _write_out(self, file: IO[bytes], *, is_last: bool = False) -> None:
+        """Have a thread write what there is, after what came before, and close the file after the last."""
         await self._written()
-        self._writing = asyncio.get_running_loop().run_in_executor(None, file.writelines, self._content)
+        write = functools.partial(_write, file, self._content, is_last=is_last)
+        self._writing = asyncio.get_running_loop().run_in_executor(None, write)
         self._content, self._size = [], 0
 
     async def _written(self) -> None:
@@ -219,12 +233,12 @@ class _Multipart:
             await asyncio.shield(self._writing)
             self._writing = None
 
-    async def _give_up(self, file: IO[bytes]) -> None:
+    def _give_up(self, file: IO[bytes]) -> None:
         """Close a file that will not be whole, but not under the hands of the thread."""
         if self._writing:
-            await asyncio.gather(self._writing, return_exceptions=True)
-        with contextlib.suppress(OSError):
-            file.close()
+            self._writing.add_done_callback(lambda written: _close(file, written.exception()))
+        else:
+            _close(file)
 
     def _keep(self, content: bytes) -> None:
         """Keep a piece as it is, which spares a copy; a tiny one together with others."""
@@ -245,9 +259,8 @@ class _Multipart:
             self._form.setdefault(name, []).append(self._decoded(name))
             return
         if self._file:
-            await self._write_out(self._file)
+            await self._write_out(self._file, is_last=True)
             await self._written()
-            self._file.close()
             self._file = None
         else:
             path = self._scratch.write_small(self._upload.original_filename or "", self._content)

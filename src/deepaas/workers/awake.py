@@ -14,9 +14,9 @@ _MOMENT_S = 0.0003
 class Awake:
     """Keeps the loop of this process looking, instead of sleeping, for a moment after a call was sent.
 
-    It does so when the call is alone with the worker, and the last one was, too, and was answered quickly (or
-    its first chunk came so): then the answer, and most often the client's next request, come in that time.
-    Otherwise it would take from others a core that it makes no use of.
+    It does so when nothing else is waiting for the worker, nor was when the last call was sent, and that was
+    answered quickly (a stream by its first chunk): then the answer, and most often the client's next request,
+    come in that time. Otherwise it would take from others a core that it makes no use of.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Awake:
     def note_heard(self, number: int) -> None:
         """Take note that something about the call with that number has come."""
         self._heard = number
-        if self._sent_s is not None:
+        if self._sent_s is not None and number == self._sent:
             self._is_quick = time.perf_counter() - self._sent_s < _QUICK_S
             self._sent_s = None
 

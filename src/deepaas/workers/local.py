@@ -19,7 +19,7 @@ from deepaas.workers.process import Exit, Listener
 _LAST_WORDS_S = 1.0
 _SEEN_S = 0.001
 _CHUNK_BYTES = 1 << 16
-_MOST_LEFT_BYTES = 1 << 20  # more than the system keeps in a pipe
+_MOST_LEFT_BYTES = 64 << 20  # more than systems are told to keep in a pipe, whoever still writes into it
 _STOPPED = (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
@@ -172,7 +172,9 @@ class LocalProcess(asyncio.Protocol):
         return Exit(code)
 
     def close(self) -> None:
-        """Let go of the memory that was shared with the process."""
+        """Let go of what was shared with the process."""
+        if self._same_pipe:
+            self._same_pipe.close()
         if self._marker:
             self._marker.close()
             self._marker = None
