@@ -76,6 +76,7 @@ def limits_of(model: Model, settings: Settings) -> Limits:
         scale_down_after_s=settings.scale_down_after,
         most_together=settings.max_batch_size if model.has("predict_batch") else 1,
         patience_s=settings.batch_wait / 1000,
+        start_timeout_s=settings.start_timeout,
         predict_timeout_s=settings.predict_timeout,
         max_queue=settings.max_queue,
         cancel_on_disconnect=settings.cancel_on_disconnect,

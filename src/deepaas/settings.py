@@ -163,6 +163,11 @@ class Settings:
         "Seconds that a prediction may run before it fails and its worker is replaced; 0 is no limit.",
         minimum=0,
     )
+    start_timeout: float = option(
+        0.0,
+        "Seconds that a worker may take to import and warm its model before another is tried; 0 is no limit.",
+        minimum=0,
+    )
     max_queue: int = option(1000, "Predictions of a model that may wait; more are refused.", minimum=1)
     cancel_on_disconnect: bool = option(
         default=False, text="Kill the worker that makes a prediction for a client that has left."

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,9 +14,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from faults.wire import Wire
-from serving import SOON_S, Gate, Server, predict, predicted, until
+from serving import SOON_S, Gate, Server, predict, predicted, run_to_its_end, until
 
 MODELS = {"told": "models_faults.told"}
+SLOW = {"slow": "models_faults.slow_to_warm"}
 DYING = {"dying": "models_faults.dies_warming"}
 PREDICT = "/v2/models/told/predict/"
 JSON = "Content-Type: application/json"
@@ -148,6 +150,41 @@ def test_crash_loop(start: Callable[..., Server]) -> None:
         (server.cwd / "order").unlink()
         until(lambda: client.get("/health/ready").status_code == 200, 10)
         assert predict(client, "dying", json={}).status_code == 200
+
+
+@pytest.mark.parametrize("hindrance", ["waits", "stopped"])
+def test_start_timeout(start: Callable[..., Server], gate: Gate, hindrance: str) -> None:
+    """A successor that does not become ready is given up, calls say why, and all recovers by itself."""
+    server = start("--start-timeout", "2", models=SLOW)
+    with server.client() as client, ThreadPoolExecutor(1) as threads:
+        (old,) = workers(server)
+        (server.cwd / "port").write_text(str(gate.port))
+        old.kill()
+        gate.wait()
+        asked = threads.submit(predict, client, "slow")
+        if hindrance == "stopped":
+            (successor,) = workers(server)
+            successor.suspend()
+        gate.wait()  # the second one is tried at once
+        response = asked.result()
+        assert response.status_code == 503
+        assert "not ready after 2 s (--start-timeout)" in response.json()["message"]
+        assert "Retry-After" in response.headers
+        assert "--start-timeout" in client.get("/health/ready").json()["problems"]["slow"]
+        (server.cwd / "port").unlink()
+        gate.open()
+        until(lambda: client.get("/health/ready").status_code == 200)
+        assert predict(client, "slow").status_code == 200
+
+
+def test_start_timeout_at_the_start(tmp_path: Path) -> None:
+    """A model that is not ready in time ends the start, with the option's name and exit code 1."""
+    with Gate() as gate:
+        (tmp_path / "port").write_text(str(gate.port))
+        ended = run_to_its_end(tmp_path, "--start-timeout", "1", models=SLOW)
+    assert ended.returncode == 1
+    message = "The model 'slow' cannot be used: its worker was not ready after 1 s (--start-timeout)."
+    assert message in ended.stdout
 
 
 @pytest.mark.parametrize("prefix", ["", "/v2"])

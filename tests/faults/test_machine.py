@@ -37,6 +37,7 @@ class PoolMachine(RuleBasedStateMachine):
             scale_down_after_s=0.3,
             most_together=1,
             patience_s=0,
+            start_timeout_s=0,
             predict_timeout_s=LIMIT_S,
             max_queue=1000,
             cancel_on_disconnect=True,

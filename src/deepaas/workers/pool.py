@@ -164,7 +164,8 @@ class Pool:
 
     def _new_worker(self) -> Worker:
         process = self._make_process(self._on_output)
-        return Worker(self._start, process, self._on_reply, self._on_return, self._on_chunk)
+        hears = (self._on_reply, self._on_return, self._on_chunk)
+        return Worker(self._start, process, *hears, start_limit_s=self._limits.start_timeout_s)
 
     def _dispatch(self) -> None:
         """Send waiting calls to the workers that hold the fewest, as long as there is room."""

@@ -21,6 +21,7 @@ from deepaas.workers.process import Exit, Process
 _HUNG_UP_S = 0.5
 _STOP_GRACE_S = 2.0
 _NO_PROCESS = "The model '{}' cannot be used: the system refuses to start a process for it ({})."
+_TOO_SLOW = "The model '{}' cannot be used: its worker was not ready after {:g} s (--start-timeout)."
 _FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, None)
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Worker:
     `head_since` is when the first of them came first. `is_stuck` says that some were taken back because the
     first takes long; it is over with the next reply. `on_reply` is called with a call and its reply,
     `on_return` with a call that the worker did not begin, `on_chunk` with the worker, the number of a call it
-    holds, and a part of its result.
+    holds, and a part of its result. Its process may take `start_limit_s` seconds to be warm, 0 for any time.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class Worker:
         on_reply: Callable[[Pending, Reply], None],
         on_return: Callable[[Pending], None],
         on_chunk: Callable[["Worker", int, Chunk], None],
+        *,
+        start_limit_s: float = 0.0,
     ) -> None:
         self.state = State.STARTING
         self.held: dict[int, Pending] = {}
@@ -64,6 +67,7 @@ class Worker:
         self._on_reply = on_reply
         self._on_return = on_return
         self._on_chunk = on_chunk
+        self._start_limit_s = start_limit_s
         self._numbers = itertools.count(1)
         self._last_number = 0
         self._loop = asyncio.get_running_loop()
@@ -79,8 +83,9 @@ class Worker:
     async def start(self) -> None:
         """Start the process and wait until it is warm.
 
-        Raise `ModelUnavailable`, with the cause, when the model fails or the process ends before that; the
-        model's traceback is in the log then. `WorkerInterrupted` says that the model had no part in it.
+        Raise `ModelUnavailable`, with the cause, when the model fails, takes too long, or the process ends
+        before that; a failed model's traceback is in the log then. `WorkerInterrupted` says that the model
+        had no part in it.
         """
         assert self.state is State.STARTING
         try:
@@ -91,13 +96,17 @@ class Worker:
         exited = asyncio.create_task(self._process.exited())
         first: set[asyncio.Future[Any]] = {self._started, exited}
         try:
-            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            limit_s = self._start_limit_s or None
+            done, _ = await asyncio.wait(first, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             exited.cancel()
         answer = self._started.result() if self._started.done() else None
         if isinstance(answer, Ready):
             self.state = State.READY
             return
+        if not done:
+            self.kill("timeout")
+            raise ModelUnavailable(_TOO_SLOW.format(self._start.name, self._start_limit_s))
         raise self._not_started(answer, await self.stop())
 
     def send(self, pending: Pending) -> None:
