@@ -10,12 +10,25 @@ from typing import Any, NamedTuple
 import httpx
 import psutil
 
+from deepaas.trainings.training import State, Training
 from serving import CALL_S, Server, until
 
 STEPS = {"steps": "models_training.steps"}
 VERSIONED = {"versioned": "models_training.versioned"}
 ENDS = {"done", "error", "cancelled", "lost"}
 Record = dict[str, Any]
+GONE = Training(
+    uuid="e" * 32,
+    model="steps",
+    created=1.0,
+    arguments={},
+    server="gone 1 1.0",
+    host="gone",
+    state=State.RUNNING,
+    pid=1,
+    pid_started=1.0,
+)
+"""What a host that is there no more was training."""
 
 
 class Event(NamedTuple):

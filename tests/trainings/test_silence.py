@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from following import STEPS, begin, comes, ended, kill, look, path_of, reaches, trainings_below
+from following import GONE, STEPS, begin, comes, ended, kill, look, path_of, reaches, trainings_below
 
 from deepaas.trainings.silence import Silence
 from deepaas.trainings.store import Store
@@ -17,17 +17,6 @@ from deepaas.trainings.training import State, Training
 from serving import CALL_S, Gate, Server, serving, until
 
 LOST_AFTER_S = 10
-GONE = Training(
-    uuid="e" * 32,
-    model="steps",
-    created=1.0,
-    arguments={},
-    server="gone 1 1.0",
-    host="gone",
-    state=State.RUNNING,
-    pid=1,
-    pid_started=1.0,
-)
 
 
 @pytest.mark.parametrize(

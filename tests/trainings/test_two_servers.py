@@ -6,10 +6,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from following import STEPS, begin, comes, ended, kill, look, path_of, trainings_below
+from following import GONE, STEPS, begin, comes, ended, kill, look, path_of, trainings_below
 
 from deepaas.trainings.store import Store
-from deepaas.trainings.training import State, Training
 from serving import Gate, Server, serving
 
 
@@ -78,20 +77,9 @@ def test_cancel(clients: tuple[httpx.Client, httpx.Client], gate: Gate) -> None:
 
 def test_cancel_of_a_host_that_is_gone(clients: tuple[httpx.Client, httpx.Client], database: str) -> None:
     """Cancelling what a vanished host trained is answered, though nobody ends it; purging forgets it."""
-    gone = Training(
-        uuid="e" * 32,
-        model="steps",
-        created=1.0,
-        arguments={},
-        server="gone 1 1.0",
-        host="gone",
-        state=State.RUNNING,
-        pid=1,
-        pid_started=1.0,
-    )
     with Store(database) as store:
-        store.add(gone)
-    path = f"/v2/models/steps/train/{gone.uuid}"
+        store.add(GONE)
+    path = f"/v2/models/steps/train/{GONE.uuid}"
     response = clients[0].delete(path)
     assert (response.status_code, response.json()["state"]) == (200, "cancelling")
     assert clients[1].delete(path, params={"purge": "true"}).status_code == 200
