@@ -1,17 +1,25 @@
 """Workers that come while calls wait, and go when they have nothing to do."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from deepaas.metrics import Metrics
+from deepaas.scale import Scale
+from deepaas.workers.limits import Limits
+from deepaas.workers.pace import Pace
+from deepaas.workers.places import Places
+from deepaas.workers.scaling import Scaling
+from deepaas.workers.waiting import Waiting
 from faults.calls import is_worker
-from serving import SOON_S, Gate, Server, predict, predicted, serving, until
+from serving import CALL_S, SOON_S, Gate, Server, predict, predicted, serving, until
 
 TOLD = {"told": "models_faults.told"}
 SLOW = {"slow": "models_faults.slow_to_warm"}
@@ -47,6 +55,39 @@ def let_through(gate: Gate, count: int) -> None:
     for _ in range(count):
         gate.wait()
         gate.open()
+
+
+class Idle:
+    """A worker that has nothing to do."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.held: dict[int, Any] = {}
+        self.head_since = 0.0
+
+
+class IdlePlaces:
+    """Places of such workers."""
+
+    def __init__(self, names: str) -> None:
+        self.idle = [Idle(name) for name in names]
+        self.is_alone = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self.idle)
+
+    def ready(self) -> list[Idle]:
+        """Return all."""
+        return list(self.idle)
+
+    def remove(self, worker: Idle) -> None:
+        """Let one go."""
+        self.idle.remove(worker)
+        if len(self.idle) == 1:
+            self.is_alone.set()
+
+    def remove_empty(self) -> None:
+        """Do nothing: there is none."""
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +129,23 @@ def test_busy_workers_stay(scaled: Server, gate: Gate) -> None:
         until(lambda: len(workers(scaled)) == 2)
         assert {one.pid for one in workers(scaled)} == busy
         gate.open()
+
+
+def test_the_first_stays() -> None:
+    """Of workers that have been idle for as long, those in the last places go: calls go to the first."""
+
+    async def work() -> list[str]:
+        places = IdlePlaces("abc")
+        limits = Limits(Scale(1, 3), 0.1, 1, 0, 0, 0, 1000, cancel_on_disconnect=False)
+        metrics = Metrics().of_pool("told")
+        scaling = Scaling(cast(Places, places), Waiting(1, 0), Pace(1), limits, metrics)
+        async with scaling.held():
+            pass  # when it is let go, it looks for those that have nothing to do
+        async with asyncio.timeout(CALL_S):
+            await places.is_alone.wait()
+        return [worker.name for worker in places.idle]
+
+    assert asyncio.run(work()) == ["a"]
 
 
 def test_no_more_than_needed(scaled: Server, gate: Gate) -> None:
