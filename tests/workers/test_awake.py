@@ -1,6 +1,7 @@
 """A process that stays awake for an answer: when it does, and for how long."""
 
 import asyncio
+import itertools
 import os
 import time
 
@@ -68,6 +69,30 @@ def test_slow_answers(clock: Clock) -> None:
         clock.answer(awake, 2, SLOW_S)
         clock.answer(awake, 3, QUICK_S)
         assert await clock.looks_now() == 0
+
+    asyncio.run(work())
+
+
+def test_others_take_the_core(clock: Clock) -> None:
+    """When answers come late just when the loop looks for them, it looks less and less often, not never."""
+
+    async def work() -> None:
+        awake = Awake()
+        clock.answer(awake, 1, QUICK_S)
+        awake_at = []
+        for number in range(2, 200):
+            awake.note_sent(number)
+            looked = await clock.looks_now() > 0
+            awake_at += [number] * looked
+            clock.now_s += SLOW_S if looked else QUICK_S
+            awake.note_heard(number)
+        pauses = [later - sooner for sooner, later in itertools.pairwise(awake_at)]
+        assert len(pauses) >= 3
+        assert all(longer > shorter for shorter, longer in itertools.pairwise(pauses))
+        for number in range(200, 400):  # the core is free again
+            clock.answer(awake, number, QUICK_S)
+        awake.note_sent(400)
+        assert await clock.looks_now() > 0
 
     asyncio.run(work())
 

@@ -9,6 +9,8 @@ import time
 
 _QUICK_S = 0.0002
 _MOMENT_S = 0.0003
+_SHORTEST_REST_CALLS = 8
+_LONGEST_REST_CALLS = 1024
 
 
 class Awake:
@@ -17,6 +19,9 @@ class Awake:
     It does so when nothing else is waiting for the worker, nor was when the last call was sent, and that was
     answered quickly (a stream by its first chunk): then the answer, and most often the client's next request,
     come in that time. Otherwise it would take from others a core that it makes no use of.
+
+    Where every core has something else to do, whoever yields one waits long until it is back: when an answer
+    that was looked for comes late, the loop sleeps during the next calls, more of them each time.
     """
 
     def __init__(self) -> None:
@@ -25,17 +30,24 @@ class Awake:
         self._sent_s: float | None = None
         self._until_s = 0.0
         self._is_quick = False
+        self._is_awake = False
         self._is_looking = False
+        self._rest_calls = self._last_rest_calls = 0
 
     def note_sent(self, number: int) -> None:
         """Take note that the call with that number leaves."""
         is_alone = self._heard == self._sent
         self._sent = number
+        self._is_awake = False
+        self._until_s = 0.0
         if not is_alone:
-            self._sent_s, self._until_s, self._is_quick = None, 0.0, False
+            self._sent_s, self._is_quick = None, False
             return
         self._sent_s = time.perf_counter()
-        if self._is_quick:
+        if self._is_quick and self._rest_calls:
+            self._rest_calls -= 1
+        elif self._is_quick:
+            self._is_awake = True
             self._until_s = self._sent_s + _MOMENT_S
             if not self._is_looking:
                 self._is_looking = True
@@ -44,9 +56,14 @@ class Awake:
     def note_heard(self, number: int) -> None:
         """Take note that something about the call with that number has come."""
         self._heard = number
-        if self._sent_s is not None and number == self._sent:
-            self._is_quick = time.perf_counter() - self._sent_s < _QUICK_S
-            self._sent_s = None
+        if self._sent_s is None or number != self._sent:
+            return
+        self._is_quick = time.perf_counter() - self._sent_s < _QUICK_S
+        self._sent_s = None
+        if self._is_awake:
+            longer = max(_SHORTEST_REST_CALLS, 2 * self._last_rest_calls)
+            self._last_rest_calls = 0 if self._is_quick else min(longer, _LONGEST_REST_CALLS)
+            self._rest_calls = self._last_rest_calls
 
     def _look(self) -> None:
         self._is_looking = time.perf_counter() < self._until_s
