@@ -203,10 +203,13 @@ class Runner:
 
         A training is silent when neither its server nor its own process has said anything for a long time.
         """
-        own = str(self._own_name)
-        await self.records.ask(self._store.beat, [one.uuid for one in unfinished if one.server == own])
+        own = [one.uuid for one in unfinished if one.server == str(self._own_name)]
         others = [one for one in unfinished if ProcessName.parse(one.server).host != self._own_name.host]
-        heartbeats = await self.records.ask(self._store.heartbeats, [one.uuid for one in others])
+        heartbeats = {}
+        if own:
+            await self.records.ask(self._store.beat, own)
+        if others:
+            heartbeats = await self.records.ask(self._store.heartbeats, [one.uuid for one in others])
         silent = self._silence.among(heartbeats)
         for training in others:
             if training.uuid in silent and not self._running.is_known(training):
