@@ -177,6 +177,13 @@ def test_wrong(here: Here, line: list[str], message: str) -> None:
     assert [path.name for path in Path.cwd().iterdir()] == ["x.txt"]
 
 
+@pytest.mark.parametrize(("word", "meant"), [("predcit", " Did you mean predict?"), ("serve", "")])
+def test_unknown_method(here: Here, word: str, meant: str) -> None:
+    """A method that does not exist is told in one line, with those that do."""
+    shown = refused(here("--model", "models_batch.told", word))
+    assert f"No such method: {word}.{meant} There are get_metadata, warm, predict, train" in shown
+
+
 def test_missing(here: Here) -> None:
     """A required argument that is missing is told in one line."""
     assert "'--needed'" in refused(here("--model", "models.validators", "predict"))

@@ -3,6 +3,7 @@
 Must not know what the methods do.
 """
 
+import difflib
 import sys
 from pathlib import Path
 
@@ -48,6 +49,8 @@ class Methods(click.Group):
             spell_out()
             level = "DEBUG" if settings.debug else settings.log_level
             log.configure(level, file=settings.log_file, stream=sys.stdout, form=settings.log_format)
+            if args[0] not in methods.METHODS:
+                ctx.fail(_unknown(args[0]))
         return super().resolve_command(ctx, args)
 
     def list_commands(self, _: click.Context) -> list[str]:
@@ -68,6 +71,13 @@ class Methods(click.Group):
         names = [name for name in methods.METHODS if name.startswith(incomplete)]
         items = [CompletionItem(name, help=methods.METHODS[name].help) for name in names]
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def _unknown(name: str) -> str:
+    """Return what to say about a method that does not exist."""
+    close = difflib.get_close_matches(name, methods.METHODS)
+    meant = f" Did you mean {' or '.join(close)}?" if close else ""
+    return f"No such method: {name}.{meant} There are {', '.join(methods.METHODS)}; --help describes them."
 
 
 def _options() -> list[click.Parameter]:
