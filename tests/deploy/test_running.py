@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import deployed
 import pytest
 
-from serving import END_S, Output, Server, environment
+from serving import END_S, Output, Server, environment, serving
 
 MODEL = {"as_module": "models.as_module"}
 
@@ -31,6 +31,16 @@ def test_health_check(deployed_url: str) -> None:
     assert subprocess.run([sys.executable, *arguments], env=env, check=False).returncode == 0
     nowhere = env | {"DEEPAAS_BASE_PATH": "/nowhere"}
     assert subprocess.run([sys.executable, *arguments], env=nowhere, check=False).returncode == 1
+
+
+@pytest.mark.parametrize("written", ["below", "/below/it/"])
+def test_health_check_below_a_path(tmp_path: Path, written: str) -> None:
+    """However the base path is written for the server, the health check understands the same by it."""
+    _, *arguments = deployed.instruction("HEALTHCHECK")
+    base = {"DEEPAAS_BASE_PATH": written}
+    with serving(tmp_path, models=MODEL, env=base) as server:
+        env = base | {"DEEPAAS_LISTEN_PORT": str(urlsplit(server.url).port)}
+        assert subprocess.run([sys.executable, *arguments], env=env, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("way", ["image", "systemd"])
