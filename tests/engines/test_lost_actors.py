@@ -1,0 +1,325 @@
+"""Actors lost, silent or late at one precise moment: what becomes of calls, workers and trainings."""
+
+import asyncio
+import gc
+import platform
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted import Actor, Script, answer, died, unavailable
+
+from deepaas.engines.on_ray.cluster import actor_options
+from deepaas.engines.on_ray.process import RayProcess
+from deepaas.engines.on_ray.running import RayRunning
+from deepaas.engines.on_ray.said import Heard
+from deepaas.engines.on_ray.training_host import TrainingHost
+from deepaas.files import Scratch
+from deepaas.messages import Body, Call, Chunk, Message, Ready, Reply, encode, frame
+from deepaas.metrics import Metrics
+from deepaas.scale import Scale
+from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.store import Store, sqlite_url
+from deepaas.trainings.training import State, Training
+from deepaas.workers.limits import Limits
+from deepaas.workers.pending import Pending
+from deepaas.workers.pool import Pool
+from deepaas.workers.slot import Hooks, Slot
+from deepaas.workers.stream import Stream
+from deepaas.workers.watch import Watch
+from deepaas.workers.worker import Worker
+from faults.calls import START, encoded
+from serving import Gate
+
+Play = Callable[..., None]
+OPTIONS = actor_options(0.01, 0)
+LIMITS = Limits(
+    scale=Scale(1, 1),
+    scale_down_after_s=60,
+    most_together=1,
+    patience_s=0,
+    start_timeout_s=0,
+    predict_timeout_s=0,
+    max_queue=10,
+    cancel_on_disconnect=False,
+)
+PLACED = ("127.0.0.1", platform.python_version())
+IN_A_FILE = Reply(Body("text/plain", b"", "/on/the/node/result"), 0.0, 0.0)
+MORE_THAN_A_WINDOW = Chunk("text/plain", bytes(300_000), 0.0)
+TRAINING = Training(uuid="a" * 32, model="told", created=0.0, arguments={})
+SILENCE_S = 7.0
+HANGS_S = 60.0
+TURNS = 20
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a test's work: it does not hang, and nothing fails behind its back."""
+
+    async def watched() -> None:
+        complaints: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+        async with asyncio.timeout(HANGS_S):
+            await work
+        gc.collect()  # a task that failed unseen says so when it is forgotten
+        assert complaints == []
+
+    asyncio.run(watched())
+
+
+async def some_turns() -> None:
+    """Let the loop do what it can do without anybody's answer."""
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+
+
+def heard(number: int, *messages: tuple[int, Message], begun: int = 0) -> Heard:
+    """Return what an actor has heard of its process: messages, each behind the number of its call."""
+    said = b"".join(frame(encode(message), call) for call, message in messages)
+    return Heard(number, said, printed=b"", is_running=True, begun=begun, has_ended=False, code=0)
+
+
+def ready_actor() -> Actor:
+    """Return an actor whose process gets ready, and ends when it is told to."""
+    return Actor(place=[PLACED], start=[1], talk=[heard(0, (0, Ready()))], end=[0])
+
+
+class Held:
+    """A worker on Ray, its process, and the calls that were sent to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process = RayProcess(OPTIONS, print)
+        self.worker = Worker(START, self.process, print, print, print)
+        self.calls: list[Pending] = []
+        self._folder = folder
+
+    def send(self, *, with_file: bool = False) -> None:
+        """Send one more call."""
+        loop = asyncio.get_running_loop()
+        number = len(self.calls) + 1
+        scratch = Scratch(str(self._folder / str(number)))
+        if with_file:
+            scratch.new_file("a.txt").write_bytes(b"content")
+        self.calls.append(Pending(encoded(number=number), loop.create_future(), loop.time(), scratch))
+        self.worker.send(self.calls[-1])
+
+    async def lost_calls(self) -> tuple[list[int], list[int]]:
+        """Return the numbers of calls that were lost with the actor, and of those that others run."""
+        await self.worker.wait()
+        begun, not_begun = (list(map(self.calls.index, calls)) for calls in self.worker.lost_calls())
+        await self.worker.stop()
+        self.worker.close()
+        return [index + 1 for index in begun], [index + 1 for index in not_begun]
+
+
+async def holding(count: int, folder: Path) -> Held:
+    """Return a worker that has started and was sent so many calls."""
+    held = Held(folder)
+    await held.worker.start()
+    for _ in range(count):
+        held.send()
+    return held
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Play:
+    """Return what has Ray make the given actors, one after the other."""
+    return lambda *actors: Script(*actors).play(monkeypatch)
+
+
+@pytest.mark.parametrize("error", [unavailable(), died()], ids=["unavailable", "lost"])
+def test_lost_while_it_is_placed(play: Play, tmp_path: Path, error: Exception) -> None:
+    """When an actor's node turns out to be gone, another is placed, and the worker starts there."""
+
+    async def work() -> None:
+        play(Actor(place=[error]), ready_actor())
+        held = await holding(0, tmp_path)
+        await held.worker.stop()
+        held.worker.close()
+
+    run(work())
+
+
+def test_place_emptied_while_it_is_filled(play: Play, tmp_path: Path) -> None:
+    """When a place has been emptied, the actor that was to fill it is gone too."""
+
+    async def work() -> None:
+        play(actor := Actor(end=[0]))
+        slot = Slot(lambda: Held(tmp_path).worker, Hooks(print, print, print))
+        slot.keep()
+        await actor.asked("place")
+        await slot.empty()
+        assert actor.is_gone
+
+    run(work())
+
+
+def test_lost_between_two_looks(play: Play, tmp_path: Path) -> None:
+    """The watch of a pool goes on when it comes to a worker whose actor was lost a moment ago."""
+
+    async def work() -> None:
+        play(actor := ready_actor())
+        held = await holding(2, tmp_path)
+        await some_turns()
+        actor.lose()
+        await held.process.exited()
+        looked = asyncio.Event()
+        watch = Watch(lambda: [held.worker], print, looked.set, 0)
+        watch.note_work()
+        watching, seen = asyncio.create_task(watch.run()), asyncio.create_task(looked.wait())
+        await asyncio.wait({watching, seen}, return_when=asyncio.FIRST_COMPLETED)
+        assert not watching.done()
+        watching.cancel()
+        assert await held.lost_calls() == ([1], [2])
+
+    run(work())
+
+
+@pytest.mark.parametrize("with_file", [False, True])
+def test_call_for_a_lost_actor(play: Play, tmp_path: Path, *, with_file: bool) -> None:
+    """A call that goes to a worker whose actor was lost a moment ago goes to another one."""
+
+    async def work() -> None:
+        play(actor := ready_actor())
+        held = await holding(0, tmp_path)
+        actor.lose()
+        await held.process.exited()
+        held.send(with_file=with_file)
+        await some_turns()
+        assert await held.lost_calls() == ([], [1])
+
+    run(work())
+
+
+def test_lost_while_files_are_sent(play: Play, tmp_path: Path) -> None:
+    """When an actor is lost while a call's files go there, that call is lost, and those behind it are not."""
+
+    async def work() -> None:
+        play(actor := ready_actor())
+        held = await holding(0, tmp_path)
+        held.send(with_file=True)
+        held.send()
+        sending = await actor.asked("add")
+        answer(await actor.asked("talk"), died())
+        await held.process.exited()
+        answer(sending, None)
+        assert await held.lost_calls() == ([1], [2])
+
+    run(work())
+
+
+def test_lost_while_a_result_is_brought(play: Play, tmp_path: Path) -> None:
+    """A call whose result is lost on its way is the one that is lost with the actor."""
+
+    async def work() -> None:
+        play(actor := ready_actor())
+        held = await holding(2, tmp_path)
+        await actor.asked("talk")
+        answer(await actor.asked("talk"), heard(1, (1, IN_A_FILE), begun=1))
+        answer(await actor.asked("piece_at"), died())
+        assert await held.lost_calls() == ([1], [2])
+
+    run(work())
+
+
+def test_late_answer(play: Play, tmp_path: Path) -> None:
+    """What was said before an actor was given up, and comes after that, has no call run a second time."""
+
+    async def work() -> None:
+        play(actor := ready_actor())
+        held = await holding(2, tmp_path)
+        ahead, late = await actor.asked("talk"), await actor.asked("talk")
+        answer(ahead, died())
+        await held.process.exited()
+        answer(late, heard(1, begun=0))
+        assert await held.lost_calls() == ([1], [2])
+
+    run(work())
+
+
+def test_slow_reader(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model is ready while one who reads slowly keeps its worker waiting; silence after that counts."""
+
+    async def work() -> None:
+        play(actor := ready_actor())
+        loop = asyncio.get_running_loop()
+        passed_s, now = 0.0, loop.time
+        monkeypatch.setattr(loop, "time", lambda: now() + passed_s)
+        async with Pool(
+            START, LIMITS, Metrics().of_pool("told"), print, lambda on_output: RayProcess(OPTIONS, print)
+        ) as pool:
+            called = asyncio.create_task(pool.run(encoded()))
+            await actor.asked("talk")
+            answer(await actor.asked("talk"), heard(1, (1, MORE_THAN_A_WINDOW), begun=1))
+            stream = await called
+            assert isinstance(stream, Stream)
+            with stream:
+                passed_s += SILENCE_S
+                assert pool.problem() is None
+                await stream.read()
+                assert pool.problem() is None
+                passed_s += SILENCE_S
+                assert pool.problem() == "No worker of 'told' is running."
+
+    run(work())
+
+
+@pytest.mark.parametrize("is_found_again", [False, True])
+def test_unavailable_actor_of_a_training(play: Play, tmp_path: Path, *, is_found_again: bool) -> None:
+    """A training that is given up since its actor was away does not go on when the actor is back."""
+
+    async def work() -> None:
+        play(actor := Actor(add=[None], start=["3.11"], see=[unavailable()], end=[None]))
+        folder = TrainingFolder(tmp_path / TRAINING.uuid)
+        folder.make()
+        folder.job.touch()
+        with Store(sqlite_url(tmp_path)) as store:
+            running = RayRunning(store, OPTIONS)
+            if is_found_again:
+                await running.follow(TRAINING, folder)
+            else:
+                assert (await running.run(TRAINING, folder)).state is State.LOST
+        assert actor.is_gone
+
+    run(work())
+
+
+def test_cancelled_while_files_are_sent(play: Play, tmp_path: Path) -> None:
+    """A training that is cancelled while its files go to its actor ends at once, with the actor."""
+
+    async def work() -> None:
+        play(actor := Actor())
+        folder = TrainingFolder(tmp_path / TRAINING.uuid)
+        folder.make()
+        folder.job.write_bytes(b"a job")
+        with Store(sqlite_url(tmp_path)) as store:
+            running = RayRunning(store, OPTIONS)
+            placing = asyncio.create_task(running.run(TRAINING, folder))
+            sending = await actor.asked("add")
+            ending = asyncio.create_task(running.end(TRAINING, HANGS_S, asyncio.Event()))
+            await some_turns()
+            assert ending.done()
+            assert actor.is_gone
+            answer(sending, died())
+            assert (await placing).state is State.LOST
+
+    run(work())
+
+
+def test_cancelled_while_it_is_started(tmp_path: Path, gate: Gate) -> None:
+    """A training that is cancelled while its process is being started is killed as soon as it has one."""
+
+    async def work() -> None:
+        call = Call("train", {"deaf": False, "port": gate.port}, True, None, "/nowhere", "-")  # noqa: FBT003
+        host = TrainingHost(TRAINING.uuid)
+        await host.add("job", frame(encode(START)) + frame(encode(call)))
+        starting = asyncio.create_task(host.start(TRAINING, str(Path.cwd())))
+        await asyncio.sleep(0)  # it has begun, and waits for the disk
+        await host.end(HANGS_S)
+        await starting
+        while not (seen := await host.see(0, 0)).ended:  # noqa: ASYNC110 - it can only be asked
+            await asyncio.sleep(0.02)
+        assert seen.ended.exit == "SIGKILL"
+        await host.clear()
+
+    run(work())
