@@ -222,6 +222,38 @@ def test_lost_while_a_result_is_brought(play: Play, tmp_path: Path) -> None:
     run(work())
 
 
+def test_lost_with_a_result_half_brought(play: Play, tmp_path: Path) -> None:
+    """So it is when the loss is found by other means, between two pieces of the result."""
+
+    async def work() -> None:
+        play(actor := ready_actor())
+        held = await holding(2, tmp_path)
+        ahead = await actor.asked("talk")
+        answer(await actor.asked("talk"), heard(1, (1, IN_A_FILE), begun=1))
+        piece = await actor.asked("piece_at")
+        answer(ahead, died())
+        await held.process.exited()
+        answer(piece, b"piece")
+        assert await held.lost_calls() == ([1], [2])
+
+    run(work())
+
+
+def test_late_result(play: Play, tmp_path: Path) -> None:
+    """A result that is announced after its actor was given up is lost, and nothing else is."""
+
+    async def work() -> None:
+        play(actor := ready_actor())
+        held = await holding(2, tmp_path)
+        ahead, late = await actor.asked("talk"), await actor.asked("talk")
+        answer(ahead, died())
+        await held.process.exited()
+        answer(late, heard(1, (1, IN_A_FILE), begun=1))
+        assert await held.lost_calls() == ([1], [2])
+
+    run(work())
+
+
 def test_late_answer(play: Play, tmp_path: Path) -> None:
     """What was said before an actor was given up, and comes after that, has no call run a second time."""
 

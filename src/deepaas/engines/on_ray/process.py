@@ -254,7 +254,6 @@ class RayProcess:
             messages = []
         for number, message in messages:
             if isinstance(message, Reply | TakenBack):
-                self._unanswered.discard(number)
                 self._answer(number, message)
             else:
                 self._listener.hear(number, self._located(message))
@@ -269,33 +268,38 @@ class RayProcess:
 
     def _answer(self, number: int, message: Reply | TakenBack) -> None:
         """Pass an answer on; one in a file, when that has come. Then the call's files there can go."""
-        assert self._listener is not None
         scratch = self._scratch.pop(number, None)
         if isinstance(message, Reply) and isinstance(message.outcome, Body) and message.outcome.path:
             assert scratch is not None
             self._in_background(self._fetch(number, message, message.outcome, scratch))
             return
-        self._listener.hear(number, message)
+        self._pass_on(number, message)
         if _files(scratch):
             self._drop(scratch)
 
-    async def _fetch(self, number: int, reply: Reply, body: Body, scratch: Scratch) -> None:
+    def _pass_on(self, number: int, message: Reply | TakenBack) -> None:
         assert self._listener is not None
+        self._unanswered.discard(number)
+        self._listener.hear(number, message)
+
+    async def _fetch(self, number: int, reply: Reply, body: Body, scratch: Scratch) -> None:
         assert body.path is not None
+        host = self._host
+        if host is None:
+            return None  # the result is lost with it
         target = Path(scratch.path) / Path(body.path).name
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with replacing(target) as file:
-                while piece := await self._host.piece_at.remote(body.path, file.tell()):
+                while piece := await host.piece_at.remote(body.path, file.tell()):
                     await asyncio.to_thread(file.write, piece)
         except ray.exceptions.RayError:
-            self._unanswered.add(number)
             return self._lose()
         except OSError as error:
             failed = Failed(500, f"The result could not be brought from its node: {error}.")
-            self._listener.hear(number, reply._replace(outcome=failed))
+            self._pass_on(number, reply._replace(outcome=failed))
             return self._drop(scratch)
-        self._listener.hear(number, reply._replace(outcome=body._replace(path=str(target))))
+        self._pass_on(number, reply._replace(outcome=body._replace(path=str(target))))
         self._drop(scratch)
         return None
 
