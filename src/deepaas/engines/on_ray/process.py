@@ -5,7 +5,6 @@ It must not know what is said, but that a reply may name a file.
 
 import asyncio
 import contextlib
-import os
 import platform
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,9 +12,9 @@ from typing import Any
 
 import ray
 
-from deepaas.contents import replacing
+from deepaas.engines.on_ray import carrying
 from deepaas.engines.on_ray.host import Said, WorkerHost
-from deepaas.engines.on_ray.said import PIECE_BYTES, Heard, InOrder
+from deepaas.engines.on_ray.said import Heard, InOrder
 from deepaas.errors import ModelUnavailable, WorkerInterrupted
 from deepaas.files import Scratch
 from deepaas.messages import Body, Failed, Reply, Start, TakenBack, Unframer, encode
@@ -202,12 +201,8 @@ class RayProcess:
         if host is None:
             return None
         try:
-            for path in scratch.files:
-                name = f"{name_of(scratch.path)}/{os.path.basename(path)}"  # noqa: PTH119 - a text is wanted
-                with open(path, "rb") as file:  # noqa: PTH123, ASYNC230 - a few milliseconds a piece
-                    await host.add.remote(name, b"")
-                    while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
-                        await host.add.remote(name, piece)
+            for path in map(Path, scratch.files):
+                await carrying.send(path, host, f"{name_of(scratch.path)}/{path.name}")
         except ray.exceptions.RayError:
             # Before what follows: an error of the node's disk is one of the system's too.
             return self._lose()
@@ -289,10 +284,7 @@ class RayProcess:
             return None  # the result is lost with it
         target = Path(scratch.path) / Path(body.path).name
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(target) as file:
-                while piece := await host.piece_at.remote(body.path, file.tell()):
-                    await asyncio.to_thread(file.write, piece)
+            await carrying.bring(host, body.path, target)
         except ray.exceptions.RayError:
             return self._lose()
         except OSError as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 import ray
 
-from deepaas.contents import replacing
+from deepaas.engines.on_ray import carrying
 from deepaas.engines.on_ray.cluster import NAMESPACE
 from deepaas.engines.on_ray.said import PIECE_BYTES
 from deepaas.engines.on_ray.training_host import Seen, TrainingHost
@@ -43,7 +43,7 @@ class RayRunning:
         actor = ray.remote(TrainingHost).options(**self._options, **named).remote(uuid)
         try:
             for path in (folder.job, *folder.uploads()):
-                await _send(path, actor)
+                await carrying.send(path, actor, path.name)
             self._placed.add(uuid)
             current = await asyncio.to_thread(self._store.get, uuid)
             await actor.start.remote(current, str(Path.cwd()))
@@ -111,7 +111,7 @@ class RayRunning:
             if max(len(seen.log), len(seen.metrics)) < PIECE_BYTES:
                 await asyncio.sleep(_LOOK_S)
         for name, path in await actor.artifacts.remote():
-            await _bring(actor, path, folder.artifacts / name)
+            await carrying.bring(actor, path, folder.artifacts / name)
         await self._finish(uuid, seen.record, folder)
         with contextlib.suppress(ray.exceptions.RayError):
             await actor.clear.remote()
@@ -164,20 +164,6 @@ def _append(folder: TrainingFolder, seen: Seen) -> None:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-async def _send(path: Path, actor: Any) -> None:
-    with path.open("rb") as file:
-        await actor.add.remote(path.name, b"")
-        while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
-            await actor.add.remote(path.name, piece)
-
-
-async def _bring(actor: Any, source: str, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as file:
-        while piece := await actor.piece_at.remote(source, file.tell()):
-            await asyncio.to_thread(file.write, piece)
 
 
 async def _release(actor: Any) -> None:
