@@ -89,3 +89,16 @@ class Cluster:
             with contextlib.suppress(psutil.Error):
                 if process.environ().get(_MARK) == self._mark:
                     yield process
+
+
+def process_of(uuid: str) -> psutil.Process:
+    """Return a training's process, on whichever node, found by what it was started with."""
+    return next(one for one in psutil.process_iter(["cmdline"]) if uuid in (one.info["cmdline"] or ()))
+
+
+def runs(process: psutil.Process) -> bool:
+    """Say whether a process runs; an orphan that nobody has buried does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

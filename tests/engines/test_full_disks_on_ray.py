@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from clusters import Cluster
+from clusters import Cluster, process_of, runs
 from serving import Gate, Server, killing, predict, predicted, serving, until
 
 pytestmark = pytest.mark.local_only("it starts its servers on Ray itself")
@@ -48,11 +48,6 @@ def without_room(process: psutil.Process) -> Iterator[None]:
             process.rlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def process_of(server: Server) -> psutil.Process:
-    """Return the server's process."""
-    return psutil.Process(server.process.pid)
-
-
 def actor_of(pid: int) -> psutil.Process:
     """Return the actor that holds a process of ours."""
     actor = psutil.Process(pid).parent()
@@ -68,12 +63,12 @@ def test_disk_of_a_node(client: httpx.Client) -> None:
     assert refused.status_code == 500, refused.text
     assert "was lost with its Ray actor or node" in refused.json()["message"]
     assert predict(client, "told", files={"data": b"x" * MUCH}).status_code == 200
-    until(lambda: not actor.is_running())
+    until(lambda: not runs(actor))
 
 
 def test_disk_of_the_server(server: Server, client: httpx.Client) -> None:
     """A result that the server has no room for fails its call, which says so; the next ones are answered."""
-    with without_room(process_of(server)):
+    with without_room(psutil.Process(server.process.pid)):
         refused = predict(client, "told", json={"size": MUCH})
     assert refused.status_code == 500, refused.text
     assert "The result could not be brought from its node" in refused.json()["message"]
@@ -89,8 +84,7 @@ def begin(server: Server, client: httpx.Client, gate: Gate) -> tuple[str, psutil
     uuid = client.post(TRAIN, json={"steps": steps}).json()["uuid"]
     gate.wait()
     (server.state_dir / "steps" / uuid / "log").symlink_to("/dev/full")
-    process = next(one for one in psutil.process_iter(["cmdline"]) if uuid in (one.info["cmdline"] or ()))
-    return TRAIN + uuid, process
+    return TRAIN + uuid, process_of(uuid)
 
 
 def ended(client: httpx.Client, path: str) -> dict[str, Any]:
@@ -111,7 +105,7 @@ def test_training_that_cannot_be_copied(server: Server, client: httpx.Client, ga
     gate.open()
     gate.wait()
     assert "No space left" in ended(client, path)["message"]
-    until(lambda: not (process.is_running() or actor.is_running()))
+    until(lambda: not (runs(process) or runs(actor)))
 
 
 def test_found_training_that_cannot_be_copied(ray_cluster: Cluster, tmp_path: Path, gate: Gate) -> None:
@@ -126,7 +120,7 @@ def test_found_training_that_cannot_be_copied(ray_cluster: Cluster, tmp_path: Pa
         gate.open()
         gate.wait()
         assert "No space left" in ended(client, path)["message"]
-        until(lambda: not (process.is_running() or actor.is_running()))
+        until(lambda: not (runs(process) or runs(actor)))
 
 
 def test_cancelled_before_there_is_room(ray_cluster: Cluster, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from clusters import NODES, Cluster
+from clusters import NODES, Cluster, process_of, runs
 from serving import SOON_S, Gate, Server, killing, predict, predicted, serving, until
 
 pytestmark = pytest.mark.local_only("it starts its servers on Ray itself")
@@ -143,7 +143,6 @@ def test_cancelled_training(ray_cluster: Cluster, tmp_path: Path, gate: Gate) ->
     with serving(tmp_path, *flags, models=MODELS) as server, server.client() as client:
         path = begin(client, what="deaf", port=gate.port)
         gate.wait()
-        found = [one for one in psutil.process_iter() if path.rpartition("/")[2] in one.cmdline()]
-        assert found
+        process = process_of(path.rpartition("/")[2])
         assert client.delete(path).json()["state"] == "cancelled"
-        assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in found)
+        assert not runs(process)

@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from clusters import Cluster
+from clusters import Cluster, process_of, runs
 from faults.wire import Wire
 from serving import SOON_S, Gate, predict, predicted, serving, until
 
@@ -116,31 +116,19 @@ def test_lost_training(serve: Callable[..., Any], gate: Gate) -> None:
     with serve(models=TRAINABLE) as server, server.client() as client:
         record = client.post(path, json={"what": "pid", "port": gate.port}).json()
         gate.wait()
-        process = process_of(record)
+        process = process_of(record["uuid"])
         actor = process.parent()
         assert actor is not None
         actor.kill()
         lost = until(lambda: _if_ended(client, path + record["uuid"]))
         assert (lost["status"], lost["state"]) == ("error", "lost")
         assert lost["message"].startswith("lost: ")
-        until(lambda: not _runs(process))
+        until(lambda: not runs(process))
         gate.open()
         following = client.post(path, json={"what": "pid"}).json()
         assert until(lambda: _if_ended(client, path + following["uuid"]))["state"] == "done"
 
 
-def _runs(process: psutil.Process) -> bool:
-    """Say whether a process runs; an orphan that nobody has buried does not."""
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-
-
 def _if_ended(client: httpx.Client, path: str) -> dict[str, Any] | None:
     record: dict[str, Any] = client.get(path).json()
     return record if record["state"] in ("done", "error", "cancelled", "lost") else None
-
-
-def process_of(record: dict[str, Any]) -> psutil.Process:
-    """Return a training's process, found by what it was started with."""
-    return next(
-        one for one in psutil.process_iter(["cmdline"]) if record["uuid"] in (one.info["cmdline"] or ())
-    )
