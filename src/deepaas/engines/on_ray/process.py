@@ -5,17 +5,15 @@ It must not know what is said, but that a reply may name a file.
 
 import asyncio
 import contextlib
-import platform
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import ray
 
-from deepaas.engines.on_ray import carrying
+from deepaas.engines.on_ray import carrying, refusals
 from deepaas.engines.on_ray.host import Said, WorkerHost
 from deepaas.engines.on_ray.said import Heard, InOrder
-from deepaas.errors import ModelUnavailable, WorkerInterrupted
 from deepaas.files import Scratch
 from deepaas.messages import Body, Failed, Reply, Start, TakenBack, Unframer, encode
 from deepaas.model.elsewhere import name_of
@@ -26,12 +24,6 @@ _ANSWER_S = 1.0
 _SILENCE_S = 6.0
 _KILL_S = 3.0
 _AGAIN_S = 0.5
-_NO_ROOM = (
-    "The model '{}' cannot be used: in {:g} s, no node of the Ray cluster had room for a worker ({}). Let "
-    "the server want less, or give the cluster more; 'ray status' tells what is taken."
-)
-_INSTALL = "Install deepaas[ray] and the model's package on {}, or start the nodes where they are."
-_GONE = "was lost with its Ray actor or node"
 
 
 class RayProcess:
@@ -80,23 +72,11 @@ class RayProcess:
         Raise `ModelUnavailable` when there is no room, or `WorkerInterrupted` when the actor is lost.
         """
         self._listener = listener
-        cannot = f"The model '{start.name}' cannot be used:"
-        try:
+        with refusals.told(start.name, self._options, _PLACE_S):
             async with asyncio.timeout(_PLACE_S):
                 self._node, version = await self._place()
-            _check_version(version, self._node, cannot)
+            refusals.check_version(start.name, self._node, version)
             self._pid = await self._host.start.remote(encode(start), str(Path.cwd()))
-        except TimeoutError as error:
-            wanted = f"{self._options['num_cpus']:g} CPU, {self._options['num_gpus']:g} GPU"
-            raise ModelUnavailable(_NO_ROOM.format(start.name, _PLACE_S, wanted)) from error
-        except ray.exceptions.RayActorError as error:
-            if error.actor_init_failed:
-                raise ModelUnavailable(
-                    f"{cannot} {_cause(error)}. {_INSTALL.format('every node')}"
-                ) from error
-            raise WorkerInterrupted(f"{cannot} its worker {_GONE} while starting.") from error
-        except ray.exceptions.RayError as error:
-            raise ModelUnavailable(f"{cannot} {_cause(error)}") from error
         self._talk([])
 
     def send(self, content: bytes, number: int = 0, scratch: Scratch | None = None) -> None:
@@ -250,16 +230,12 @@ class RayProcess:
         for number, message in messages:
             if isinstance(message, Reply | TakenBack):
                 self._answer(number, message)
+            elif isinstance(message, Failed):
+                self._listener.hear(number, refusals.located(message, self._node))
             else:
-                self._listener.hear(number, self._located(message))
+                self._listener.hear(number, message)
         if heard.has_ended and not self._exit.done():
             self._exit.set_result(Exit(heard.code))
-
-    def _located(self, message: Any) -> Any:
-        """Tell of a model that could not be imported where that was."""
-        if isinstance(message, Failed) and "No module named" in message.message:
-            return message._replace(message=f"{message.message}. {_INSTALL.format(f'the node {self._node}')}")
-        return message
 
     def _answer(self, number: int, message: Reply | TakenBack) -> None:
         """Pass an answer on; one in a file, when that has come. Then the call's files there can go."""
@@ -316,7 +292,7 @@ class RayProcess:
         host, self._host = self._host, None
         if not self._exit.done():
             self._begun = max(self._begun, min(self._unanswered, default=0))
-            self._exit.set_result(Exit(None, _GONE))
+            self._exit.set_result(Exit(None, refusals.LOST))
         if host is not None:
             with contextlib.suppress(ray.exceptions.RayError):
                 ray.kill(host)
@@ -329,15 +305,3 @@ class RayProcess:
 
 def _files(scratch: Scratch | None) -> list[str]:
     return scratch.files if scratch else []
-
-
-def _check_version(version: str, node: str, cannot: str) -> None:
-    own = platform.python_version()
-    if version.rpartition(".")[0] != own.rpartition(".")[0]:
-        raise ModelUnavailable(
-            f"{cannot} the server runs Python {own}, the node {node} {version}: use one for both."
-        )
-
-
-def _cause(error: Exception) -> str:
-    return str(error).strip().rpartition("\n")[2]
