@@ -3,114 +3,92 @@
 import asyncio
 import errno
 import threading
-from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Any, cast
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from multidict import CIMultiDict
 from webargs import fields
 
 from deepaas.files import SMALL_BYTES, Scratch
-from deepaas.http.uploads import given_of
+from deepaas.http import uploads
 from deepaas.model.arguments import Arguments
-from serving import CALL_S
+from serving import CALL_S, until
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="data"; filename="a.bin"\r\n\r\n'
 TYPE = "multipart/form-data; boundary=b"
 
 
-class SlowFile:
-    """A file whose writing takes until the test lets it end, or fails."""
+class Disk:
+    """What stands between the server and its disk: it writes when the test lets it, or not at all."""
 
-    def __init__(self, error: OSError | None = None) -> None:
-        self.error = error
-        self.is_written = threading.Event()
-        self.may_end = threading.Event()
-        self.is_closed = asyncio.Event()
-        self.was_disturbed = False
-        self._loop = asyncio.get_running_loop()
-        self._writers = 0
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: OSError | None = None) -> None:
+        self.file: Any = None
+        self.is_asked = threading.Event()
+        self.may_write = threading.Event()
+        self._error = error
+        self._write = uploads._write  # noqa: SLF001 - the one place where a thread has the file
+        monkeypatch.setattr(uploads, "_write", self.write)
 
-    def open(self, _: str) -> "SlowFile":
-        """Return itself, as a path does its file."""
-        return self
-
-    def writelines(self, _: Iterable[bytes]) -> None:
-        """Write, which takes its time."""
-        self._writers += 1
-        self.is_written.set()
-        if self.error:
-            raise self.error
-        assert self.may_end.wait(CALL_S)
-        self._writers -= 1
-
-    def close(self) -> None:
-        """Take note."""
-        self.was_disturbed = self.was_disturbed or (self._writers > 0 and self.error is None)
-        self._loop.call_soon_threadsafe(self.is_closed.set)
-
-
-class OneFile:
-    """A scratch folder that has one file to give."""
-
-    def __init__(self, file: SlowFile) -> None:
+    def write(self, file: Any, pieces: Any, *, is_last: bool) -> None:
+        """Write as the server does, later."""
         self.file = file
-
-    def new_file(self, _: str) -> Any:
-        """Return what becomes the file when it is opened."""
-        return self.file
-
-    def write_small(self, _: str, __: Sequence[bytes]) -> str:
-        """Fail: nothing here is small."""
-        raise AssertionError
+        self.is_asked.set()
+        assert self.may_write.wait(CALL_S)
+        if self._error:
+            raise self._error
+        self._write(file, pieces, is_last=is_last)
 
 
-def reading(file: SlowFile, body: AsyncIterator[bytes]) -> Any:
-    """Return what reads an upload into the file."""
+async def reading(scratch: Scratch, body: AsyncIterator[bytes]) -> None:
+    """Read an upload into the scratch folder."""
     arguments = Arguments({"data": fields.Raw(metadata={"type": "file", "location": "form"})})
-    scratch = cast(Scratch, OneFile(file))
     headers = CIMultiDict({"Content-Type": TYPE})
-    return given_of(CIMultiDict(), "multipart/form-data", headers, body, arguments=arguments, scratch=scratch)
+    await uploads.given_of(
+        CIMultiDict(), "multipart/form-data", headers, body, arguments=arguments, scratch=scratch
+    )
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_leaving(times: int) -> None:
+def test_leaving(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, times: int) -> None:
     """A file is closed when its thread is done with it, not before, however often one cancels."""
+    disk = Disk(monkeypatch)
 
     async def body() -> AsyncIterator[bytes]:
         yield HEAD + bytes(2 * SMALL_BYTES)
         await asyncio.Event().wait()
 
     async def work() -> None:
-        file = SlowFile()
-        async with asyncio.timeout(CALL_S):
-            task = asyncio.create_task(reading(file, body()))
-            await asyncio.to_thread(file.is_written.wait, CALL_S)
-            for _ in range(times):
-                task.cancel()
+        task = asyncio.create_task(reading(Scratch(str(tmp_path)), body()))
+        assert await asyncio.to_thread(disk.is_asked.wait, CALL_S)
+        for _ in range(times):
+            assert not task.done()
+            task.cancel()
+            for _ in range(10):
                 await asyncio.sleep(0)
-            await asyncio.wait([task])
-            assert task.cancelled()
-            assert not file.is_closed.is_set()
-            file.may_end.set()
-            await file.is_closed.wait()
-        assert not file.was_disturbed
+        assert task.done() is (times > 1)
+        assert not disk.file.closed
+        disk.may_write.set()
+        await asyncio.to_thread(until, lambda: disk.file.closed)
+        await asyncio.wait([task])
+        assert task.cancelled()
 
     asyncio.run(work())
 
 
-def test_full_disk() -> None:
+def test_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A disk that takes no more is an error of the request's, and the file is closed."""
+    disk = Disk(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
+    disk.may_write.set()
 
     async def body() -> AsyncIterator[bytes]:
         for piece in (HEAD, bytes(2 * SMALL_BYTES), bytes(2 * SMALL_BYTES)):
             yield piece
 
     async def work() -> None:
-        file = SlowFile(OSError(errno.ENOSPC, "No space left on device"))
-        async with asyncio.timeout(CALL_S):
-            with pytest.raises(OSError, match="No space left"):
-                await reading(file, body())
-            await file.is_closed.wait()
+        with pytest.raises(OSError, match="No space left"):
+            await reading(Scratch(str(tmp_path)), body())
+        await asyncio.to_thread(until, lambda: disk.file.closed)
 
     asyncio.run(work())

@@ -182,7 +182,7 @@ class _Multipart:
             raise BadRequest(f"The multipart/form-data body cannot be read: {error}.") from error
         finally:
             if self._file:
-                self._give_up(self._file)
+                await self._give_up(self._file)
         return self._form
 
     async def _take(self, parser: multipart.PushMultipartParser, chunk: bytes) -> None:
@@ -233,12 +233,16 @@ class _Multipart:
             await asyncio.shield(self._writing)
             self._writing = None
 
-    def _give_up(self, file: IO[bytes]) -> None:
-        """Close a file that will not be whole, but not under the hands of the thread."""
-        if self._writing:
-            self._writing.add_done_callback(lambda written: _close(file, written.exception()))
-        else:
-            _close(file)
+    async def _give_up(self, file: IO[bytes]) -> None:
+        """Close a file that will not be whole, when the thread is done with it.
+
+        That is waited for, since the file's folder is to go then; whoever cancels that, too, need not wait.
+        """
+        if self._writing is None:
+            return _close(file)
+        self._writing.add_done_callback(lambda written: _close(file, written.exception()))
+        await asyncio.wait([self._writing])
+        return None
 
     def _keep(self, content: bytes) -> None:
         """Keep a piece as it is, which spares a copy; a tiny one together with others."""

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from deepaas import log
 from deepaas.messages import Call, Start, Unframer
 from deepaas.model import output
@@ -25,6 +23,7 @@ from deepaas.model.model import Model
 from deepaas.spawned import hang_on, write_lines_at_once
 from deepaas.trainings import provenance
 from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.process import ProcessName
 from deepaas.trainings.store import Store
 from deepaas.trainings.training import State
 from deepaas.trainings.watch import Watch
@@ -36,9 +35,9 @@ _log = logging.getLogger("deepaas.training")
 
 def run(uuid: str, folder: TrainingFolder, store: Store, *, is_elsewhere: bool = False) -> None:
     """Do the job in `folder`, unless the training was cancelled or given up in the meantime."""
-    process = psutil.Process()
-    now = {"pid": process.pid, "pid_started": process.create_time(), "started": time.time()}
-    if not store.change(uuid, State.RUNNING, only_from=State.STARTING, **now):
+    process = ProcessName.own()
+    of_process = {"host": process.host, "pid": process.pid, "pid_started": process.started}
+    if not store.change(uuid, State.RUNNING, only_from=State.STARTING, started=time.time(), **of_process):
         return
     end: dict[str, Any]
     try:

@@ -46,7 +46,7 @@ class LocalRunning:
             await process.gone()
             kill_group(process.pid)
 
-    def is_known(self, training: Training) -> bool:  # noqa: ARG002 - whatever it is
+    async def is_known(self, training: Training) -> bool:  # noqa: ARG002 - whatever it is
         """Say no: processes of other machines are not seen from here."""
         return False
 

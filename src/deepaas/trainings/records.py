@@ -17,13 +17,13 @@ _T = TypeVar("_T")
 
 
 class Records:
-    """What can be read about trainings. Queued ones say how many stand before them."""
+    """Asks the store. Of trainings that are read here, queued ones say how many stand before them."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
     async def ask(self, method: Callable[_P, _T], *arguments: _P.args, **values: _P.kwargs) -> _T:
-        """Call a method of the store, which may have to wait for a disk or a network."""
+        """Call any method of the store, which may have to wait for a disk or a network."""
         return await asyncio.to_thread(method, *arguments, **values)
 
     async def of_model(self, model: str) -> list[Training]:

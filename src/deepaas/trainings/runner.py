@@ -20,14 +20,13 @@ from deepaas.model.failure import describe
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.keeping import Keeping
 from deepaas.trainings.local import LocalRunning
+from deepaas.trainings.neighbours import LOOK_S, Neighbours
 from deepaas.trainings.process import ProcessName
 from deepaas.trainings.records import Records
 from deepaas.trainings.running import Running
-from deepaas.trainings.silence import Silence
 from deepaas.trainings.store import Store
 from deepaas.trainings.training import State, Training
 
-_LOOK_S = 2.0
 _ROUNDS_BETWEEN_TIDYING = 30
 _RETRY_S = 2.0
 _RESERVE_BYTES = 1 << 18
@@ -73,22 +72,24 @@ class Runner:
         self._rules = rules
         self._places = asyncio.Semaphore(rules.at_a_time)
         self._own_name = ProcessName.own()
-        self._silence = Silence(round(rules.lost_after_s / _LOOK_S))
+        self._neighbours = Neighbours(self.records, self._own_name, rules.lost_after_s)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._repeating: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._store.__enter__)
         await asyncio.to_thread(self._make_reserve)
         await self._look()
         await self._tidy_all()
-        self._looking = asyncio.create_task(self._keep_looking())
+        self._repeating.append(asyncio.create_task(self._keep_looking()))
+        if not self._store.is_file:
+            self._repeating.append(asyncio.create_task(self._neighbours.keep_telling(lambda: self._tasks)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._looking:
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
+        for task in self._repeating:
+            task.cancel()
+        await asyncio.gather(*self._repeating, return_exceptions=True)
         if self._rules.on_stop == "cancel":
             await asyncio.gather(*map(self._end, list(self._tasks)))
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -170,7 +171,7 @@ class Runner:
 
     async def _keep_looking(self) -> None:
         for round_ in itertools.count(1):
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(LOOK_S)
             try:
                 await self._look()
                 if round_ % _ROUNDS_BETWEEN_TIDYING == 0:
@@ -179,17 +180,17 @@ class Runner:
                 _log.exception("The store could not be read; trying again")
 
     async def _look(self) -> None:
-        """Adopt the trainings of servers that are gone, and end those that another server has cancelled."""
+        """Adopt the trainings of servers that are gone, and end those that another server has ended."""
         unfinished = await self.records.ask(self._store.unfinished)
         for training in unfinished:
             uuid, own = training.uuid, training.server == str(self._own_name)
             if own and training.state is State.CANCELLING and uuid in self._tasks:
                 await self._end_process(training)
-            if own or self._is_served(training):
-                continue
-            await self._adopt(training)
+            if not (own or self._is_served(training)):
+                await self._adopt(training)
         if not self._store.is_file:
-            await self._listen(unfinished)
+            await self._end_lost({training.uuid for training in unfinished})
+            await self._replace_silent(unfinished)
 
     async def _adopt(self, training: Training) -> None:
         """Answer for a training from now on, unless another server was faster."""
@@ -198,34 +199,22 @@ class Runner:
             queued = training.state is State.QUEUED
             self._begin(training, self._run(training) if queued else self._watch(training))
 
-    async def _listen(self, unfinished: list[Training]) -> None:
-        """Let other machines know that this one is there, and do what is left to do for silent ones.
+    async def _replace_silent(self, unfinished: list[Training]) -> None:
+        """Adopt what silent machines still run, where that can be seen from here; the rest is lost."""
+        for training in await self._neighbours.silent(unfinished):
+            if await self._running.is_known(training):
+                await self._adopt(training)
+            else:
+                await self._neighbours.call_lost(training)
+                await self._after(training)
 
-        A training is silent when neither its server nor its own process has said anything for a long time.
-        """
-        own = [one.uuid for one in unfinished if one.server == str(self._own_name)]
-        others = [one for one in unfinished if ProcessName.parse(one.server).host != self._own_name.host]
-        heartbeats = {}
-        if own:
-            await self.records.ask(self._store.beat, own)
-        if others:
-            heartbeats = await self.records.ask(self._store.heartbeats, [one.uuid for one in others])
-        silent = self._silence.among(heartbeats)
-        for training in others:
-            if training.uuid in silent and not self._running.is_known(training):
-                await self._replace_silent(training)
-
-    async def _replace_silent(self, training: Training) -> None:
-        """Run a queued training whose job is on a disk that this machine shares; others that ran are lost."""
-        if training.state is not State.QUEUED:
-            host = ProcessName.parse(training.server).host
-            message = (
-                f"lost: nothing was heard of it from the host {host} for {self._rules.lost_after_s:g} s."
-            )
-            await self._finish(training, State.LOST, message, None)
-            await self._after(training)
-        elif await asyncio.to_thread(self.folder(training.model, training.uuid).job.exists):
-            await self._adopt(training)
+    async def _end_lost(self, unfinished: set[str]) -> None:
+        """End the processes here of trainings that other servers have called lost."""
+        for uuid in set(self._tasks) - unfinished:
+            training = await self.records.ask(self._store.get, uuid)
+            if training and training.state is State.LOST:
+                _log.warning("The training %s counts as lost: it is ended", uuid)
+                await self._running.end(training, self._rules.cancel_grace_s, self._rules.hurry)
 
     def _is_served(self, training: Training) -> bool:
         """Say whether another server answers for the training. A store in a file has one host's servers."""

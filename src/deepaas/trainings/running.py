@@ -27,8 +27,8 @@ class Running(Protocol):
     async def follow(self, training: Training, folder: TrainingFolder) -> None:
         """Wait for the end of a process that another server started, which may only just be starting."""
 
-    def is_known(self, training: Training) -> bool:
-        """Say whether the process of another machine's training can be seen from here, and is there."""
+    async def is_known(self, training: Training) -> bool:
+        """Say whether another machine's training can be followed from here, as it still runs."""
 
     async def end(self, training: Training, grace_s: float, hurry: asyncio.Event) -> bool:
         """End the training's process; say whether there was one to be ended.

@@ -20,6 +20,14 @@ _BUSY_S = 30
 _TRIES = 5
 _CONNECTIONS = 5
 _RETRY_S = 0.1
+_POSTGRESQL_LIMITS = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",  # milliseconds
+}
+"""So that a connection into nowhere is an error soon; libpq waits for hours by itself."""
 _metadata = sa.MetaData()
 
 _trainings = sa.Table(
@@ -160,8 +168,13 @@ class Store:
     def claim(self, uuid: str, server: str, new_server: str) -> bool:
         """Let `new_server` answer for a training of `server`; say whether nobody else was faster."""
         mine = sa.update(_trainings).where(_trainings.c.uuid == uuid, _trainings.c.server == server)
+        beat = sa.update(_heartbeats).where(_heartbeats.c.uuid == uuid)
         with self._begin() as connection:
-            return bool(connection.execute(mine.values(server=new_server)).rowcount == 1)
+            is_claimed = connection.execute(mine.values(server=new_server)).rowcount == 1
+            if is_claimed:
+                # Until the new server's first heartbeat, it is not as silent as the old one was.
+                connection.execute(beat.values(count=_heartbeats.c.count + 1))
+        return bool(is_claimed)
 
     def note(self, uuid: str, **values: Any) -> None:
         """Set `values` of a training that has not come to an end."""
@@ -268,7 +281,10 @@ def _masked(url: str) -> str:
 
 def _engine(url: str) -> sa.Engine:
     options: dict[str, Any] = {"pool_pre_ping": True}
-    if sa.make_url(url).get_backend_name() != "sqlite":
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        if parsed.get_driver_name().startswith("psycopg"):
+            options["connect_args"] = _POSTGRESQL_LIMITS | parsed.query
         return sa.create_engine(url, **options)
     # SQLite keeps the files of a closed connection open as long as there is another one.
     fixed = {"poolclass": sa.QueuePool, "pool_size": _CONNECTIONS, "max_overflow": 0}

@@ -81,9 +81,10 @@ class Watch:
                 return
             # A full disk or a locked store must not end the training; the next look tries again.
             with contextlib.suppress(Exception):
-                self.look()
                 if look % _LOOKS_BETWEEN_BEATS == 0:
                     self._beat()
+            with contextlib.suppress(Exception):
+                self.look()
 
     def _from_reports(self, metrics: dict[str, Any] | None = None) -> dict[str, Any]:
         values: dict[str, Any] = {"metrics": metrics} if metrics else {}

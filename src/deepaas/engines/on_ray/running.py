@@ -64,6 +64,7 @@ class RayRunning:
         if actor is None:
             return  # it is gone, and its runner says so
         try:
+            await asyncio.to_thread(folder.make)  # it may have been another machine's
             self._placed.add(training.uuid)
             await self._copy(actor, training.uuid, folder)
         except ray.exceptions.RayError:
@@ -74,9 +75,9 @@ class RayRunning:
         finally:
             self._placed.discard(training.uuid)
 
-    def is_known(self, training: Training) -> bool:
+    async def is_known(self, training: Training) -> bool:
         """Say whether the training has an actor on the cluster, whichever server had it placed."""
-        return _actor_of(training) is not None
+        return await asyncio.to_thread(_actor_of, training) is not None
 
     async def end(self, training: Training, grace_s: float, hurry: asyncio.Event) -> bool:
         """End the training's process; say whether there was an actor that may hold one."""

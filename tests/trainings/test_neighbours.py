@@ -1,0 +1,193 @@
+"""Trainings of machines that have gone, or were away, as another server of the same store sees them."""
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+from following import GONE, STEPS, begin, ended, kill, look, path_of, reaches, trainings_below
+
+from clusters import Cluster
+from deepaas.trainings.neighbours import Silence
+from deepaas.trainings.store import Store
+from deepaas.trainings.training import State, Training
+from serving import CALL_S, Gate, Server, serving, until
+
+LOST_AFTER_S = 10
+
+
+@pytest.mark.parametrize(
+    ("looks", "silent"),
+    [
+        ([{"a": 0}] * 3, set()),
+        ([{"a": 0}] * 4, {"a"}),
+        ([{"a": 0}] * 2 + [{"a": 1}] * 3, set()),
+        ([{"a": 0}] * 3 + [{"a": 1}], set()),
+        ([{"a": 1}] * 3 + [{"a": 0}], set()),
+        ([{"a": 0}] * 3 + [{"a": 1}] * 4, {"a"}),
+        ([{"a": number, "b": 0} for number in range(4)], {"b"}),
+        ([{"a": 0}] * 3 + [{}] + [{"a": 0}] * 3, set()),
+        ([{}] * 5, set()),
+    ],
+)
+def test_looks(looks: list[Mapping[str, int]], silent: set[str]) -> None:
+    """Silent is what has not changed in so many looks, however it changes; what was away begins anew."""
+    silence = Silence(2)
+    assert [silence.among(heartbeats) for heartbeats in looks][-1] == silent
+
+
+Serve = Callable[..., contextlib.AbstractContextManager[Server]]
+
+
+@pytest.fixture
+def serve(tmp_path: Path, database: str) -> Serve:
+    """Return what serves on a host of that name, with a PostgreSQL store that gives others ten seconds."""
+
+    @contextlib.contextmanager
+    def serve(host: str, *flags: str) -> Iterator[Server]:
+        folder = tmp_path / host
+        name_host(folder, host)
+        flags = ("--store", database, "--lost-after", str(LOST_AFTER_S), "--cancel-grace", "1", *flags)
+        with serving(folder, *flags, models=STEPS) as server:
+            yield server
+
+    return serve
+
+
+def name_host(folder: Path, host: str) -> None:
+    """Let processes that serve from the folder see that name as their host's."""
+    path = folder / "installed" / "sitecustomize.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"import socket\nsocket.gethostname = lambda: {host!r}\n")
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    """Return their store."""
+    with Store(database) as store:
+        yield store
+
+
+def test_lost(serve: Serve, store: Store) -> None:
+    """What a silent machine trained is lost, or cancelled if it was being; what is heard from goes on."""
+    heard = dataclasses.replace(GONE, uuid="a" * 32)
+    cancelled = dataclasses.replace(GONE, uuid="c" * 32, state=State.CANCELLING)
+    queued = dataclasses.replace(GONE, uuid="b" * 32, state=State.QUEUED, pid=None, pid_started=None)
+    for training in (GONE, heard, cancelled, queued):
+        store.add(training)
+    with serve("here") as server, server.client() as client, beating(store, heard):
+        lost = reaches(client, {"uuid": GONE.uuid}, "lost")
+        assert reaches(client, {"uuid": cancelled.uuid}, "cancelled")["status"] == "cancelled"
+        assert look(client, {"uuid": heard.uuid})["state"] == "running"
+        assert look(client, {"uuid": queued.uuid})["state"] == "queued"
+        assert client.delete(path_of({"uuid": queued.uuid})).json()["state"] == "cancelled"
+        assert client.delete(path_of(lost)).json()["state"] == "lost"
+    message = "lost: nothing was heard of it from the host gone for 10 s."
+    assert (lost["status"], lost["message"]) == ("error", message)
+
+
+def test_heard(serve: Serve, store: Store, gate: Gate) -> None:
+    """A queued training is heard from while its server lives, a running one without its server, too."""
+    with serve("here") as server, server.client() as client:
+        running = begin(client, ["wait", gate.port])
+        gate.wait()
+        queued = begin(client, ["return", 1])
+        assert is_heard(store, queued)
+        kill(server)
+        assert is_heard(store, running)
+        for process in trainings_below(running["uuid"]):
+            process.kill()
+
+
+def test_back(serve: Serve, gate: Gate) -> None:
+    """When a machine is back, what it had queued is run there; others have called lost what had run."""
+    with serve("here") as here, here.client() as client:
+        with serve("there") as there, there.client() as other:
+            running = begin(other, ["wait", gate.port])
+            gate.wait()
+            queued = begin(other, ["print", "late"], ["return", 1])
+            kill(there)
+            for process in trainings_below(running["uuid"]):
+                process.kill()
+        assert reaches(client, running, "lost")["message"].endswith("from the host there for 10 s.")
+        assert look(client, queued)["state"] == "queued"
+        with serve("there"):
+            assert ended(client, queued)["result"]["output"][-1] == 1
+
+
+def test_lost_while_it_runs(serve: Serve, gate: Gate) -> None:
+    """A machine that was away ends what others have called lost, and goes on with what it has queued."""
+    with serve("here") as here, here.client() as client, serve("there") as there, there.client() as other:
+        running = begin(other, ["wait", gate.port])
+        gate.wait()
+        queued = begin(other, ["return", 1])
+        processes = [psutil.Process(there.process.pid), *trainings_below(running["uuid"])]
+        for process in processes:
+            process.suspend()
+        reaches(client, running, "lost")
+        for process in processes:
+            process.resume()
+        assert ended(client, queued)["state"] == "done"
+        assert trainings_below(running["uuid"]) == []
+        assert look(other, running)["state"] == "lost"
+
+
+def test_new_name_of_the_host(tmp_path: Path, gate: Gate) -> None:
+    """A container's successor, of another name, runs what was queued in the store's file, and can end it."""
+    name_host(tmp_path, "first")
+    with serving(tmp_path, models=STEPS) as server, server.client() as client:
+        running = begin(client, ["wait", gate.port])
+        gate.wait()
+        queued = begin(client, ["wait", gate.port])
+        kill(server)
+        for process in trainings_below(running["uuid"]):
+            process.kill()
+    name_host(tmp_path, "second")
+    with serving(tmp_path, "--cancel-grace", "1", models=STEPS) as server, server.client() as client:
+        gate.wait()
+        assert look(client, running)["state"] == "lost"
+        assert client.get(path_of(queued, "/provenance")).json()["host"] == "second"
+        assert client.delete(path_of(queued)).json()["state"] == "cancelled"
+        assert trainings_below(queued["uuid"]) == []
+
+
+def test_followed_on_ray(serve: Serve, ray_cluster: Cluster, gate: Gate) -> None:
+    """On a cluster, what goes on there without its server is adopted by a server of another machine."""
+    with serve("here", *ray_cluster.flags) as here, here.client() as client:
+        with serve("there", *ray_cluster.flags) as there, there.client() as other:
+            running = begin(other, ["print", "hello"], ["wait", gate.port], ["return", "end"])
+            gate.wait()
+            kill(there)
+        here.output.wait_for("Adopting the training")
+        gate.open()
+        assert ended(client, running)["result"]["output"][-1] == "end"
+        assert "hello" in client.get(path_of(running, "/log")).text
+
+
+def is_heard(store: Store, record: Mapping[str, str]) -> bool:
+    """Say, once its heartbeat has changed twice, that a training is heard from."""
+    for _ in range(2):
+        before = store.heartbeats([record["uuid"]])
+        until(lambda before=before: store.heartbeats([record["uuid"]]) != before, CALL_S)
+    return True
+
+
+@contextlib.contextmanager
+def beating(store: Store, training: Training) -> Iterator[None]:
+    """Let a training be heard from meanwhile."""
+    ends = threading.Event()
+
+    def beat() -> None:
+        while not ends.wait(1):
+            store.beat([training.uuid])
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        yield
+    finally:
+        ends.set()
+        thread.join()
