@@ -102,6 +102,14 @@ def test_error(client: httpx.Client, what: str, message: str) -> None:
     assert "result" not in record
 
 
+def test_error_is_logged(start: Callable[..., Server]) -> None:
+    """The end of a training that fails is an error in the server's log, which says why."""
+    server = start(models={"trainable": "models.trainable"})
+    with server.client() as client:
+        record = ended(client, begin(client, json={"what": "raise"}))
+    server.output.wait_for(rf"ERROR .*{record['uuid']} of trainable: error: ZeroDivisionError: division by zero")
+
+
 def test_list(client: httpx.Client) -> None:
     """The list holds the records of all trainings of this model, and of no other."""
     record = ended(client, begin(client))

@@ -248,7 +248,7 @@ class Runner:
         """Do what follows a training: use what it made, remove old ones."""
         ended = await self.records.ask(self._store.get, training.uuid)
         if ended:
-            _log.info("Training %s of %s: %s", ended.uuid, ended.model, ended.state.value)
+            _note_end(ended)
         if ended and ended.state is State.DONE:
             await self._rules.after_training(training.model)
         await self._tidy(training.model)
@@ -303,6 +303,12 @@ class Runner:
 
     async def _change(self, uuid: str, state: State, **values: Any) -> bool:
         return await self.records.ask(self._store.change, uuid, state, **values)
+
+
+def _note_end(training: Training) -> None:
+    level = logging.ERROR if training.state in (State.ERROR, State.LOST) else logging.INFO
+    said = f": {training.message}" if training.message else ""
+    _log.log(level, "Training %s of %s: %s%s", training.uuid, training.model, training.state.value, said)
 
 
 def _write_job(folder: TrainingFolder, job: bytes) -> None:
