@@ -1,6 +1,7 @@
 """What goes wrong, as callers of the client meet it: an error for each kind, and patience."""
 
 import http.server
+import re
 import subprocess
 import sys
 import threading
@@ -203,6 +204,17 @@ def test_patience(busy: Server, gate: Gate, tmp_path: Path) -> None:
         gate.open()
         assert refused.result(CALL_S)["status"] == "OK"
         assert time.monotonic() - began >= 1
+
+
+def test_not_asked_again(start: Callable[..., Server]) -> None:
+    """A 503 that doesn't say when to come again is raised at once, whatever the patience."""
+    server = start(models={"versioned": "models_training.versioned"})
+    (server.cwd / "version").write_text("broken")
+    with Client(server.url, patience_s=2) as client, server.client() as http_client:
+        with pytest.raises(ModelUnavailable, match="go on as they are.*these weights are broken"):
+            client["versioned"].reload()
+        asked = re.findall(r'deepaas_requests_total{.*status="503"} (.*)', http_client.get("/metrics").text)
+    assert asked == ["1.0"]
 
 
 def test_not_installed() -> None:

@@ -61,11 +61,10 @@ class Server:
     def answer(
         self, request: Request, step: type[Send | Open] = Send, *, survives_loss: bool = False
     ) -> Steps[httpx.Response]:
-        """Ask, again and again while the server is unavailable, and return the answer.
+        """Ask, again and again while the server says when to come again, and return the answer.
 
-        The server says when to come again; all pauses together are at most the patience. With
-        `survives_loss`, a server that cannot be reached is asked again too. Raise the error that the
-        answer says.
+        All pauses together are at most the patience. With `survives_loss`, a server that cannot be reached
+        is asked again too. Raise the error that the answer says.
         """
         patience = Patience(self.options.patience_s)
         while True:
@@ -122,9 +121,16 @@ class Patience:
         self._next_s = _FIRST_PAUSE_S
 
     def pause(self, problem: DeepaasError) -> Pause:
-        """Return the pause before the next attempt. Raise `problem` when that is longer than what is left."""
-        asked_s = problem.retry_after_s if isinstance(problem, ModelUnavailable) else None
-        pause_s = asked_s or self._next_s
+        """Return the pause before the next attempt.
+
+        It is as long as the server said, or longer each time while the server cannot be reached. Raise
+        `problem` when that is longer than what is left, and when a server that answers did not say.
+        """
+        pause_s = self._next_s
+        if isinstance(problem, ModelUnavailable):
+            if problem.retry_after_s is None:
+                raise problem
+            pause_s = problem.retry_after_s or pause_s
         if pause_s > self._left_s:
             raise problem
         self._left_s -= pause_s
