@@ -90,7 +90,7 @@ def _runner(
             try:
                 await served[name].reload()
             except (ModelBroken, ModelUnavailable) as error:
-                _log.warning("The workers of %s are left as they are after the training: %s", name, error)
+                _log.warning("The model %r is not reloaded after the training: %s", name, error)
 
     rules = Rules(
         at_a_time=settings.train_workers,

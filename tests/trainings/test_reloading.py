@@ -106,12 +106,17 @@ def test_broken(start: Callable[..., Server]) -> None:
         (server.cwd / "version").write_text("broken")
         response = client.post(RELOAD)
         assert response.status_code == 503
-        assert "these weights are broken" in response.json()["message"]
+        assert response.json()["message"] == (
+            "The workers of 'versioned' go on as they are, because new ones cannot be started: "
+            "RuntimeError: these weights are broken"
+        )
+        assert "have taken over" not in server.log
         assert predicted(client, "versioned")["version"] == "none"
         assert [process.pid for process in server.family()[1:]] == workers
         (server.cwd / "version").write_text("mended")
         assert client.post(RELOAD).status_code == 200
         assert predicted(client, "versioned")["version"] == "mended"
+        server.output.wait_for(r"INFO .*New workers of 'versioned' have taken over: 1\n")
 
 
 def test_unknown(http: httpx.Client) -> None:
@@ -161,7 +166,7 @@ def test_broken_by_training(start: Callable[..., Server]) -> None:
     with server.client() as client:
         record = begin(client, model="versioned", version="broken")
         assert ended(client, record, "versioned")["state"] == "done"
-        server.output.wait_for("these weights are broken")
+        server.output.wait_for(r"not reloaded after the training: .* go on .*these weights are broken")
         assert predicted(client, "versioned")["version"] == "none"
         second = begin(client, model="versioned", version="good")
         assert ended(client, second, "versioned")["state"] == "done"

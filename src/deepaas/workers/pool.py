@@ -5,6 +5,7 @@ It must not know HTTP nor fields.
 
 import asyncio
 import functools
+import logging
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
@@ -27,6 +28,7 @@ from deepaas.workers.watch import Watch
 from deepaas.workers.worker import Worker
 
 _FULL = "{} predictions are waiting already (--max-queue). Try again later."
+_log = logging.getLogger(__name__)
 
 
 class PoolState(NamedTuple):
@@ -143,7 +145,13 @@ class Pool:
         async with self._changing, self._scaling.held():
             if self._pause:
                 raise self._pause.with_traceback(None)
-            await self._places.replace()
+            try:
+                await self._places.replace()
+            except ModelUnavailable as error:
+                if not self._places.ready():
+                    raise
+                raise ModelUnavailable(self._not_replaced(error)) from error
+            _log.info("New workers of %r have taken over: %d", self._start.name, len(self._places))
             return len(self._places)
 
     async def pause(self, reason: ModelUnavailable) -> None:
@@ -161,6 +169,12 @@ class Pool:
             if not self._is_over:
                 self._pause = None
                 self._places.keep()
+
+    def _not_replaced(self, error: ModelUnavailable) -> str:
+        """Say that an error is about new workers alone, which say of themselves that the model is unusable."""
+        name = self._start.name
+        cause = error.message.removeprefix(f"The model '{name}' cannot be used: ")
+        return f"The workers of '{name}' go on as they are, because new ones cannot be started: {cause}"
 
     def _new_worker(self) -> Worker:
         process = self._make_process(self._on_output)
