@@ -211,7 +211,7 @@ def test_not_asked_again(start: Callable[..., Server]) -> None:
     server = start(models={"versioned": "models_training.versioned"})
     (server.cwd / "version").write_text("broken")
     with Client(server.url, patience_s=2) as client, server.client() as http_client:
-        with pytest.raises(ModelUnavailable, match="go on as they are.*these weights are broken"):
+        with pytest.raises(ModelUnavailable, match=r"go on as they are.*these weights are broken"):
             client["versioned"].reload()
         asked = re.findall(r'deepaas_requests_total{.*status="503"} (.*)', http_client.get("/metrics").text)
     assert asked == ["1.0"]

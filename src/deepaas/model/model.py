@@ -66,9 +66,12 @@ class Model:
         if declared is None or isinstance(declared, marshmallow.Schema):
             return declared
         if isinstance(declared, Mapping):
-            return marshmallow.Schema.from_dict(dict(declared))()
+            for name, field in declared.items():
+                if isinstance(field, type) and issubclass(field, Field):
+                    raise self._no_field("The schema", name, field)
+            return self._made(marshmallow.Schema.from_dict(dict(declared)))
         if isinstance(declared, type) and issubclass(declared, marshmallow.Schema):
-            return declared()
+            return self._made(declared)
         raise ModelBroken(
             f"The schema of the model '{self.name}' is of type {type(declared).__name__}. Make it None, "
             "a dictionary of marshmallow fields, or a marshmallow Schema class."
@@ -95,6 +98,7 @@ class Model:
             )
         for declared in ("predict_arguments", "train_arguments", "schema"):
             getattr(self, declared)
+        self._tell_what_is_ignored()
         return self
 
     def warm(self) -> None:
@@ -152,13 +156,42 @@ class Model:
             fields = self.function(function)()
         except (NotImplementedByModel, NotImplementedError):
             return {}
+        if fields and not isinstance(fields, Mapping):
+            kind = type(fields).__name__
+            raise ModelBroken(
+                f"{function}() of the model '{self.name}' returned {kind}, not a dictionary of fields."
+            )
         for name, field in dict(fields or {}).items():
             if not isinstance(field, Field):
-                raise ModelBroken(
-                    f"{function}() of the model '{self.name}' declares '{name}' as {field!r}. "
-                    "Make it an instance of a marshmallow field, such as fields.Str()."
-                )
+                raise self._no_field(f"{function}()", name, field)
         return dict(fields or {})
+
+    def _no_field(self, where: str, name: str, field: Any) -> ModelBroken:
+        return ModelBroken(
+            f"{where} of the model '{self.name}' declares '{name}' as {field!r}. "
+            "Make it an instance of a marshmallow field, such as fields.Str()."
+        )
+
+    def _made(self, make: Callable[[], marshmallow.Schema]) -> marshmallow.Schema:
+        try:
+            return make()
+        except (Exception, SystemExit) as error:
+            raise ModelBroken(
+                f"The schema of the model '{self.name}' cannot be made: {describe(error)}",
+                detail=traceback.format_exc(),
+            ) from error
+
+    def _tell_what_is_ignored(self) -> None:
+        """Log what in a dictionary of a schema is no field: marshmallow says nothing of it."""
+        declared = getattr(self._object, "schema", None)
+        for name, field in declared.items() if isinstance(declared, Mapping) else ():
+            if not isinstance(field, Field):
+                _log.warning(
+                    "The schema of the model %r declares %r as %r: no marshmallow field, so it is ignored",
+                    self.name,
+                    name,
+                    field,
+                )
 
 
 def _predict_alone(predict_batch: Callable[..., Any], **arguments: Any) -> Any:

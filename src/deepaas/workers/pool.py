@@ -171,7 +171,7 @@ class Pool:
                 self._places.keep()
 
     def _not_replaced(self, error: ModelUnavailable) -> str:
-        """Say that an error is about new workers alone, which say of themselves that the model is unusable."""
+        """Say that an error is about new workers alone; by itself it says that the model cannot be used."""
         name = self._start.name
         cause = error.message.removeprefix(f"The model '{name}' cannot be used: ")
         return f"The workers of '{name}' go on as they are, because new ones cannot be started: {cause}"
