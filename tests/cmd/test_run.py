@@ -167,6 +167,43 @@ def test_module(start: Callable[..., Server], target: str, name: str, answer: st
         assert predict(client, name, params={"data": "x"}).json()["predictions"] == answer
 
 
+UNUSABLE = [
+    (
+        "def predict(x):\n    return x\n",
+        ["predict() needs 'x'", "Declare it, or give the parameter a default"],
+    ),
+    (
+        "import logging\nclass Spectra:\n    def predict(self):\n        return 1\n",
+        ["neither predict() nor train()", "It has a class Spectra: name it, as in ./mine.py:Spectra."],
+    ),
+    (
+        "from argparse import Namespace as A\nA.predict = 1\nclass B: pass\n",
+        ["neither predict() nor train(): there is nothing to call. Define"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "said"), UNUSABLE)
+def test_nothing_to_call(start: Callable[..., Server], tmp_path: Path, source: str, said: list[str]) -> None:
+    """What every call would fail of is told at the start, each once, with what to do."""
+    (tmp_path / "mine.py").write_text(source)
+    server = start("--model", "./mine.py", models={})
+    warnings = [line for line in server.log.splitlines() if "WARNING" in line]
+    for words in said:
+        assert sum(words in line for line in warnings) == 1, server.log
+    assert ("It has" in server.log) == (len(warnings) > 1)
+
+
+def test_class_of_entry_point(start: Callable[..., Server], tmp_path: Path) -> None:
+    """A class that an entry point should name is told as one writes it there."""
+    package = tmp_path / "installed" / "spectral"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from .inner import One, Two\n")
+    (package / "inner.py").write_text("class One:\n    predict = train = print\nclass Two(One): pass\n")
+    server = start(models={"spectra": "spectral"})
+    assert "'spectra': It has classes One, Two: name it, as in spectral:One." in server.log
+
+
 @pytest.mark.parametrize("target", ["./nowhere.py", "models.nowhere", "models.as_class:Nobody"])
 def test_target_that_is_missing(tmp_path: Path, target: str) -> None:
     """A target that does not exist ends the start with 1 and its name."""

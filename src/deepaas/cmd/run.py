@@ -16,11 +16,15 @@ import uvloop
 
 from deepaas import log
 from deepaas.assembly import build_service
+from deepaas.checking import contract
+from deepaas.checking.finding import Level
 from deepaas.cmd.options import command
 from deepaas.errors import DeepaasError, SettingsError
 from deepaas.http.app import bind, build_app, listening
 from deepaas.http.output import RecentOutput
 from deepaas.metrics import Metrics
+from deepaas.model import loading
+from deepaas.model.model import Model
 from deepaas.service import Service
 from deepaas.settings import Settings
 
@@ -79,6 +83,8 @@ async def _serve_until(
             on_output = output.take if settings.debug_endpoint else None
             service = build_service(settings, metrics, hurry, on_output)
         _warn_about_several(service)
+        for served in service.models.values():
+            _warn_about_functions(served.model, settings.model)
         app = build_app(service, settings, metrics, output)
         async with service, listening(app, taken, settings, hurry):
             is_serving.set()
@@ -140,6 +146,19 @@ def _warn_about_several(service: Service) -> None:
         message = f"Serving several models at once is deprecated: choose one of {names} with --model-name."
         warnings.warn(message, DeprecationWarning, stacklevel=2)
         _log.warning("%s", message)
+
+
+def _warn_about_functions(model: Model, target: str) -> None:
+    """Say which functions every call of would fail, and how to name what was meant if there is none."""
+    for finding in contract.functions(model):
+        if finding.level is Level.ERROR:
+            _log.warning("Model %r: %s %s", model.name, finding.text, finding.advice)
+    if model.classes and not (model.has("predict") or model.has("train")):
+        kind = "a class" if len(model.classes) == 1 else "classes"
+        place = target or loading.discover().get(model.name, "package.module")
+        example = f"{place}:{model.classes[0]}"
+        names = ", ".join(model.classes)
+        _log.warning("Model %r: It has %s %s: name it, as in %s.", model.name, kind, names, example)
 
 
 def _say_where(settings: Settings, port: int, service: Service) -> None:

@@ -83,6 +83,16 @@ class Model:
         predict = getattr(self._object, "predict", None)
         return inspect.isgeneratorfunction(predict) or inspect.isasyncgenfunction(predict)
 
+    @property
+    def classes(self) -> list[str]:
+        """The classes of the author's module that could be named instead of it."""
+        if not inspect.ismodule(self._object):
+            return []
+        name = self._object.__name__
+        found = ((key, value) for key, value in vars(self._object).items() if inspect.isclass(value))
+        own = ((key, value) for key, value in found if f"{value.__module__}.".startswith(f"{name}."))
+        return [key for key, value in own if hasattr(value, "predict") or hasattr(value, "train")]
+
     def afresh(self) -> Self:
         """Return the model as it is now: one that asks the author's code again for arguments and schema."""
         return type(self)(self.name, self._object)
@@ -92,10 +102,6 @@ class Model:
 
         Raise `ModelBroken`.
         """
-        if not (self.has("predict") or self.has("train")):
-            _log.warning(
-                "The model %r has neither predict() nor train(): there is nothing to call", self.name
-            )
         for declared in ("predict_arguments", "train_arguments", "schema"):
             getattr(self, declared)
         self._tell_what_is_ignored()
