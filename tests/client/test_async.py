@@ -46,6 +46,21 @@ def test_predictions(server: Server, tmp_path: Path) -> None:
     asyncio.run(ask())
 
 
+def test_shown() -> None:
+    """In an interpreter and in logs, models and trainings say which they are."""
+    with Client("http://127.0.0.1:1") as client:
+        digits = client["digits"]
+        assert [repr(digits), repr(digits.training("12ab"))] == [
+            "<Model digits>",
+            "<Training 12ab of digits>",
+        ]
+    later = AsyncClient("http://127.0.0.1:1")["digits"]
+    assert [repr(later), repr(later.training("12ab"))] == [
+        "<AsyncModel digits>",
+        "<AsyncTraining 12ab of digits>",
+    ]
+
+
 def test_trainings(trainer: Server, tmp_path: Path, gate: Gate) -> None:
     """A training is followed line by line, waited for, and leaves files."""
 

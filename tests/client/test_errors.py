@@ -134,6 +134,17 @@ def test_unreachable() -> None:
                 ask()
 
 
+def test_wrong_path(limited: Server) -> None:
+    """Where a server has something else below the address, the address that was asked is in the message."""
+    wrong = limited.url.removesuffix("/y")
+    with Client(wrong, "all") as client:
+        for ask, path in ((client.models, "/v2/models/"), (client["told"].predict, "/openapi.json")):
+            with pytest.raises(UnexpectedAnswer) as caught:
+                ask()
+            assert caught.value.message == f"{wrong}{path} answered 404: Not Found"
+            assert caught.value.status == 404
+
+
 @pytest.mark.parametrize("url", ["127.0.0.1:5000", "", "ftp://127.0.0.1"])
 def test_no_address(url: str) -> None:
     """An address that is none is an error before anything is sent."""

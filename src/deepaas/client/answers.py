@@ -100,7 +100,7 @@ def error_of(response: httpx.Response, asked: Asked) -> DeepaasError:
         return _ERRORS[status](message)
     if asked.runs_model and is_said_by_server(response):
         return PredictionFailed(message, status=status)
-    return UnexpectedAnswer(message, status)
+    return UnexpectedAnswer(_with_address(response, message), status)
 
 
 def unreachable(error: httpx.RequestError) -> ServerUnreachable:
@@ -121,7 +121,17 @@ def _message(response: httpx.Response) -> str:
     text = response.text.strip()[:_LONGEST_TEXT]
     where = response.headers.get("Location")
     more = f"; it leads to {where}" if where else f": {text}" if text else ""
-    return f"{response.request.url} answered {response.status_code} {response.reason_phrase}{more}"
+    return f"{_answered(response)} {response.reason_phrase}{more}"
+
+
+def _with_address(response: httpx.Response, message: str) -> str:
+    """Return what an answer that nobody foresaw says, and who said it."""
+    begin = _answered(response)
+    return message if message.startswith(begin) else f"{begin}: {message}"
+
+
+def _answered(response: httpx.Response) -> str:
+    return f"{response.request.url} answered {response.status_code}"
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:

@@ -30,12 +30,13 @@ from deepaas.errors import (
 _FIRST_LOOK_S = 0.1
 _LONGEST_LOOK_S = 5.0
 _LATER = 1.5
+_NO_MODEL = Asked(missing=None)
 _PREDICTION = Asked(missing=None, runs_model=True)
 
 
 def models(server: Server) -> Steps[list[dict[str, Any]]]:
     """Return the metadata of every model."""
-    response = yield from server.answer(Request("GET", "/v2/models/"))
+    response = yield from server.answer(Request("GET", "/v2/models/", asked=_NO_MODEL))
     return list(json_of(response)["models"])
 
 

@@ -69,6 +69,9 @@ class AsyncModel:
         self._asked = asked
         self._transport = transport
 
+    def __repr__(self) -> str:
+        return f"<AsyncModel {self.name}>"
+
     @property
     def name(self) -> str:
         """The model's name."""
@@ -114,6 +117,9 @@ class AsyncTraining:
     def __init__(self, asked: AskingTraining, transport: "_Transport") -> None:
         self._asked = asked
         self._transport = transport
+
+    def __repr__(self) -> str:
+        return f"<AsyncTraining {self.uuid} of {self._asked.model}>"
 
     @property
     def uuid(self) -> str:

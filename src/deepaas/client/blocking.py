@@ -77,6 +77,9 @@ class Model:
         self._asked = asked
         self._transport = transport
 
+    def __repr__(self) -> str:
+        return f"<Model {self.name}>"
+
     @property
     def name(self) -> str:
         """The model's name."""
@@ -130,6 +133,9 @@ class Training:
     def __init__(self, asked: AskingTraining, transport: "_Transport") -> None:
         self._asked = asked
         self._transport = transport
+
+    def __repr__(self) -> str:
+        return f"<Training {self.uuid} of {self._asked.model}>"
 
     @property
     def uuid(self) -> str:
