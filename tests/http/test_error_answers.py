@@ -109,6 +109,20 @@ def test_only_post_predicts(server: Server, method: str) -> None:
         assert client.request(method, "/v2/models/as_module/predict/").status_code == 405
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "takes"),
+    [
+        ("GET", "/v2/models/as_module/predict/", "POST"),
+        ("GET", "/v2/models/as_module/predict", "POST"),
+        ("POST", "/v2/models/", "GET or HEAD"),
+    ],
+)
+def test_405_says_what_it_takes(client: httpx.Client, method: str, path: str, takes: str) -> None:
+    """A browser that opens the address of predictions is told what to do instead."""
+    response = client.request(method, path, follow_redirects=True)
+    assert (response.status_code, response.json()) == (405, {"message": f"This takes {takes}."})
+
+
 def test_405_lists_methods(client: httpx.Client) -> None:
     """A 405 says which methods there are."""
     assert client.get("/v2/models/as_module/predict/").headers["allow"] == "POST"

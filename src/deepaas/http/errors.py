@@ -62,12 +62,21 @@ def error_response(error: Exception) -> web.Response:
 
 def _http_error(error: web.HTTPException) -> web.Response:
     """Answer with the status and headers of an error, or of a redirection, that aiohttp raised."""
-    message = error.text if isinstance(error, web.HTTPRequestEntityTooLarge) else error.reason
-    response = json_response({"message": message}, error.status)
+    response = json_response({"message": _said_of(error)}, error.status)
     for name in ("Allow", "Location"):
         if name in error.headers:
             response.headers[name] = error.headers[name]
     return response
+
+
+def _said_of(error: web.HTTPException) -> str | None:
+    match error:
+        case web.HTTPRequestEntityTooLarge():
+            return error.text
+        case web.HTTPMethodNotAllowed() if error.allowed_methods:
+            return f"This takes {' or '.join(sorted(error.allowed_methods))}."
+        case _:
+            return error.reason
 
 
 def _note(status: int, message: str, detail: str) -> None:
