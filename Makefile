@@ -12,6 +12,8 @@ ROUNDS := 3
 ON_EVERY_ENGINE := $(addprefix tests/,http workers/test_batches.py workers/test_deaths.py trainings/test_trainings.py \
 	trainings/test_artifacts.py)
 MINUTES := 10
+# Makes an environment, unless it is there with pip: Debian without python3-venv leaves one that has none.
+environment = $(1)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(1)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system-packages run docs test test-webargs5 test-ray check fix bench growth soak vendor screenshots clean
@@ -20,7 +22,7 @@ help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 $(VENV)/.serve: pyproject.toml $(EXAMPLE)/pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(call environment,$(VENV))
 	@echo "Installing into $(VENV); the first time takes a minute ..."
 	@$(BIN)/python $(INSTALL) --editable . --editable $(EXAMPLE)
 	touch $@
@@ -30,7 +32,7 @@ $(VENV)/.develop: $(VENV)/.serve $(EXAMPLES:=/pyproject.toml)
 	touch $@
 
 $(OLD_WEBARGS)/.develop: pyproject.toml
-	test -x $(OLD_WEBARGS)/bin/python || $(PYTHON) -m venv $(OLD_WEBARGS)
+	@$(call environment,$(OLD_WEBARGS))
 	$(OLD_WEBARGS)/bin/python $(INSTALL) --editable '.[test]' 'webargs==5.5.3'
 	touch $@
 
