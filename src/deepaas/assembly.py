@@ -44,6 +44,7 @@ def build_service(
     """
     engine = engine_of(settings)
     targets = loading.select(settings.model_name, settings.model)
+    _tell_of_another_name(settings)
     models = _load_all(targets)
     starts = {model.name: calling.start_of(model.name, targets[model.name], settings) for model in models}
     pools = {
@@ -58,6 +59,13 @@ def build_service(
     for model in models:
         served[model.name] = ServedModel(model, starts[model.name], pools.get(model.name), runner)
     return Service(served.values(), runner, ScratchSpace(), engine)
+
+
+def _tell_of_another_name(settings: Settings) -> None:
+    """Log that a model without an entry point is renamed: the name may come from a file long forgotten."""
+    name, target = settings.model_name, settings.model
+    if name and target and name not in loading.select(target=target):
+        _log.info("%s is served as %r, as --model-name says", target, name)
 
 
 def _load_all(targets: Mapping[str, str]) -> list[Model]:

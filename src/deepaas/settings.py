@@ -122,7 +122,9 @@ class Settings:
     )
     base_path: str = option("", "Path that everything is served below.", clean=clean_base_path)
     model_name: str = option(
-        "", "Installed model to use; without it, the server serves all.", variables=("DEEPAAS_V2_MODEL",)
+        "",
+        "Installed model to use; without it, the server serves all. With --model, the name of that model.",
+        variables=("DEEPAAS_V2_MODEL",),
     )
     model: str = option(
         "",

@@ -167,6 +167,19 @@ def test_module(start: Callable[..., Server], target: str, name: str, answer: st
         assert predict(client, name, params={"data": "x"}).json()["predictions"] == answer
 
 
+@pytest.mark.parametrize("how", ["environment", "file", "same"])
+def test_another_name(start: Callable[..., Server], tmp_path: Path, how: str) -> None:
+    """A name from elsewhere that a file gets is told, but not one that it has by itself."""
+    (tmp_path / "spectra.py").write_text("def predict():\n    return 1\n")
+    (tmp_path / "deepaas.conf").write_text("[DEFAULT]\nmodel-name = digits\n" if how == "file" else "")
+    env = {"environment": {"DEEPAAS_V2_MODEL": "digits"}, "same": {"DEEPAAS_MODEL_NAME": "spectra"}}
+    flags = ["--model", "./spectra.py", "--config-file", str(tmp_path / "deepaas.conf")]
+    server = start(*flags, models={}, env=env.get(how, {}))
+    told = re.search(r"INFO .*\./spectra\.py is served as 'digits', as --model-name says\n", server.log)
+    assert bool(told) == (how != "same")
+    assert ("is served as" in server.log) == (how != "same")
+
+
 UNUSABLE = [
     (
         "def predict(x):\n    return x\n",
