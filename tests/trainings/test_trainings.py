@@ -107,7 +107,9 @@ def test_error_is_logged(start: Callable[..., Server]) -> None:
     server = start(models={"trainable": "models.trainable"})
     with server.client() as client:
         record = ended(client, begin(client, json={"what": "raise"}))
-    server.output.wait_for(rf"ERROR .*{record['uuid']} of trainable: error: ZeroDivisionError: division by zero")
+    server.output.wait_for(
+        rf"ERROR .*{record['uuid']} of trainable: error: ZeroDivisionError: division by zero"
+    )
 
 
 def test_list(client: httpx.Client) -> None:

@@ -64,9 +64,9 @@ class Server:
         """Ask, again and again while the server says when to come again, and return the answer.
 
         All pauses together are at most the patience. With `survives_loss`, a server that cannot be reached
-        is asked again too. Raise the error that the answer says.
+        is asked again too, as is what answers in its place. Raise the error that the answer says.
         """
-        patience = Patience(self.options.patience_s)
+        patience = Patience(self.options.patience_s, survives_loss=survives_loss)
         while True:
             problem: DeepaasError
             with Opened() as opened:
@@ -114,10 +114,11 @@ class Server:
 
 
 class Patience:
-    """How long to go on trying, in seconds of pauses."""
+    """How long to go on trying, in seconds of pauses; with `survives_loss`, also unasked."""
 
-    def __init__(self, left_s: float) -> None:
+    def __init__(self, left_s: float, *, survives_loss: bool = False) -> None:
         self._left_s = left_s
+        self._survives_loss = survives_loss
         self._next_s = _FIRST_PAUSE_S
 
     def pause(self, problem: DeepaasError) -> Pause:
@@ -128,7 +129,7 @@ class Patience:
         """
         pause_s = self._next_s
         if isinstance(problem, ModelUnavailable):
-            if problem.retry_after_s is None:
+            if problem.retry_after_s is None and not self._survives_loss:
                 raise problem
             pause_s = problem.retry_after_s or pause_s
         if pause_s > self._left_s:
