@@ -98,7 +98,8 @@ def test_clash() -> None:
     ("text", "words"),
     [
         ("gone", "no file gone"),
-        ("out", "no file in it"),
+        ("out", "all its files are in the folder of the results; choose another with --output-dir"),
+        ("out/*.json", "all its files are in the folder of the results"),
         ("z*", "no file in it"),
         ("@gone", "list gone cannot be read"),
     ],

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 _WILDCARDS = frozenset("*?[")
 _CLASH_DIGITS = 8
+_ALL_RESULTS = "all its files are in the folder of the results; choose another with --output-dir"
 
 
 class Input(NamedTuple):
@@ -33,13 +34,13 @@ def is_many(text: str) -> bool:
 def find(texts: Iterable[str], output: Path) -> list[Input]:
     """Return the files that the texts stand for, sorted by path, without those in the folder `output`.
 
-    Raise `ValueError`, with words that say what is missing, when there is none.
+    Raise `ValueError`, with words that say what is missing, or that all are results, when there is none.
     """
     found = sorted(dict(pair for text in texts for pair in _pairs(text)).items())
     inside = output.resolve()
     inputs = [Input(*pair) for pair in found if not Path(pair[0]).resolve().is_relative_to(inside)]
     if not inputs:
-        raise ValueError("there is no file in it")
+        raise ValueError(_ALL_RESULTS if found else "there is no file in it")
     return _apart(inputs)
 
 

@@ -146,6 +146,25 @@ WRONG = [
     (["--data", "@no-list", "--output-dir", "out"], "'--data': @no-list: the list no-list cannot be read"),
     (["--data", "x.txt", "--output-dir", "out", "--shard", "5/4"], "'--shard': expected a part from 1 to 4."),
     (["--data", "x.txt", "--output-dir", "out", "--times", "10"], "--times: Must be"),
+    (
+        ["--data", "x.txt", "x.txt", "--output-dir", "out"],
+        "extra arguments (x.txt). If a pattern stood for these files, put it in quotes, as '*.png'.",
+    ),
+    (["--data", "x.txt", "no-file"], "Got unexpected extra argument (no-file)"),
+    (
+        ["--data", ".", "--output-dir", "."],
+        "'--data': .: all its files are in the folder of the results; choose another with --output-dir.",
+    ),
+    (
+        ["--data", "x.txt", "--output-dir", "/proc/x"],
+        "The output folder /proc/x cannot be written (No such file or directory): name another with",
+    ),
+    (
+        ["--state-dir", "x"],
+        "No such option: --state-dir. It stands before the method: deepaas-cli --state-dir … predict.",
+    ),
+    (["--times", "3", "--deepaas_method_output=o.json"], "deepaas-cli --deepaas_method_output … predict."),
+    (["--debug"], "No such option: --debug. It stands before the method: deepaas-cli --debug predict."),
 ]
 
 

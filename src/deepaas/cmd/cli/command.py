@@ -38,7 +38,10 @@ class Methods(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the method."""
         with one_line():
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except click.NoSuchOption as error:
+                raise click.UsageError(_misplaced(error, self) or error.format_message()) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -78,6 +81,17 @@ def _unknown(name: str) -> str:
     close = difflib.get_close_matches(name, methods.METHODS)
     meant = f" Did you mean {' or '.join(close)}?" if close else ""
     return f"No such method: {name}.{meant} There are {', '.join(methods.METHODS)}; --help describes them."
+
+
+def _misplaced(error: click.NoSuchOption, group: click.Group) -> str | None:
+    """Return what to say about an option behind the method that has its place before it."""
+    name = error.option_name
+    option = next((one for one in group.params if name in (*one.opts, *one.secondary_opts)), None)
+    if not isinstance(option, click.Option) or error.ctx is None:
+        return None
+    written = name if option.is_flag else f"{name} …"
+    method = error.ctx.info_name
+    return f"No such option: {name}. It stands before the method: deepaas-cli {written} {method}."
 
 
 def _options() -> list[click.Parameter]:

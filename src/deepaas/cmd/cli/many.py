@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -49,8 +50,8 @@ def predict_many(model: Model, texts: Mapping[str, Texts], key: str, ctx: click.
     with contextlib.ExitStack() as stack:
         space = stack.enter_context(ScratchSpace())
         plan.check(model.predict_arguments, space.folder())
+        _make_writable(output, ctx)
         _log.info("Part %d of %d: %d files", *plan.shard, len(plan.inputs))
-        output.mkdir(parents=True, exist_ok=True)
         manifest = stack.enter_context(Manifest(output, plan.shard, resume=ctx.params["resume"]))
         progress = stack.enter_context(Progress(len(plan.inputs)))
         limits = _limits(model, ctx)
@@ -68,6 +69,19 @@ def predict_many(model: Model, texts: Mapping[str, Texts], key: str, ctx: click.
             was_told = runner.run(_until_told(batch, pool))
         manifest.end(is_complete=not batch.counts.left)
     return _end(batch, manifest, ctx, was_told=was_told)
+
+
+def _make_writable(folder: Path, ctx: click.Context) -> None:
+    """Make the folder of the results. Raise `UsageError`, naming its flag, when it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        flag = next(param.opts[-1] for param in ctx.command.params if param.name == "output_dir")
+        raise click.UsageError(
+            f"The output folder {folder} cannot be written ({error.strerror}): name another with {flag}."
+        ) from error
 
 
 def _limits(model: Model, ctx: click.Context) -> Limits:

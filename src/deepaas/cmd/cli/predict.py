@@ -18,7 +18,25 @@ _HELP = """Predict with the model, once. Where a file argument is given as a fol
 ('*.png') or as a list of paths (@list.txt), predict once for each file, with results in --output-dir."""
 _NO_FOLDER = "{}: it stands for many files; name the folder of their results with --output-dir."
 _NO_FILES = "--output-dir: give one file argument as a folder, a pattern in quotes, or @list.txt."
+_QUOTE = (
+    "Got unexpected extra arguments ({}). If a pattern stood for these files, put it in quotes, as '*.png'."
+)
 _TWO = "{}: only one argument can stand for many files."
+
+
+class _Predict(click.Command):
+    """A command that knows what a shell makes of a pattern without quotes."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the flags. UsageError: something stands behind them that is no flag."""
+        ctx.allow_extra_args = True
+        extra = super().parse_args(ctx, args)
+        if not extra or ctx.resilient_parsing:
+            return extra
+        if _takes_files(self) and all(Path(text).is_file() for text in extra):
+            raise click.UsageError(_QUOTE.format(" ".join(extra)), ctx)
+        number = "arguments" if len(extra) > 1 else "argument"
+        raise click.UsageError(f"Got unexpected extra {number} ({' '.join(extra)})", ctx)
 
 
 def command(ctx: click.Context) -> click.Command:
@@ -28,7 +46,7 @@ def command(ctx: click.Context) -> click.Command:
         return click.Command("predict")
     flags = flags_of(model.predict_arguments)
     taken = {spelling for flag in flags for spelling in flag.opts}
-    return click.Command(
+    return _Predict(
         "predict",
         params=[*flags, *batch_options(taken)],
         callback=functools.partial(_predict, model, flags),
@@ -45,6 +63,10 @@ def _predict(model: Model, flags: list[ArgumentFlag], **_: object) -> None:
         predict_once(model, texts, ctx)
     else:
         ctx.exit(predict_many(model, texts, many, ctx))
+
+
+def _takes_files(made: click.Command) -> bool:
+    return any(isinstance(param, ArgumentFlag) and is_file(param.field) for param in made.params)
 
 
 def _many(texts: dict[str, Texts], output: Path | None) -> str | None:
