@@ -284,7 +284,7 @@ def _engine(url: str) -> sa.Engine:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() != "sqlite":
         if parsed.get_driver_name().startswith("psycopg"):
-            options["connect_args"] = _POSTGRESQL_LIMITS | parsed.query
+            options["connect_args"] = {k: v for k, v in _POSTGRESQL_LIMITS.items() if k not in parsed.query}
         return sa.create_engine(url, **options)
     # SQLite keeps the files of a closed connection open as long as there is another one.
     fixed = {"poolclass": sa.QueuePool, "pool_size": _CONNECTIONS, "max_overflow": 0}
