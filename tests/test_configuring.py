@@ -165,13 +165,33 @@ def test_later_files_win(conf: WriteConf, tmp_path: Path) -> None:
 
 
 def test_unknown_keys_are_accepted(conf: WriteConf, caplog: pytest.LogCaptureFixture) -> None:
-    """Unknown keys and sections are ignored with one line a file, at level INFO."""
+    """Unknown keys and sections are ignored with one line a file, spelled as they are there."""
     path = conf("[DEFAULT]\nuse_syslog = true\nworkers = 2\nlog-dir = /x\n[oslo]\na = 1\n")
     with caplog.at_level(logging.DEBUG):
         assert read(files=[path]).workers == Scale(2, 2)
     (record,) = caplog.records
-    assert record.levelno == logging.INFO
-    assert record.getMessage() == f"{path}: unknown option use_syslog, log_dir, [oslo], ignored"
+    assert record.levelno == logging.WARNING
+    assert record.getMessage() == f"{path}: unknown option use_syslog, log-dir, [oslo], ignored"
+
+
+@pytest.mark.parametrize("key", ["listen-prot", "listen_prot", "Listen-Prot"])
+def test_key_that_is_nearly_right(conf: WriteConf, caplog: pytest.LogCaptureFixture, key: str) -> None:
+    """A key that is close to an option's is ignored too, and the line asks whether that was meant."""
+    path = conf(f"[DEFAULT]\n{key} = 5004\n")
+    assert read(files=[path]).listen_port == 5000
+    said = f"{path}: unknown option {key}, ignored. Did you mean listen-port?"
+    assert [record.getMessage() for record in caplog.records] == [said]
+
+
+def test_variable_that_is_nearly_right(caplog: pytest.LogCaptureFixture) -> None:
+    """A variable that is close to an option's is ignored with a line; others, ours among them, without."""
+    ours = dict.fromkeys(["DEEPAAS_TRAINING", "DEEPAAS_TRAINING_STORE", "DEEPAAS_ARTIFACTS"], "x")
+    others = {"DEEPAAS_MY_MODEL_WEIGHTS": "x", "DEEPAAS_WORKER": ""}
+    read(environ={"DEEPAAS_V2_MODEL": "m", **ours, **others, "DEEPAAS_LISTEN_PROT": "5004"})
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    said = "unknown variable DEEPAAS_LISTEN_PROT, ignored. Did you mean DEEPAAS_LISTEN_PORT?"
+    assert record.getMessage() == f"In the environment: {said}"
 
 
 def test_known_keys_are_not_logged(conf: WriteConf, caplog: pytest.LogCaptureFixture) -> None:

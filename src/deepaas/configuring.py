@@ -4,6 +4,7 @@ Must not know the web or the command line.
 """
 
 import configparser
+import difflib
 import itertools
 import logging
 import os
@@ -15,6 +16,9 @@ from deepaas.errors import SettingsError
 from deepaas.settings import Option, Settings, Value, options, parse
 
 _log = logging.getLogger(__name__)
+_PREFIX = "DEEPAAS_"
+_CLOSE_KEY = 0.8
+_CLOSE_VARIABLE = 0.9
 
 
 class _Given(NamedTuple):
@@ -68,7 +72,16 @@ def _from_flags(flags: Mapping[str, object]) -> dict[str, _Given]:
 
 
 def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
-    """Yield what the environment gives; an empty variable is as good as none."""
+    """Yield what the environment gives; an empty variable is as good as none.
+
+    One that is nearly an option's gets a log line; any other may be somebody else's.
+    """
+    known = [variable for row in options() for variable in row.variables]
+    for variable in filter(environ.get, environ):
+        if variable.startswith(_PREFIX) and variable not in known:
+            meant = _meant([variable], known, _CLOSE_VARIABLE)
+            if meant:
+                _log.warning("In the environment: unknown variable %s, ignored.%s", variable, meant)
     for row in options():
         variable = next(filter(environ.get, row.variables), None)
         if variable is not None:
@@ -77,21 +90,36 @@ def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
 
 def _from_files(paths: Iterable[Path]) -> Iterator[tuple[str, _Given]]:
     """Yield what the files give, in their order; what no option is called gets one log line a file."""
-    known = {row.name for row in options()}
+    known = {row.name: row.key for row in options()}
     for path in paths:
-        parser = _parse_file(path)
+        parser, spelled = _parse_file(path)
         found = parser.defaults()
-        unknown = [*(key for key in found if key not in known), *(f"[{name}]" for name in parser.sections())]
+        strange = [spelled[key] for key in found if key not in known]
+        unknown = [*strange, *(f"[{name}]" for name in parser.sections())]
         if unknown:
-            _log.info("%s: unknown option %s, ignored", path, ", ".join(unknown))
-        for key in known.intersection(found):
+            meant = _meant(map(_key, strange), known.values(), _CLOSE_KEY)
+            _log.warning("%s: unknown option %s, ignored%s", path, ", ".join(unknown), meant and f".{meant}")
+        for key in known.keys() & found:
             yield key, _Given(_unquote(found[key]), f"In {path}")
 
 
-def _parse_file(path: Path) -> configparser.ConfigParser:
-    """Return the file's sections, with keys spelled as the table spells names."""
+def _meant(names: Iterable[str], known: Iterable[str], cutoff: float) -> str:
+    """Return the question whether those of `known` were meant that names are close to, or nothing."""
+    known = list(known)
+    close = [found for name in names for found in difflib.get_close_matches(name, known, 1, cutoff)]
+    return f" Did you mean {', '.join(dict.fromkeys(close))}?" if close else ""
+
+
+def _parse_file(path: Path) -> tuple[configparser.ConfigParser, dict[str, str]]:
+    """Return the file's sections, with keys spelled as the table does, and how the file spells each."""
+    spelled: dict[str, str] = {}
+
+    def note(key: str) -> str:
+        spelled[_name(key)] = key.strip()
+        return _name(key)
+
     parser = configparser.ConfigParser(interpolation=None, strict=False)
-    parser.optionxform = _name  # type: ignore[method-assign,assignment] # configparser's documented way
+    parser.optionxform = note  # type: ignore[method-assign,assignment] # configparser's documented way
     try:
         parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))
     except OSError as error:
@@ -103,12 +131,17 @@ def _parse_file(path: Path) -> configparser.ConfigParser:
         raise SettingsError(
             f"The config file {path} cannot be parsed: {reason}; expected [DEFAULT], then lines key = value."
         ) from error
-    return parser
+    return parser, spelled
 
 
 def _name(key: str) -> str:
     """Return an option's name from a file's spelling of it."""
     return key.strip().lower().replace("-", "_")
+
+
+def _key(text: str) -> str:
+    """Return what is spelled as a key in the table's spelling of keys."""
+    return _name(text).replace("_", "-")
 
 
 def _unquote(text: str) -> str:

@@ -47,6 +47,8 @@ class Methods(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Read the settings, which the flags of some methods depend on, and find the method."""
+        if not ctx.resilient_parsing:
+            log.hold()
         ctx.obj = settings = settings_of(ctx)
         if not ctx.resilient_parsing:
             spell_out()
