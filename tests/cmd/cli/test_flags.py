@@ -168,6 +168,19 @@ WRONG = [
 ]
 
 
+LISTS = """
+from marshmallow import fields
+
+def get_predict_args():
+    return {"x": fields.List(fields.Float())}
+
+get_train_args = get_predict_args
+
+def predict(x): pass
+def train(x): pass
+"""
+
+
 @pytest.fixture
 def here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -201,6 +214,16 @@ def test_unknown_method(here: Here, word: str, meant: str) -> None:
     """A method that does not exist is told in one line, with those that do."""
     shown = refused(here("--model", "models_batch.told", word))
     assert f"No such method: {word}.{meant} There are get_metadata, warm, predict, train" in shown
+
+
+@pytest.mark.parametrize("method", ["predict", "train"])
+def test_commas(here: Here, method: str) -> None:
+    """A list of numbers with commas alone between them is refused with what would be right."""
+    Path("lists.py").write_text(LISTS)
+    shown = refused(
+        here("--model", "./lists.py", "--state-dir", "state", "--log-level", "ERROR", method, "--x", "3,4")
+    )
+    assert "--x: it is '3,4', expected --x 3 --x 4, or --x '[3, 4]'." in shown
 
 
 def test_missing(here: Here) -> None:

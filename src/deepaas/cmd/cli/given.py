@@ -4,10 +4,11 @@ Must not know what the arguments are for.
 """
 
 import ast
+import contextlib
 import hashlib
 import json
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,17 @@ def given(texts: Mapping[str, Texts], scratch: Scratch) -> Given:
     return Given(query, form, structures, headers)
 
 
+@contextlib.contextmanager
+def commas_told(texts: Mapping[str, Texts]) -> Iterator[None]:
+    """Raise `InvalidArguments` with the right form of a list where commas alone stand between its items."""
+    try:
+        yield
+    except InvalidArguments as error:
+        raise InvalidArguments(
+            {key: _told(problem, key, texts) for key, problem in error.messages.items()}
+        ) from error
+
+
 def uploaded(key: str, copy: Path, original_name: str) -> UploadedFile:
     """Return a copied file as the argument `key`."""
     return UploadedFile(key, str(copy), mimetypes.guess_type(original_name)[0], original_name)
@@ -65,6 +77,17 @@ def digest_of(texts: Mapping[str, Texts]) -> str:
     """Return a digest of the arguments: files count by their names."""
     said = json.dumps({key: texts[key].values for key in sorted(texts)})
     return hashlib.sha256(said.encode()).hexdigest()[:_DIGEST_DIGITS]
+
+
+def _told(problem: Any, key: str, texts: Mapping[str, Texts]) -> Any:
+    if key not in texts or not is_multiple(texts[key].flag.field) or is_file(texts[key].flag.field):
+        return problem
+    (text, *more) = texts[key].values
+    if more or "," not in text or text.lstrip().startswith(_OPENINGS):
+        return problem
+    items = [item.strip() for item in text.split(",")]
+    several = " ".join(f"--{key} {item}" for item in items)
+    return [f"it is {text!r}, expected {several}, or --{key} '[{', '.join(items)}]'."]
 
 
 def _uploaded(key: str, path: Path, scratch: Scratch) -> UploadedFile:

@@ -9,6 +9,7 @@ import click
 from deepaas.batch.inputs import is_many
 from deepaas.cmd.cli.chosen import model_of
 from deepaas.cmd.cli.flags import ArgumentFlag, Texts, flags_of, texts_of
+from deepaas.cmd.cli.given import commas_told
 from deepaas.cmd.cli.many import predict_many
 from deepaas.cmd.cli.once import predict_once
 from deepaas.model.arguments import is_file
@@ -59,10 +60,11 @@ def _predict(model: Model, flags: list[ArgumentFlag], **_: object) -> None:
     model.function("predict")
     texts = texts_of(flags, ctx)
     many = _many(texts, ctx.params["output_dir"])
-    if many is None:
-        predict_once(model, texts, ctx)
-    else:
-        ctx.exit(predict_many(model, texts, many, ctx))
+    with commas_told(texts):
+        if many is None:
+            predict_once(model, texts, ctx)
+        else:
+            ctx.exit(predict_many(model, texts, many, ctx))
 
 
 def _takes_files(made: click.Command) -> bool:

@@ -17,7 +17,7 @@ import click
 from deepaas.cmd.cli.author import authors_code
 from deepaas.cmd.cli.chosen import model_of
 from deepaas.cmd.cli.flags import ArgumentFlag, flags_of, texts_of
-from deepaas.cmd.cli.given import given
+from deepaas.cmd.cli.given import commas_told, given
 from deepaas.cmd.cli.telling import NAME, say_result
 from deepaas.cmd.cli.writing import write_json
 from deepaas.errors import SettingsError
@@ -52,8 +52,9 @@ def _train(model: Model, flags: list[ArgumentFlag], **_: object) -> None:
     function = model.function("train")
     identity = uuid.uuid4().hex
     folder = TrainingFolder.of(_state(ctx.obj.state_dir), model.name, identity)
-    with _in_folder(folder):
-        raw = model.train_arguments.gather(given(texts_of(flags, ctx), Scratch(str(folder.path))))
+    texts = texts_of(flags, ctx)
+    with _in_folder(folder), commas_told(texts):
+        raw = model.train_arguments.gather(given(texts, Scratch(str(folder.path))))
         arguments = model.train_arguments.validate_safely(raw)
         training = Training(
             uuid=identity,
