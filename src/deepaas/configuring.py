@@ -77,11 +77,11 @@ def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
     One that is nearly an option's gets a log line; any other may be somebody else's.
     """
     known = [variable for row in options() for variable in row.variables]
-    for variable in filter(environ.get, environ):
-        if variable.startswith(_PREFIX) and variable not in known:
-            meant = _meant([variable], known, _CLOSE_VARIABLE)
+    for name in filter(environ.get, environ):
+        if name.startswith(_PREFIX) and name not in known:
+            meant = _meant([name], known, _CLOSE_VARIABLE)
             if meant:
-                _log.warning("In the environment: unknown variable %s, ignored.%s", variable, meant)
+                _log.warning("In the environment: unknown variable %s, ignored.%s", name, meant)
     for row in options():
         variable = next(filter(environ.get, row.variables), None)
         if variable is not None:

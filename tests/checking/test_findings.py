@@ -1,5 +1,6 @@
 """`deepaas-cli check`: what it finds in models, and what it says of it."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,6 +130,68 @@ def test_broken(check: Check, source: str, step: str, text: str) -> None:
     assert has(done, "error", step, text), done.stdout
     assert done.stderr == ""
     assert "so far" in done.stdout or "so far" not in source
+
+
+@pytest.mark.parametrize(
+    ("source", "step"),
+    [
+        ("def get_predict_args(): return {'x': 5}\ndef predict(x): pass", "arguments"),
+        ("from marshmallow import fields\nschema = {'x': fields.Str}\ndef predict(): pass", "schema"),
+        (NESTED, "arguments"),
+    ],
+)
+def test_one_cause(check: Check, source: str, step: str) -> None:
+    """One wrong field is one error, though several steps meet it; sentences end with one stop."""
+    done = check(source, "--predict")
+    assert "Found: 1 error" in done.stdout, done.stdout
+    assert has(done, "error", step, "")
+    assert ".." not in done.stdout
+    assert "?." not in done.stdout
+
+
+CLASS = """
+class Model:
+    def __init__(self, path): pass
+    def predict(self): return 1
+"""
+
+
+def test_class(check: Check, tmp_path: Path) -> None:
+    """A class that the target does not name is found; one that needs arguments is told to need none."""
+    advice = "-> ./model.py has a class Model with predict(): use --model ./model.py:Model."
+    assert advice in check(CLASS).stdout
+    done = run(tmp_path, "--model", "./model.py:Model", "check", models={})
+    assert "-> A class is instantiated without arguments: give those of __init__() defaults." in done.stdout
+
+
+ADVICE = [
+    ("return float('nan')", "", "Change what predict() returns"),
+    ("return object()", "", "Change what predict() returns"),
+    ("return {'x': 'a'}", "schema = {'x': fields.Int()}", "Change what predict() returns"),
+    ("raise ValueError", "", "Where it is the arguments' fault"),
+    ("return int('x')", "", "Where it is the arguments' fault"),
+]
+
+
+@pytest.mark.parametrize(("body", "more", "advice"), ADVICE)
+def test_advice(check: Check, body: str, more: str, advice: str) -> None:
+    """Only what predict() raises itself may be the arguments' fault."""
+    done = check(f"from marshmallow import fields\n{more}\ndef predict():\n    {body}", "--predict")
+    given = [line for line in done.stdout.splitlines() if "-> " in line]
+    assert advice in given[-1], done.stdout
+
+
+def test_missing_parameter(check: Check) -> None:
+    """A call that does not fit predict() is told from an error in it."""
+    done = check("def predict(x):\n    pass", "--predict")
+    assert "-> It was called with what is declared and given" in done.stdout
+    assert "HTTPBadRequest" not in done.stdout
+
+
+def test_missing_library(check: Check) -> None:
+    """A library that is missing is told with the Python to install it into."""
+    done = check("import no_such_module.part")
+    assert f"{sys.executable} -m pip install no_such_module" in done.stdout
 
 
 def test_time_limit(check: Check) -> None:

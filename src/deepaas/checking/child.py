@@ -13,7 +13,7 @@ from typing import IO
 
 from deepaas import log
 from deepaas.checking import contract, declared, differences, running
-from deepaas.checking.finding import END, Finding, Level, Question
+from deepaas.checking.finding import END, Finding, Level, Question, sentence
 from deepaas.model.failure import describe
 from deepaas.model.model import Model
 from deepaas.spawned import hang_on, write_lines_at_once
@@ -21,7 +21,6 @@ from deepaas.spawned import hang_on, write_lines_at_once
 Step = Callable[[Model], Iterator[Finding]]
 
 _STEPS: dict[str, Step] = {
-    "functions": contract.functions,
     "metadata": contract.metadata,
     "arguments": declared.arguments,
     "schema": contract.schema,
@@ -31,18 +30,29 @@ _STEPS: dict[str, Step] = {
 }
 
 
+_DECLARING = {"arguments", "schema"}
+_REPEATING = {"specification", "2.6"}
+"""Steps that read what the declaring ones look at: with an error there, theirs say it again."""
+
+
 class Saying:
     """Writes what is found, one JSON array a line, at once."""
 
     def __init__(self, pipe: IO[str]) -> None:
         self._pipe = pipe
+        self.faulty: set[str] = set()
+        """The steps that have found an error."""
 
     def begin(self, step: str) -> None:
         """Say which step begins."""
         self._write([step])
 
     def say(self, finding: Finding) -> None:
-        """Say what was found."""
+        """Say what was found, unless it only says an error again."""
+        if finding.level is Level.ERROR:
+            if finding.step in _REPEATING and not _DECLARING.isdisjoint(self.faulty):
+                return
+            self.faulty.add(finding.step)
         self._write(list(finding))
 
     def _write(self, line: list[str]) -> None:
@@ -55,9 +65,13 @@ def check(question: Question, saying: Saying) -> None:
     model = _imported(question, saying)
     if model is None:
         return
+    _do("functions", contract.functions(model, question.target), saying)
     for name, step in _STEPS.items():
         _do(name, step(model), saying)
-    if question.predicts:
+    if question.predicts and not running.can_be_called(model):
+        text = "Not tried: its arguments or its schema cannot be made, see above."
+        saying.say(Finding(Level.NOTE, "predict", text))
+    elif question.predicts:
         _do("predict", running.predicted(model, question), saying)
 
 
@@ -79,7 +93,7 @@ def _do(name: str, findings: Iterator[Finding], saying: Saying) -> None:
     except BaseException as error:
         if os.getpid() != pid:
             raise  # a process that the model forked
-        text = f"It failed with {describe(error)}."
+        text = sentence(f"It failed with {describe(error)}")
         saying.say(Finding(Level.ERROR, name, text, "The traceback says where.", traceback.format_exc()))
 
 

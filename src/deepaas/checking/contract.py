@@ -4,12 +4,15 @@ It must not know how findings are told.
 """
 
 import inspect
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import marshmallow
 from marshmallow.fields import Field
 
-from deepaas.checking.finding import Finding, Level
+from deepaas.checking.finding import Finding, Level, sentence
 from deepaas.checking.measured import Measured
 from deepaas.errors import ModelBroken
 from deepaas.model.failure import describe
@@ -30,7 +33,7 @@ def defines(model: Model, function: str) -> bool:
     return found is None or found is not vars(BaseModel).get(function)
 
 
-def functions(model: Model) -> Iterator[Finding]:
+def functions(model: Model, target: str) -> Iterator[Finding]:
     """Look at which functions there are, and whether they take the arguments that are declared."""
     step = "functions"
     there = [name for name in FUNCTIONS if defines(model, name)]
@@ -39,7 +42,7 @@ def functions(model: Model) -> Iterator[Finding]:
             Level.ERROR,
             step,
             "The model has neither predict() nor train(): there is nothing to call.",
-            "Define one of them in what the entry point names; if it names a package, import it there.",
+            _where_to_look(target),
         )
     else:
         yield Finding(Level.OK, step, f"It has {', '.join(f'{name}()' for name in there)}.")
@@ -93,7 +96,15 @@ def schema(model: Model) -> Iterator[Finding]:
     try:
         declared = model.schema
     except ModelBroken as error:
-        yield Finding(Level.ERROR, step, str(error), "See the message.")
+        yield Finding(Level.ERROR, step, sentence(str(error)), "See the message.")
+        return
+    except Exception as error:  # noqa: BLE001 - the author's fields may raise anything
+        yield Finding(
+            Level.ERROR,
+            step,
+            sentence(f"The schema cannot be made: {describe(error)}"),
+            "Make each of its fields an instance of a marshmallow field, such as fields.Str().",
+        )
         return
     if declared is None:
         yield Finding(
@@ -106,13 +117,38 @@ def schema(model: Model) -> Iterator[Finding]:
         yield Finding(Level.OK, step, f"{len(declared.fields)} fields: {', '.join(declared.fields)}.")
 
 
+def _where_to_look(target: str) -> str:
+    """Return what to do about functions that are not where they are looked for."""
+    path, _, attribute = target.partition(":")
+    is_file = path.endswith(".py")
+    here = Path(path).stem if is_file else path
+    module = sys.modules.get(here)
+    for name, found in [] if module is None or attribute else vars(module).items():
+        has = [function for function in FUNCTIONS if callable(getattr(found, function, None))]
+        if inspect.isclass(found) and found.__module__ == here and has:
+            named = f"use --model {_as_typed(path)}:{name}" if is_file else f"name {path}:{name} instead"
+            return f"{_as_typed(path)} has a class {name} with {has[0]}(): {named}."
+    if is_file:
+        return f"Define one of them in {_as_typed(path)}."
+    return "Define one of them in what the entry point names; if it names a package, import it there."
+
+
+def _as_typed(path: str) -> str:
+    """Return a file's path as one would type it here."""
+    relative = os.path.relpath(path) if path.endswith(".py") else path
+    return f"./{relative}" if path.endswith(".py") and not relative.startswith("..") else path
+
+
 def _inexpressible(said: dict[str, object]) -> Iterator[Finding]:
     """Find what has no JSON form; the server sends its `repr`."""
     reasons: list[str] = []
     plain(said, lambda _, reason: reasons.append(reason), what="the metadata")
     for reason in reasons:
         yield Finding(
-            Level.WARNING, "metadata", f"{reason}.", "Return numbers, texts, lists and dictionaries of them."
+            Level.WARNING,
+            "metadata",
+            sentence(reason),
+            "Return numbers, texts, lists and dictionaries of them.",
         )
 
 
@@ -123,7 +159,7 @@ def _metadata(model: Model) -> tuple[dict[str, object], Finding | None]:
         return {}, Finding(
             Level.ERROR,
             "metadata",
-            f"get_metadata() failed with {describe(error)}.",
+            sentence(f"get_metadata() failed with {describe(error)}"),
             "It runs in the server, in any working directory: read what is installed by importlib.metadata.",
         )
     if not isinstance(said, dict):

@@ -12,7 +12,7 @@ import marshmallow
 from marshmallow.fields import Field
 
 from deepaas.checking.contract import FUNCTIONS, defines
-from deepaas.checking.finding import Finding, Level
+from deepaas.checking.finding import Finding, Level, sentence
 from deepaas.errors import ModelBroken
 from deepaas.http import specification as specification_package
 from deepaas.http.specification import Published, openapi, swagger
@@ -34,7 +34,11 @@ def arguments(model: Model) -> Iterator[Finding]:
             declared = model.arguments(function)
         except ModelBroken as error:
             yield Finding(
-                Level.ERROR, _STEP, str(error), f"The server asks {declaring}() when it starts.", error.detail
+                Level.ERROR,
+                _STEP,
+                sentence(str(error)),
+                f"The server asks {declaring}() when it starts.",
+                error.detail,
             )
             continue
         names = ", ".join(declared.fields) or "none"
@@ -47,14 +51,18 @@ def arguments(model: Model) -> Iterator[Finding]:
 def specification(model: Model) -> Iterator[Finding]:
     """Make both documents of the API, and see that they are JSON."""
     step = "specification"
+    told = set()
     for kind, document in (("Swagger 2.0", swagger), ("OpenAPI 3.1", openapi)):
         try:
             size = len(dumps(document([model], _PUBLISHED)))
         except Exception as error:  # noqa: BLE001 - the author's fields may raise anything
+            if describe(error) in told:
+                continue  # one cause, one finding
+            told.add(describe(error))
             yield Finding(
                 Level.ERROR,
                 step,
-                f"The {kind} document cannot be made: {describe(error)}.",
+                sentence(f"The {kind} document cannot be made: {describe(error)}"),
                 "See the findings about arguments and schema: one of their fields cannot be published.",
             )
         else:
@@ -67,7 +75,7 @@ def _field(function: str, name: str, field: Field) -> Iterator[Finding]:
         yield Finding(
             Level.ERROR,
             _STEP,
-            f"The argument '{name}' of {function}() cannot be published: {problem}.",
+            sentence(f"The argument '{name}' of {function}() cannot be published: {problem}"),
             "Take what the field's metadata and validators hold from numbers, texts, lists and dictionaries.",
         )
     if not is_file(field) and field.load_default not in (marshmallow.missing, None):

@@ -31,6 +31,11 @@ class Finding(NamedTuple):
     detail: str = ""
 
 
+def sentence(text: str) -> str:
+    """Return the text with a full stop, unless it has its end."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 class Question(NamedTuple):
     """What a check is to look at. `given` are texts by argument, for the prediction to make, if one is.
 

@@ -6,17 +6,21 @@ It must not know how findings are told.
 import contextlib
 import mimetypes
 import os
+import re
 import shutil
+import sys
 import threading
+import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import deepaas
 from deepaas.checking.contract import defines
 from deepaas.checking.examples import raw_arguments
-from deepaas.checking.finding import Finding, Level, Question
+from deepaas.checking.finding import Finding, Level, Question, sentence
 from deepaas.checking.measured import Measured
-from deepaas.errors import InvalidArguments, ModelBroken
+from deepaas.errors import InvalidArguments, ModelBroken, UnfitResponse
 from deepaas.files import Scratch
 from deepaas.messages import Body, Call, Failed
 from deepaas.model.arguments import Arguments, Given, is_file
@@ -33,7 +37,11 @@ _IMPORT = "import"
 _PREDICT = "predict"
 _LONGEST_SHOWN = 200
 _GIVE = "Give arguments that make sense: --with NAME=VALUE, for a file its path."
+_UNFIT = "Change what predict() returns, so that JSON, its schema and the media type can express it."
+_UNCALLED = "It was called with what is declared and given: see what is said of its functions above."
 _REFUSE = f"Where it is the arguments' fault, raise aiohttp.web.HTTPBadRequest. {_GIVE}"
+_OURS = str(Path(deepaas.__file__).parent)
+_CALLED_IN = re.compile(r'^  File "([^"]+)", line', re.MULTILINE)
 _CLIENTS_FAULT = range(400, 500)
 
 
@@ -44,8 +52,8 @@ def imported(question: Question) -> tuple[Model | None, list[Finding]]:
         with Measured() as measured:
             model = Model.load(question.name, question.target)
     except ModelBroken as error:
-        advice = "Import it in a Python of your own to see more. Nothing else can be checked."
-        return None, [Finding(Level.ERROR, _IMPORT, str(error), advice, error.detail)]
+        advice = f"{_how_to_import(error.__cause__, question.target)} Nothing else can be checked."
+        return None, [Finding(Level.ERROR, _IMPORT, sentence(str(error)), advice, error.detail)]
     found = [_import_of(measured)]
     if threading.active_count() > threads:
         advice = (
@@ -53,6 +61,21 @@ def imported(question: Question) -> tuple[Model | None, list[Finding]]:
         )
         found.append(Finding(Level.NOTE, _IMPORT, "Importing it starts threads.", advice))
     return model, found
+
+
+def _how_to_import(error: BaseException | None, target: str) -> str:
+    """Return what to do about an error that an import ended with."""
+    path, _, attribute = target.partition(":")
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        missing = error.name.partition(".")[0]
+        if missing == path.partition(".")[0]:
+            return f"Name a module that {sys.executable} finds, or install its package."
+        install = f"{sys.executable} -m pip install {missing}"
+        return f"If it is a package that is not installed: {install} (some are called otherwise there)."
+    is_made_here = error is not None and len(traceback.extract_tb(error.__traceback__)) == 1
+    if attribute and is_made_here and isinstance(error, TypeError) and "__init__() missing" in str(error):
+        return "A class is instantiated without arguments: give those of __init__() defaults."
+    return f"Import it in {sys.executable} to see more."
 
 
 def _import_of(measured: Measured) -> Finding:
@@ -81,6 +104,15 @@ def warmed(model: Model) -> Iterator[Finding]:
     yield Finding(Level.OK, step, f"It took {measured}, in every worker.")
 
 
+def can_be_called(model: Model) -> bool:
+    """Say whether what a prediction needs of the model's declarations can be made."""
+    try:
+        _ = model.predict_arguments, model.schema
+    except Exception:  # noqa: BLE001 - the author's code may raise anything
+        return False
+    return True
+
+
 def predicted(model: Model, question: Question) -> Iterator[Finding]:
     """Predict once for each media type, with arguments that were given or are made up."""
     if not defines(model, "predict"):
@@ -94,7 +126,9 @@ def predicted(model: Model, question: Question) -> Iterator[Finding]:
         try:
             raw = _raw(arguments, question, scratch, media_type)
         except OSError as error:
-            yield Finding(Level.ERROR, _PREDICT, f"What --with names cannot be read: {error}.", _GIVE)
+            yield Finding(
+                Level.ERROR, _PREDICT, sentence(f"What --with names cannot be read: {error}"), _GIVE
+            )
             return
         yield _prediction(model, raw, media_type, scratch)
 
@@ -133,7 +167,7 @@ def _prediction(model: Model, raw: dict[str, Any], media_type: str | None, scrat
     try:
         validated = model.predict_arguments.validate(raw)
     except InvalidArguments as error:
-        return Finding(Level.WARNING, _PREDICT, f"{wanted}{error}.", _GIVE)
+        return Finding(Level.WARNING, _PREDICT, sentence(f"{wanted}{error}"), _GIVE)
     call = Call("predict", validated, True, media_type, scratch.path, "-")  # noqa: FBT003
     with Measured() as measured:
         outcome, streamed = _answer(model, call)
@@ -159,7 +193,15 @@ def _failure(wanted: str, failed: Failed, arguments: Mapping[str, Any]) -> Findi
     text = f"{wanted}it failed with {failed.status}: {failed.message}  [{_shown(arguments)}]"
     if failed.status in _CLIENTS_FAULT:
         return Finding(Level.WARNING, _PREDICT, text, _GIVE)
-    return Finding(Level.ERROR, _PREDICT, text, _REFUSE, failed.traceback)
+    return Finding(Level.ERROR, _PREDICT, text, _advice(failed.traceback), failed.traceback)
+
+
+def _advice(trace: str) -> str:
+    """Return what to do about an error; what code of ours raised is not the arguments' fault."""
+    places = _CALLED_IN.findall(trace)
+    if not places or not places[-1].startswith(_OURS):
+        return _REFUSE
+    return _UNFIT if f"\n{UnfitResponse.__module__}.{UnfitResponse.__name__}: " in trace else _UNCALLED
 
 
 def _shown(arguments: Mapping[str, Any]) -> str:
