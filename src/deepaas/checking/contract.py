@@ -125,7 +125,7 @@ def _where_to_look(target: str) -> str:
     module = sys.modules.get(here)
     for name, found in [] if module is None or attribute else vars(module).items():
         has = [function for function in FUNCTIONS if callable(getattr(found, function, None))]
-        if inspect.isclass(found) and found.__module__ == here and has:
+        if inspect.isclass(found) and f"{found.__module__}.".startswith(f"{here}.") and has:
             named = f"use --model {_as_typed(path)}:{name}" if is_file else f"name {path}:{name} instead"
             return f"{_as_typed(path)} has a class {name} with {has[0]}(): {named}."
     if is_file:

@@ -83,8 +83,9 @@ async def _serve_until(
             on_output = output.take if settings.debug_endpoint else None
             service = build_service(settings, metrics, hurry, on_output)
         _warn_about_several(service)
-        for served in service.models.values():
-            _warn_about_functions(served.model, settings.model)
+        for name, target in loading.select(settings.model_name, settings.model).items():
+            if name in service.models:
+                _warn_about_functions(service.models[name].model, target)
         app = build_app(service, settings, metrics, output)
         async with service, listening(app, taken, settings, hurry):
             is_serving.set()
@@ -149,16 +150,10 @@ def _warn_about_several(service: Service) -> None:
 
 
 def _warn_about_functions(model: Model, target: str) -> None:
-    """Say which functions every call of would fail, and how to name what was meant if there is none."""
-    for finding in contract.functions(model):
+    """Say which functions every call of would fail, or that there is none to call."""
+    for finding in contract.functions(model, target):
         if finding.level is Level.ERROR:
             _log.warning("Model %r: %s %s", model.name, finding.text, finding.advice)
-    if model.classes and not (model.has("predict") or model.has("train")):
-        kind = "a class" if len(model.classes) == 1 else "classes"
-        place = target or loading.discover().get(model.name, "package.module")
-        example = f"{place}:{model.classes[0]}"
-        names = ", ".join(model.classes)
-        _log.warning("Model %r: It has %s %s: name it, as in %s.", model.name, kind, names, example)
 
 
 def _say_where(settings: Settings, port: int, service: Service) -> None:

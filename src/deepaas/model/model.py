@@ -83,16 +83,6 @@ class Model:
         predict = getattr(self._object, "predict", None)
         return inspect.isgeneratorfunction(predict) or inspect.isasyncgenfunction(predict)
 
-    @property
-    def classes(self) -> list[str]:
-        """The classes of the author's module that could be named instead of it."""
-        if not inspect.ismodule(self._object):
-            return []
-        name = self._object.__name__
-        found = ((key, value) for key, value in vars(self._object).items() if inspect.isclass(value))
-        own = ((key, value) for key, value in found if f"{value.__module__}.".startswith(f"{name}."))
-        return [key for key, value in own if hasattr(value, "predict") or hasattr(value, "train")]
-
     def afresh(self) -> Self:
         """Return the model as it is now: one that asks the author's code again for arguments and schema."""
         return type(self)(self.name, self._object)
