@@ -6,17 +6,20 @@ BIN := $(VENV)/bin
 OLD_WEBARGS := .venv-webargs5
 EXAMPLE := examples/digits
 EXAMPLES := $(EXAMPLE) examples/filetype
-INSTALL := -m pip install --quiet --disable-pip-version-check
+QUIETLY := --quiet --disable-pip-version-check
+INSTALL := -m pip install $(QUIETLY)
 PACKAGES := postgresql wrk chromium nginx-light systemd tini
 ROUNDS := 3
-ON_EVERY_ENGINE := $(addprefix tests/,http workers/test_batches.py workers/test_deaths.py trainings/test_trainings.py \
-	trainings/test_artifacts.py)
+# Tests wait for other processes half of the time, so there are more of them at once than cores.
+SIDE_BY_SIDE := --numprocesses $(shell expr 3 \* $$(nproc) / 2) --dist loadgroup
+# What webargs could change: it gives models their fields, and nothing else here uses it.
+ON_OLD_WEBARGS := tests/model $(addprefix tests/http/test_,documents.py negotiating.py sources.py uploads.py)
 MINUTES := 10
 # Makes an environment, unless it is there with pip: Debian without python3-venv leaves one that has none.
 environment = $(1)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages run docs test test-webargs5 test-ray check fix bench growth soak vendor screenshots clean
+.PHONY: help setup system-packages run docs test test-fast test-webargs5 test-ray check fix bench growth soak vendor screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -31,9 +34,10 @@ $(VENV)/.develop: $(VENV)/.serve $(EXAMPLES:=/pyproject.toml)
 	$(BIN)/python $(INSTALL) --editable '.[test,check,docs]' $(EXAMPLES:%=--editable %)
 	touch $@
 
-$(OLD_WEBARGS)/.develop: pyproject.toml
-	@$(call environment,$(OLD_WEBARGS))
-	$(OLD_WEBARGS)/bin/python $(INSTALL) --editable '.[test]' 'webargs==5.5.3'
+# It has the packages of the other environment, but for one.
+$(OLD_WEBARGS)/.develop: $(VENV)/.develop
+	$(BIN)/python tests/support/python_environment.py $(OLD_WEBARGS)
+	$(BIN)/python -m pip --python $(OLD_WEBARGS) install $(QUIETLY) --no-deps 'webargs==5.5.3'
 	touch $@
 
 setup: $(VENV)/.develop $(OLD_WEBARGS)/.develop system-packages  ## make the environments, install what the tests need
@@ -48,15 +52,19 @@ docs: $(VENV)/.develop  ## build the documentation into docs/_build/html; warnin
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
-test: setup test-webargs5 test-ray  ## run all tests
-	$(BIN)/pytest
+test: setup test-webargs5  ## run all tests, those marked `alone` last and one by one
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone"
+	$(BIN)/pytest -m alone
 	for example in $(EXAMPLES); do $(BIN)/pytest $$example/tests || exit; done
 
-test-webargs5: setup
-	$(OLD_WEBARGS)/bin/pytest tests/http tests/model
+test-fast: setup  ## run the tests of every package that take moments
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow and not alone and not ray"
 
-test-ray: setup  ## run what every engine must do on a Ray cluster of three nodes
-	$(BIN)/pytest --engine ray $(ON_EVERY_ENGINE)
+test-webargs5: setup
+	$(OLD_WEBARGS)/bin/pytest $(SIDE_BY_SIDE) -m "not ray" $(ON_OLD_WEBARGS)
+
+test-ray: setup  ## run what every engine must do, and what only Ray can, on a Ray cluster of three nodes
+	$(BIN)/pytest -m ray
 
 check: $(VENV)/.develop system-packages  ## look for mistakes; changes nothing
 	$(BIN)/ruff format --check

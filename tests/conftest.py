@@ -2,7 +2,7 @@
 
 import contextlib
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import pytest
 
 from clusters import Cluster
 from serving import ENGINE_FLAGS, Gate, Server, serving
+from support import groups
+from support.machine import slowness
 
 MODULES = sorted(path.stem for path in (Path(__file__).parent / "models").glob("*.py"))
 OBJECTS = {
@@ -25,54 +27,96 @@ OBJECTS = {
     "any_streams": "models.streams:Anything",
 }
 HEALTHY = {name: f"models.{name}" for name in MODULES} | OBJECTS
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the servers of all tests run on another engine: `pytest --engine ray tests/http/...`."""
-    parser.addoption("--engine", choices=("local", "ray"), default="local")
+CLUSTER = pytest.StashKey[Cluster]()
+ENGINES = ["local", pytest.param("ray", marks=pytest.mark.ray)]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name what tests are marked with."""
-    config.addinivalue_line("markers", "local_only(why): the test is about the engine of this machine")
+    """Declare the markers."""
+    for marker in (
+        "slow: takes several seconds; `make test-fast` leaves it out",
+        "alone: measures time, memory or load, so nothing else may run beside it; it runs last",
+        "every_engine: its servers run on this machine and, once more, on a Ray cluster",
+        "local_only(why): the one test of an `every_engine` file that is about processes of this machine",
+        "ray: needs a Ray cluster",
+    ):
+        config.addinivalue_line("markers", marker)
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave out, with the reason, what another engine does not do."""
-    mark = item.get_closest_marker("local_only")
-    if mark and item.config.getoption("--engine") != "local":
-        pytest.skip(f"local engine only: {mark.args[0]}")
+def pytest_report_header() -> str:
+    """Print how much slower than the reference this machine is."""
+    return f"machine: {slowness()}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of what depends on the engine on each."""
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    if "every_engine" in marks and "local_only" not in marks:
+        metafunc.parametrize("engine", ENGINES, indirect=True, scope="module")
+
+
+@pytest.hookimpl(wrapper=True)  # comes before pytest-xdist, which reads the groups in the same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Sort tests into groups: each is run by one process of pytest-xdist and shares its servers."""
+    groups.assign(items)
+    yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape what pytest-xdist cannot send: it sends texts as UTF-8, which has no lone surrogates."""
+    report = yield
+    report.sections = [
+        (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
+
+
+@pytest.hookimpl(trylast=True)  # when the test's servers have stopped
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Stop the Ray cluster after the last test on it: while it runs, its daemons use a fifth of a core."""
+    cluster = item.config.stash.get(CLUSTER, None)
+    if cluster and item.get_closest_marker("ray") and nextitem and not nextitem.get_closest_marker("ray"):
+        cluster.stop()
 
 
 @pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[Cluster]:
+def ray_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """Return a Ray cluster of three nodes."""
     with Cluster() as cluster:
+        pytestconfig.stash[CLUSTER] = cluster
         yield cluster
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def engine(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Have every server run on the engine that the command line names."""
+    """Have every server run on the engine that a test is parametrised with, else on this machine.
+
+    Fixtures that share a server take it as an argument, so that they start another server on the next engine.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        if request.config.getoption("--engine") == "ray":
+        if getattr(request, "param", "local") == "ray":
             cluster = request.getfixturevalue("ray_cluster")
             patch.setenv(ENGINE_FLAGS, " ".join(cluster.flags))
         yield
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server of every ten-line model that can be imported, with all options left alone."""
-    folder = tmp_path_factory.mktemp("server")
+@pytest.fixture(scope="module")
+def server(
+    engine: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """Return a server of the models that the test file lists in SERVED, with all options left alone."""
+    models = {name: HEALTHY[name] for name in request.module.SERVED}
     # Models may leave files of their own open.
-    with serving(folder, models=HEALTHY, env={"PYTHONWARNINGS": "ignore"}) as server:
+    with serving(
+        tmp_path_factory.mktemp("server"), models=models, env={"PYTHONWARNINGS": "ignore"}
+    ) as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client(server: Server) -> Iterator[httpx.Client]:
-    """Return a client of the server of every model."""
+    """Return a client of the server of the file's models."""
     with server.client() as client:
         yield client
 

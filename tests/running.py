@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from serving import environment
+from support.machine import limit_s
 
-RUN_S = 60.0
+RUN_S = limit_s(60)
 LAST_LINE = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \d+ INFO deepaas\.cmd\.cli \[-\] return: (?P<result>.*)"
 )

@@ -16,6 +16,7 @@ from benchmarks.systems.running import running
 from benchmarks.systems.system import System, UnavailableError, Workload
 from benchmarks.systems.table import BARE, BATCHED, LARGE, OURS, SOCKET, TRIVIAL, UPLOAD
 
+pytestmark = pytest.mark.slow
 OTHER = System("other", ())
 THIRD = System("third", ())
 ROW = Row(

@@ -10,11 +10,16 @@ HERE = Path(__file__).parent.parent
 ADVICE = "install the python3-venv package"
 
 
-@pytest.mark.parametrize("target", [".venv/.serve", ".venv-webargs5/.develop"])
+@pytest.mark.parametrize("target", [".venv/.serve", ".venv/.develop"])
 @pytest.mark.parametrize("has_pip", [True, False])
 def test_environment_without_pip(tmp_path: Path, target: str, *, has_pip: bool) -> None:
     """An environment that was left without pip is made again, so that Python says what is missing."""
-    for name in ("Makefile", "pyproject.toml", "examples/digits/pyproject.toml"):
+    for name in (
+        "Makefile",
+        "pyproject.toml",
+        "examples/digits/pyproject.toml",
+        "examples/filetype/pyproject.toml",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(HERE / name, tmp_path / name)
     _script(tmp_path / "python", f"echo '{ADVICE}'; exit 1")

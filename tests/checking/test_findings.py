@@ -194,6 +194,7 @@ def test_missing_library(check: Check) -> None:
     assert f"{sys.executable} -m pip install no_such_module" in done.stdout
 
 
+@pytest.mark.slow
 def test_time_limit(check: Check) -> None:
     """A step that never ends is a finding, and nothing of it is left."""
     source = "import signal\ndef predict(): pass\ndef warm():\n    print('waiting')\n    signal.pause()"

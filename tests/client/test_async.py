@@ -20,6 +20,8 @@ from deepaas.client import (
 )
 from serving import CALL_S, Gate, Server
 
+SERVED = ["a_class", "echoing"]
+
 
 def test_predictions(server: Server, tmp_path: Path) -> None:
     """Predictions with files and without, many at a time, and errors."""

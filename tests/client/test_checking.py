@@ -9,6 +9,8 @@ import pytest
 from deepaas.client import Client, InvalidArguments, ModelNotFound
 from serving import Server, serving
 
+SERVED = ["all_fields", "echoing", "only_predict"]
+
 MODEL = """
 from pathlib import Path
 from marshmallow import fields, validate

@@ -5,7 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from serving import CALL_S, Server
+
+pytestmark = pytest.mark.slow
+SERVED = ["big_uploads"]
 
 SIZE_BYTES = 300 << 20
 MOST_BYTES = 30 << 20

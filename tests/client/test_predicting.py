@@ -15,6 +15,19 @@ from PIL import Image
 from deepaas.client import Client, InvalidArguments, Model
 from serving import Server, serving
 
+SERVED = [
+    "as_class",
+    "all_fields",
+    "data_keys",
+    "echoing",
+    "negotiated",
+    "odd_names",
+    "returns_files",
+    "schema_dict",
+    "streams",
+    "uploads",
+]
+
 BYTES = "application/octet-stream"
 CONTENT = bytes(range(256))
 DIGIT = Path(__file__).parents[2] / "examples" / "digits" / "three.png"
@@ -47,6 +60,7 @@ def predicted(model: Model, **arguments: Any) -> Any:
     return json.loads(model.predict(**arguments)["predictions"])
 
 
+@pytest.mark.slow
 def test_digits(tmp_path: Path) -> None:
     """The example recognises the digit in a file, and draws it."""
     with serving(tmp_path, models={"digits": "digits.model"}) as server, Client(server.url) as client:

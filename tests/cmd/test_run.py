@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from running import RUN_S
 from serving import Server, environment, predict, predicted, run_to_its_end
 
 GOOD = "models.as_module"
@@ -47,6 +48,7 @@ BROKEN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize(("target", "reason", "place"), BROKEN)
 def test_broken_alone_or_named(tmp_path: Path, target: str, reason: str, place: str, *, named: bool) -> None:
@@ -257,7 +259,7 @@ def test_version(tmp_path: Path) -> None:
             env=environment(tmp_path, {}, {}),
             text=True,
             capture_output=True,
-            timeout=30,
+            timeout=RUN_S,
             check=True,
         )
         assert re.fullmatch(r"2\.(7|8|9)\.\d+\S*", ended.stdout.splitlines()[-1])

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from test_running import found
 
-from serving import Server, until
+from serving import CALL_S, Server, until
 
 MODELS = ("streams", "trainable")
 SITE = (deployed.DEPLOY / "nginx" / "deepaas.conf").read_text()
@@ -39,7 +39,9 @@ def proxied(deployed: Server, tmp_path: Path, certificate: tuple[Path, Path]) ->
         [found("nginx"), "-p", str(tmp_path), "-c", str(config)], stderr=subprocess.DEVNULL
     )
     try:
-        with httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=_trusting(cert), timeout=20) as client:
+        with httpx.Client(
+            base_url=f"https://127.0.0.1:{port}", verify=_trusting(cert), timeout=CALL_S
+        ) as client:
             until(lambda: process.poll() is None and _answers(port))
             yield client
     finally:

@@ -7,6 +7,7 @@ import pytest
 
 from newcomer import page
 
+pytestmark = pytest.mark.slow
 DOCS = page.CHECKOUT / "docs"
 ELSEWHERE = ("operations/deploy.md", "operations/cluster.md")
 PAGES = sorted(

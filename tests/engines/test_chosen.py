@@ -48,7 +48,6 @@ def test_options_of_ray(name: str) -> None:
         engine_of(Settings(**{name: value}))
 
 
-@pytest.mark.local_only("it names its engine itself")
 def test_no_cluster(tmp_path: Path) -> None:
     """Where there is no cluster, the server ends and says how to start one."""
     flags = ("--engine", "ray", "--ray-address", "127.0.0.2:1")

@@ -11,15 +11,14 @@ import psutil
 import pytest
 
 from clusters import Cluster, process_of, runs
-from serving import Gate, Server, killing, predict, predicted, serving, until
+from serving import AN_HOUR, Gate, Server, killing, predict, predicted, serving, until
 
-pytestmark = pytest.mark.local_only("it starts its servers on Ray itself")
 MODELS = {"told": "models_faults.told", "steps": "models_training.steps"}
 TRAIN = "/v2/models/steps/train/"
 ROOM = 1 << 20
 MUCH = 3 << 20
 ENDS = {"done", "error", "cancelled", "lost"}
-PATIENT_S = "60"
+PATIENT_S = AN_HOUR
 
 
 @pytest.fixture(scope="module")

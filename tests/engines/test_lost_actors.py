@@ -31,6 +31,7 @@ from deepaas.workers.watch import Watch
 from deepaas.workers.worker import Worker
 from faults.calls import START, encoded
 from serving import Gate
+from support.machine import limit_s
 
 Play = Callable[..., None]
 OPTIONS = actor_options(0.01, 0)
@@ -49,7 +50,7 @@ IN_A_FILE = Reply(Body("text/plain", b"", "/on/the/node/result"), 0.0, 0.0)
 MORE_THAN_A_WINDOW = Chunk("text/plain", bytes(300_000), 0.0)
 TRAINING = Training(uuid="a" * 32, model="told", created=0.0, arguments={})
 SILENCE_S = 7.0
-HANGS_S = 60.0
+HANGS_S = limit_s(60)
 TURNS = 20
 
 

@@ -12,9 +12,8 @@ import pytest
 
 from clusters import Cluster, process_of, runs
 from faults.wire import Wire
-from serving import SOON_S, Gate, predict, predicted, serving, until
+from serving import CALL_S, START_S, Gate, predict, predicted, serving, until
 
-pytestmark = pytest.mark.local_only("it starts its servers on Ray itself")
 VERSIONED = {"versioned": "models_training.versioned"}
 WAITING = {"waiting": "models.waiting"}
 TRAINABLE = {"trainable": "models.trainable"}
@@ -44,13 +43,13 @@ def test_reload_under_load(serve: Callable[..., Any]) -> None:
             try:
                 for version in "abc":
                     (server.cwd / "version").write_text(version)
-                    response = client.post("/v2/models/versioned/reload", timeout=60)
+                    response = client.post("/v2/models/versioned/reload", timeout=START_S)
                     assert (response.status_code, response.json()) == (200, {"workers": 2})
                     assert predicted(client, "versioned")["version"] == version
             finally:
                 stop.append(True)
             for one in asking:
-                one.result(SOON_S)
+                one.result(CALL_S)
         assert set(statuses) == {200}
 
 
@@ -58,7 +57,7 @@ def test_reload_of_a_broken_model(serve: Callable[..., Any]) -> None:
     """A model that cannot be warmed again is refused, and the old workers answer on."""
     with serve(models=VERSIONED) as server, server.client() as client:
         (server.cwd / "version").write_text("broken")
-        assert client.post("/v2/models/versioned/reload", timeout=60).status_code == 503
+        assert client.post("/v2/models/versioned/reload", timeout=START_S).status_code == 503
         assert predicted(client, "versioned")["version"] == "none"
 
 
@@ -106,7 +105,7 @@ def test_scaling(serve: Callable[..., Any], gate: Gate) -> None:
             gate.open()
             gate.wait()
             gate.open()
-            assert [call.result(SOON_S).status_code for call in calls] == [200] * 4
+            assert [call.result(CALL_S).status_code for call in calls] == [200] * 4
         until(lambda: 'deepaas_workers{model="waiting",state="idle"} 1.0' in client.get("/metrics").text)
 
 

@@ -12,9 +12,10 @@ import httpx
 import psutil
 import pytest
 
-from serving import END_S, SOON_S, Gate, Server, environment, predict, until
+from serving import AN_HOUR, AT_ONCE_S, END_S, Gate, Server, environment, predict, until
 from serving import _command as command
 
+pytestmark = pytest.mark.slow
 MODELS = {"told": "models_faults.told"}
 TRAIN = "/v2/models/told/train/"
 
@@ -55,14 +56,14 @@ def test_running_call_is_answered(start: Callable[..., Server], gate: Gate, numb
         answer = running.result()
         assert answer.status_code == 200, answer.text
         assert '"number\\":7' in answer.text
-    assert server.process.wait(SOON_S) == 0
+    assert server.process.wait(AT_ONCE_S) == 0
     assert_nothing_left(server, family)
 
 
 def refuses(url: httpx.URL) -> bool:
     """Return whether nobody listens there any more."""
     try:
-        httpx.get(f"{url}/health/live", timeout=1)
+        httpx.get(f"{url}/health/live", timeout=END_S)
     except httpx.ConnectError:
         return True
     return False
@@ -90,30 +91,30 @@ def test_queued_calls_are_answered(start: Callable[..., Server], gate: Gate) -> 
         server.output.wait_for("Stopping")
         gate.open()
         assert [one.result().status_code for one in calls] == [200] * 4
-    assert server.process.wait(SOON_S) == 0
+    assert server.process.wait(AT_ONCE_S) == 0
     assert_nothing_left(server, family)
 
 
 @pytest.mark.parametrize("what", ["events", "log?follow=true"])
 def test_followers(start: Callable[..., Server], gate: Gate, what: str) -> None:
     """Clients that follow a training do not hold up the end."""
-    server = start("--cancel-grace", "1", models=MODELS)
+    server = start("--cancel-grace", "1", "--drain-timeout", AN_HOUR, models=MODELS)
     reading: Future[None] = Future()
     with server.client() as client, ThreadPoolExecutor(1) as threads:
         uuid = train(client, port=gate.port, say="here I am")
         gate.wait()
         following = threads.submit(stream, server, f"{TRAIN}{uuid}/{what}", reading)
-        reading.result(10)
+        reading.result(AT_ONCE_S)
         family = server.family()
         end(server, signal.SIGTERM)
-        assert server.process.wait(SOON_S) == 0
-        assert "here I am" in following.result(SOON_S)
+        assert server.process.wait(AT_ONCE_S) == 0
+        assert "here I am" in following.result(AT_ONCE_S)
     assert_nothing_left(server, family)
 
 
 def test_twice_means_now(start: Callable[..., Server], gate: Gate) -> None:
     """The second signal ends a server that still waits for a call, at once and with nothing left."""
-    server = start(models=MODELS)
+    server = start("--drain-timeout", AN_HOUR, models=MODELS)
     family = server.family()
     with server.client() as client, ThreadPoolExecutor(1) as threads:
         running = threads.submit(predict, client, "told", json={"port": gate.port})
@@ -122,7 +123,7 @@ def test_twice_means_now(start: Callable[..., Server], gate: Gate) -> None:
         server.output.wait_for("Stopping")
         assert server.process.poll() is None
         end(server, signal.SIGINT)
-        assert server.process.wait(SOON_S) == 0
+        assert server.process.wait(AT_ONCE_S) == 0
         with contextlib.suppress(httpx.TransportError):
             assert running.result().status_code == 503
     assert_nothing_left(server, family)
@@ -137,7 +138,7 @@ def test_drain_timeout(start: Callable[..., Server], gate: Gate) -> None:
         gate.wait()
         began = time.monotonic()
         end(server, signal.SIGTERM)
-        assert server.process.wait(SOON_S) == 0
+        assert server.process.wait(AT_ONCE_S) == 0
         assert time.monotonic() - began > 0.9
         assert running.exception() or running.result().status_code == 503
     assert_nothing_left(server, family)
@@ -154,7 +155,7 @@ def test_while_starting(tmp_path: Path, gate: Gate, model: str, number: signal.S
         gate.wait()
         family = server.family()
         end(server, number)
-        assert server.process.wait(SOON_S) == 0
+        assert server.process.wait(AT_ONCE_S) == 0
         assert_nothing_left(server, family)
     finally:
         server.kill()
@@ -169,7 +170,7 @@ def test_hanging_code_in_the_server(start: Callable[..., Server], gate: Gate) ->
         asking = threads.submit(client.get, "/v2/models/hanging/")
         gate.wait()
         end(server, signal.SIGTERM)
-        assert server.process.wait(SOON_S) == 0
+        assert server.process.wait(AT_ONCE_S) == 0
         assert asking.exception()
     assert_nothing_left(server, family)
 
@@ -194,7 +195,7 @@ def test_training_is_left_and_adopted(start: Callable[..., Server], gate: Gate) 
         gate.wait()
     training = next(one for one in first.family()[1:] if "deepaas.trainings.child" in one.cmdline())
     end(first, signal.SIGTERM)
-    assert first.process.wait(SOON_S) == 0
+    assert first.process.wait(AT_ONCE_S) == 0
     first._stopped = True  # noqa: SLF001 - the fixture need not stop what has ended
     assert training.is_running()
     second = start("--on-stop", "leave", models=MODELS)

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import psutil
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
@@ -18,9 +19,11 @@ from deepaas.scale import Scale
 from deepaas.workers.limits import Limits
 from deepaas.workers.pool import Pool
 from faults.calls import START, check, encoded, workers
-from serving import CALL_S
+from serving import CALL_S, END_S
+from support.machine import time_out_s
 
-LIMIT_S = 1.5
+pytestmark = pytest.mark.slow
+LIMIT_S = time_out_s(1.5)
 
 
 class PoolMachine(RuleBasedStateMachine):
@@ -123,7 +126,7 @@ class PoolMachine(RuleBasedStateMachine):
             self.run(self.pool.__aexit__())
         finally:
             self.runner.close()
-        gone, alive = psutil.wait_procs(workers(), timeout=5)
+        gone, alive = psutil.wait_procs(workers(), timeout=END_S)
         assert not alive, gone
 
     async def recovers(self) -> None:

@@ -11,8 +11,10 @@ import psutil
 import pytest
 
 from faults.wire import Wire
-from serving import SOON_S, Gate, Server, predict, predicted, until
+from serving import AT_ONCE_S, Gate, Server, predict, predicted, until
+from support.machine import time_out_s
 
+pytestmark = pytest.mark.slow
 MODELS = {"told": "models_faults.told"}
 PREDICT = "/v2/models/told/predict/"
 JSON = "Content-Type: application/json"
@@ -39,22 +41,22 @@ def test_reload_and_death(start: Callable[..., Server], gate: Gate) -> None:
         reloading = threads.submit(client.post, "/v2/models/told/reload")
         until(lambda: call(client).status_code == 200)
         gate.open()
-        response = doomed.result(SOON_S)
+        response = doomed.result(AT_ONCE_S)
         assert response.status_code == 500
         assert "SIGSEGV" in response.json()["message"]
-        assert reloading.result(SOON_S).status_code == 200
+        assert reloading.result(AT_ONCE_S).status_code == 200
         until(lambda: len(workers(server)) == 1)
 
 
 def test_reload_and_time_limit(start: Callable[..., Server], gate: Gate) -> None:
     """A call that hangs while another worker takes over is still ended by the time limit."""
-    server = start("--predict-timeout", "1", models=MODELS)
+    server = start("--predict-timeout", str(time_out_s(1)), models=MODELS)
     with server.client() as client, ThreadPoolExecutor(2) as threads:
         stuck = threads.submit(call, client, port=gate.port)
         gate.wait()
         reloading = threads.submit(client.post, "/v2/models/told/reload")
-        assert stuck.result(SOON_S).status_code == 504
-        assert reloading.result(SOON_S).status_code == 200
+        assert stuck.result(AT_ONCE_S).status_code == 504
+        assert reloading.result(AT_ONCE_S).status_code == 200
         assert call(client).status_code == 200
 
 
@@ -68,7 +70,7 @@ def test_reload_and_leaving_client(start: Callable[..., Server], gate: Gate) -> 
             gate.wait()
             reloading = threads.submit(client.post, "/v2/models/told/reload")
             until(lambda: predicted(client, "told", json={})["pid"] != old.pid)
-        assert reloading.result(SOON_S).status_code == 200
+        assert reloading.result(AT_ONCE_S).status_code == 200
         until(lambda: not old.is_running())
 
 
@@ -84,7 +86,7 @@ def test_death_while_reloading(start: Callable[..., Server], gate: Gate) -> None
         gate.wait()
         (server.cwd / "port").unlink()
         gate.open()
-        assert reloading.result(SOON_S).status_code == 200
+        assert reloading.result(AT_ONCE_S).status_code == 200
         assert predict(client, "slow").status_code == 200
         until(lambda: "slow" in server.log and len(workers(server)) == 1)
 

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import psutil
+import pytest
 
 from serving import CALL_S, Server, predicted, until
 
+pytestmark = pytest.mark.alone
 MODELS = {"told": "models_faults.told"}
 CALLS = 5000
 CONNECTIONS = 16

@@ -13,20 +13,22 @@ import pytest
 
 from faults.wire import Wire
 from serving import Gate, Server, serving, until
+from support.machine import limit_s, time_out_s
 
+pytestmark = pytest.mark.slow
 MODELS = {"streams": "models.streams", "chosen": "models.streams:Chosen"}
 LINES, EVENTS = "application/x-ndjson", "text/event-stream"
 PREDICT = "/v2/models/streams/predict/"
 JSON = "Content-Type: application/json"
 KILLED = "The worker that ran this prediction was killed by SIGKILL. Other predictions are not affected."
-QUIET_S = 0.5
+QUIET_S = limit_s(0.5)
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Return a server whose clients may read nothing for a second."""
     folder = tmp_path_factory.mktemp("streams")
-    with serving(folder, "--body-timeout", "1", models=MODELS) as server:
+    with serving(folder, "--body-timeout", str(time_out_s(1)), models=MODELS) as server:
         yield server
 
 
@@ -182,9 +184,11 @@ def test_cancel_on_disconnect(start: Callable[..., Server], gate: Gate) -> None:
 
 def test_time_limit(start: Callable[..., Server], gate: Gate) -> None:
     """The time limit is for a stream as a whole; it ends with the reason."""
-    server = start("--predict-timeout", "1", models=MODELS)
+    time_out = time_out_s(1)
+    server = start("--predict-timeout", str(time_out), models=MODELS)
     with server.client() as client:
-        assert stream(client, port=gate.port)[1:] == [{"message": "The prediction took longer than 1 s."}]
+        message = f"The prediction took longer than {time_out:g} s."
+        assert stream(client, port=gate.port)[1:] == [{"message": message}]
         assert len(stream(client)) == 3
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -20,8 +21,9 @@ from deepaas.workers.local import LocalProcess
 from deepaas.workers.pending import Pending
 from deepaas.workers.worker import State, Worker
 from faults.calls import START, check, encoded, workers
-from serving import CALL_S
+from serving import CALL_S, END_S
 
+pytestmark = pytest.mark.slow
 STATES = list(State)
 DEADLY = [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM]
 
@@ -245,7 +247,7 @@ class WorkerMachine(RuleBasedStateMachine):
         finally:
             self.runner.close()
             self.places.close()
-        assert not psutil.wait_procs(workers(), timeout=5)[1]
+        assert not psutil.wait_procs(workers(), timeout=END_S)[1]
 
 
 TestWorker = WorkerMachine.TestCase

@@ -32,6 +32,7 @@ class Wire:
 
     def __init__(self, server: Server) -> None:
         url = httpx.URL(server.url)
+        self.began = time.monotonic()
         self.socket = socket.create_connection((url.host, url.port), timeout=CALL_S)
         self._received = b""
 
@@ -69,16 +70,15 @@ class Wire:
         self._received = self._received[len(body) :]
         return Answer(int(first.split()[1]), headers, body)
 
-    def closed_after(self, timeout_s: float) -> float:
-        """Return how long it took the server to hang up; fail when it does not."""
-        began = time.monotonic()
+    def wait_until_closed(self, timeout_s: float) -> float:
+        """Return how many seconds the connection lasted until the server closed it; fail if it does not."""
         self.socket.settimeout(timeout_s)
         try:
             while self.socket.recv(1 << 16):
                 pass
         except ConnectionResetError:
             pass
-        return time.monotonic() - began
+        return time.monotonic() - self.began
 
     def _more(self) -> None:
         chunk = self.socket.recv(1 << 20)

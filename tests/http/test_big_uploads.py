@@ -9,6 +9,7 @@ import pytest
 
 from serving import Server, predicted
 
+pytestmark = pytest.mark.slow
 SIZE_BYTES = 2 << 30
 CHUNK = bytes(1 << 20)
 MOST_BYTES = 50 << 20
@@ -42,7 +43,7 @@ def test_two_gigabytes(start: Callable[..., Server]) -> None:
     assert server.scratch_files() == []
 
 
-@pytest.mark.local_only("the server also holds what it sends through Ray's object store")
+@pytest.mark.alone
 def test_memory_is_used_again(start: Callable[..., Server]) -> None:
     """Uploads one after the other take no fresh pages of memory, which the system would have to clear."""
     server = start(models={"big_uploads": "models.big_uploads"})

@@ -19,6 +19,24 @@ from deepaas.model.model import Model
 from deepaas.settings import Settings
 from serving import Server
 
+SERVED = [
+    "all_fields",
+    "as_class",
+    "as_module",
+    "data_keys",
+    "negotiated",
+    "new_fields",
+    "nothing",
+    "odd_names",
+    "old_fields",
+    "only_predict",
+    "own_fields",
+    "schema_class",
+    "schema_dict",
+    "uploads",
+    "validators",
+]
+
 Documents = dict[str, dict[str, Any]]
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from serving import CALL_S, Server, predict
 
+SERVED = ["as_module", "raising", "trainable", "uploads"]
+
 RAISED = [
     ("bad_request", 400, "my reason"),
     ("unavailable", 503, "try later"),
@@ -31,6 +33,7 @@ RAISED = [
 ]
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize(("what", "status", "message"), RAISED)
 def test_raised_by_the_model(client: httpx.Client, what: str, status: int, message: str) -> None:
     """What a model raises is answered with the status it carries, else with 500, its name and its text."""
@@ -39,6 +42,7 @@ def test_raised_by_the_model(client: httpx.Client, what: str, status: int, messa
     assert response.headers["content-type"].partition(";")[0] == "application/json"
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize("what", ["teapot", "found", "unicode"])
 def test_odd_exceptions(client: httpx.Client, what: str) -> None:
     """Redirections, errors with a text and texts that are no valid Unicode are errors like others."""
@@ -47,6 +51,7 @@ def test_odd_exceptions(client: httpx.Client, what: str) -> None:
     assert list(response.json()) == ["message"]
 
 
+@pytest.mark.every_engine
 def test_traceback_is_logged(client: httpx.Client, server: Server) -> None:
     """The traceback is in the log, under the id that the answer carries in X-Request-ID."""
     response = predict(client, "raising", params={"what": "value"})
@@ -62,6 +67,7 @@ def test_ids_differ(client: httpx.Client) -> None:
     assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
 
 
+@pytest.mark.every_engine
 def test_worker_survives(client: httpx.Client) -> None:
     """A model that raises, or calls sys.exit, keeps its worker."""
     for _ in range(3):

@@ -8,6 +8,8 @@ import pytest
 
 from serving import Server, predict, predicted
 
+SERVED = ["as_module", "processes", "trainable", "unpicklable"]
+
 VERSION = {
     "version": "stable",
     "id": "v2",
@@ -165,6 +167,7 @@ def test_base_path(start: Callable[..., Server]) -> None:
     assert "ERROR" not in server.log
 
 
+@pytest.mark.every_engine
 def test_debug(start: Callable[..., Server]) -> None:
     """With --debug-endpoint the route has what models printed and logged, and the log still has it too."""
     server = start("--debug-endpoint", models={"processes": "models.processes"})
@@ -181,6 +184,7 @@ def test_debug(start: Callable[..., Server]) -> None:
     assert "Serving processes on" in response.text
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize(
     ("what", "answer"),
     [("process", 42), ("daemon", 42), ("pool", 3), ("thread", True)],
@@ -190,6 +194,7 @@ def test_processes_and_threads(client: httpx.Client, what: str, answer: object) 
     assert predicted(client, "processes", params={"what": what}) == answer
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize(
     ("what", "answer"),
     [
@@ -205,12 +210,14 @@ def test_what_models_do(client: httpx.Client, what: str, answer: str) -> None:
     assert response.json() == {"status": "OK", "predictions": answer}
 
 
+@pytest.mark.every_engine
 def test_working_directory(client: httpx.Client, server: Server) -> None:
     """A worker's working directory is the server's."""
     answer = predict(client, "processes", params={"what": "cwd"}).json()
     assert answer["predictions"] == str(server.cwd)
 
 
+@pytest.mark.every_engine
 def test_output_of_models(client: httpx.Client, server: Server) -> None:
     """What models print and log appears in the server's output, log lines with the request's id."""
     response = predict(client, "processes", params={"what": "talk"})
@@ -220,6 +227,7 @@ def test_output_of_models(client: httpx.Client, server: Server) -> None:
     server.output.wait_for(rf"INFO models.processes \[{identity}\] logged by a model")
 
 
+@pytest.mark.every_engine
 def test_unpicklable_arguments(client: httpx.Client, server: Server) -> None:
     """Arguments may become locks, open files and functions; they are made where they are used."""
     (server.cwd / "file.txt").write_text("content")

@@ -5,6 +5,8 @@ import pytest
 
 from serving import predict
 
+SERVED = ["negotiated", "only_predict", "without_default", "anything"]
+
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 JSON, PNG, TEXT = "application/json", "image/png", "text/plain"
 

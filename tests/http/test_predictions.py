@@ -9,6 +9,8 @@ import pytest
 
 from serving import Server, predict, predicted
 
+SERVED = ["only_predict", "returns_json", "schema_class", "schema_dict"]
+
 VALUES: dict[str, Any] = {
     "none": None,
     "nested": {"a": [1, 2.5, True, None, {"b": "ü"}]},
@@ -66,12 +68,14 @@ def test_texts_stay_themselves(client: httpx.Client, what: str, text: str) -> No
     assert response.json() == {"status": "OK", "predictions": text}
 
 
+@pytest.mark.every_engine
 def test_surrogate(client: httpx.Client) -> None:
     """A text that is no valid Unicode is an answer or an error with a message, but always JSON."""
     response = predict(client, "returns_json", params={"what": "surrogate"})
     assert response.json()
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize(
     ("what", "where"),
     [
@@ -91,6 +95,7 @@ def test_inexpressible(client: httpx.Client, what: str, where: str) -> None:
     assert where in response.json()["message"]
 
 
+@pytest.mark.every_engine
 def test_large_json(client: httpx.Client) -> None:
     """An answer of over 1 MiB arrives whole."""
     assert predicted(client, "returns_json", params={"what": "large"}) == LARGE
@@ -105,6 +110,7 @@ def test_schema(client: httpx.Client) -> None:
     }
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize(
     ("model", "sent", "names"),
     [

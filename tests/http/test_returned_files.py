@@ -8,6 +8,9 @@ from PIL import Image
 
 from serving import predict
 
+pytestmark = pytest.mark.every_engine
+SERVED = ["returns_files"]
+
 LARGE = bytes(range(256)) * 20_000
 OCTETS = "application/octet-stream"
 

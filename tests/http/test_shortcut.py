@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from faults.wire import Answer, Wire, request
-from serving import Gate, Server, predicted, serving, until
+from serving import AN_HOUR, AT_ONCE_S, Gate, Server, predicted, serving, until
+from support.machine import time_out_s
 
 MODELS = {
     "sources": "models.sources",
@@ -70,13 +71,14 @@ SAME = {
     "another protocol": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "no HTTP": b"POST /v2/models/sources/predict/ HTTP/9.9\r\n\r\n",
 }
+IDLE_S, HEADERS_S = time_out_s(1), time_out_s(5)
 VARYING = ("date", "etag", "last-modified", "x-request-id")
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server whose connections may be idle for a second."""
-    flags = ("--idle-timeout", "1", "--header-timeout", "5", "--workers", "2")
+    """Return a server whose connections may be idle for a second, and whose headers may take longer."""
+    flags = ("--idle-timeout", str(IDLE_S), "--header-timeout", str(HEADERS_S), "--workers", "2")
     with serving(tmp_path_factory.mktemp("served"), *flags, models=MODELS) as server:
         yield server
 
@@ -126,7 +128,7 @@ def test_in_pieces(served: Server, first: int, *, pause: bool) -> None:
             wire.socket.settimeout(0.3)
             with pytest.raises(TimeoutError):
                 wire.socket.recv(1)
-            wire.socket.settimeout(10)
+            wire.socket.settimeout(AT_ONCE_S)
         wire.send(UPLOAD[first:])
         assert contents(wire.answer()) == contents(whole.answer()) == ["small", "\0" * 100_000]
 
@@ -137,7 +139,6 @@ def contents(answer: Answer) -> list[str]:
     return [file["content"] for file in json.loads(json.loads(answer.body)["predictions"])["many"]]
 
 
-@pytest.mark.local_only("on Ray the model finds them on its node")
 def test_uploads_in_memory(tmp_path: Path) -> None:
     """Small uploads are in memory where there is some for files, and gone after the answer."""
     with serving(tmp_path, models=MODELS, env={"TMPDIR": ""}) as server, Wire(server) as wire:
@@ -221,14 +222,15 @@ def test_whole_result(served: Server, what: str, way: bytes, header: str) -> Non
     assert (answer.status, len(answer.body)) == (200, 5_120_000)
 
 
-def test_close(served: Server) -> None:
-    """A client that wants the connection closed gets its answer, and then that."""
-    with Wire(served) as wire:
+def test_close(start: Callable[..., Server]) -> None:
+    """A client that wants the connection closed gets its answer, and then that, at once."""
+    server = start("--idle-timeout", AN_HOUR, models={"sources": MODELS["sources"]})
+    with Wire(server) as wire:
         wire.send(post("sources/predict/", "Connection: close"))
         answer = wire.answer()
         assert answer.status == 200
         assert answer.headers["Connection"] == "close"
-        assert wire.closed_after(0.9) < 0.9
+        wire.wait_until_closed(AT_ONCE_S)
 
 
 @pytest.mark.parametrize("before", [b"", post("sources/predict/"), post("sources/predict/") * 2])
@@ -238,7 +240,9 @@ def test_idle(served: Server, before: bytes) -> None:
         wire.send(before)
         for _ in range(before.count(b"POST")):
             wire.answer()
-        assert 0.8 < wire.closed_after(10) < (10 if not before else 4)
+        lasted_s = wire.wait_until_closed(HEADERS_S + AT_ONCE_S)
+    assert lasted_s > 0.8 * IDLE_S
+    assert lasted_s < HEADERS_S or not before
 
 
 def test_half_a_request(served: Server) -> None:
@@ -247,7 +251,7 @@ def test_half_a_request(served: Server) -> None:
         wire.send(post("sources/predict/"))
         assert wire.answer().status == 200
         wire.send(post("sources/predict/")[:30])
-        assert wire.closed_after(10) > 0.8
+        assert wire.wait_until_closed(HEADERS_S + AT_ONCE_S) > 0.8 * IDLE_S
 
 
 def test_longer_than_idle(served: Server, gate: Gate) -> None:
@@ -255,11 +259,11 @@ def test_longer_than_idle(served: Server, gate: Gate) -> None:
     with Wire(served) as wire:
         wire.send(post(f"waiting/predict/?number=8&port={gate.port}"))
         gate.wait()
-        wire.socket.settimeout(1.5)
+        wire.socket.settimeout(1.5 * IDLE_S)
         with pytest.raises(TimeoutError):
             wire.socket.recv(1)
         gate.open()
-        wire.socket.settimeout(10)
+        wire.socket.settimeout(AT_ONCE_S)
         assert '\\"number\\":8' in wire.answer().body.decode()
 
 
@@ -272,10 +276,10 @@ def test_stop_while_answering(start: Callable[..., Server], gate: Gate) -> None:
         busy.send(post(f"waiting/predict/?number=3&port={gate.port}"))
         gate.wait()
         server.process.send_signal(signal.SIGTERM)
-        idle.closed_after(5)
+        idle.wait_until_closed(AT_ONCE_S)
         gate.open()
         assert '\\"number\\":3' in busy.answer().body.decode()
-        busy.closed_after(5)
+        busy.wait_until_closed(AT_ONCE_S)
 
 
 def test_stop_without_an_answer(start: Callable[..., Server], gate: Gate) -> None:
@@ -286,7 +290,7 @@ def test_stop_without_an_answer(start: Callable[..., Server], gate: Gate) -> Non
         gate.wait()
         began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
-        busy.closed_after(10)
+        busy.wait_until_closed(AT_ONCE_S)
         assert time.monotonic() - began > 0.4
 
 

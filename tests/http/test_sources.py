@@ -7,6 +7,8 @@ import pytest
 
 from serving import predict, predicted
 
+SERVED = ["sources"]
+
 
 @pytest.mark.parametrize(
     "sent",

@@ -9,6 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from serving import Gate, Server, predict
 
+pytestmark = pytest.mark.every_engine
+SERVED = ["only_predict", "streams", "chosen_streams", "checked_streams", "async_streams", "any_streams"]
+
 LINES, EVENTS, JSON = "application/x-ndjson", "text/event-stream", "application/json"
 CSV, WAV = "text/csv", "audio/wav"
 LARGE = b"x" * 3_000_000

@@ -10,6 +10,9 @@ import pytest
 
 from serving import Server, predict, predicted, until
 
+pytestmark = pytest.mark.every_engine
+SERVED = ["big_uploads", "data_keys", "uploads"]
+
 HEAD = 'Content-Disposition: form-data; name="one"; filename="a.txt"\r\n\r\n'
 
 

@@ -1,13 +1,25 @@
 """The fields that authors declare, in every spelling, and what becomes of values sent for them."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from serving import predict, predicted
+from support.in_process import in_process_client
 
 RANGE = {"count": ["Must be greater than or equal to 1 and less than or equal to 9."]}
+
+
+@pytest.fixture
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+    """Return a client of the models, in a folder with another folder in it."""
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with in_process_client() as client:
+        yield client
 
 
 @pytest.mark.parametrize("model", ["old_fields", "new_fields"])

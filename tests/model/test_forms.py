@@ -7,6 +7,20 @@ import pytest
 
 from serving import predict, predicted
 
+SERVED = [
+    "a_class",
+    "abstract_class",
+    "an_object",
+    "as_module",
+    "attribute_error",
+    "counts",
+    "decorated",
+    "nothing",
+    "only_predict",
+    "only_train",
+    "signature",
+]
+
 
 @pytest.mark.parametrize(
     ("model", "answer"),

@@ -5,6 +5,19 @@ import pytest
 
 from serving import predicted
 
+SERVED = [
+    "a_class",
+    "abstract_class",
+    "as_module",
+    "metadata_changes",
+    "metadata_odd",
+    "metadata_raises",
+    "nothing",
+    "only_predict",
+    "warm_not_implemented",
+    "warmed",
+]
+
 
 def described(client: httpx.Client, model: str) -> dict[str, object]:
     """Return a model's metadata."""

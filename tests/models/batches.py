@@ -28,8 +28,8 @@ def one(number, together, port=None, fault=""):
         signal.pause()
     if fault == "stream":
         return iter([number])
-    if fault == "slow":
-        time.sleep(0.3)
+    if fault.startswith("sleep"):
+        time.sleep(float(fault.split()[1]))
     if fault == "raise":
         raise ValueError(f"number {number} is bad")
     return {"number": number, "together": together}

@@ -22,7 +22,7 @@ def in_a_process(**options):
     queue = multiprocessing.Queue()
     process = multiprocessing.Process(target=double, args=(21, queue), **options)
     process.start()
-    found = queue.get(timeout=20)
+    found = queue.get(timeout=600)
     process.join()
     return found
 
@@ -45,7 +45,7 @@ ACTS = {
     "pool": in_a_pool,
     "subprocess": lambda: subprocess.check_output(["echo", "hello"], text=True),
     "stdin": lambda: sys.stdin.read(),
-    "thread": lambda: started.wait(20),
+    "thread": lambda: started.wait(600),
     "cwd": os.getcwd,
     "metadata": lambda: dict(importlib.metadata.metadata("ten-line-models"))["Summary"],
     "talk": talk,

@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 
 from serving import Server, serving
+from support.machine import limit_s
 
+pytestmark = pytest.mark.slow
 MODELS = {"every_field": "models_fuzz.every_field", "digits": "models_fuzz.digits_at_once"}
 TOKEN = "s3cret"  # so that the check for ignored tokens has something to look for
 FLAGS = ["--train-workers", "2", "--keep-trainings", "10", "--debug-endpoint"]
 EXAMPLES = {"every_field": 5, "digits": 1}
-FUZZ_S = 300
-REQUEST_S = 60  # following a training takes until those before it have ended
+FUZZ_S = limit_s(300)
+REQUEST_S = round(limit_s(60))  # following a training takes until those before it have ended
 # A training that was cancelled stays readable: clients look up how it ended.
 CONFIGURATION = """
 [[operations]]

@@ -15,6 +15,7 @@ from deepaas.trainings.store import Store, sqlite_url
 from deepaas.trainings.training import State, Training
 from serving import Gate, Server, run_to_its_end, until
 
+pytestmark = pytest.mark.slow
 CONTENT = "".join(f"{number}," for number in range(5000))
 
 
@@ -31,6 +32,7 @@ def fetch(client: httpx.Client, record: dict[str, Any], name: str, **headers: st
     return client.get(url, headers=headers)
 
 
+@pytest.mark.every_engine
 def test_folder(http: httpx.Client) -> None:
     """`deepaas.artifacts()` and `$DEEPAAS_ARTIFACTS` are the same folder, inside the training's."""
     record = ended(http, begin(http, ["folder"]))
@@ -48,6 +50,7 @@ def test_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     folder.rmdir()
 
 
+@pytest.mark.every_engine
 def test_listing(http: httpx.Client) -> None:
     """What lies in the folder at the end is listed with size and SHA-256, in the record too."""
     record = begin(
@@ -61,7 +64,6 @@ def test_listing(http: httpx.Client) -> None:
     assert done["artifacts"] == list(found.values())
 
 
-@pytest.mark.local_only("files come from another node when the training has ended")
 def test_listing_while_running(http: httpx.Client, gate: Gate) -> None:
     """While the training runs, what is there already is listed and can be downloaded."""
     record = begin(http, ["leave", "a", "x"], ["wait", gate.port])
@@ -72,6 +74,7 @@ def test_listing_while_running(http: httpx.Client, gate: Gate) -> None:
     ended(http, record)
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize("steps", [[["raise", "x"]], [["kill", "SIGKILL"]]])
 def test_of_failed(http: httpx.Client, steps: list[list[Any]]) -> None:
     """What a training left before it failed or was killed is listed as well."""
@@ -129,6 +132,7 @@ def test_traversal(http: httpx.Client, name: str) -> None:
     assert "secret" not in response.text
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize("target", ["/etc/passwd", "/", ".."])
 def test_symlinks(http: httpx.Client, target: str) -> None:
     """A symbolic link that leads out is neither listed nor followed."""
@@ -138,6 +142,7 @@ def test_symlinks(http: httpx.Client, target: str) -> None:
         assert fetch(http, record, name).status_code == 404
 
 
+@pytest.mark.every_engine
 def test_odd_name(http: httpx.Client) -> None:
     """A name that is no valid text does not spoil the record, nor the list."""
     record = ended(http, begin(http, ["leave_odd_name"], ["leave", "a", "x"]))
@@ -146,6 +151,7 @@ def test_odd_name(http: httpx.Client) -> None:
     assert http.get("/v2/models/steps/train/").status_code == 200
 
 
+@pytest.mark.every_engine
 def test_uploads(http: httpx.Client, trainer: Server, gate: Gate) -> None:
     """Uploads can be read while the training runs, and are gone when it has ended."""
     files = [("data", ("a.csv", b"1,2")), ("more", ("b.csv", b"3,4")), ("more", ("c.csv", b"5"))]
@@ -162,6 +168,7 @@ def test_uploads(http: httpx.Client, trainer: Server, gate: Gate) -> None:
     assert listed(http, record) == {}
 
 
+@pytest.mark.every_engine
 def test_purge(http: httpx.Client, trainer: Server, gate: Gate) -> None:
     """`?purge=true` removes record and folder, of ended trainings and of running ones, which end."""
     done = ended(http, begin(http, ["leave", "a", "x"]))

@@ -15,7 +15,9 @@ from following import STEPS, begin, ended, events, path_of
 from deepaas.trainings.store import Store, sqlite_url
 from deepaas.trainings.training import State, Training
 from serving import Server, run_to_its_end
+from support.machine import limit_s
 
+pytestmark = pytest.mark.slow
 BELOW = ["", "/log", "/log?tail=1", "/log?follow=true", "/metrics", "/events", "/artifacts", "/artifacts/a"]
 SMALL_MB = 3
 
@@ -184,7 +186,7 @@ def test_full_disk(small_disk: Path, start: Callable[..., Server]) -> None:
         good = ended(client, begin(client, ["report", {"step": 1, "total": 1}], ["return", 1]))
         assert good["state"] == "done"
         full = begin(client, ["report", {"step": 1, "total": 2}], ["fill", "big"])
-        record = ended(client, full, timeout_s=45)
+        record = ended(client, full, timeout_s=limit_s(60))
         assert record["state"] == "error"
         assert client.get("/v2/models/steps/train/").status_code == 200
         for below in ("/log", "/metrics", "/artifacts", "/provenance"):
@@ -194,6 +196,6 @@ def test_full_disk(small_disk: Path, start: Callable[..., Server]) -> None:
         response = client.post("/v2/models/steps/train/", json={})
         assert response.status_code == 200 or response.json()["message"]
         (small_disk / "steps" / full["uuid"] / "artifacts" / "big").unlink()
-        assert ended(client, begin(client, ["return", 2]), timeout_s=45)["state"] == "done"
+        assert ended(client, begin(client, ["return", 2]), timeout_s=limit_s(60))["state"] == "done"
         message = client.get(path_of(full)).json()["message"]
         assert "space" in message or "full" in message or "exited" in message

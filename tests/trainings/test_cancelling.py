@@ -8,7 +8,9 @@ import pytest
 from following import alive, begin, ended, look, path_of, trainings_below
 
 from serving import Gate, Server, until
+from support.machine import limit_s
 
+pytestmark = pytest.mark.slow
 GRACE_S = 0.5
 
 
@@ -38,7 +40,7 @@ def test_at_any_moment(http: httpx.Client) -> None:
     """A training can be cancelled at any moment of its start."""
     for delay_s in (0, 0.05, 0.2, 0.4, 0.6, 0.8):
         record = begin(http, ["burn", 20])
-        time.sleep(delay_s)  # the moment that this test is about
+        time.sleep(limit_s(delay_s))  # the moment that this test is about
         assert cancel(http, record)["state"] == "cancelled"
         assert trainings_of(record) == []
 
@@ -66,7 +68,7 @@ def test_deaf(http: httpx.Client, gate: Gate) -> None:
     began = time.monotonic()
     answer = cancel(http, record)
     assert (answer["state"], answer["exit"]) == ("cancelled", "SIGKILL")
-    assert GRACE_S <= time.monotonic() - began < GRACE_S + 5
+    assert GRACE_S <= time.monotonic() - began < GRACE_S + limit_s(5)
     assert trainings_of(record) == []
 
 
@@ -78,7 +80,7 @@ def test_grandchildren(http: httpx.Client, gate: Gate, what: str) -> None:
     least = 3 if what == "deep" else 2
     family = until(lambda: [one for one in [trainings_of(record)] if len(one) >= least])[0]
     assert cancel(http, record)["status"] == "cancelled"
-    until(lambda: not any(alive(process.pid) for process in family), 2)
+    until(lambda: not any(alive(process.pid) for process in family), limit_s(2))
 
 
 def test_grandchildren_of_one_that_is_killed(http: httpx.Client, gate: Gate) -> None:

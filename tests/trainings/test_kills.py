@@ -17,8 +17,10 @@ from following import ENDS, STEPS, Record, alive, begin, comes, ended, kill, loo
 
 from deepaas.trainings.store import Store, sqlite_url
 from deepaas.trainings.training import State, Training
-from serving import Gate, Server, killing, until
+from serving import AN_HOUR, AT_ONCE_S, CALL_S, END_S, Gate, Server, killing, until
+from support.machine import limit_s
 
+pytestmark = pytest.mark.slow
 KILLS = 30
 SEED = 20_240_607
 LOST = "lost: "
@@ -99,7 +101,7 @@ def test_thirty_kills(tmp_path: Path) -> None:
                     if server_lives:
                         look_at_all(client, records)
         with killing(tmp_path, "--train-workers", "2", models=STEPS) as server, server.client() as client:
-            ends = [ended(client, record, timeout_s=60) for record in records]
+            ends = [ended(client, record, timeout_s=limit_s(60)) for record in records]
             look_at_all(client, records)
             assert {"done", "lost"} <= {one["state"] for one in ends}
             assert until(lambda: not trainings_below(server.state_dir))
@@ -170,7 +172,7 @@ def test_vanished(restarts: Callable[[], Server], gate: Gate) -> None:
     kill(server)
     for process in trainings_below(server.state_dir):
         process.kill()
-        process.wait(10)
+        process.wait(END_S)
     with restarts().client() as client:
         lost = ended(client, record)
         assert (lost["state"], lost["status"]) == ("lost", "error")
@@ -203,15 +205,17 @@ def test_adopted_can_be_cancelled(restarts: Callable[[], Server], gate: Gate) ->
     assert trainings_below(server.state_dir) == []
 
 
-def test_killed_while_cancelling(restarts: Callable[[], Server], gate: Gate) -> None:
+def test_killed_while_cancelling(
+    start: Callable[..., Server], restarts: Callable[[], Server], gate: Gate
+) -> None:
     """A cancellation that the server did not live to finish is finished by the next one."""
-    server = restarts()
+    server = start("--cancel-grace", AN_HOUR, models=STEPS)
     with server.client() as client:
         record = begin(client, ["deaf"], ["wait", gate.port])
         gate.wait()
         with contextlib.suppress(httpx.ReadTimeout):
             client.delete(path_of(record), timeout=0.5)
-        assert look(client, record)["state"] == "cancelling"
+        comes(client, record, lambda now: now["state"] == "cancelling")
     kill(server)
     with restarts().client() as client:
         assert ended(client, record)["state"] == "cancelled"
@@ -272,7 +276,7 @@ def test_other_host(tmp_path: Path, restarts: Callable[[], Server]) -> None:
     values = {"server": "old-name 7 12345.0", "host": "old-name", "pid": 8, "pid_started": 12346.0}
     uuid = kept(tmp_path / "state", state=State.RUNNING, **values)
     with restarts().client() as client:
-        response = client.delete(path_of({"uuid": uuid}), timeout=10)
+        response = client.delete(path_of({"uuid": uuid}), timeout=CALL_S)
         assert response.json()["state"] in ENDS
 
 
@@ -286,7 +290,7 @@ def test_stopped_server(restarts: Callable[[], Server], gate: Gate) -> None:
     processes = trainings_below(server.state_dir)
     assert processes
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(20) == 0
+    assert server.process.wait(AT_ONCE_S) == 0
     server._stopped = True  # noqa: SLF001 - it has stopped
     assert not any(alive(process.pid) for process in processes)
     with restarts().client() as client:

@@ -14,6 +14,7 @@ from following import STEPS, VERSIONED, begin, comes, ended, kill, look, path_of
 
 from serving import Gate, Server, predict, predicted, until
 
+pytestmark = pytest.mark.slow
 ROUNDS = 9
 QUIET_PERCENT = 25
 CALLS = 60
@@ -103,6 +104,7 @@ def latencies_s(client: httpx.Client) -> list[float]:
     return taken
 
 
+@pytest.mark.alone
 def test_latency(start: Callable[..., Server], gate: Gate) -> None:
     """While a training burns a core, the median latency of predictions is at most twice that without."""
     with start(models=STEPS).client() as client:

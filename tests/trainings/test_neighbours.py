@@ -16,6 +16,7 @@ from deepaas.trainings.store import Store
 from deepaas.trainings.training import State, Training
 from serving import CALL_S, Gate, Server, serving, until
 
+pytestmark = pytest.mark.slow
 LOST_AFTER_S = 10
 
 

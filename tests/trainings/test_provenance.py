@@ -9,10 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pytest
 from following import STEPS, begin, ended, path_of, sha256
 
 from serving import Gate, Server
 
+pytestmark = pytest.mark.slow
 DISTRIBUTION = "\nMetadata-Version: 2.1\nName: extra-package\nVersion: {}\n"
 
 

@@ -14,6 +14,7 @@ from following import STEPS, begin, comes, ended, events, look, reaches
 import serving
 from serving import Gate, Server
 
+pytestmark = pytest.mark.slow
 FOUR = {"running", "done", "error", "cancelled"}
 GROUPS = Path("/sys/fs/cgroup")
 LIMIT_MB = 400

@@ -8,8 +8,9 @@ import httpx
 import pytest
 from following import STEPS, VERSIONED, begin, ended
 
-from serving import Gate, Server, predict, predicted, until
+from serving import CALL_S, Gate, Server, predict, predicted, until
 
+pytestmark = pytest.mark.slow
 CONNECTIONS = 16
 RELOAD = "/v2/models/versioned/reload"
 
@@ -32,10 +33,10 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(CALL_S)
 
     def _call(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=20) as client:
+        with httpx.Client(base_url=self._url, timeout=CALL_S) as client:
             while not self._stop.is_set():
                 try:
                     self.versions.append(predicted(client, "versioned")["version"])
@@ -67,14 +68,14 @@ def test_one_by_one(start: Callable[..., Server], gate: Gate) -> None:
         old = {process.pid for process in server.family()[1:]}
         (server.cwd / "gate").write_text(str(gate.port))
         (server.cwd / "version").write_text("new")
-        reloading = threading.Thread(target=lambda: httpx.post(server.url + RELOAD, timeout=20))
+        reloading = threading.Thread(target=lambda: httpx.post(server.url + RELOAD, timeout=CALL_S))
         reloading.start()
         gate.wait()
         assert predicted(client, "versioned")["version"] == "none"
         assert old < {process.pid for process in server.family()}
         (server.cwd / "gate").unlink()
         gate.open()
-        reloading.join(20)
+        reloading.join(CALL_S)
         until(lambda: len(server.family()) == 3)
         assert not old & {process.pid for process in server.family()}
         assert predicted(client, "versioned")["version"] == "new"
@@ -86,14 +87,14 @@ def test_old_worker_dies_meanwhile(start: Callable[..., Server], gate: Gate) -> 
     with server.client() as client:
         old = server.family()[1]
         (server.cwd / "gate").write_text(str(gate.port))
-        reloading = threading.Thread(target=lambda: httpx.post(server.url + RELOAD, timeout=20))
+        reloading = threading.Thread(target=lambda: httpx.post(server.url + RELOAD, timeout=CALL_S))
         reloading.start()
         gate.wait()
         (server.cwd / "gate").unlink()
         old.kill()
         server.output.wait_for("SIGKILL")
         gate.open()
-        reloading.join(20)
+        reloading.join(CALL_S)
         until(lambda: predict(client, "versioned").status_code == 200)
         until(lambda: len(server.family()) == 2)
 

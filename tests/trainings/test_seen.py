@@ -8,7 +8,7 @@ import pytest
 from following import begin, comes, ended, look, path_of
 
 import deepaas
-from serving import Gate, until
+from serving import CALL_S, Gate, until
 
 KERAS = "Epoch 1/2\n 50/100 [=======>......] - ETA: 5s - loss: 1.0\r"
 
@@ -174,7 +174,7 @@ def test_from_threads(http: httpx.Client, gate: Gate) -> None:
     url = str(http.base_url)
 
     def follow() -> None:
-        with httpx.Client(base_url=url, timeout=20) as own:
+        with httpx.Client(base_url=url, timeout=CALL_S) as own:
             seen.append(log(own, record, follow="true"))
 
     threads = [threading.Thread(target=follow) for _ in range(8)]
@@ -182,6 +182,6 @@ def test_from_threads(http: httpx.Client, gate: Gate) -> None:
         thread.start()
     gate.open()
     for thread in threads:
-        thread.join(20)
+        thread.join(CALL_S)
     assert look(http, record)["state"] == "done"
     assert seen == [log(http, record)] * 8

@@ -10,6 +10,8 @@ import pytest
 
 from serving import Gate, Server, predict, until
 
+SERVED = ["only_train", "processes", "trainable", "unpicklable"]
+
 DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
 DURATION = re.compile(r"\d+:\d\d:\d\d\.\d{6}")
 TRAIN = "/v2/models/trainable/train/"
@@ -47,6 +49,7 @@ def output(client: httpx.Client, what: str) -> Any:
     return record["result"]["output"]
 
 
+@pytest.mark.every_engine
 def test_record(client: httpx.Client) -> None:
     """A training answers at once with its record, and has a result when it is done."""
     record = begin(client, json={"what": "none", "epochs": 3, "public-name": "x"})
@@ -79,6 +82,7 @@ def test_output(client: httpx.Client, what: str, expected: object) -> None:
     assert output(client, what) == expected
 
 
+@pytest.mark.every_engine
 def test_what_json_cannot_express(client: httpx.Client, server: Server) -> None:
     """Sets and other objects become a list or their repr, with a warning, and never spoil the list."""
     assert output(client, "set")["labels"] in (["a"], "{'a'}")
@@ -90,6 +94,7 @@ def test_what_json_cannot_express(client: httpx.Client, server: Server) -> None:
     assert {"done"} <= {record["status"] for record in response.json()}
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize(
     ("what", "message"),
     [("raise", "ZeroDivisionError: division by zero"), ("exit", "SystemExit: 3"), ("killed", "SIGKILL")],
@@ -102,6 +107,7 @@ def test_error(client: httpx.Client, what: str, message: str) -> None:
     assert "result" not in record
 
 
+@pytest.mark.every_engine
 def test_error_is_logged(start: Callable[..., Server]) -> None:
     """The end of a training that fails is an error in the server's log, which says why."""
     server = start(models={"trainable": "models.trainable"})
@@ -145,6 +151,7 @@ def test_validation(client: httpx.Client, sent: Record, problems: Record) -> Non
     assert (response.status_code, response.json()) == (422, problems)
 
 
+@pytest.mark.every_engine
 def test_upload(client: httpx.Client) -> None:
     """A file uploaded to a training can be read by it, and shows as name, type and original filename."""
     record = begin(client, files={"data": ("my data.csv", b"1,2", "text/csv")}, params={"epochs": 1})
@@ -153,6 +160,7 @@ def test_upload(client: httpx.Client) -> None:
     assert (done["status"], done["result"]["output"]) == ("done", "1,2")
 
 
+@pytest.mark.every_engine
 def test_unpicklable_arguments(client: httpx.Client) -> None:
     """Arguments that no pickle can carry are made where the training runs."""
     response = client.post("/v2/models/unpicklable/train/", json={"lock": "x", "function": 5})
@@ -163,7 +171,6 @@ def test_unpicklable_arguments(client: httpx.Client) -> None:
     assert record["result"]["output"]["number"] == 5
 
 
-@pytest.mark.local_only("it looks for the process below the server; tests/engines looks on the node")
 def test_cancel(client: httpx.Client, gate: Gate, server: Server) -> None:
     """Cancelling kills the training's process, answers with the record, and the record stays."""
     record = begin(client, json={"port": gate.port})
@@ -180,6 +187,7 @@ def test_cancel(client: httpx.Client, gate: Gate, server: Server) -> None:
     assert not any(psutil.pid_exists(pid) for pid in gone)
 
 
+@pytest.mark.every_engine
 def test_cancel_a_deaf_one(start: Callable[..., Server], gate: Gate) -> None:
     """A training that ignores SIGTERM is killed after the time of grace."""
     server = start("--cancel-grace", "0.1", models={"trainable": "models.trainable"})
@@ -189,6 +197,7 @@ def test_cancel_a_deaf_one(start: Callable[..., Server], gate: Gate) -> None:
         assert client.delete(TRAIN + record["uuid"]).json()["status"] == "cancelled"
 
 
+@pytest.mark.every_engine
 def test_cancel_a_queued_one(client: httpx.Client, gate: Gate) -> None:
     """A training that waits for its turn says running to old clients, and can be cancelled."""
     first = begin(client, json={"port": gate.port})
@@ -210,6 +219,7 @@ def test_cancel_one_that_is_done(client: httpx.Client) -> None:
     assert (response.status_code, response.json()) == (200, done)
 
 
+@pytest.mark.every_engine
 def test_predictions_go_on(client: httpx.Client, gate: Gate) -> None:
     """A training does not hold up predictions of the same model."""
     record = begin(client, json={"port": gate.port})
@@ -219,6 +229,7 @@ def test_predictions_go_on(client: httpx.Client, gate: Gate) -> None:
     assert ended(client, record)["status"] == "done"
 
 
+@pytest.mark.every_engine
 def test_records_outlive_the_server(start: Callable[..., Server], tmp_path: Any) -> None:
     """A server started again on the same state folder knows the trainings of before."""
     models = {"trainable": "models.trainable"}

@@ -11,6 +11,8 @@ from following import GONE, STEPS, begin, comes, ended, kill, look, path_of, tra
 from deepaas.trainings.store import Store
 from serving import Gate, Server, serving
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def both(tmp_path: Path, database: str) -> Iterator[tuple[Server, Server]]:

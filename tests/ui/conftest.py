@@ -16,7 +16,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from serving import Server, serving
+from serving import CALL_S, Server, serving
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -32,7 +32,7 @@ MODELS = {
     name: f"models_ui.{name}"
     for name in ("answers", "every_argument", "hostile", "streamed", "with_schema", "trained")
 } | {"only_predict": "models.only_predict", "raising": "models.raising", "steps": "models_training.steps"}
-WAIT_MS = 20_000
+WAIT_MS = 1000 * CALL_S
 NOT_MODIFIED = 304
 TOKENS = "s3cret\nreader predict\n"
 

@@ -14,9 +14,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from models_ui.answers import CSV, PDF
+from running import RUN_S
 from serving import Gate, environment
 from ui.pages import Open, predict, predicted, to_tab
 
+pytestmark = pytest.mark.slow
 Upload = Callable[[str, bytes], Path]
 
 
@@ -249,7 +251,7 @@ def ran_here(script: str, folder: Path) -> dict[str, Any]:
     env = environment(folder, {"every_argument": "models_ui.every_argument"}, {"PATH": path})
     command = ["sh", "-c", script]
     done = subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=RUN_S, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return dict(ast.literal_eval(done.stdout.partition("return: ")[2]))
@@ -258,7 +260,7 @@ def ran_here(script: str, folder: Path) -> dict[str, Any]:
 def ran(script: str, command: list[str], folder: Path) -> dict[str, Any]:
     """Run what was copied and return what the model got."""
     done = subprocess.run(
-        [*command, script], cwd=folder, capture_output=True, text=True, timeout=60, check=True
+        [*command, script], cwd=folder, capture_output=True, text=True, timeout=RUN_S, check=True
     )
     text = done.stdout.strip()
     said = json.loads(text) if text.startswith('{"') else eval(text)

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from serving import Server
 from ui.pages import Open, predict, predicted, to_tab
 
+pytestmark = pytest.mark.slow
 AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 FOUND = """async () => {
   const { violations } = await axe.run();

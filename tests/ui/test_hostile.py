@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 from models_ui.hostile import EVIL, FILES
 from ui.pages import Open, predict, predicted, to_tab
 
+pytestmark = pytest.mark.slow
 STRANGE = "script:not([src]), main img[src^='http'], svg, [onerror], [onload], a[href^='javascript'], main h1"
 
 

@@ -12,6 +12,8 @@ from playwright.sync_api import Locator, Page, Route, expect
 from serving import Gate
 from ui.pages import Open, predicted, to_tab
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def page(open_page: Open) -> Page:

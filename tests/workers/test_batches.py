@@ -9,13 +9,16 @@ import httpx
 import pytest
 
 from serving import Gate, Server, predict, predicted, serving, until
+from support.machine import time_out_s
 
+pytestmark = pytest.mark.every_engine
 MODELS = {"batches": "models.batches", "alone": "models.batches:Alone"}
 CALLS = 8
+LIMIT_S = time_out_s(1)
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def served(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Return a server that makes as many predictions at once as wait."""
     with serving(tmp_path_factory.mktemp("served"), models=MODELS) as server:
         yield server
@@ -77,10 +80,11 @@ def test_one_bad_call(served: Server, gate: Gate, fault: str, status: int, says:
     assert [content(one)["number"] for one in answers if one is not answers[3]] == [0, 1, 2, 4, 5, 6, 7]
 
 
+@pytest.mark.slow
 def test_time_of_each(start: Callable[..., Server], gate: Gate) -> None:
     """Calls that are run alone after all, because of a bad one, have a time limit each, not all together."""
-    server = start("--predict-timeout", "1", models=MODELS)
-    answers = together(server, gate, dict.fromkeys(range(5), "slow") | {5: "raise"})
+    server = start("--predict-timeout", str(LIMIT_S), models=MODELS)
+    answers = together(server, gate, dict.fromkeys(range(5), f"sleep {0.3 * LIMIT_S}") | {5: "raise"})
     assert [one.status_code for one in answers] == [200] * 5 + [500] + [200] * 2
     assert "was killed (timeout)" not in server.log
 
@@ -92,9 +96,10 @@ def test_wrong_number_of_results(served: Server, gate: Gate) -> None:
     served.output.wait_for(rf"predict_batch\(\) returned 0 results for {CALLS} calls")
 
 
+@pytest.mark.slow
 def test_hanging_call(start: Callable[..., Server], gate: Gate) -> None:
     """A call that takes too long among others fails alone, when it has been tried alone."""
-    server = start("--predict-timeout", "1", models=MODELS)
+    server = start("--predict-timeout", str(LIMIT_S), models=MODELS)
     answers = together(server, gate, {3: "hang"})
     assert answers[3].status_code == 504
     assert [content(one)["number"] for one in answers if one is not answers[3]] == [0, 1, 2, 4, 5, 6, 7]

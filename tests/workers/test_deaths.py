@@ -13,6 +13,9 @@ import pytest
 
 from serving import END_S, Gate, Server, killing, predict, predicted, until
 
+pytestmark = pytest.mark.every_engine
+SERVED = ["only_predict", "waiting"]
+
 DEATHS = ["SIGSEGV", "SIGKILL", "SIGABRT", "SIGTERM", "code 3", "code 0"]
 WAITING = {"waiting": "models.waiting"}
 

@@ -40,14 +40,14 @@ def paced(found: list[Reply]) -> Pace:
 
 def test_together() -> None:
     """Calls that ran together share the time that they took."""
-    found = replies(*["slow"] * CALLS)
+    found = replies(*["sleep 0.3"] * CALLS)
     assert {reply.together for reply in found} == {CALLS}
     assert paced(found).work_s(CALLS) == pytest.approx(found[0].model_s, rel=0.5)
 
 
 def test_one_by_one_after_all() -> None:
     """Calls that were run one by one, because their batch failed, count in full."""
-    found = replies("slow", "slow", "slow", "raise")
+    found = replies("sleep 0.3", "sleep 0.3", "sleep 0.3", "raise")
     assert [reply.together for reply in found] == [1] * CALLS
     assert paced(found[:3]).work_s(CALLS) >= CALLS * 0.3
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from running import LAST_LINE, refused, returned, run
+from running import LAST_LINE, RUN_S, refused, returned, run
 
 FILES = {"files": "models.returns_files"}
 TRAINABLE = {"trainable": "models.trainable"}
@@ -133,7 +133,7 @@ def test_version(command: list[str]) -> None:
     """The last line of --version is the version alone."""
     if len(command) == 1:
         command = [str(Path(sys.executable).with_name(command[0]))]
-    shown = subprocess.run([*command, "--version"], text=True, capture_output=True, timeout=30, check=True)
+    shown = subprocess.run([*command, "--version"], text=True, capture_output=True, timeout=RUN_S, check=True)
     assert shown.stdout.splitlines()[-1] == importlib.metadata.version("deepaas") == "2.7.0"
 
 

@@ -18,7 +18,9 @@ import pytest
 
 from running import COMMAND, TOLD, begin, ended, lines, refused, returned, run
 from serving import END_S, Gate, Output, environment, until
+from support.machine import time_out_s
 
+pytestmark = pytest.mark.slow
 BATCH = ["predict", "--data", "in", "--output-dir", "out"]
 
 
@@ -309,8 +311,9 @@ def test_manifest_that_cannot_be_written(tmp_path: Path) -> None:
 def test_prediction_that_takes_too_long(tmp_path: Path, gate: Gate) -> None:
     """With --predict-timeout, an input that takes too long fails, and the rest is done."""
     put(tmp_path, {"a": f"wait {gate.port}", "b": "good"})
-    assert returned(run(tmp_path, *BATCH, "--predict-timeout", "0.5"), 1)["done"] == 1
-    assert "longer than 0.5 s" in str(by_input(tmp_path)["in/a"]["error"])
+    limit_s = time_out_s(0.5)
+    assert returned(run(tmp_path, *BATCH, "--predict-timeout", str(limit_s)), 1)["done"] == 1
+    assert f"longer than {limit_s:g} s" in str(by_input(tmp_path)["in/a"]["error"])
 
 
 TOGETHER = """

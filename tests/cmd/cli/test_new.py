@@ -11,6 +11,7 @@ from deepaas.client import Client, TrainingFailed
 from running import RUN_S, Ended, refused, run
 from serving import CALL_S, HERE, environment, serving
 
+pytestmark = pytest.mark.slow
 POINTS = "0,1\n1,3\n2,5\n"
 
 

@@ -4,7 +4,7 @@ import re
 import sys
 from typing import NamedTuple
 
-from newcomer import environment
+from support import python_environment
 
 
 class Otherwise(NamedTuple):
@@ -15,7 +15,7 @@ class Otherwise(NamedTuple):
     why: str
 
 
-_ENVIRONMENT = f"{sys.executable} {environment.__file__}"
+_ENVIRONMENT = f"{sys.executable} {python_environment.__file__}"
 TABLE = (
     Otherwise(
         r"git clone (<\S[^>]*>|\S+) (?P<folder>[\w-]+)",

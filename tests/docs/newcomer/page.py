@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 from sybil import Document, Example
 
-from newcomer.environment import make_environment
 from newcomer.mapping import as_run
 from newcomer.python import Python
 from newcomer.reading import Block, Command, blocks, commands, is_shown
 from newcomer.servers import Servers, serves
 from newcomer.shell import Shell
+from support.python_environment import make_environment
 
 CHECKOUT = Path(__file__).parents[3]
 _QUIET = "silent\nshow-error\n"

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from serving import END_S
+from support.machine import limit_s
 
-COMMAND_S = 300.0
+COMMAND_S = limit_s(300)
 
 
 class Ended(NamedTuple):

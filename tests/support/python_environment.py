@@ -1,6 +1,6 @@
-"""Makes a page's Python environment: its own, so that models may be installed, with all that the tests have.
+"""Makes a Python environment that has all that the tests have, and may have more, without a download.
 
-It is a script, too, that is run in the place of ``python -m venv``: ``environment.py FOLDER``.
+It is also a script, in place of ``python -m venv``: ``python_environment.py FOLDER``.
 """
 
 import subprocess
@@ -18,8 +18,8 @@ sys.exit({attribute}())
 
 
 def make_environment(folder: Path) -> Path:
-    """Make an environment in `folder`, without a download; return the folder of its commands."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    """Make an environment in `folder`; return the folder of its commands."""
+    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(folder)], check=True)
     ours = sysconfig.get_path("purelib")
     paths = {"base": str(folder), "platbase": str(folder)}
     theirs = Path(sysconfig.get_path("purelib", "venv", vars=paths))

@@ -1,0 +1,63 @@
+"""A client of a model in the test's own process: requests are read, checked and answered without a server.
+
+It takes the steps of a server and its worker one after the other, for tests that are about arguments alone.
+"""
+
+import asyncio
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+from multidict import CIMultiDict, MultiDict
+from yarl import URL
+
+from deepaas import calling
+from deepaas.errors import DeepaasError, PredictionFailed
+from deepaas.files import Scratch
+from deepaas.http.errors import error_response
+from deepaas.http.uploads import given_of
+from deepaas.messages import Body, Call, decode
+from deepaas.model.model import Model
+from deepaas.workers.answering import Answering
+
+
+@contextmanager
+def in_process_client() -> Iterator[httpx.Client]:
+    """Yield a client; `/v2/models/NAME/predict/` is answered by the model in `models/NAME.py`."""
+    with httpx.Client(base_url="http://in-process", transport=httpx.MockTransport(_respond)) as client:
+        yield client
+
+
+def _respond(request: httpx.Request) -> httpx.Response:
+    name = request.url.path.split("/")[3]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
+        # Fields in the spelling of marshmallow's earlier versions warn when they are made.
+        model = Model.load(name, f"models.{name}")
+        scratch = Scratch(folder)
+        try:
+            body = _predict(model, request, scratch)
+        except DeepaasError as error:
+            response = error_response(error)
+            assert isinstance(response.body, bytes)
+            return httpx.Response(response.status, headers=dict(response.headers), content=response.body)
+    return httpx.Response(200, headers={"Content-Type": body.media_type}, content=body.content)
+
+
+def _predict(model: Model, request: httpx.Request, scratch: Scratch) -> Body:
+    headers = CIMultiDict(request.headers.multi_items())
+    content_type = headers.get("Content-Type", "").partition(";")[0]
+    query = MultiDict(URL(str(request.url)).query)
+    content = request.read()
+    arguments = model.predict_arguments
+    reading = given_of(
+        query, content_type, headers, [content] if content else [], arguments=arguments, scratch=scratch
+    )
+    raw = arguments.gather(asyncio.run(reading))
+    call = Call("predict", arguments.validate_safely(raw), True, None, scratch.path, "-")  # noqa: FBT003
+    answering = Answering(model, None, wrap_predictions=True)  # type: ignore[arg-type]  # nothing here streams
+    outcome = answering.answer(decode(calling.encoded(call, raw)), 1).outcome
+    if isinstance(outcome, Body):
+        return outcome
+    raise PredictionFailed(outcome.message, status=outcome.status, detail=outcome.traceback)
