@@ -8,7 +8,7 @@ EXAMPLE := examples/digits
 EXAMPLES := $(EXAMPLE) examples/filetype
 QUIETLY := --quiet --disable-pip-version-check
 INSTALL := -m pip install $(QUIETLY)
-PACKAGES := postgresql wrk chromium nginx-light systemd tini
+PACKAGES := postgresql wrk chromium chromium-headless-shell nginx-light systemd tini
 ROUNDS := 3
 # Tests wait for other processes half of the time, so there are more of them at once than cores.
 SIDE_BY_SIDE := --numprocesses $(shell expr 3 \* $$(nproc) / 2) --dist loadgroup
@@ -54,8 +54,8 @@ docs: $(VENV)/.develop  ## build the documentation into docs/_build/html; warnin
 
 test: setup test-webargs5  ## run all tests, those marked `alone` last and one by one
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone"
-	$(BIN)/pytest -m alone
-	for example in $(EXAMPLES); do $(BIN)/pytest $$example/tests || exit; done
+	$(BIN)/pytest $(shell grep --recursive --files-with-matches 'mark.alone' tests --include='test_*.py') -m alone
+	for example in $(EXAMPLES); do $(BIN)/pytest $(SIDE_BY_SIDE) $$example/tests || exit; done
 
 test-fast: setup  ## run the tests of every package that take moments
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow and not alone and not ray"

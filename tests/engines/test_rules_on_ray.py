@@ -1,6 +1,7 @@
 """Promises about reloading, lanes, clients that leave and lost trainings are kept on a cluster too."""
 
 import json
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,10 +33,12 @@ def test_reload_under_load(serve: Callable[..., Any]) -> None:
     """Reloads fail and refuse no prediction, and the new workers are used as soon as one was answered."""
     with serve("--workers", "2", models=VERSIONED) as server, server.client() as client:
         statuses: list[int] = []
-        stop: list[bool] = []
+        is_over = threading.Event()
 
         def ask() -> None:
-            while not stop:
+            while not is_over.wait(
+                0.01
+            ):  # so that the load leaves the workers that start some of the processor
                 statuses.append(predict(client, "versioned").status_code)
 
         with ThreadPoolExecutor(CONNECTIONS) as threads:
@@ -47,7 +50,7 @@ def test_reload_under_load(serve: Callable[..., Any]) -> None:
                     assert (response.status_code, response.json()) == (200, {"workers": 2})
                     assert predicted(client, "versioned")["version"] == version
             finally:
-                stop.append(True)
+                is_over.set()
             for one in asking:
                 one.result(CALL_S)
         assert set(statuses) == {200}

@@ -105,6 +105,7 @@ VERBS = {
     "fill": fill,
     "hold": hold,
     "burn": burn,
+    "sleep": time.sleep,
     "start": start,
     "fork_and_exit": fork_and_exit,
     "thread": lambda port: threading.Thread(target=wait, args=[port]).start(),

@@ -90,7 +90,7 @@ def test_thirty_kills(tmp_path: Path) -> None:
                 server_lives = True
                 while server_lives and len(killed) < KILLS:
                     records += [
-                        begin(client, ["burn", chance.choice([0, 0.2, 2])], ["return", "end"])
+                        begin(client, ["sleep", chance.choice([0, 0.2, 2])], ["return", "end"])
                         for _ in range(chance.randint(1, 2))
                     ]
                     # The random moment that this test is about.

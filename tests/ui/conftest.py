@@ -11,6 +11,7 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    Playwright,
     Response,
     expect,
     sync_playwright,
@@ -18,6 +19,7 @@ from playwright.sync_api import (
 
 from serving import CALL_S, Server, serving
 
+HEADLESS_SHELL = "/usr/bin/chromium-headless-shell"  # takes half of the time of the complete browser
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     "--no-sandbox",
@@ -38,16 +40,28 @@ TOKENS = "s3cret\nreader predict\n"
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    """Return the browser that these tests share; each opens its pages in a profile of its own.
+def playwright() -> Iterator[Playwright]:
+    """Return what starts browsers.
 
     While it is open, an event loop runs in this thread, which other tests would stumble over.
     """
     expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Return the browser that these tests share; each opens its pages in a profile of its own."""
+    with playwright.chromium.launch(executable_path=HEADLESS_SHELL, args=FLAGS) as browser:
         yield browser
-        browser.close()
+
+
+@pytest.fixture
+def complete_browser(playwright: Playwright) -> Iterator[Browser]:
+    """Return a browser with its PDF viewer."""
+    with playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="package")
@@ -108,7 +122,12 @@ def open_page(browser: Browser, served: Server) -> Iterator[Callable[..., Page]]
     contexts: list[tuple[BrowserContext, Watched]] = []
 
     def open_page(
-        address: str = "", *, server: Server = served, width: int = 1280, scheme: str = "light"
+        address: str = "",
+        *,
+        server: Server = served,
+        width: int = 1280,
+        scheme: str = "light",
+        browser: Browser = browser,
     ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 900},

@@ -1,6 +1,7 @@
 """Answers in the form in which people would rather look than read, and what is done with them."""
 
 import ast
+import functools
 import json
 import os
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from models_ui.answers import CSV, PDF
 from running import RUN_S
@@ -51,9 +52,9 @@ def test_sound_and_film(open_page: Open, accept: str, tag: str) -> None:
     expect(asked(open_page, accept=accept).locator(f"{tag}[controls][src^='blob:']")).to_be_visible()
 
 
-def test_pdf(open_page: Open) -> None:
+def test_pdf(open_page: Open, complete_browser: Browser) -> None:
     """A PDF is shown in the browser's own viewer, and can be saved as it is."""
-    shown = asked(open_page, accept="application/pdf")
+    shown = asked(functools.partial(open_page, browser=complete_browser), accept="application/pdf")
     expect(shown.locator("iframe[src^='blob:']")).to_be_visible()
     name, content = saved(shown.page, shown.get_by_role("button", name="Download"))
     assert (name, content) == ("answers.pdf", PDF)
