@@ -19,7 +19,7 @@ TRAIN = "/v2/models/trainable/train/"
 CALLS = 800
 CALLS_A_SECOND = 200
 TRIES = 3
-FOUR = ("--workers", "4", "--predict-timeout", str(time_out_s(5)), "--model-name", "waiting")
+FOUR = ("--workers", "4", "--predict-timeout", str(time_out_s(15)), "--model-name", "waiting")
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +66,8 @@ def test_stopped_worker(client: httpx.Client, gate: Gate) -> None:
         gate.wait()
         for pid in before:
             psutil.Process(pid).suspend()
-        assert stuck.result(CALL_S).status_code == 504
         until(lambda: client.get("/health/ready").status_code == 503)
+        assert stuck.result(CALL_S).status_code == 504
         for pid in before:
             if psutil.pid_exists(pid):
                 psutil.Process(pid).resume()
