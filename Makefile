@@ -13,7 +13,7 @@ ROUNDS := 3
 # Tests wait for other processes half of the time, so there are more of them at once than cores.
 SIDE_BY_SIDE := --numprocesses $(shell expr 3 \* $$(nproc) / 2) --dist loadgroup
 # What webargs could change: it gives models their fields, and nothing else here uses it.
-ON_OLD_WEBARGS := tests/model $(addprefix tests/http/test_,documents.py negotiating.py sources.py uploads.py)
+ON_OLD_WEBARGS := tests/model $(addprefix tests/http/test_,documents.py negotiating.py predictions.py sources.py uploads.py)
 MINUTES := 10
 # Makes an environment, unless it is there with pip: Debian without python3-venv leaves one that has none.
 environment = $(1)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(1)
@@ -38,6 +38,7 @@ $(VENV)/.develop: $(VENV)/.serve $(EXAMPLES:=/pyproject.toml)
 $(OLD_WEBARGS)/.develop: $(VENV)/.develop
 	$(BIN)/python tests/support/python_environment.py $(OLD_WEBARGS)
 	$(BIN)/python -m pip --python $(OLD_WEBARGS) install $(QUIETLY) --no-deps 'webargs==5.5.3'
+	$(OLD_WEBARGS)/bin/python -W ignore -c 'import webargs; assert webargs.__version__ == "5.5.3", webargs'
 	touch $@
 
 setup: $(VENV)/.develop $(OLD_WEBARGS)/.develop system-packages  ## make the environments, install what the tests need
@@ -54,8 +55,8 @@ docs: $(VENV)/.develop  ## build the documentation into docs/_build/html; warnin
 
 test: setup test-webargs5  ## run all tests, those marked `alone` last and one by one
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone"
-	$(BIN)/pytest $(shell grep --recursive --files-with-matches 'mark.alone' tests --include='test_*.py') -m alone
 	for example in $(EXAMPLES); do $(BIN)/pytest $(SIDE_BY_SIDE) $$example/tests || exit; done
+	$(BIN)/pytest $(shell grep --recursive --files-with-matches 'mark.alone' tests --include='test_*.py') -m alone
 
 test-fast: setup  ## run the tests of every package that take moments
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow and not alone and not ray"

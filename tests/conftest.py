@@ -37,7 +37,6 @@ def pytest_configure(config: pytest.Config) -> None:
         "slow: takes several seconds; `make test-fast` leaves it out",
         "alone: measures time, memory or load, so nothing else may run beside it; it runs last",
         "every_engine: its servers run on this machine and, once more, on a Ray cluster",
-        "local_only(why): the one test of an `every_engine` file that is about processes of this machine",
         "ray: needs a Ray cluster",
     ):
         config.addinivalue_line("markers", marker)
@@ -50,8 +49,7 @@ def pytest_report_header() -> str:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests of what depends on the engine on each."""
-    marks = {mark.name for mark in metafunc.definition.iter_markers()}
-    if "every_engine" in marks and "local_only" not in marks:
+    if metafunc.definition.get_closest_marker("every_engine"):
         metafunc.parametrize("engine", ENGINES, indirect=True, scope="module")
 
 

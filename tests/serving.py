@@ -29,7 +29,7 @@ T = TypeVar("T")
 GROUP = "deepaas.v2.model"
 ENGINE_FLAGS = "TEST_ENGINE_FLAGS"  # flags that every server of a run of tests is started with
 HERE = Path(__file__).parent
-# Nothing takes so long unless it hangs.
+# Nothing takes so long unless it hangs. (The first limit that is asked for measures the machine.)
 START_S = limit_s(60)
 END_S = limit_s(15)
 CALL_S = limit_s(20)
@@ -197,7 +197,8 @@ def environment(folder: Path, models: Mapping[str, str], more: Mapping[str, str]
         "PYTHONPATH": os.pathsep.join([str(installed), str(HERE)]),
         "PYTHONWARNINGS": "default::ResourceWarning",
         "TMPDIR": str(scratch),
-        "SSL_CERT_FILE": os.devnull,  # aiohttp reads the authorities for each process, which takes 40 ms
+        # No authorities: to read them takes aiohttp 40 ms in each process. HTTPS to others would fail.
+        "SSL_CERT_FILE": os.devnull,
         "HOME": str(folder),
     }
     return kept | ours | more

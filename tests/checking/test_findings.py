@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from running import Ended, run
+from support.machine import timeout_s
 
 FAULTY = Path(__file__).parents[1] / "models_checking" / "faulty.py"
 HEALTHY = """
@@ -198,9 +199,10 @@ def test_missing_library(check: Check) -> None:
 def test_time_limit(check: Check) -> None:
     """A step that never ends is a finding, and nothing of it is left."""
     source = "import signal\ndef predict(): pass\ndef warm():\n    print('waiting')\n    signal.pause()"
-    done = check(source, "--time-limit", "5")
+    longest_s = timeout_s(5)
+    done = check(source, "--time-limit", str(longest_s))
     assert done.returncode == 1
-    assert has(done, "error", "warm", "longer than 5 s")
+    assert has(done, "error", "warm", f"longer than {longest_s:g} s")
     assert "waiting" in done.stdout
 
 

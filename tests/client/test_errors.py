@@ -31,7 +31,7 @@ from deepaas.client import (
     UnexpectedAnswer,
 )
 from serving import CALL_S, Gate, Server, serving, until
-from support.machine import time_out_s
+from support.machine import timeout_s
 
 MODELS = {"told": "models_faults.told", "raising": "models.raising", "predicts": "models.only_predict"}
 NO_PATIENCE: dict[str, Any] = {"patience_s": 0}
@@ -43,7 +43,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("limited")
     (folder / "tokens").write_text("all\npredictor predict\n")
     flags = ("--base-path", "/x/y", "--auth-token-file", str(folder / "tokens"))
-    limits = ("--predict-timeout", str(time_out_s(2)), "--client-max-size", "1000")
+    limits = ("--predict-timeout", str(timeout_s(2)), "--client-max-size", "1000")
     with serving(folder, *flags, *limits, models=MODELS) as server:
         yield server
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from running import RUN_S
-from serving import Server, environment, predict, predicted, run_to_its_end
+from serving import CALL_S, Server, environment, predict, predicted, run_to_its_end
 
 GOOD = "models.as_module"
 HOW_TO = ['[project.entry-points."deepaas.v2.model"]', "--model ./model.py"]
@@ -290,7 +290,7 @@ def test_end_in_the_middle_of_a_call(start: Callable[..., Server]) -> None:
     """The server ends in good order though a training still runs."""
     server = start(models={"trainable": "models.trainable"})
     with socket.create_server(("127.0.0.1", 0)) as gate, server.client() as client:
-        gate.settimeout(30)
+        gate.settimeout(CALL_S)
         body = {"port": gate.getsockname()[1]}
         assert client.post("/v2/models/trainable/train/", json=body).status_code == 200
         with gate.accept()[0]:

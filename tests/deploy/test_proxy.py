@@ -13,7 +13,7 @@ import httpx
 import pytest
 from test_running import found
 
-from serving import CALL_S, Server, until
+from serving import CALL_S, END_S, Server, until
 
 MODELS = ("streams", "trainable")
 SITE = (deployed.DEPLOY / "nginx" / "deepaas.conf").read_text()
@@ -46,7 +46,7 @@ def proxied(deployed: Server, tmp_path: Path, certificate: tuple[Path, Path]) ->
             yield client
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(END_S)
 
 
 def test_proxy(proxied: httpx.Client) -> None:

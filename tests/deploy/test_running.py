@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import deployed
 import pytest
 
-from serving import END_S, Output, Server, environment, serving
+from serving import END_S, START_S, Output, Server, environment, serving
 
 MODEL = {"as_module": "models.as_module"}
 
@@ -63,7 +63,7 @@ def test_entry(tmp_path: Path, way: str) -> None:
     )
     output = Output(process.stdout)
     output.start()
-    output.wait_for(r"Serving as_module on http://", 60)
+    output.wait_for(r"Serving as_module on http://", START_S)
     assert (tmp_path / "state" / "trainings.sqlite").exists()
     process.send_signal(signal.SIGTERM)
     assert process.wait(END_S) == 0, output.text

@@ -18,7 +18,6 @@ TRAIN = "/v2/models/steps/train/"
 ROOM = 1 << 20
 MUCH = 3 << 20
 ENDS = {"done", "error", "cancelled", "lost"}
-PATIENT_S = AN_HOUR
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +123,7 @@ def test_found_training_that_cannot_be_copied(ray_cluster: Cluster, tmp_path: Pa
 
 def test_cancelled_before_there_is_room(ray_cluster: Cluster, tmp_path: Path) -> None:
     """A training that waits for room in the cluster is cancelled at once, whatever time it would be given."""
-    flags = (*ray_cluster.flags, "--train-gpus", "1", "--cancel-grace", PATIENT_S)
+    flags = (*ray_cluster.flags, "--train-gpus", "1", "--cancel-grace", AN_HOUR)
     with serving(tmp_path, *flags, models=MODELS) as server, server.client() as client:
         path = TRAIN + client.post(TRAIN, json={}).json()["uuid"]
         until(lambda: client.get(path).json()["state"] == "starting")

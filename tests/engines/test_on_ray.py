@@ -11,15 +11,15 @@ import psutil
 import pytest
 
 from clusters import NODES, Cluster, process_of, runs
-from serving import CALL_S, Gate, Server, killing, predict, predicted, serving, until
-from support.machine import limit_s, time_out_s
+from serving import AT_ONCE_S, CALL_S, Gate, Server, killing, predict, predicted, serving, until
+from support.machine import limit_s, timeout_s
 
 MODELS = {"waiting": "models.waiting", "trainable": "models.trainable"}
 TRAIN = "/v2/models/trainable/train/"
 CALLS = 800
 CALLS_A_SECOND = 200
 TRIES = 3
-FOUR = ("--workers", "4", "--predict-timeout", str(time_out_s(15)), "--model-name", "waiting")
+FOUR = ("--workers", "4", "--predict-timeout", str(timeout_s(15)), "--model-name", "waiting")
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_killed_node(ray_cluster: Cluster, server: Server, client: httpx.Client)
         ray_cluster.add(NODES[2])
         is_over.set()
         for one in asking:
-            one.result(CALL_S)
+            one.result(AT_ONCE_S)
     assert set(statuses) <= {200, 500}
     assert statuses.count(500) <= 8
     until(lambda: len(pids(client)) == 4, limit_s(60))

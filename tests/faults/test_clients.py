@@ -1,5 +1,6 @@
 """Clients that send nonsense, too slowly, or leave: each is answered or cut off."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -9,15 +10,15 @@ import httpx
 import pytest
 
 from faults.wire import Answer, Wire, request
-from serving import AT_ONCE_S, CALL_S, START_S, Gate, Server, predicted, promptly, serving, until
-from support.machine import time_out_s
+from serving import AN_HOUR, AT_ONCE_S, CALL_S, START_S, Gate, Server, predicted, promptly, serving, until
+from support.machine import timeout_s
 
 MODELS = {"told": "models_faults.told"}
 PREDICT = "/v2/models/told/predict/"
 MULTIPART = "Content-Type: multipart/form-data; boundary=x"
 JSON = "Content-Type: application/json"
 LARGEST_BYTES = 1_000_000
-PAUSE_S = time_out_s(1)
+PAUSE_S = timeout_s(1)
 CHUNKED = "Transfer-Encoding: chunked"
 PART = b'--x\r\nContent-Disposition: form-data; name="data"; filename="a.bin"\r\n\r\n'
 NESTED = (
@@ -29,10 +30,19 @@ NESTED = (
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server that gives clients a second for their headers and between parts of a body of 1 MB."""
-    time_outs = ("--header-timeout", str(PAUSE_S), "--body-timeout", str(PAUSE_S))
-    flags = (*time_outs, "--client-max-size", str(LARGEST_BYTES))
+    """Return a server that gives clients `PAUSE_S` for headers and between parts of a body of 1 MB."""
+    timeouts = ("--header-timeout", str(PAUSE_S), "--body-timeout", str(PAUSE_S))
+    flags = (*timeouts, "--client-max-size", str(LARGEST_BYTES))
     with serving(tmp_path_factory.mktemp("strict"), *flags, models=MODELS) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server with no time-out that a client could wait for, for bodies of up to 1 MB."""
+    timeouts = ("--header-timeout", AN_HOUR, "--body-timeout", AN_HOUR)
+    flags = (*timeouts, "--client-max-size", str(LARGEST_BYTES))
+    with serving(tmp_path_factory.mktemp("patient"), *flags, models=MODELS) as server:
         yield server
 
 
@@ -80,9 +90,9 @@ def ask(server: Server, *headers: str, body: bytes, length: int | None = None) -
         "not-utf8",
     ],
 )
-def test_unreadable_bodies(strict: Server, content_type: str, body: bytes) -> None:
+def test_unreadable_bodies(patient: Server, content_type: str, body: bytes) -> None:
     """A body that cannot be read is answered with a 400 and a message, at once."""
-    answer = promptly(lambda: ask(strict, content_type, body=body), 1)
+    answer = promptly(lambda: ask(patient, content_type, body=body), 1)
     assert answer.status == 400, answer
     content = json.loads(answer.body)
     assert content.get("message") or content == {"json": ["Invalid JSON body."]}
@@ -100,9 +110,9 @@ def test_harmless_bodies(strict: Server, body: bytes) -> None:
     assert json.loads(json.loads(answer.body)["predictions"])["number"] == 0
 
 
-def test_nested_multipart(strict: Server) -> None:
+def test_nested_multipart(patient: Server) -> None:
     """A multipart part inside a part is an unusable text or is ignored; no server error and no file."""
-    answer = promptly(lambda: ask(strict, MULTIPART, body=NESTED), 1)
+    answer = promptly(lambda: ask(patient, MULTIPART, body=NESTED), 1)
     assert answer.status in (200, 400, 422), answer
 
 
@@ -132,9 +142,9 @@ def chunk(content: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(content), content) if content else b""
 
 
-def test_too_short_length(strict: Server) -> None:
+def test_too_short_length(patient: Server) -> None:
     """What is sent beyond Content-Length never gets into the request, which is answered or refused."""
-    answer = promptly(lambda: ask(strict, JSON, body=b'{"number": 4}trailing', length=13), 1)
+    answer = promptly(lambda: ask(patient, JSON, body=b'{"number": 4}trailing', length=13), 1)
     assert answer.status in (200, 400), answer
     if answer.status == 200:
         assert json.loads(json.loads(answer.body)["predictions"])["number"] == 4
@@ -158,12 +168,12 @@ def test_absurd_length(strict: Server, length: str) -> None:
     assert answer.status in (400, 408, 413), answer
 
 
-def test_ten_thousand_headers(strict: Server) -> None:
+def test_ten_thousand_headers(patient: Server) -> None:
     """A request with 10,000 headers is refused with a 4xx in JSON, or answered, at once."""
     headers = [f"X-{number}: a" for number in range(10_000)]
 
     def attempt() -> Answer:
-        with Wire(strict) as wire:
+        with Wire(patient) as wire:
             wire.send(request("/v2/", *headers, method="GET"))
             return wire.answer()
 
@@ -306,15 +316,13 @@ def test_disconnect_while_answered(strict: Server) -> None:
         assert wire.socket.recv(100)
 
 
-def test_many_silent_clients(strict: Server) -> None:
+def test_many_silent_clients(patient: Server, strict: Server) -> None:
     """Two hundred clients that say nothing do not keep others waiting, and are cut off."""
-    wires = [Wire(strict) for _ in range(200)]
-    try:
-        with strict.client() as client:
-            found = promptly(lambda: predicted(client, "told", json={"number": 1}), 1)
-        assert found["number"] == 1
-        for wire in wires:
+    with contextlib.ExitStack() as stack:
+        for _ in range(200):
+            stack.enter_context(Wire(patient))
+        client = stack.enter_context(patient.client())
+        assert promptly(lambda: predicted(client, "told", json={"number": 1}), 1)["number"] == 1
+    with contextlib.ExitStack() as stack:
+        for wire in [stack.enter_context(Wire(strict)) for _ in range(200)]:
             wire.wait_until_closed(CALL_S)
-    finally:
-        for wire in wires:
-            wire.socket.close()

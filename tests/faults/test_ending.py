@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from serving import AN_HOUR, AT_ONCE_S, END_S, Gate, Server, environment, predict, until
+from serving import AN_HOUR, AT_ONCE_S, END_S, Gate, Server, environment, killing, predict, until
 from serving import _command as command
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def train(client: httpx.Client, **arguments: Any) -> str:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_running_call_is_answered(start: Callable[..., Server], gate: Gate, number: signal.Signals) -> None:
     """A call that runs is answered before the server ends with code 0; newcomers are refused."""
-    server = start(models=MODELS)
+    server = start("--drain-timeout", AN_HOUR, models=MODELS)
     family = server.family()
     url = httpx.URL(server.url)
     with server.client() as client, ThreadPoolExecutor(1) as threads:
@@ -80,7 +80,7 @@ def assert_nothing_left(server: Server, family: list[psutil.Process]) -> None:
 
 def test_queued_calls_are_answered(start: Callable[..., Server], gate: Gate) -> None:
     """Calls that wait when the signal comes are answered too."""
-    server = start(models=MODELS)
+    server = start("--drain-timeout", AN_HOUR, models=MODELS)
     with server.client() as client, ThreadPoolExecutor(4) as threads:
         calls = [threads.submit(predict, client, "told", json={"port": gate.port})]
         gate.wait()
@@ -129,6 +129,15 @@ def test_twice_means_now(start: Callable[..., Server], gate: Gate) -> None:
     assert_nothing_left(server, family)
 
 
+def test_server_that_is_killed(tmp_path: Path) -> None:
+    """Workers do not outlive a server that was killed."""
+    with killing(tmp_path, "--workers", "2", models=MODELS) as server:
+        workers = server.family()[1:]
+        assert len(workers) == 2
+        server.process.kill()
+        assert not psutil.wait_procs(workers, timeout=END_S)[1]
+
+
 def test_drain_timeout(start: Callable[..., Server], gate: Gate) -> None:
     """A call that runs for longer than --drain-timeout does not hold up the end for longer."""
     server = start("--drain-timeout", "1", models=MODELS)
@@ -150,7 +159,9 @@ def test_while_starting(tmp_path: Path, gate: Gate, model: str, number: signal.S
     """A signal that comes while the model is imported or warmed ends the server at once, with code 0."""
     (tmp_path / "port").write_text(str(gate.port))
     models = {"slow": f"models_faults.{model}"}
-    server = Server(command(tmp_path, ()), tmp_path, environment(tmp_path, models, {}), tmp_path)
+    server = Server(
+        command(tmp_path, ("--drain-timeout", AN_HOUR)), tmp_path, environment(tmp_path, models, {}), tmp_path
+    )
     try:
         gate.wait()
         family = server.family()
@@ -189,7 +200,7 @@ def test_training_is_cancelled(start: Callable[..., Server], gate: Gate) -> None
 
 def test_training_is_left_and_adopted(start: Callable[..., Server], gate: Gate) -> None:
     """With --on-stop leave a training goes on without a server, and the next start adopts it."""
-    first = start("--on-stop", "leave", models=MODELS)
+    first = start("--on-stop", "leave", "--drain-timeout", AN_HOUR, models=MODELS)
     with first.client() as client:
         uuid = train(client, port=gate.port)
         gate.wait()

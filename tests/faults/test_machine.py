@@ -20,10 +20,10 @@ from deepaas.workers.limits import Limits
 from deepaas.workers.pool import Pool
 from faults.calls import START, check, encoded, workers
 from serving import CALL_S, END_S
-from support.machine import time_out_s
+from support.machine import timeout_s
 
 pytestmark = pytest.mark.slow
-LIMIT_S = time_out_s(1.5)
+LIMIT_S = timeout_s(1.5)
 
 
 class PoolMachine(RuleBasedStateMachine):

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from serving import Gate, Server, predict, predicted, until
-from support.machine import limit_s, time_out_s
+from serving import CALL_S, Gate, Server, predict, predicted, until
+from support.machine import timeout_s
 
 pytestmark = pytest.mark.slow
 MODELS = {"told": "models_faults.told"}
@@ -46,7 +46,7 @@ def burst(server: Server, calls: list[dict[str, Any]]) -> list[Future[httpx.Resp
 @pytest.fixture(params=["1", "2"])
 def told(request: pytest.FixtureRequest, start: Callable[..., Server]) -> Iterator[Server]:
     """Return a server with one worker, and with two, that has learned that calls are short."""
-    server = start("--workers", request.param, "--predict-timeout", str(time_out_s(10)), models=MODELS)
+    server = start("--workers", request.param, "--predict-timeout", str(timeout_s(10)), models=MODELS)
     with server.client() as client:
         make_calls_short(client)
     return server
@@ -69,7 +69,7 @@ def test_short_beside_long(start: Callable[..., Server], gate: Gate) -> None:
 
 def test_right_one_times_out(start: Callable[..., Server], gate: Gate) -> None:
     """Of many calls sent at once, exactly the one that runs too long gets the 504; all others succeed."""
-    server = start("--predict-timeout", str(time_out_s(1)), models=MODELS)
+    server = start("--predict-timeout", str(timeout_s(2)), models=MODELS)
     with server.client() as client:
         make_calls_short(client)
     for _ in range(3):
@@ -104,7 +104,7 @@ def test_dropped_behind_a_long_call(start: Callable[..., Server], gate: Gate) ->
 def leave_early(server: Server, note: str) -> None:
     """Make a call, and leave before it can be answered."""
     with server.client() as client, pytest.raises(httpx.ReadTimeout):
-        predict(client, "told", json={"note": note}, timeout=httpx.Timeout(limit_s(20), read=time_out_s(1)))
+        predict(client, "told", json={"note": note}, timeout=httpx.Timeout(CALL_S, read=timeout_s(3)))
 
 
 def queue_length(client: httpx.Client) -> int:

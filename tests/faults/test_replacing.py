@@ -12,7 +12,7 @@ import pytest
 
 from faults.wire import Wire
 from serving import AT_ONCE_S, Gate, Server, predict, predicted, until
-from support.machine import time_out_s
+from support.machine import timeout_s
 
 pytestmark = pytest.mark.slow
 MODELS = {"told": "models_faults.told"}
@@ -50,7 +50,7 @@ def test_reload_and_death(start: Callable[..., Server], gate: Gate) -> None:
 
 def test_reload_and_time_limit(start: Callable[..., Server], gate: Gate) -> None:
     """A call that hangs while another worker takes over is still ended by the time limit."""
-    server = start("--predict-timeout", str(time_out_s(1)), models=MODELS)
+    server = start("--predict-timeout", str(timeout_s(1)), models=MODELS)
     with server.client() as client, ThreadPoolExecutor(2) as threads:
         stuck = threads.submit(call, client, port=gate.port)
         gate.wait()

@@ -13,7 +13,7 @@ import pytest
 
 from faults.wire import Wire
 from serving import Gate, Server, serving, until
-from support.machine import limit_s, time_out_s
+from support.machine import limit_s, timeout_s
 
 pytestmark = pytest.mark.slow
 MODELS = {"streams": "models.streams", "chosen": "models.streams:Chosen"}
@@ -28,7 +28,7 @@ QUIET_S = limit_s(0.5)
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Return a server whose clients may read nothing for a second."""
     folder = tmp_path_factory.mktemp("streams")
-    with serving(folder, "--body-timeout", str(time_out_s(1)), models=MODELS) as server:
+    with serving(folder, "--body-timeout", str(timeout_s(1)), models=MODELS) as server:
         yield server
 
 
@@ -184,7 +184,7 @@ def test_cancel_on_disconnect(start: Callable[..., Server], gate: Gate) -> None:
 
 def test_time_limit(start: Callable[..., Server], gate: Gate) -> None:
     """The time limit is for a stream as a whole; it ends with the reason."""
-    time_out = time_out_s(1)
+    time_out = timeout_s(1)
     server = start("--predict-timeout", str(time_out), models=MODELS)
     with server.client() as client:
         message = f"The prediction took longer than {time_out:g} s."

@@ -7,11 +7,11 @@ import httpx
 import pytest
 
 from serving import Server, predict, promptly, serving, until
-from support.machine import time_out_s
+from support.machine import timeout_s
 
 pytestmark = pytest.mark.slow
 MODELS = {"faults": "models_faults.faults"}
-TIMEOUT_S = time_out_s(1)
+TIMEOUT_S = timeout_s(1)
 BEYOND_S = 1.0
 LOST = "The worker that ran this prediction"
 

@@ -32,7 +32,7 @@ class Wire:
 
     def __init__(self, server: Server) -> None:
         url = httpx.URL(server.url)
-        self.began = time.monotonic()
+        self._last = time.monotonic()
         self.socket = socket.create_connection((url.host, url.port), timeout=CALL_S)
         self._received = b""
 
@@ -68,17 +68,18 @@ class Wire:
             self._more()
         body = self._received[: int(headers["content-length"])]
         self._received = self._received[len(body) :]
+        self._last = time.monotonic()
         return Answer(int(first.split()[1]), headers, body)
 
     def wait_until_closed(self, timeout_s: float) -> float:
-        """Return how many seconds the connection lasted until the server closed it; fail if it does not."""
+        """Return the seconds from the last answer, or from connecting, until the server hangs up."""
         self.socket.settimeout(timeout_s)
         try:
             while self.socket.recv(1 << 16):
                 pass
         except ConnectionResetError:
             pass
-        return time.monotonic() - self.began
+        return time.monotonic() - self._last
 
     def _more(self) -> None:
         chunk = self.socket.recv(1 << 20)

@@ -50,6 +50,7 @@ VALUES: dict[str, Any] = {
 LARGE = ["0123456789"] * 200_000
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize("what", VALUES)
 def test_values(client: httpx.Client, what: str) -> None:
     """Whatever JSON can express is sent as its JSON text, NumPy, pandas, dates and paths included."""
@@ -101,6 +102,7 @@ def test_large_json(client: httpx.Client) -> None:
     assert predicted(client, "returns_json", params={"what": "large"}) == LARGE
 
 
+@pytest.mark.every_engine
 def test_schema(client: httpx.Client) -> None:
     """A response that fits the schema is returned as it is."""
     assert predict(client, "schema_dict").json() == {"labels": ["a"], "scores": [0.5]}

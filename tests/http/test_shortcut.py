@@ -11,7 +11,7 @@ import pytest
 
 from faults.wire import Answer, Wire, request
 from serving import AN_HOUR, AT_ONCE_S, Gate, Server, predicted, serving, until
-from support.machine import time_out_s
+from support.machine import limit_s, timeout_s
 
 MODELS = {
     "sources": "models.sources",
@@ -72,7 +72,7 @@ SAME = {
     "another protocol": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "no HTTP": b"POST /v2/models/sources/predict/ HTTP/9.9\r\n\r\n",
 }
-IDLE_S, HEADERS_S = time_out_s(1), time_out_s(5)
+IDLE_S, HEADERS_S = timeout_s(1), timeout_s(5)
 VARYING = ("date", "etag", "last-modified", "x-request-id")
 
 
@@ -198,7 +198,7 @@ def test_reader_that_waits(served: Server) -> None:
     sent = post("returns_files/predict/?what=large_text&accept=text/plain")
     before = served.family()[0].memory_info().rss
     with Wire(served) as wire:
-        wire.socket.settimeout(2)
+        wire.socket.settimeout(limit_s(2))
         try:
             for _ in range(asked):
                 wire.send(sent)
@@ -268,9 +268,11 @@ def test_longer_than_idle(served: Server, gate: Gate) -> None:
         assert '\\"number\\":8' in wire.answer().body.decode()
 
 
+@pytest.mark.every_engine
 def test_stop_while_answering(start: Callable[..., Server], gate: Gate) -> None:
     """A server that is told to end answers what it runs, and closes connections that are idle."""
-    server = start(models=MODELS)
+    few = {name: MODELS[name] for name in ("sources", "waiting")}
+    server = start("--drain-timeout", AN_HOUR, "--idle-timeout", AN_HOUR, models=few)
     with Wire(server) as idle, Wire(server) as busy:
         idle.send(post("sources/predict/"))
         assert idle.answer().status == 200

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from serving import predict, predicted
-from support.in_process import in_process_client
+from support.model_client import model_client
 
 RANGE = {"count": ["Must be greater than or equal to 1 and less than or equal to 9."]}
 
@@ -18,7 +18,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Cl
     """Return a client of the models, in a folder with another folder in it."""
     (tmp_path / "scratch").mkdir()
     monkeypatch.chdir(tmp_path)
-    with in_process_client() as client:
+    with model_client() as client:
         yield client
 
 

@@ -1,7 +1,7 @@
 """Measures how much slower this machine is than a reference machine, and multiplies limits by that factor.
 
-The reference is a quiet machine with two cores. Time limits of tests are written for it, as `limit_s(10)`. An
-option of the product, such as `--predict-timeout`, is a time limit of a test only where the test says so.
+The reference is a quiet machine with two cores. Time limits of tests are written for it, as `limit_s(10)`. A
+time-out of the product that a good call must not reach is `timeout_s(1)`.
 """
 
 import functools
@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-_KNOWN = "TEST_MACHINE_SLOWNESS"  # what one process of a test run measured, for those that it starts
+_VARIABLE = "TEST_MACHINE_SLOWNESS"  # what one process of a test run measured, for those that it starts
 _ROUNDS = 3
-_WAKE_UPS = 20_000
+_WAKE_UPS = 5_000
 _COUNT = "n = 0\nfor i in range(4_000_000): n += i * i"
 _REFERENCE_S = {"Python": 0.34, "process start": 0.010, "wake-up": 0.000_035}
 
@@ -29,7 +29,7 @@ class Slowness(NamedTuple):
 
     def __str__(self) -> str:
         ratios = ", ".join(f"{name} {ratio:.1f}" for name, ratio in self.ratios.items())
-        return f"limits are multiplied by {self.factor:.1f}; times as on the reference machine are: {ratios}"
+        return f"limits are multiplied by {self.factor:.1f} (slower than the reference by: {ratios})"
 
 
 def limit_s(reference_s: float) -> float:
@@ -37,15 +37,20 @@ def limit_s(reference_s: float) -> float:
     return reference_s * slowness().factor * _processes_per_core()
 
 
-def time_out_s(reference_s: float) -> float:
-    """Return a time-out for an option of the product, within which a good call ends on this machine."""
+def timeout_s(reference_s: float) -> float:
+    """Return a time-out for an option of the product that good calls must not reach."""
     return round(reference_s * slowness().factor, 1)
+
+
+def processor_s(reference_s: float) -> float:
+    """Return a limit for the time that the processor works, which others that use it do not lengthen."""
+    return reference_s * slowness().factor
 
 
 @functools.cache
 def slowness() -> Slowness:
-    """Measure this machine once, for this process and all that it starts; it takes some two seconds."""
-    known = os.environ.get(_KNOWN)
+    """Measure this machine once, for this process and all that it starts; it takes three seconds."""
+    known = os.environ.get(_VARIABLE)
     if known:
         return Slowness(float(known), {})
     measures: dict[str, Callable[[], float]] = {
@@ -58,20 +63,25 @@ def slowness() -> Slowness:
         for name, taken_s in measures.items()
     }
     factor = max(1.0, *ratios.values())
-    os.environ[_KNOWN] = str(factor)
+    os.environ[_VARIABLE] = str(factor)
     return Slowness(factor, ratios)
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 @functools.cache
 def _processes_per_core() -> float:
     """Return how many test processes share a core, if more than one does."""
-    return max(1.0, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) / (os.cpu_count() or 1))
+    return max(1.0, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) / _cores())
 
 
 def _python_s() -> float:
     """Return the time that every core needs for a fixed loop when all of them run it."""
     began = time.perf_counter()
-    counting = [subprocess.Popen([sys.executable, "-I", "-c", _COUNT]) for _ in range(os.cpu_count() or 1)]
+    counting = [subprocess.Popen([sys.executable, "-I", "-c", _COUNT]) for _ in range(_cores())]
     for process in counting:
         process.wait()
     return time.perf_counter() - began
@@ -85,20 +95,20 @@ def _process_s() -> float:
 
 def _wake_up_s() -> float:
     """Return the time in which a thread that waits for a pipe notices a byte, on average."""
-    (there, out), (back, answer) = os.pipe(), os.pipe()
+    (request_end, request), (reply_end, reply) = os.pipe(), os.pipe()
 
     def echo() -> None:
         for _ in range(_WAKE_UPS):
-            os.write(answer, os.read(there, 1))
+            os.write(reply, os.read(request_end, 1))
 
     echoing = threading.Thread(target=echo)
     echoing.start()
     began = time.perf_counter()
     for _ in range(_WAKE_UPS):
-        os.write(out, b"x")
-        os.read(back, 1)
+        os.write(request, b"x")
+        os.read(reply_end, 1)
     taken_s = time.perf_counter() - began
     echoing.join()
-    for descriptor in (there, out, back, answer):
+    for descriptor in (request_end, request, reply_end, reply):
         os.close(descriptor)
     return taken_s / _WAKE_UPS / 2

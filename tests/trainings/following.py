@@ -12,9 +12,11 @@ import psutil
 
 from deepaas.trainings.training import State, Training
 from serving import CALL_S, Server, until
+from support.machine import timeout_s
 
 STEPS = {"steps": "models_training.steps"}
 VERSIONED = {"versioned": "models_training.versioned"}
+GRACE_S = timeout_s(1)
 ENDS = {"done", "error", "cancelled", "lost"}
 Record = dict[str, Any]
 GONE = Training(

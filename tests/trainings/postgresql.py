@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from serving import until
+from serving import END_S, START_S, until
 
 USER = "postgres"
 
@@ -45,12 +45,12 @@ def cluster(programs: Path) -> Iterator[str]:
             subprocess.Popen(command, stdout=output, stderr=output, cwd=place, **_identity()) as server,
         ):
             try:
-                until(lambda: _answers(port) or server.poll() is not None, 60)
+                until(lambda: _answers(port) or server.poll() is not None, START_S)
                 assert server.poll() is None, log.read_text()
                 yield f"postgresql+psycopg://{USER}@127.0.0.1:{port}"
             finally:
                 server.send_signal(signal.SIGQUIT)
-                server.wait(30)
+                server.wait(END_S)
     finally:
         shutil.rmtree(place)
 

@@ -83,6 +83,7 @@ def test_of_failed(http: httpx.Client, steps: list[list[Any]]) -> None:
     assert listed(http, record)["a"]["sha256"] == sha256(b"x")
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize(
     ("range_", "status", "expected"),
     [
@@ -182,6 +183,7 @@ def test_purge(http: httpx.Client, trainer: Server, gate: Gate) -> None:
         assert not (trainer.state_dir / "steps" / record["uuid"]).exists()
 
 
+@pytest.mark.every_engine
 def test_keep_count(start: Callable[..., Server]) -> None:
     """--keep-trainings 2 keeps the last two that ended, with their folders."""
     server = start("--keep-trainings", "2", models=STEPS)

@@ -5,13 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
-from following import alive, begin, ended, look, path_of, trainings_below
+from following import GRACE_S, alive, begin, ended, look, path_of, trainings_below
 
 from serving import Gate, Server, until
 from support.machine import limit_s
 
 pytestmark = pytest.mark.slow
-GRACE_S = 0.5
 
 
 def cancel(client: httpx.Client, record: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +38,7 @@ def trainings_of(record: dict[str, Any]) -> list[object]:
 def test_at_any_moment(http: httpx.Client) -> None:
     """A training can be cancelled at any moment of its start."""
     for delay_s in (0, 0.05, 0.2, 0.4, 0.6, 0.8):
-        record = begin(http, ["sleep", 600])
+        record = begin(http, ["burn" if delay_s == 0.8 else "sleep", 600])
         time.sleep(limit_s(delay_s))  # the moment that this test is about
         assert cancel(http, record)["state"] == "cancelled"
         assert trainings_of(record) == []

@@ -22,6 +22,7 @@ from support.machine import limit_s
 
 pytestmark = pytest.mark.slow
 KILLS = 30
+WORK = (["sleep", 0], ["burn", 0.2], ["sleep", 2])
 SEED = 20_240_607
 LOST = "lost: "
 
@@ -90,7 +91,7 @@ def test_thirty_kills(tmp_path: Path) -> None:
                 server_lives = True
                 while server_lives and len(killed) < KILLS:
                     records += [
-                        begin(client, ["sleep", chance.choice([0, 0.2, 2])], ["return", "end"])
+                        begin(client, chance.choice(WORK), ["return", "end"])
                         for _ in range(chance.randint(1, 2))
                     ]
                     # The random moment that this test is about.
@@ -214,7 +215,7 @@ def test_killed_while_cancelling(
         record = begin(client, ["deaf"], ["wait", gate.port])
         gate.wait()
         with contextlib.suppress(httpx.ReadTimeout):
-            client.delete(path_of(record), timeout=0.5)
+            client.delete(path_of(record), timeout=limit_s(0.5))
         comes(client, record, lambda now: now["state"] == "cancelling")
     kill(server)
     with restarts().client() as client:
@@ -248,7 +249,7 @@ def test_cancel_when_id_is_used_again(tmp_path: Path, restarts: Callable[[], Ser
             values = {"state": State.RUNNING, "pid": other.pid, "pid_started": 12345.0, "server": server}
             uuid = kept(tmp_path / "state", **values)
             with restarts().client() as client, contextlib.suppress(httpx.ReadTimeout):
-                client.delete(path_of({"uuid": uuid}), timeout=2)
+                client.delete(path_of({"uuid": uuid}), timeout=limit_s(2))
             assert other.poll() is None, "a process that is no training was signalled"
         finally:
             other.kill()
@@ -280,9 +281,9 @@ def test_other_host(tmp_path: Path, restarts: Callable[[], Server]) -> None:
         assert response.json()["state"] in ENDS
 
 
-def test_stopped_server(restarts: Callable[[], Server], gate: Gate) -> None:
+def test_stopped_server(start: Callable[..., Server], restarts: Callable[[], Server], gate: Gate) -> None:
     """A server that is told to stop cancels what runs and what waits, and leaves no process."""
-    server = restarts()
+    server = start("--drain-timeout", AN_HOUR, models=STEPS)
     with server.client() as client:
         running = begin(client, ["wait", gate.port])
         gate.wait()

@@ -69,6 +69,7 @@ def test_record(client: httpx.Client) -> None:
     assert DURATION.fullmatch(done["result"]["duration"])
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize(
     ("what", "expected"),
     [

@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 from serving import Gate, Server, predict, predicted, serving, until
-from support.machine import time_out_s
+from support.machine import timeout_s
 
 pytestmark = pytest.mark.every_engine
 MODELS = {"batches": "models.batches", "alone": "models.batches:Alone"}
 CALLS = 8
-LIMIT_S = time_out_s(1)
+LIMIT_S = timeout_s(2)
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,13 @@ import json
 import re
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
 
-from serving import END_S, Gate, Server, killing, predict, predicted, until
+from serving import Gate, Server, predict, predicted, until
 
 pytestmark = pytest.mark.every_engine
 SERVED = ["only_predict", "waiting"]
@@ -124,16 +123,6 @@ def test_model_that_stays_broken(start: Callable[..., Server], gate: Gate) -> No
         (server.cwd / "broken").unlink()
         answer = until(lambda: [one for one in [predict(client, "warm_once")] if one.status_code == 200])
         assert answer[0].json()["predictions"] == "alive"
-
-
-@pytest.mark.local_only("it looks for workers below the server; on Ray they end with their actors")
-def test_server_that_is_killed(tmp_path: Path) -> None:
-    """Workers do not outlive a server that was killed."""
-    with killing(tmp_path, "--workers", "2", models=WAITING) as server:
-        workers = server.family()[1:]
-        assert len(workers) == 2
-        server.process.kill()
-        assert not psutil.wait_procs(workers, timeout=END_S)[1]
 
 
 def test_reason_is_logged(client: httpx.Client, server: Server) -> None:

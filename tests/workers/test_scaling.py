@@ -19,7 +19,7 @@ from deepaas.workers.places import Places
 from deepaas.workers.scaling import Scaling
 from deepaas.workers.waiting import Waiting
 from faults.calls import is_worker
-from serving import CALL_S, Gate, Server, predict, predicted, serving, until
+from serving import AT_ONCE_S, CALL_S, Gate, Server, predict, predicted, serving, until
 
 TOLD = {"told": "models_faults.told"}
 SLOW = {"slow": "models_faults.slow_to_warm"}
@@ -184,7 +184,7 @@ def test_start_that_fails(start: Callable[..., Server], gate: Gate) -> None:
         assert workers(server)[0].pid == worker.pid
         (server.cwd / "order").unlink()
         worker.resume()
-        assert [one.result(CALL_S).status_code for one in waiting] == [200] * 2
+        assert [one.result(AT_ONCE_S).status_code for one in waiting] == [200] * 2
         assert client.get("/health/ready").status_code == 200
 
 
@@ -217,7 +217,7 @@ def test_reload_while_starting(start: Callable[..., Server], gate: Gate) -> None
         gate.wait()  # one more is warming
         (server.cwd / "port").unlink()
         old.resume()
-        assert [one.result(CALL_S).status_code for one in answers] == [200] * 2
+        assert [one.result(AT_ONCE_S).status_code for one in answers] == [200] * 2
         assert client.post("/v2/models/slow/reload").json() == {"workers": 1}
         until(lambda: len(workers(server)) == 1)
         assert workers(server)[0].pid != old.pid

@@ -24,9 +24,9 @@ from deepaas.workers.answering import Answering
 
 
 @contextmanager
-def in_process_client() -> Iterator[httpx.Client]:
+def model_client() -> Iterator[httpx.Client]:
     """Yield a client; `/v2/models/NAME/predict/` is answered by the model in `models/NAME.py`."""
-    with httpx.Client(base_url="http://in-process", transport=httpx.MockTransport(_respond)) as client:
+    with httpx.Client(base_url="http://model", transport=httpx.MockTransport(_respond)) as client:
         yield client
 
 
