@@ -105,6 +105,7 @@ def test_faulty(check: Check) -> None:
         assert untouched not in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "step", "text"),
     [
@@ -174,6 +175,7 @@ ADVICE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("body", "more", "advice"), ADVICE)
 def test_advice(check: Check, body: str, more: str, advice: str) -> None:
     """Only what predict() raises itself may be the arguments' fault."""

@@ -102,6 +102,7 @@ def test_several(start: Callable[..., Server]) -> None:
         assert len(client.get("/v2/models/").json()["models"]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["flag", "environment", "environment of 2.6", "file", "file of 2.6"])
 def test_named(start: Callable[..., Server], tmp_path: Path, how: str) -> None:
     """Only the named model is served, wherever the name was given."""

@@ -45,6 +45,7 @@ def test_mistakes(text: str, said: str, tmp_path: Path) -> None:
     assert said in said_of(text, tmp_path)
 
 
+@pytest.mark.slow
 def test_errors_of_servers(tmp_path: Path) -> None:
     """A call that shows no answer must not be answered with an error."""
     text = "```console\n$ deepaas-run --model-name digits\n$ curl http://127.0.0.1:5000/nothing\n```\n"
@@ -57,6 +58,7 @@ def test_server_that_ends(tmp_path: Path) -> None:
     assert "nobody" in said.partition("It ended")[2]
 
 
+@pytest.mark.slow
 def test_what_lives_on(tmp_path: Path) -> None:
     """Files, the folder, variables and names live on from block to block."""
     path = tmp_path / "page.md"

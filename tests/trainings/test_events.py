@@ -8,6 +8,7 @@ from following import Event, begin, ended, events, path_of, read_events
 
 from serving import Gate
 
+pytestmark = pytest.mark.slow
 STEPS = [
     step
     for number in range(1, 7)

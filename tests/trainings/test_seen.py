@@ -10,6 +10,7 @@ from following import begin, comes, ended, look, path_of
 import deepaas
 from serving import CALL_S, Gate, until
 
+pytestmark = pytest.mark.slow
 KERAS = "Epoch 1/2\n 50/100 [=======>......] - ETA: 5s - loss: 1.0\r"
 
 

@@ -14,6 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from ui.pages import Open, predict, predicted
 
+pytestmark = pytest.mark.slow
 Upload = Callable[[str, bytes], Path]
 MODEL = "#/every_argument"
 DROP = """(element, [type, files]) => {

@@ -21,6 +21,7 @@ from deepaas.workers.waiting import Waiting
 from faults.calls import is_worker
 from serving import AT_ONCE_S, CALL_S, Gate, Server, predict, predicted, serving, until
 
+pytestmark = pytest.mark.slow
 TOLD = {"told": "models_faults.told"}
 SLOW = {"slow": "models_faults.slow_to_warm"}
 LATER = ("--scale-down-after", "600")
