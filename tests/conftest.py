@@ -13,20 +13,8 @@ from clusters import Cluster
 from serving import ENGINE_FLAGS, Gate, Server, serving
 from support import groups
 from support.machine import slowness
+from support.models import HEALTHY
 
-MODULES = sorted(path.stem for path in (Path(__file__).parent / "models").glob("*.py"))
-OBJECTS = {
-    "a_class": "models.as_class:Model",
-    "an_object": "models.as_class:an_object",
-    "abstract_class": "models.abstract:Model",
-    "without_default": "models.negotiated:WithoutDefault",
-    "anything": "models.negotiated:Anything",
-    "chosen_streams": "models.streams:Chosen",
-    "checked_streams": "models.streams:Checked",
-    "async_streams": "models.streams:Asynchronous",
-    "any_streams": "models.streams:Anything",
-}
-HEALTHY = {name: f"models.{name}" for name in MODULES} | OBJECTS
 CLUSTER = pytest.StashKey[Cluster]()
 ENGINES = ["local", pytest.param("ray", marks=pytest.mark.ray)]
 

@@ -1,5 +1,6 @@
 """The API described for machines: the Swagger 2.0 that clients build forms from, and OpenAPI 3.1."""
 
+import json
 import re
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from deepaas.http.specification import Published
 from deepaas.model.model import Model
 from deepaas.settings import Settings
 from serving import Server
+from support.models import HEALTHY
 
 SERVED = [
     "all_fields",
@@ -56,6 +58,14 @@ def parameters(swagger: dict[str, Any], model: str) -> dict[str, dict[str, Any]]
 def test_valid(client: httpx.Client, path: str) -> None:
     """Both documents fit the schema of their specification."""
     openapi_spec_validator.validate(client.get(path).json())
+
+
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")  # fields in the spelling of earlier marshmallow
+@pytest.mark.parametrize("make", [specification.swagger, specification.openapi])
+def test_valid_for_every_model(make: Callable[[list[Model], Published], dict[str, Any]]) -> None:
+    """Documents of all models together fit the schema of their specification."""
+    models = [Model.load(name, target) for name, target in HEALTHY.items()]
+    openapi_spec_validator.validate(json.loads(json.dumps(make(models, SPELLED))))
 
 
 @pytest.mark.parametrize(
