@@ -36,7 +36,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run tests of what depends on the engine on each."""
+    """Run tests marked `every_engine` twice: on this machine and on Ray."""
     if metafunc.definition.get_closest_marker("every_engine"):
         metafunc.parametrize("engine", ENGINES, indirect=True, scope="module")
 

@@ -267,7 +267,7 @@ def until(found: Callable[[], Any], timeout_s: float = CALL_S) -> Any:
 def promptly(attempt: Callable[[], T], reference_s: float) -> T:
     """Return the result of `attempt` when one of five takes at most `reference_s` on the reference machine.
 
-    So nothing in it waits for a time-out: those that it could wait for are longer, or never end.
+    That proves that it waits for no time-out, because the server's time-outs are longer.
     """
     longest_s = limit_s(reference_s)
     for _ in range(5):

@@ -20,7 +20,7 @@ def assign(items: list[pytest.Item]) -> None:
 
 
 def _group(item: pytest.Item, scopes: dict[str, str]) -> str:
-    """Return the name of what the test shares: a cluster, its package's server or its file's server."""
+    """Return the name of the test's group: its cluster, package or file, or an empty text."""
     if item.get_closest_marker("ray"):
         return "ray"
     if "cluster" in scopes or "[postgresql" in item.name:

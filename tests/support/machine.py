@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-_VARIABLE = "TEST_MACHINE_SLOWNESS"  # what one process of a test run measured, for those that it starts
+_VARIABLE = "TEST_MACHINE_SLOWNESS"  # passes the measured factor on to child processes
 _ROUNDS = 3
 _WAKE_UPS = 5_000
 _COUNT = "n = 0\nfor i in range(4_000_000): n += i * i"

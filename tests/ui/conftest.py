@@ -41,7 +41,7 @@ TOKENS = "s3cret\nreader predict\n"
 
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
-    """Return what starts browsers.
+    """Return the Playwright driver, which starts browsers.
 
     While it is open, an event loop runs in this thread, which other tests would stumble over.
     """

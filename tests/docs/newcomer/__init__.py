@@ -1,5 +1,5 @@
 """A newcomer who types everything on a page as it stands, and believes nothing.
 
-`reading` is what the page says, `page` does it, block by block; `shell`, `servers` and `python` are what it
-is done with, in a Python environment. `mapping` is the one table of what is typed otherwise.
+`reading` parses a page, `page` runs its blocks with `shell`, `servers` and `python` in a Python environment
+of the page's own. `mapping` lists the commands that are replaced by others.
 """
