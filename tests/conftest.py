@@ -1,6 +1,7 @@
 """Servers and clients that tests share."""
 
 import contextlib
+import logging
 import subprocess
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from clusters import Cluster
+from deepaas import log
 from serving import ENGINE_FLAGS, Gate, Server, serving
 from support import groups
 from support.machine import slowness
@@ -58,11 +60,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-@pytest.hookimpl(trylast=True)  # when the test's servers have stopped
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Stop the Ray cluster after the last test on it: while it runs, its daemons use a fifth of a core."""
+@pytest.hookimpl(trylast=True)  # when the fixtures of the tests before have ended, servers on Ray among them
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Stop the Ray cluster before a test that needs none: its daemons use a fifth of a core."""
     cluster = item.config.stash.get(CLUSTER, None)
-    if cluster and item.get_closest_marker("ray") and nextitem and not nextitem.get_closest_marker("ray"):
+    if cluster and not item.get_closest_marker("ray"):
         cluster.stop()
 
 
@@ -105,6 +107,27 @@ def client(server: Server) -> Iterator[httpx.Client]:
     """Return a client of the server of the file's models."""
     with server.client() as client:
         yield client
+
+
+class _PassingOn(logging.Handler):
+    """Passes what this package logs on to Python's loggers, which pytest listens to."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = logging.getLogger(record.name)
+        if logger.isEnabledFor(record.levelno):
+            logger.handle(record)
+
+
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """Return what is logged, also by this package, whose loggers are not among Python's."""
+    root, handler = log.get_logger("deepaas").manager.root, _PassingOn()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield caplog
+    root.setLevel(level)
+    root.removeHandler(handler)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ It must not know what is done with the service.
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Iterable, Mapping
 
 from deepaas import calling
@@ -13,7 +12,7 @@ from deepaas.engines.chosen import engine_of
 from deepaas.engines.engine import Engine
 from deepaas.errors import ModelBroken, ModelUnavailable, SettingsError
 from deepaas.files import ScratchSpace
-from deepaas.log import with_trace
+from deepaas.log import get_logger, with_trace
 from deepaas.metrics import Metrics
 from deepaas.model import loading
 from deepaas.model.model import Model
@@ -26,7 +25,7 @@ from deepaas.trainings.store import Store, sqlite_url
 from deepaas.workers.lane import ExclusiveLane
 from deepaas.workers.pool import Pool
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 def build_service(

@@ -6,16 +6,16 @@ Must not know the web or the command line.
 import configparser
 import difflib
 import itertools
-import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from deepaas.errors import SettingsError
+from deepaas.log import get_logger
 from deepaas.settings import Option, Settings, Value, options, parse
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 _PREFIX = "DEEPAAS_"
 _CLOSE_KEY = 0.8
 _CLOSE_VARIABLE = 0.9

@@ -1,12 +1,14 @@
-"""Owns how log lines look and where they go: one handler on the root logger, so models' loggers appear too.
+"""How log lines look and where they go, those of this package and those of models.
 
-Must not know the settings, the web or who calls it.
+Models may take Python's loggers over when they are imported: remove handlers, disable the loggers that exist,
+or switch logging off. So the loggers of this package are not among Python's; both write to the same place.
 """
 
 import json
 import logging
 import logging.handlers
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TextIO
 
@@ -64,9 +66,20 @@ def escape(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
+def get_logger(name: str) -> logging.Logger:
+    """Return a logger of this package, which no model can switch off."""
+    return _OWN.getLogger(name)
+
+
+def add_handler(handler: logging.Handler) -> None:
+    """Have `handler` receive what this package and models log."""
+    for root in _roots():
+        root.addHandler(handler)
+
+
 def hold() -> None:
     """Keep what is logged from now on until `configure` says where it goes."""
-    _install(logging.handlers.MemoryHandler(capacity=sys.maxsize), logging.DEBUG, LineFormatter())
+    _install(lambda: logging.handlers.MemoryHandler(capacity=sys.maxsize), logging.DEBUG, LineFormatter())
 
 
 def configure(
@@ -84,16 +97,20 @@ def configure(
     Doing it again replaces what it did before and leaves other handlers alone. SettingsError: `file` cannot
     be written.
     """
-    target = _open(file) if file else logging.StreamHandler(stream or sys.stderr)
+
+    def target() -> logging.Handler:
+        return _open(file) if file else logging.StreamHandler(stream or sys.stderr)
+
     formatter = JsonFormatter() if form == "json" else LineFormatter()
-    held = _install(target, logging.getLevelNamesMapping()[level.upper()], formatter)
+    least = logging.getLevelNamesMapping()[level.upper()]
+    held = _install(target, least, formatter)
     if file and repeats:
         repeating = logging.StreamHandler(sys.stderr)
         repeating.setFormatter(formatter)
-        logging.getLogger().addHandler(repeating)
+        add_handler(repeating)
     for record in held:
-        if logging.getLogger(record.name).isEnabledFor(record.levelno):
-            target.handle(record)
+        if record.levelno >= least:
+            _OWN.root.handle(record)
 
 
 def _open(file: str) -> logging.Handler:
@@ -106,15 +123,35 @@ def _open(file: str) -> logging.Handler:
         ) from error
 
 
-def _install(target: logging.Handler, level: int, formatter: LineFormatter) -> list[logging.LogRecord]:
-    """Put `target` in the place of ours on the root logger and return the records ours was holding."""
-    root = logging.getLogger()
-    ours = [one for one in root.handlers if isinstance(one.formatter, LineFormatter)]
-    target.setFormatter(formatter)
-    root.addHandler(target)
-    root.setLevel(level)
-    held = [record for one in ours for record in getattr(one, "buffer", [])]
-    for one in ours:
-        root.removeHandler(one)
-        one.close()
-    return held
+def _install(
+    make: Callable[[], logging.Handler], level: int, formatter: LineFormatter
+) -> list[logging.LogRecord]:
+    """Put a new handler in the place of ours on each root logger; return the records that ours were holding.
+
+    Each has a handler of its own, since models change the handlers that they find.
+    """
+    held: list[logging.LogRecord] = []
+    for root, target in [(root, make()) for root in _roots()]:
+        ours = [one for one in root.handlers if isinstance(one.formatter, LineFormatter)]
+        target.setFormatter(formatter)
+        root.addHandler(target)
+        root.setLevel(level)
+        held += [record for one in ours for record in getattr(one, "buffer", [])]
+        for one in ours:
+            root.removeHandler(one)
+            one.close()
+    return sorted(held, key=lambda record: record.created)
+
+
+def _roots() -> tuple[logging.Logger, logging.Logger]:
+    """Return the root of this package's loggers, and that of Python's."""
+    return _OWN.root, logging.getLogger()
+
+
+def _own_loggers() -> logging.Manager:
+    manager = logging.Manager(logging.RootLogger(logging.WARNING))
+    manager.root.manager = manager
+    return manager
+
+
+_OWN = _own_loggers()

@@ -4,7 +4,6 @@ It must not know models nor workers: it is given what answers for an input.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,11 +15,11 @@ from deepaas.batch.manifest import Line, Manifest
 from deepaas.contents import copy_hashed, sha256_of
 from deepaas.errors import DeepaasError, ModelUnavailable
 from deepaas.files import Scratch, ScratchSpace
-from deepaas.log import with_trace
+from deepaas.log import get_logger, with_trace
 from deepaas.messages import Body
 
 _FAULT = 500
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class Copy(NamedTuple):

@@ -1,7 +1,6 @@
 """A client's connection: its limits, its way to an answer, and an answer in JSON to what cannot be read."""
 
 import asyncio
-import logging
 from typing import Any
 
 from aiohttp import web
@@ -10,10 +9,11 @@ from aiohttp.web_protocol import RequestHandler
 from deepaas.http.errors import REQUEST_ID, json_response, new_identity
 from deepaas.http.shortcut import Shortcut
 from deepaas.http.whole import WholeRequest
+from deepaas.log import get_logger
 from deepaas.service import ServedModel
 from deepaas.settings import Settings
 
-_log = logging.getLogger("deepaas.http")
+_log = get_logger("deepaas.http")
 _MOST_EARLY_BYTES = 1 << 16
 _PROMPT_S = 0.1
 _READ_BYTES = 1 << 18

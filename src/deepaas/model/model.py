@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import inspect
-import logging
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -12,12 +11,13 @@ import marshmallow
 from marshmallow.fields import Field
 
 from deepaas.errors import ModelBroken, NotImplementedByModel
+from deepaas.log import get_logger
 from deepaas.model import loading, output, streaming
 from deepaas.model.arguments import Arguments
 from deepaas.model.failure import describe
 from deepaas.model.v2.base import BaseModel
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class Model:

@@ -4,16 +4,16 @@ It must not know how trainings are run.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from deepaas.log import get_logger
 from deepaas.trainings.process import ProcessName
 from deepaas.trainings.records import Records
 from deepaas.trainings.training import State, Training
 
 LOOK_S = 2.0
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class Neighbours:

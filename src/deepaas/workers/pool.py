@@ -5,12 +5,12 @@ It must not know HTTP nor fields.
 
 import asyncio
 import functools
-import logging
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
 from deepaas.errors import ModelUnavailable, WorkerInterrupted
 from deepaas.files import Scratch, remove_folder_of
+from deepaas.log import get_logger
 from deepaas.messages import Body, Chunk, Failed, Reply, Start
 from deepaas.metrics import PoolMetrics
 from deepaas.workers.limits import Limits
@@ -28,7 +28,7 @@ from deepaas.workers.watch import Watch
 from deepaas.workers.worker import Worker
 
 _FULL = "{} predictions are waiting already (--max-queue). Try again later."
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class PoolState(NamedTuple):

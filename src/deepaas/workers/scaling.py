@@ -5,11 +5,11 @@ It must not know which call goes to which worker, nor why workers end.
 
 import asyncio
 import contextlib
-import logging
 import math
 from collections.abc import AsyncIterator
 
 from deepaas.errors import ModelUnavailable
+from deepaas.log import get_logger
 from deepaas.metrics import PoolMetrics
 from deepaas.workers.limits import Limits
 from deepaas.workers.pace import Pace
@@ -22,7 +22,7 @@ _LONG_WAIT_S = 0.2
 _SHORTEST_REST_S = 0.05
 _FIRST_DELAY_S = 1.0
 _LONGEST_DELAY_S = 60.0
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class Scaling:

@@ -6,18 +6,18 @@ It must not know calls, but that a worker may hold some when it ends.
 import asyncio
 import contextvars
 import itertools
-import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 from deepaas.errors import ModelUnavailable, WorkerInterrupted
+from deepaas.log import get_logger
 from deepaas.workers.worker import Worker
 
 PATIENCE_S = 10.0
 """How long workers may be killed before they come to the model without that being a failure."""
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 30.0
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class Hooks(NamedTuple):

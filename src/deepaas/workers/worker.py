@@ -6,13 +6,12 @@ It must not know which call goes to which worker, what calls mean, nor where its
 import asyncio
 import enum
 import itertools
-import logging
 import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from deepaas.errors import ModelUnavailable, WorkerInterrupted
-from deepaas.log import with_trace
+from deepaas.log import get_logger, with_trace
 from deepaas.messages import Chunk, Failed, Loading, Ready, Reply, Start, TakenBack, Together, encode
 from deepaas.spawn import exit_reason
 from deepaas.workers.pending import Pending
@@ -23,7 +22,7 @@ _STOP_GRACE_S = 2.0
 _NO_PROCESS = "The model '{}' cannot be used: the system refuses to start a process for it ({})."
 _TOO_SLOW = "The model '{}' cannot be used: its worker was not ready after {:g} s (--start-timeout)."
 _FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, None)
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class State(enum.Enum):

@@ -1,7 +1,6 @@
 """Owns how far a batch is, on a terminal or in a log. Must not know what it is made of."""
 
 import contextlib
-import logging
 import sys
 import time
 from typing import Any, Self
@@ -10,9 +9,10 @@ import click
 
 from deepaas.batch.manifest import Line
 from deepaas.cmd.cli.telling import NAME
+from deepaas.log import get_logger
 
 _BETWEEN_LINES_S = 5.0
-_log = logging.getLogger(NAME)
+_log = get_logger(NAME)
 
 
 class Progress:

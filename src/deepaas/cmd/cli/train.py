@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import logging
 import os
 import tempfile
 import time
@@ -22,6 +21,7 @@ from deepaas.cmd.cli.telling import NAME, say_result
 from deepaas.cmd.cli.writing import write_json
 from deepaas.errors import SettingsError
 from deepaas.files import Scratch
+from deepaas.log import get_logger
 from deepaas.model import loading, output
 from deepaas.model.model import Model
 from deepaas.reporting import ARTIFACTS_VARIABLE, FOLDER_VARIABLE
@@ -30,7 +30,7 @@ from deepaas.trainings.shown import shown
 from deepaas.trainings.training import State, Training
 from deepaas.trainings.watch import Watch
 
-_log = logging.getLogger(NAME)
+_log = get_logger(NAME)
 
 
 def command(ctx: click.Context) -> click.Command:

@@ -4,7 +4,6 @@ It must not know where the value is sent.
 """
 
 import datetime as dt
-import logging
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,10 +14,11 @@ from marshmallow import fields, validate
 from marshmallow.fields import Field
 
 from deepaas.http.specification.schemas import Schema
+from deepaas.log import get_logger
 from deepaas.model.arguments import delimiter_of
 from deepaas.model.failure import describe
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _ANYTHING_BUT_NULL = ["string", "number", "boolean", "array", "object"]
 _PYTHON_ONLY = {r"\A": "^", r"\Z": "$", "(?P<": "(?<"}
