@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepaas.errors import UnfitResponse
-from deepaas.model.jsonable import dumps, plain
+from deepaas.model.jsonable import dumps, dumps_plain, plain
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
@@ -91,6 +91,80 @@ def test_odd_values(value: Any, expected: bytes | None) -> None:
             dumps(value)
     else:
         assert dumps(value) == expected
+
+
+UNITS = ["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("kind", ["datetime64", "timedelta64"])
+def test_not_a_time(kind: str, unit: str) -> None:
+    """NaT is refused, whatever its unit and wherever it is, and never becomes a date or a number."""
+    nat = np.array(["NaT"], dtype=f"{kind}[{unit}]")
+    for value, place in (
+        (nat, "the result[0]"),
+        (nat[0], "the result"),
+        ({"a": [nat[0]]}, "the result['a'][0]"),
+        ({"a": np.array([[1, "NaT"]], dtype=nat.dtype)}, "the result['a'][0][1]"),
+    ):
+        with pytest.raises(UnfitResponse) as raised:
+            dumps(value)
+        assert raised.value.message.startswith(f"{place} cannot be expressed in JSON: it is NaT")
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_dates_that_orjson_writes_for_nat(unit: str) -> None:
+    """The dates that a NaT could be mistaken for are written as they are."""
+    written = json.loads(dumps(np.array([0], dtype=f"datetime64[{unit}]")))
+    assert written[0].startswith("1970-01-01")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (
+            pd.DataFrame({"t": pd.to_datetime(["2020-01-02", None])}),
+            [{"t": "2020-01-02T00:00:00"}, {"t": None}],
+        ),
+        (pd.DataFrame({"t": pd.to_timedelta(["1s", None])}), [{"t": "0 days 00:00:01"}, {"t": None}]),
+        (pd.DataFrame({"n": pd.array([1, None], dtype="Int64")}), [{"n": 1}, {"n": None}]),
+        (pd.Series(pd.to_datetime(["2020-01-02", None])), ["2020-01-02T00:00:00", None]),
+        (pd.Series([1, 2]), [1, 2]),
+        (pd.Series({"cat": 0.9, "dog": 0.1}), {"cat": 0.9, "dog": 0.1}),
+        (pd.Series([1, 1, 2]).value_counts(), {"1": 2, "2": 1}),
+        (
+            pd.Series([3.0, 4.0], index=pd.to_datetime(["2020-01-02", "2020-01-03"])),
+            {"2020-01-02T00:00:00": 3.0, "2020-01-03T00:00:00": 4.0},
+        ),
+        (
+            pd.DataFrame({"g": ["a", "a", "b"], "x": [1, 3, 5]}).groupby("g").mean(),
+            [{"g": "a", "x": 2.0}, {"g": "b", "x": 5.0}],
+        ),
+        (pd.DataFrame({"x": [1]}, index=["a"]), [{"index": "a", "x": 1}]),
+        (pd.DataFrame({"x": [1, 2]}, index=[0, 1]), [{"x": 1}, {"x": 2}]),
+        (pd.DataFrame({"x": [1, 2, 3]})[1:], [{"index": 1, "x": 2}, {"index": 2, "x": 3}]),
+        (pd.DatetimeIndex(["2020-01-02"]), ["2020-01-02T00:00:00"]),
+    ],
+)
+def test_nothing_of_pandas_vanishes(value: Any, expected: Any) -> None:
+    """Missing times and values are null; labels and group keys are kept, but for mere row numbers."""
+    assert json.loads(dumps(value)) == expected
+    assert json.loads(dumps({"a": [value]})) == {"a": [expected]}
+    assert json.loads(dumps_plain(plain(value))) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns 'a'"),
+        (pd.Series([1, 2], index=["a", "a"]), "two values labelled 'a'"),
+        (pd.DataFrame({"a": [1]}, index=pd.Index([5], name="a")), "rename the index"),
+    ],
+)
+def test_labels_that_collide(value: Any, reason: str) -> None:
+    """What would silently take the place of something else is refused."""
+    with pytest.raises(UnfitResponse, match=reason):
+        dumps([value])
 
 
 def test_inexpressible_values_can_be_replaced() -> None:

@@ -19,9 +19,15 @@ import orjson
 
 from deepaas.errors import UnfitResponse
 
+_TIME_KINDS = {"M": "datetime64", "m": "timedelta64"}
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 _DEPTH_LIMIT = 200
 _RESULT = "the result"
+_NOT_A_TIME = "it is NaT (not a time), which JSON cannot express; put None in its place"
+# orjson 3.13 writes NaN and infinities as null, and NumPy's NaT as a date that depends on its unit
+# (https://github.com/ijl/orjson/issues/249); of an array of several dimensions, it leaves out times that it
+# cannot write: `[["1971-01-01T00:00:00",]`. Only where its text looks like that is the value looked through.
+_MAY_BE_WRONG = re.compile(rb'null|,\]|\[\]|"1970-01-01T00:00:00|"1677-09-21T00:12:43')
 _LONG_NUMBER = re.compile(rb"[-:,\[\s][0-9]{19}")  # not the digits behind a point
 
 
@@ -47,10 +53,7 @@ def dumps(value: Any, what: str = _RESULT) -> bytes:
         text = orjson.dumps(value, default=_plainer, option=_OPTIONS)
     except (TypeError, RecursionError):
         return _dumps_slowly(value, what)
-    if b"null" in text:
-        # orjson writes NaN and infinities as null; only then is it worth looking whether there is one.
-        plain(value, what=what)
-    return text
+    return dumps_plain(plain(value, what=what)) if _MAY_BE_WRONG.search(text) else text
 
 
 def dumps_plain(value: Any) -> bytes:
@@ -170,17 +173,61 @@ def _plainer(value: Any) -> Any:
 def _from_library(value: Any) -> Any:
     """Convert the values of NumPy, pandas and what is made like them, without importing any of them."""
     if _is_named(value, "DataFrame"):
-        return value.to_dict("records")
+        return _records(value)
+    if _is_named(value, "Series") and not _is_numbered(value.index):
+        return _by_label(value)
     if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
         return {name: getattr(value, name) for name in value.__dataclass_fields__}
-    if getattr(getattr(value, "dtype", None), "kind", "") == "M" and hasattr(value, "astype"):
-        return value.astype("datetime64[us]").astype(str).tolist()
+    if type(value).__module__ == "numpy" and value.dtype.kind in _TIME_KINDS:
+        return _times(value)
     for method in ("tolist", "to_list"):
         if callable(getattr(type(value), method, None)):
             return _changed(value, getattr(value, method)())
     if isinstance(value, Iterable) and not isinstance(value, type) and hasattr(value, "__len__"):
         return list(value)
     raise TypeError(f"{type(value).__module__}.{type(value).__qualname__} has no JSON form")
+
+
+def _times(value: Any) -> Any:
+    """Return NumPy's dates and times as texts, or one by one where one of them is none."""
+    is_missing = value != value  # noqa: PLR0124 - only NaT is different from itself
+    if value.ndim and is_missing.any():
+        return list(value)
+    if not value.ndim and is_missing:
+        raise TypeError(_NOT_A_TIME)
+    in_microseconds = value.astype(f"{_TIME_KINDS[value.dtype.kind]}[us]")
+    return in_microseconds.astype(str).tolist() if value.dtype.kind == "M" else in_microseconds.tolist()
+
+
+def _records(frame: Any) -> list[dict[Any, Any]]:
+    """Return the rows of a frame, with the labels of its index, unless they are mere numbers of rows."""
+    if not _is_numbered(frame.index):
+        try:
+            frame = frame.reset_index()
+        except ValueError as error:  # the index is named like a column
+            raise TypeError(f"{error}; rename the index") from error
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise TypeError(f"it has two columns {twice!r}; rename one")
+    return [{key: _or_none(item) for key, item in row.items()} for row in frame.to_dict("records")]
+
+
+def _by_label(series: Any) -> dict[Any, Any]:
+    if not series.index.is_unique:
+        twice = series.index[series.index.duplicated()][0]
+        raise TypeError(f"it has two values labelled {twice!r}; return a list, or make the labels unique")
+    return {label: _or_none(item) for label, item in series.items()}
+
+
+def _is_numbered(index: Any) -> bool:
+    """Return whether the labels of a frame's or series' index are 0, 1, 2 and so on."""
+    is_plain = index.nlevels == 1 and index.name is None and index.dtype.kind == "i"
+    return is_plain and list(index) == list(range(len(index)))
+
+
+def _or_none(item: Any) -> Any:
+    """Return None for what pandas puts where a time or a value is missing."""
+    return None if _is_named(item, "NaTType") or _is_named(item, "NAType") else item
 
 
 def _changed(before: Any, after: Any) -> Any:
