@@ -16,6 +16,7 @@ from multidict import MultiMapping
 
 from deepaas.errors import BadRequest, BodyTooLarge, InvalidArguments, SenderTooSlow
 from deepaas.files import SMALL_BYTES, Scratch
+from deepaas.http.form_part import HEADER_CHARSET, Decoder, decoder_of, names_of
 from deepaas.http.keys import METRICS, SETTINGS
 from deepaas.model.arguments import Arguments, Given
 from deepaas.model.jsonable import loads
@@ -26,6 +27,9 @@ _LONGEST_TEXT_BYTES = 16 << 20
 _PARTS_IN_A_TURN = 32
 _TINY_BYTES = 1 << 12
 _ENCODING = "utf-8"
+_CHARSET = "_charset_"
+"""The part in which a form may say the charset of its texts:
+https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#naming-form-controls:-the-name-attribute"""
 
 
 class InvalidJson(BadRequest):
@@ -163,7 +167,10 @@ class _Multipart:
         self._arguments = arguments
         self._scratch = scratch
         self._form: dict[str, list[Any]] = {}
-        self._segment: multipart.MultipartSegment | None = None
+        self._name = ""
+        self._charset = ""
+        self._default_charset = _ENCODING
+        self._decoder: Decoder | None = None
         self._file: IO[bytes] | None = None
         self._writing: asyncio.Future[None] | None = None
         self._upload: UploadedFile | None = None
@@ -175,7 +182,8 @@ class _Multipart:
     async def read(self, content_type: str, body: AsyncIterator[bytes]) -> dict[str, list[Any]]:
         _, options = multipart.parse_options_header(content_type)
         try:
-            with multipart.PushMultipartParser(options.get("boundary", "")) as parser:
+            boundary = options.get("boundary", "")
+            with multipart.PushMultipartParser(boundary, header_charset=HEADER_CHARSET) as parser:
                 async for chunk in body:
                     await self._take(parser, chunk)
         except multipart.MultipartError as error:
@@ -198,19 +206,21 @@ class _Multipart:
                 await self._add(event)
 
     def _begin(self, segment: multipart.MultipartSegment) -> None:
-        self._segment = segment
+        self._name, filename = names_of(segment)
+        self._charset = segment.charset or self._default_charset
         self._content, self._size = [], 0
         self._upload = None
-        self._is_wanted = self._arguments.declares(segment.name)
-        if segment.filename is None:
+        self._is_wanted = self._arguments.declares(self._name) or self._name == _CHARSET
+        self._decoder = decoder_of(segment) if self._is_wanted else None
+        if filename is None:
             return
-        self._upload = UploadedFile(segment.name, None, segment.content_type, segment.filename)
+        self._upload = UploadedFile(self._name, None, segment.content_type, filename)
         # A browser sends a part without a name and content for a file that was not chosen.
-        self._is_wanted = self._is_wanted and bool(segment.filename)
+        self._is_wanted = self._arguments.declares(self._name) and bool(filename)
 
     async def _add(self, content: bytes) -> None:
         """Keep a piece of a text or of a small file; write that of a large one without holding up others."""
-        self._keep(content)
+        self._keep(self._unencoded(content) if self._decoder else content)
         if self._upload is None:
             if self._size > _LONGEST_TEXT_BYTES:
                 raise BodyTooLarge("A text in a form is too long; send it as a file.")
@@ -255,12 +265,17 @@ class _Multipart:
             self._content[-1] = bytearray(last + content)
 
     async def _end(self) -> None:
-        assert self._segment is not None
         if not self._is_wanted:
             return
-        name = self._segment.name
+        if self._decoder:
+            self._keep(self._unencoded(None))
+        name = self._name
         if self._upload is None:
-            self._form.setdefault(name, []).append(self._decoded(name))
+            text = self._decoded(name)
+            if name == _CHARSET:
+                self._default_charset = text
+            if self._arguments.declares(name):
+                self._form.setdefault(name, []).append(text)
             return
         if self._file:
             await self._write_out(self._file, is_last=True)
@@ -271,8 +286,23 @@ class _Multipart:
             self._upload = self._upload._replace(filename=path)
         self._form.setdefault(name, []).append(self._upload)
 
+    def _unencoded(self, content: bytes | None) -> bytes:
+        """Return what a piece of the part's content encodes; the rest of it for `None`."""
+        assert self._decoder is not None
+        try:
+            return self._decoder.finish() if content is None else self._decoder.feed(content)
+        except ValueError as error:
+            raise BadRequest(f"The content of the part '{self._name}' cannot be decoded: {error}.") from error
+
     def _decoded(self, name: str) -> str:
         try:
-            return b"".join(self._content).decode(_ENCODING)
+            return b"".join(self._content).decode(self._charset)
         except UnicodeDecodeError as error:
-            raise BadRequest(f"The part '{name}' is neither a file with a name nor UTF-8 text.") from error
+            charset = "UTF-8" if self._charset == _ENCODING else self._charset
+            raise BadRequest(
+                f"The part '{name}' is neither a file with a name nor {charset} text."
+            ) from error
+        except LookupError as error:
+            raise BadRequest(
+                f"The part '{name}' has the charset '{self._charset}', which is unknown."
+            ) from error

@@ -1,0 +1,119 @@
+"""One part of a multipart/form-data body: its names and encodings, as HTTP clients write them."""
+
+import binascii
+import re
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.message import Message
+from email.utils import collapse_rfc2231_value
+from typing import Any, Protocol
+
+import multipart
+
+from deepaas.errors import BadRequest
+
+HEADER_CHARSET = "latin-1"
+"""What the parser decodes headers with: nothing is lost, so that they can be decoded again."""
+_DISPOSITION = "Content-Disposition"
+_ENCODED_WORDS = re.compile(r"(\s*=\?[^?\s]+\?[bq]\?[^?]*\?=)+", re.IGNORECASE)
+_UNENCODED = ("", "7bit", "8bit", "binary")
+_CHARACTERS_OF_A_GROUP = 4
+
+
+def names_of(segment: multipart.MultipartSegment) -> tuple[str, str | None]:
+    """Return the name of a part and, of a file, that of the file.
+
+    Browsers write UTF-8; other clients write Latin-1, RFC 2231 (`filename*=utf-8''…`) or RFC 2047
+    (`=?utf-8?B?…?=`).
+    """
+    header = segment.header(_DISPOSITION, "")
+    name, filename = segment.name or "", segment.filename
+    if header.isascii() and "*" not in header and "=?" not in header:
+        return name, filename
+    extended = _extended(_decoded(header))
+    found = extended.get("filename") or filename
+    return extended.get("name") or _decoded(name), None if found is None else _decoded_words(_decoded(found))
+
+
+class Decoder(Protocol):
+    """Decodes the content of a part piece by piece. Both methods raise `ValueError` for bad content."""
+
+    def feed(self, piece: bytes) -> bytes:
+        """Return what can be decoded with one more piece."""
+
+    def finish(self) -> bytes:
+        """Return the rest."""
+
+
+def decoder_of(segment: multipart.MultipartSegment) -> Decoder | None:
+    """Return a decoder for the content of a part, if it is encoded.
+
+    Raise `BadRequest` for an unknown encoding.
+    """
+    encoding = segment.header("Content-Transfer-Encoding", "").strip().lower()
+    if encoding in _UNENCODED:
+        return None
+    if encoding == "base64":
+        return _Base64()
+    if encoding == "quoted-printable":
+        return _QuotedPrintable()
+    raise BadRequest(
+        f"The part '{names_of(segment)[0]}' has the Content-Transfer-Encoding '{encoding}'. Send base64, "
+        "quoted-printable, or the content as it is."
+    )
+
+
+class _Base64:
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, piece: bytes) -> bytes:
+        text = self._rest + bytes(piece).translate(None, b" \t\r\n")
+        whole = len(text) - len(text) % _CHARACTERS_OF_A_GROUP
+        self._rest = text[whole:]
+        return binascii.a2b_base64(text[:whole])
+
+    def finish(self) -> bytes:
+        return binascii.a2b_base64(self._rest)
+
+
+class _QuotedPrintable:
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, piece: bytes) -> bytes:
+        lines, newline, self._rest = (self._rest + piece).rpartition(b"\n")
+        return binascii.a2b_qp(lines + newline)
+
+    def finish(self) -> bytes:
+        return binascii.a2b_qp(self._rest)
+
+
+def _decoded(text: str) -> str:
+    """Return a header's text, which was decoded as Latin-1, as the UTF-8 that it is in most cases."""
+    try:
+        return text.encode(HEADER_CHARSET).decode()
+    except UnicodeError:
+        return text
+
+
+def _extended(header: str) -> dict[str, str]:
+    """Return the parameters of the header that are written as RFC 2231 has it."""
+    message = Message()
+    message[_DISPOSITION] = header
+    parameters: Any = message.get_params([], header=_DISPOSITION)
+    return {
+        key: collapse_rfc2231_value(value, errors="replace")
+        for key, value in parameters
+        if isinstance(value, tuple)
+    }
+
+
+def _decoded_words(text: str) -> str:
+    """Return a text that is written as RFC 2047 has it, decoded; any other as it is."""
+    if not _ENCODED_WORDS.fullmatch(text):
+        return text
+    try:
+        return str(make_header(decode_header(text))) or text
+    except (HeaderParseError, LookupError, UnicodeError):
+        return text
