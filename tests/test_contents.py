@@ -1,6 +1,9 @@
 """Files that are copied, hashed, replaced and named."""
 
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,50 @@ def test_replacing(tmp_path: Path) -> None:
         file.write("no bytes")  # type: ignore[arg-type]  # on purpose
     assert path.read_bytes() == b"one"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_replacing_behind_a_link(tmp_path: Path) -> None:
+    """The file that a symbolic link leads to is replaced, and keeps its mode; the link stays."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    target, link, dangling = folder / "target", tmp_path / "link", tmp_path / "dangling"
+    target.write_bytes(b"before")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    dangling.symlink_to(folder / "new")
+    for path in (link, dangling):
+        with replacing(path) as file:
+            file.write(b"after")
+        assert path.is_symlink()
+        assert path.read_bytes() == b"after"
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in folder.iterdir()) == ["new", "target"]
+
+
+def test_replacing_a_pipe(tmp_path: Path) -> None:
+    """What is no regular file is written to and stays what it is."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with replacing(pipe) as file:
+        file.write(b"one")
+    assert os.read(reader, 10) == b"one"
+    os.close(reader)
+    assert pipe.is_fifo()
+    with replacing(Path(os.devnull)) as file:
+        file.write(b"nothing")
+    assert Path(os.devnull).is_char_device()
+
+
+def test_replacing_standard_output(tmp_path: Path) -> None:
+    """A redirected standard output receives what is written to /dev/stdout, behind what it holds."""
+    script = (
+        "from pathlib import Path; from deepaas.contents import replacing; print('a', flush=True)\n"
+        "with replacing(Path('/dev/stdout')) as file: file.write(b'b')"
+    )
+    with (tmp_path / "output").open("ab") as output:
+        subprocess.run([sys.executable, "-c", script], stdout=output, check=True)
+    assert (tmp_path / "output").read_bytes() == b"a\nb"
 
 
 @pytest.mark.parametrize(

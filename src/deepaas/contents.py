@@ -6,7 +6,9 @@ It must not know whose files they are.
 import contextlib
 import hashlib
 import mimetypes
+import os
 import re
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,15 +35,35 @@ def copy_hashed(source: Path, target: Path) -> str:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to write that takes the place of `path` when all is written, and is gone if that fails."""
-    unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
+    """Open a file to write that takes the place of `path` when all is written, and is gone if that fails.
+
+    A file keeps its mode. Behind a symbolic link, the file that it leads to is replaced, not the link. What
+    cannot be replaced (see `is_replaceable`) is written to directly.
+    """
+    if not is_replaceable(path):
+        with path.open("ab") as file:  # /dev/stdout may be a file that others write to
+            yield file
+        return
+    target = Path(os.path.realpath(path))
+    unfinished = target.with_name(f".{uuid.uuid4().hex}.part")
     try:
         with unfinished.open("xb") as file:
+            if target.exists():
+                os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
             yield file
-        unfinished.replace(path)
+        unfinished.replace(target)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def is_replaceable(path: Path) -> bool:
+    """Return whether another file can take the place of `path`, which need not exist.
+
+    That is no device, pipe or socket, nor what leads to an open file of a process, as `/dev/stdout` does.
+    """
+    is_system = path.absolute().is_relative_to("/dev") or path.absolute().is_relative_to("/proc")
+    return not is_system and (path.is_file() or path.is_dir() or not path.exists())
 
 
 def suffix_for(media_type: str) -> str:

@@ -11,7 +11,7 @@ import click
 
 from deepaas.batch import results
 from deepaas.cmd.cli.telling import say_output
-from deepaas.contents import suffix_for
+from deepaas.contents import is_replaceable, replacing, suffix_for
 from deepaas.messages import Body
 from deepaas.model import jsonable
 
@@ -27,7 +27,8 @@ def write_json(value: Any, ctx: click.Context) -> None:
     path = named_output(ctx)
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(jsonable.dumps_plain(value) + b"\n")
+        with replacing(path) as file:
+            file.write(jsonable.dumps_plain(value) + b"\n")
 
 
 def write_body(body: Body, path: Path) -> Path:
@@ -43,7 +44,12 @@ def write_body(body: Body, path: Path) -> Path:
 
 
 def _fitting_name(path: Path, media_type: str) -> Path:
-    """Return `path` with the suffix of the media type behind it, unless it has one of its suffixes."""
+    """Return `path` with the suffix of the media type behind it, unless it has one of its suffixes.
+
+    The name of a device or a pipe stays as it is.
+    """
+    if not is_replaceable(path):
+        return path
     plain = media_type.partition(";")[0]
     if path.suffix.lower() in mimetypes.guess_all_extensions(plain, strict=False):
         return path
