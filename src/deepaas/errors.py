@@ -171,10 +171,25 @@ class WorkerInterrupted(ModelUnavailable):
     """A worker was killed before it came to the model's code, which says nothing of the model."""
 
 
+class StoreUnavailable(DeepaasError):
+    """The store of trainings cannot be read or written now: its database is away, locked or full."""
+
+    status = 503
+    title = "Store unavailable"
+    retry_after_s = 2.0
+
+
 class StoreUnusable(DeepaasError):
-    """The store of trainings cannot be opened, is damaged, or was written by a newer version."""
+    """The store of trainings cannot be opened, is damaged, or was written by a newer version.
+
+    `is_away` says that its database could not be reached, which may pass.
+    """
 
     title = "Store unusable"
+
+    def __init__(self, message: str, *, is_away: bool = False) -> None:
+        super().__init__(message)
+        self.is_away = is_away
 
 
 class ServerUnreachable(DeepaasError):

@@ -33,8 +33,8 @@ def cluster() -> Iterator[str]:
     programs = postgresql.binaries()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: run make setup")
-    with postgresql.cluster(programs) as url:
-        yield url
+    with postgresql.Cluster(programs) as cluster:
+        yield cluster.url
 
 
 @pytest.fixture

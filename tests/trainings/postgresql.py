@@ -8,9 +8,8 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 
@@ -25,34 +24,51 @@ def binaries() -> Path | None:
     return Path(found[-1]) if found else None
 
 
-@contextlib.contextmanager
-def cluster(programs: Path) -> Iterator[str]:
-    """Run a cluster in a folder of its own; yield the URL that its databases are below.
+class Cluster:
+    """A cluster in a folder of its own, on one port for as long as the context lasts.
 
     The folder is not below pytest's, which are closed to the user that PostgreSQL insists on.
     """
-    place, port = Path(tempfile.mkdtemp(prefix="deepaas-postgresql-")), _free_port()
-    if os.geteuid() == 0:
-        shutil.chown(place, USER, USER)
-    log = place / "log"
-    try:
-        initdb = [programs / "initdb", "-D", place / "data", "-U", USER, "-A", "trust", "--no-sync"]
-        subprocess.run(initdb, check=True, capture_output=True, cwd=place, **_identity())
-        options = ["-p", str(port), "-h", "127.0.0.1", "-k", place, "-F"]
-        command = [programs / "postgres", "-D", place / "data", *options]
-        with (
-            log.open("wb") as output,
-            subprocess.Popen(command, stdout=output, stderr=output, cwd=place, **_identity()) as server,
-        ):
-            try:
-                until(lambda: _answers(port) or server.poll() is not None, START_S)
-                assert server.poll() is None, log.read_text()
-                yield f"postgresql+psycopg://{USER}@127.0.0.1:{port}"
-            finally:
-                server.send_signal(signal.SIGQUIT)
-                server.wait(END_S)
-    finally:
-        shutil.rmtree(place)
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._folder = Path(tempfile.mkdtemp(prefix="deepaas-postgresql-"))
+        self._port = _free_port()
+        self._server: subprocess.Popen[bytes] | None = None
+        self.url = f"postgresql+psycopg://{USER}@127.0.0.1:{self._port}"
+        """What the URLs of its databases begin with."""
+
+    def __enter__(self) -> Self:
+        if os.geteuid() == 0:
+            shutil.chown(self._folder, USER, USER)
+        options = ["-U", USER, "-A", "trust", "--no-sync"]
+        initdb = [self._programs / "initdb", "-D", self._folder / "data", *options]
+        subprocess.run(initdb, check=True, capture_output=True, cwd=self._folder, **_identity())
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._server:
+            self.stop()
+        shutil.rmtree(self._folder)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = ["-p", str(self._port), "-h", "127.0.0.1", "-k", self._folder, "-F"]
+        command = [self._programs / "postgres", "-D", self._folder / "data", *options]
+        log = self._folder / "log"
+        with log.open("ab") as output:
+            server = subprocess.Popen(command, stdout=output, stderr=output, cwd=self._folder, **_identity())
+        self._server = server
+        until(lambda: _answers(self._port) or server.poll() is not None, START_S)
+        assert server.poll() is None, log.read_text()
+
+    def stop(self) -> None:
+        """Stop it at once; connections to it break."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGQUIT)
+        self._server.wait(END_S)
+        self._server = None
 
 
 def new_database(url: str, name: str) -> str:

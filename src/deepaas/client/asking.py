@@ -166,14 +166,14 @@ class AskingTraining(NamedTuple):
     def events(self, shown: Callable[[Event], Any]) -> Steps[None]:
         """Find what `shown` makes of each event, unless that is nothing, until the training ends.
 
-        A lost connection is taken up where it was lost.
+        A lost connection is taken up where it was lost. All that the server sends renews the patience.
         """
         reader = EventReader()
         patience = Patience(self.server.options.patience_s)
         while not reader.has_ended:
-            last_id = reader.last_id
+            received = reader.received_bytes
             problem = yield from self._followed(reader, shown)
-            if reader.last_id != last_id:
+            if reader.received_bytes != received:
                 patience = Patience(self.server.options.patience_s)
             if problem:
                 yield patience.pause(problem)

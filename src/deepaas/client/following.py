@@ -30,6 +30,7 @@ class EventReader:
     def __init__(self) -> None:
         self.last_id = ""
         self.has_ended = False
+        self.received_bytes = 0
         self._rest = b""
         self._fields: dict[str, str] = {}
 
@@ -40,8 +41,11 @@ class EventReader:
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Yield the events that are complete with this chunk."""
+        self.received_bytes += len(chunk)
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
+            if line.startswith(b":"):
+                continue  # a comment, which keeps the connection alive
             if line:
                 name, _, value = line.decode().partition(": ")
                 self._fields[name] = value

@@ -1,6 +1,5 @@
 """The one place where errors become JSON."""
 
-import logging
 import math
 import random
 import traceback
@@ -9,9 +8,15 @@ from typing import Any
 
 from aiohttp import web
 
-from deepaas.errors import DeepaasError, InvalidArguments, ModelUnavailable, NotAuthenticated
+from deepaas.errors import (
+    DeepaasError,
+    InvalidArguments,
+    ModelUnavailable,
+    NotAuthenticated,
+    StoreUnavailable,
+)
 from deepaas.http.uploads import InvalidJson
-from deepaas.log import with_trace
+from deepaas.log import get_logger, with_trace
 from deepaas.model.failure import failure
 from deepaas.model.jsonable import dumps_plain
 from deepaas.model.output import record
@@ -20,7 +25,7 @@ _SERVER_ERROR = 500
 _NOT_IMPLEMENTED = 501
 REQUEST_ID = "X-Request-ID"
 STREAMING = "streaming"
-_log = logging.getLogger("deepaas.http")
+_log = get_logger("deepaas.http")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -46,7 +51,9 @@ def error_response(error: Exception) -> web.Response:
             response = json_response({"message": error.message}, error.status)
             response.headers["WWW-Authenticate"] = "Bearer"
             return response
-        case ModelUnavailable(retry_after_s=float(seconds)):
+        case ModelUnavailable(retry_after_s=float(seconds)) | StoreUnavailable(retry_after_s=seconds):
+            if error.__cause__:
+                _log.error("%d %s: %s", error.status, error.message, error.__cause__)
             response = json_response({"message": error.message}, error.status)
             response.headers["Retry-After"] = str(math.ceil(seconds))
             return response

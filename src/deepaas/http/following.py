@@ -1,12 +1,13 @@
 """Trainings as they go: log, metrics, events, and the files they leave."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 
 from aiohttp import hdrs, web
 
 from deepaas import reporting
-from deepaas.errors import TrainingNotFound
+from deepaas.errors import StoreUnavailable, TrainingNotFound
 from deepaas.http.errors import json_response
 from deepaas.http.keys import STOPPING
 from deepaas.http.named import count, flag, trainable, uuid_of
@@ -18,6 +19,9 @@ from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.tail import Tail, last_lines
 
 _LOOK_S = 0.2
+_KEEP_ALIVE_S = 5.0
+"""Proxies cut connections on which nothing comes for 30 to 60 s; the comment is what the standard advises:
+https://html.spec.whatwg.org/multipage/server-sent-events.html#authoring-notes"""
 _CHUNK_BYTES = 1 << 18
 
 
@@ -62,9 +66,16 @@ async def follow(request: web.Request) -> web.StreamResponse:
         return web.Response(status=204)
     response = await begin_answer(request, "text/event-stream")
     is_over = request.app[STOPPING].is_set
+    written = time.monotonic()
     async for event in events(lambda: model.training(uuid), model.folder(uuid), position, is_over):
-        content = dumps(event.content).decode()
-        await response.write(f"id: {event.id}\nevent: {event.kind}\ndata: {content}\n\n".encode())
+        if event:
+            content = dumps(event.content).decode()
+            await response.write(f"id: {event.id}\nevent: {event.kind}\ndata: {content}\n\n".encode())
+        elif time.monotonic() > written + _KEEP_ALIVE_S:
+            await response.write(b": keep-alive\n\n")
+        else:
+            continue
+        written = time.monotonic()
     await response.write_eof()
     return response
 
@@ -96,6 +107,8 @@ async def _chunks(
             is_end = (await model.training(uuid)).state.is_end
         except TrainingNotFound:
             return  # it was purged meanwhile
+        except StoreUnavailable:
+            is_end = False
         while chunk := await asyncio.to_thread(Tail(path, offset).read, _CHUNK_BYTES):
             offset += len(chunk)
             yield chunk

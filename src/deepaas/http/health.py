@@ -30,6 +30,7 @@ async def model_ready(request: web.Request) -> web.Response:
 async def metrics(request: web.Request) -> web.Response:
     """Answer with the server's figures, for Prometheus."""
     figures = request.app[METRICS]
+    figures.trainings.clear()  # better none than old ones, when the store cannot be read
     for model in request.app[SERVICE].models.values():
         await model.measure(figures)
     return web.Response(

@@ -1,7 +1,6 @@
 """Answers that are sent as they come, and how they end when they cannot be finished."""
 
 import asyncio
-import logging
 from typing import Self
 
 from aiohttp import hdrs, web
@@ -9,16 +8,22 @@ from aiohttp import hdrs, web
 from deepaas.errors import DeepaasError
 from deepaas.http.errors import REQUEST_ID, STREAMING, error_response
 from deepaas.http.uploads import SLOWEST_BYTES_S
-from deepaas.log import request_id
+from deepaas.log import get_logger, request_id
 from deepaas.model.streaming import EVENTS, end_of_item
 from deepaas.workers.stream import Stream
 
-_log = logging.getLogger("deepaas.http")
+_log = get_logger("deepaas.http")
 
 
 async def begin_answer(request: web.BaseRequest, content_type: str) -> web.StreamResponse:
     """Send the head of an answer whose body comes by and by."""
-    headers = {hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "no-store", REQUEST_ID: request_id.get()}
+    headers = {
+        hdrs.CONTENT_TYPE: content_type,
+        hdrs.CACHE_CONTROL: "no-store",
+        # nginx passes it on as it comes: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
+        "X-Accel-Buffering": "no",
+        REQUEST_ID: request_id.get(),
+    }
     response = web.StreamResponse(headers=headers)
     request[STREAMING] = True
     await response.prepare(request)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple, Self
 
 from deepaas import reporting
-from deepaas.errors import TrainingNotFound
+from deepaas.errors import StoreUnavailable, TrainingNotFound
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.tail import Tail
 from deepaas.trainings.training import Training
@@ -52,10 +52,11 @@ async def events(
     folder: TrainingFolder,
     position: Position,
     is_over: Callable[[], bool],
-) -> AsyncIterator[Event]:
+) -> AsyncIterator[Event | None]:
     """Yield what happened since `position`, and what happens, until the training has ended, or `is_over`.
 
-    `read` returns the training's record. The state and the progress come first, as they are now.
+    `read` returns the training's record. The state and the progress come first, as they are now. Yield None
+    after each look that found nothing, and while the store cannot be read.
     """
     metrics, log = Tail(folder.metrics, position.metrics), Tail(folder.log, position.log)
     shown_state: Any = None
@@ -66,6 +67,10 @@ async def events(
             training = await read()
         except TrainingNotFound:
             return  # it was purged meanwhile
+        except StoreUnavailable:
+            yield None
+            await asyncio.sleep(_LOOK_S)
+            continue
         record = training.as_v2()
         progress = {name: record[name] for name in _PROGRESS if name in record}
         state = {name: record.get(name) for name in ("state", "status", "queue_position")}
@@ -81,6 +86,7 @@ async def events(
         if training.state.is_end:
             yield Event(str(Position(metrics.offset, log.offset, is_end=True)), "end", record)
             return
+        yield None
         await asyncio.sleep(_LOOK_S)
 
 

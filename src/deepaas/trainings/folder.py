@@ -42,6 +42,8 @@ class TrainingFolder:
         self.log = path / "log"
         self.metrics = path / METRICS
         self.artifacts = path / "artifacts"
+        self.outcome = path / "outcome.json"
+        self.reserve = path / "reserve"
 
     @classmethod
     def of(cls, state: Path, model: str, uuid: str) -> Self:
@@ -54,14 +56,14 @@ class TrainingFolder:
 
     def uploads(self) -> list[Path]:
         """Return the uploaded files of the arguments."""
-        ours = {self.job, self.log, self.metrics, self.artifacts}
+        ours = {self.job, self.log, self.metrics, self.artifacts, self.outcome, self.reserve}
         if not self.path.is_dir():
             return []
         return sorted(path for path in self.path.iterdir() if path not in ours and path.is_file())
 
     def drop_inputs(self) -> None:
         """Remove what only the running training needed: the job, and uploads, which it may have moved."""
-        for path in (self.job, *self.uploads()):
+        for path in (self.job, self.reserve, *self.uploads()):
             path.unlink(missing_ok=True)
 
     def remove_if_empty(self) -> bool:

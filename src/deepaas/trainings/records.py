@@ -8,10 +8,14 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from deepaas.errors import TrainingNotFound
+from deepaas.errors import StoreUnavailable, TrainingNotFound
+from deepaas.log import get_logger
 from deepaas.trainings.store import Store
 from deepaas.trainings.training import State, Training
 
+_RETRY_S = 2.0
+_LONGEST_COUNT_S = 1.0
+_log = get_logger(__name__)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -21,10 +25,20 @@ class Records:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._counting: dict[str, asyncio.Task[dict[State, int]]] = {}
 
     async def ask(self, method: Callable[_P, _T], *arguments: _P.args, **values: _P.kwargs) -> _T:
         """Call any method of the store, which may have to wait for a disk or a network."""
         return await asyncio.to_thread(method, *arguments, **values)
+
+    async def ask_patiently(self, method: Callable[_P, _T], *arguments: _P.args, **values: _P.kwargs) -> _T:
+        """Do the same as `ask`, again and again while the store cannot be used."""
+        while True:
+            try:
+                return await self.ask(method, *arguments, **values)
+            except StoreUnavailable as error:
+                _log.warning("%s Trying again: %s", error, error.__cause__)
+                await asyncio.sleep(_RETRY_S)
 
     async def of_model(self, model: str) -> list[Training]:
         """Return all trainings of a model, oldest first."""
@@ -37,9 +51,18 @@ class Records:
             raise TrainingNotFound(f"The model '{model}' has no training '{uuid}'.")
         return (await self.positioned([training]))[0]
 
-    async def count(self, model: str) -> dict[State, int]:
-        """Return the number of a model's trainings in each state."""
-        return await self.ask(self.store.count, model)
+    async def count(self, model: str) -> dict[State, int] | None:
+        """Return the number of a model's trainings in each state, or None when the store takes too long."""
+        counting = self._counting.get(model)
+        if counting is None or counting.done():
+            # However often this is asked, one thread at a time waits for the store.
+            counting = self._counting[model] = asyncio.create_task(self.ask(self.store.count, model))
+            counting.add_done_callback(_note_exception)
+        try:
+            async with asyncio.timeout(_LONGEST_COUNT_S):
+                return await asyncio.shield(counting)
+        except (TimeoutError, StoreUnavailable):
+            return None
 
     async def provenance(self, model: str, uuid: str) -> dict[str, Any]:
         """Return all that tells how a training came to be, as one document. Raise `TrainingNotFound`."""
@@ -68,6 +91,12 @@ class Records:
             if waiting.state is State.QUEUED:
                 queues.setdefault(waiting.server, []).append(waiting.uuid)
         return [_positioned(training, queues.get(training.server, [])) for training in trainings]
+
+
+def _note_exception(task: asyncio.Task[Any]) -> None:
+    """Take note of an error that nobody waits for any more, so that asyncio does not log it."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _positioned(training: Training, queue: list[str]) -> Training:

@@ -15,15 +15,18 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from deepaas.errors import StoreUnavailable
+from deepaas.log import get_logger
 from deepaas.messages import Start, encode, frame
 from deepaas.model.failure import describe
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.keeping import Keeping
 from deepaas.trainings.local import LocalRunning
 from deepaas.trainings.neighbours import LOOK_S, Neighbours
+from deepaas.trainings.outcome import Outcome
 from deepaas.trainings.process import ProcessName
 from deepaas.trainings.records import Records
-from deepaas.trainings.running import Running
+from deepaas.trainings.running import Ended, Running
 from deepaas.trainings.store import Store
 from deepaas.trainings.training import State, Training
 
@@ -32,7 +35,7 @@ _RETRY_S = 2.0
 _RESERVE_BYTES = 1 << 18
 _POLL_S = 0.1
 _OTHERS_S = 5.0
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class Rules(NamedTuple):
@@ -91,7 +94,9 @@ class Runner:
             task.cancel()
         await asyncio.gather(*self._repeating, return_exceptions=True)
         if self._rules.on_stop == "cancel":
-            await asyncio.gather(*map(self._end, list(self._tasks)))
+            ends = await asyncio.gather(*map(self._end, list(self._tasks)), return_exceptions=True)
+            for problem in filter(None, ends):
+                _log.error("A training cannot be cancelled, and goes on: %s", problem)
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         tasks = list(self._tasks.values())
         for task in tasks:
@@ -104,11 +109,18 @@ class Runner:
         return TrainingFolder.of(self._folder, model, uuid)
 
     async def submit(self, training: Training, start: Start, call: bytes) -> Training:
-        """Keep a new training and run it when its turn comes. `call` is encoded."""
+        """Keep a new training and run it when its turn comes. `call` is encoded.
+
+        Raise `StoreUnavailable`, leaving nothing behind.
+        """
         folder = self.folder(training.model, training.uuid)
         await asyncio.to_thread(_write_job, folder, frame(encode(start)) + frame(call))
         training = dataclasses.replace(training, server=str(self._own_name), host=self._own_name.host)
-        await self.records.ask(self._store.add, training)
+        try:
+            await self.records.ask(self._store.add, training)
+        except StoreUnavailable:
+            await asyncio.to_thread(shutil.rmtree, folder.path, ignore_errors=True)
+            raise
         _log.info("Training %s of %s: queued", training.uuid, training.model)
         self._begin(training, self._run(training))
         return (await self.records.positioned([training]))[0]
@@ -125,32 +137,34 @@ class Runner:
         await self._remove(training)
         return training
 
-    def _begin(self, training: Training, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, training: Training, work: Coroutine[Any, Any, Ended | None]) -> None:
         uuid = training.uuid
         task = asyncio.create_task(self._accounted_for(training, work), context=contextvars.Context())
         self._tasks[uuid] = task
         task.add_done_callback(lambda _: self._tasks.pop(uuid, None))
 
-    async def _accounted_for(self, training: Training, work: Coroutine[Any, Any, None]) -> None:
+    async def _accounted_for(self, training: Training, work: Coroutine[Any, Any, Ended | None]) -> None:
         """Do `work`; whatever goes wrong in it, the training comes to an end."""
         try:
-            await work
+            ended = await work
         except Exception as error:  # noqa: BLE001 - a training must end, whatever happens
             _log.exception("The training %s could not be run", training.uuid)
-            message = f"The training could not be run: {describe(error)}"
-            await self._finish_somehow(training, message)
+            ended = Ended(f"The training could not be run: {describe(error)}", None)
+        if ended:
+            await self._record_end(training, ended)
             await self._after(training)
 
-    async def _finish_somehow(self, training: Training, message: str) -> None:
-        """Write the end of a training even when the disk is full, as soon as it is not any more."""
+    async def _record_end(self, training: Training, ended: Ended) -> None:
+        """Record how a training ended as soon as possible: the disk may be full, the database away."""
         while True:
-            await asyncio.to_thread(self._reserve.unlink, missing_ok=True)
             try:
-                await self._finish(training, State.ERROR, message, None)
+                await self._finish(training, ended)
                 break
             except Exception as error:  # noqa: BLE001 - whatever the database says, the end must be written
-                _log.error("The training %s has ended and cannot be recorded: %s", training.uuid, error)
-                await asyncio.sleep(_RETRY_S)
+                cause = error.__cause__ or error
+                _log.error("The training %s has ended and cannot be recorded: %s", training.uuid, cause)
+            await asyncio.to_thread(self._reserve.unlink, missing_ok=True)
+            await asyncio.sleep(_RETRY_S)
         await asyncio.to_thread(self._make_reserve)
 
     def _make_reserve(self) -> None:
@@ -158,16 +172,15 @@ class Runner:
         with contextlib.suppress(OSError):
             self._reserve.write_bytes(bytes(_RESERVE_BYTES))
 
-    async def _run(self, training: Training) -> None:
-        """Wait for a place, then for the training's process."""
+    async def _run(self, training: Training) -> Ended | None:
+        """Wait for a place, then for the training's process; return nothing when there is nothing to run."""
         uuid = training.uuid
         async with self._places:
-            if not await self._change(uuid, State.STARTING, only_from=State.QUEUED):
-                return
+            start = self._store.change
+            if not await self.records.ask_patiently(start, uuid, State.STARTING, only_from=State.QUEUED):
+                return None
             async with self._rules.while_training():
-                ended = await self._running.run(training, self.folder(training.model, uuid))
-        await self._finish(training, ended.state, ended.message, ended.exit)
-        await self._after(training)
+                return await self._running.run(training, self.folder(training.model, uuid))
 
     async def _keep_looking(self) -> None:
         for round_ in itertools.count(1):
@@ -221,7 +234,7 @@ class Runner:
         server = ProcessName.parse(training.server)
         return server.is_alive() and (server.host == self._own_name.host or not self._store.is_file)
 
-    async def _watch(self, training: Training) -> None:
+    async def _watch(self, training: Training) -> Ended:
         """Wait for the end of a process that another server started."""
         async with contextlib.AsyncExitStack() as stack:
             if not self._places.locked():
@@ -229,29 +242,34 @@ class Runner:
             await stack.enter_async_context(self._rules.while_training())
             await self._running.follow(training, self.folder(training.model, training.uuid))
         message = "lost: the training's process vanished while no server was watching."
-        await self._finish(training, State.LOST, message, None)
-        await self._after(training)
+        return Ended(message, None, State.LOST)
 
-    async def _finish(self, training: Training, state: State, message: str, exit_: str | None) -> None:
-        """Write the end of a training whose process has ended without writing it."""
+    async def _finish(self, training: Training, ended: Ended) -> None:
+        """Write the end of a training whose process has ended without recording it."""
         folder = self.folder(training.model, training.uuid)
         current = await self.records.ask(self._store.get, training.uuid)
         if current is None or current.state.is_end:
-            return
+            return None
+        outcome = await asyncio.to_thread(Outcome.read, folder)
+        if outcome and current.state is not State.CANCELLING:
+            await asyncio.to_thread(folder.drop_inputs)
+            return await self.records.ask(outcome.record, training.uuid, self._store)
         artifacts = await asyncio.to_thread(folder.listing, hashed=True)
         await asyncio.to_thread(folder.drop_inputs)
-        end = {"finished": time.time(), "exit": exit_, "artifacts": artifacts}
+        end = {"finished": time.time(), "exit": ended.exit, "artifacts": artifacts}
         if not await self._change(training.uuid, State.CANCELLED, only_from=State.CANCELLING, **end):
-            await self._change(training.uuid, state, message=message, **end)
+            await self._change(training.uuid, ended.state, message=ended.message, **end)
+        return None
 
     async def _after(self, training: Training) -> None:
         """Do what follows a training: use what it made, remove old ones."""
-        ended = await self.records.ask(self._store.get, training.uuid)
+        ended = await self.records.ask_patiently(self._store.get, training.uuid)
         if ended:
             _note_end(ended)
         if ended and ended.state is State.DONE:
             await self._rules.after_training(training.model)
-        await self._tidy(training.model)
+        with contextlib.suppress(StoreUnavailable):  # all models are tidied again and again
+            await self._tidy(training.model)
 
     async def _tidy_all(self) -> None:
         for model in await self.records.ask(self._store.models):
@@ -294,7 +312,7 @@ class Runner:
         if task:
             await asyncio.wait([task])
         elif not had_one and training.server == str(self._own_name):
-            await self._finish(training, State.CANCELLED, "", None)
+            await self._finish(training, Ended("", None, State.CANCELLED))
 
     async def _remove(self, training: Training) -> None:
         path = self.folder(training.model, training.uuid).path

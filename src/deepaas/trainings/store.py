@@ -1,18 +1,26 @@
 """Where records of trainings live: SQLite, or any database that SQLAlchemy speaks to.
 
-The server and the trainings' own processes write to it. Its methods block; it must not know who waits.
+The server and the trainings' own processes write to it. Its methods block, and raise `StoreUnavailable` while
+the database is away, locked or full.
 """
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+    TimeoutError,  # noqa: A004 - SQLAlchemy's: no connection became free
+)
 
-from deepaas.errors import StoreUnusable
+from deepaas.errors import StoreUnavailable, StoreUnusable
 from deepaas.trainings.training import State, Training
 
 VERSION = 1
@@ -74,6 +82,7 @@ _heartbeats = sa.Table(
 )
 _version = sa.Table("deepaas_store", _metadata, sa.Column("version", sa.Integer, nullable=False))
 
+_AWAY = (OperationalError, InterfaceError, TimeoutError)
 _ENDS = [state.value for state in State if state.is_end]
 
 
@@ -103,12 +112,14 @@ class Store:
                 f"The store {_masked(self.url)} needs the package '{error.name}': install it, or name "
                 "another store with --store."
             ) from error
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, StoreUnavailable) as error:
             self.__exit__()
-            reason = str(getattr(error, "orig", None) or error)
+            cause = error.__cause__ if isinstance(error, StoreUnavailable) else error
+            reason = str(getattr(cause, "orig", None) or cause)
             raise StoreUnusable(
                 f"The store {_masked(self.url)} cannot be used: {reason}. It was left as it is. "
-                "Mend it, move it away, or name another with --store."
+                "Mend it, move it away, or name another with --store.",
+                is_away=isinstance(cause, _AWAY),
             ) from error
         except StoreUnusable:
             self.__exit__()
@@ -119,6 +130,10 @@ class Store:
         if self._engine:
             self._engine.dispose()
             self._engine = None
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.__exit__()
 
     def add(self, training: Training) -> None:
         """Keep a new record."""
@@ -220,16 +235,22 @@ class Store:
             names = tuple(found.keys())
             return [_training(dict(zip(names, row, strict=True))) for row in found]
 
-    def _begin(self) -> Any:
+    @contextlib.contextmanager
+    def _begin(self) -> Iterator[sa.Connection]:
+        """Begin a transaction. Raise `StoreUnavailable`, whose message names neither database nor host."""
         assert self._engine is not None, "the store is not open"
-        return self._engine.begin()
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except _AWAY as error:
+            raise StoreUnavailable("The records of trainings cannot be read or written now.") from error
 
     def _prepare_among_others(self) -> None:
         """Make the tables; another server that opens the same empty store may be faster, or in the way."""
         for _ in range(_TRIES):
             try:
                 return self._prepare()
-            except (OperationalError, ProgrammingError, IntegrityError):
+            except (StoreUnavailable, ProgrammingError, IntegrityError):
                 time.sleep(_RETRY_S)
         return self._prepare()
 

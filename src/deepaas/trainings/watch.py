@@ -15,6 +15,7 @@ from typing import Any, Self
 import psutil
 
 from deepaas import reporting
+from deepaas.errors import StoreUnavailable
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.hints import Hints
 from deepaas.trainings.tail import Tail
@@ -56,7 +57,9 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        self.look()
+        # The store may be away: what the last look would note is lost, the training is not.
+        with contextlib.suppress(StoreUnavailable, OSError):
+            self.look()
 
     def look(self) -> None:
         """Read what is new, and note what it changed."""

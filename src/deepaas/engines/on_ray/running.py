@@ -16,7 +16,10 @@ from deepaas.engines.on_ray import carrying
 from deepaas.engines.on_ray.cluster import NAMESPACE
 from deepaas.engines.on_ray.said import PIECE_BYTES
 from deepaas.engines.on_ray.training_host import Seen, TrainingHost
+from deepaas.errors import StoreUnavailable
 from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.outcome import Outcome
+from deepaas.trainings.records import Records
 from deepaas.trainings.running import Ended
 from deepaas.trainings.store import Store
 from deepaas.trainings.training import State, Training
@@ -45,7 +48,7 @@ class RayRunning:
             for path in (folder.job, *folder.uploads()):
                 await carrying.send(path, actor, path.name)
             self._placed.add(uuid)
-            current = await asyncio.to_thread(self._store.get, uuid)
+            current = await Records(self._store).ask_patiently(self._store.get, uuid)
             await actor.start.remote(current, str(Path.cwd()))
             return await self._copy(actor, uuid, folder)
         except ray.exceptions.RayError:
@@ -106,14 +109,15 @@ class RayRunning:
                 ray.kill(actor)
                 return _LOST
             await asyncio.to_thread(_append, folder, seen)
-            noted |= await self._note(actor, uuid, seen.record, noted)
+            with contextlib.suppress(StoreUnavailable):  # the next look notes it
+                noted |= await self._note(actor, uuid, seen.record, noted)
             if seen.is_last:
                 break
             if max(len(seen.log), len(seen.metrics)) < PIECE_BYTES:
                 await asyncio.sleep(_LOOK_S)
         for name, path in await actor.artifacts.remote():
             await carrying.bring(actor, path, folder.artifacts / name)
-        await self._finish(uuid, seen.record, folder)
+        await self._finish(actor, uuid, seen.record, folder)
         with contextlib.suppress(ray.exceptions.RayError):
             await actor.clear.remote()
         ray.kill(actor)
@@ -139,14 +143,23 @@ class RayRunning:
             await asyncio.to_thread(self._store.note, uuid, **changed)
         return changed
 
-    async def _finish(self, uuid: str, record: Training, folder: TrainingFolder) -> None:
+    async def _finish(self, actor: Any, uuid: str, record: Training, folder: TrainingFolder) -> None:
         """Write the end that the process has written; without one, the runner says what became of it."""
         if not record.state.is_end:
-            return
-        values = {name: getattr(record, name) for name in _AT_END}
+            return None
+        values = {name: getattr(record, name) for name in (*_NOTED, *_AT_END)}
         values["artifacts"] = await asyncio.to_thread(folder.listing, hashed=True)
+        known = {name: value for name, value in values.items() if value is not None}
+        packages = await actor.environment.remote(record.environment) if record.environment else {}
+        outcome = Outcome(record.state, known, packages)
+        try:
+            await asyncio.to_thread(outcome.write, folder)
+        except OSError:  # the disk is full: the store alone can say it
+            return await asyncio.to_thread(outcome.record, uuid, self._store, only_from=State.RUNNING)
         await asyncio.to_thread(folder.drop_inputs)
-        await asyncio.to_thread(self._store.change, uuid, record.state, only_from=State.RUNNING, **values)
+        with contextlib.suppress(StoreUnavailable):  # the runner records what is in the folder
+            await asyncio.to_thread(outcome.record, uuid, self._store, only_from=State.RUNNING)
+        return None
 
 
 def _actor_of(training: Training) -> Any:

@@ -5,6 +5,7 @@ It runs in the actor, which is detached so that it outlives the server, and must
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import platform
 import tempfile
@@ -17,6 +18,7 @@ from deepaas.spawned import kill_group
 from deepaas.trainings import memory
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.local import ended, spawn_training
+from deepaas.trainings.outcome import Outcome
 from deepaas.trainings.process import ProcessName
 from deepaas.trainings.running import Ended
 from deepaas.trainings.store import Store, sqlite_url
@@ -77,6 +79,9 @@ class TrainingHost:
         has_ended = self._ended
         record = await asyncio.to_thread(self._store.get, self._uuid)
         assert record is not None
+        outcome = await asyncio.to_thread(Outcome.read, self._folder) if has_ended else None
+        if outcome and not record.state.is_end:
+            record = dataclasses.replace(record, state=outcome.state, **outcome.values)
         log = await self.piece_at(str(self._folder.log), log_offset)
         metrics = await self.piece_at(str(self._folder.metrics), metrics_offset)
         return Seen(log, metrics, record, has_ended)

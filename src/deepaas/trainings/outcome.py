@@ -1,0 +1,57 @@
+"""How a training ended, written to its folder before the database is told.
+
+The database may be away, locked or full at that moment. The outcome in the folder is then recorded by the
+first that can: the training's process, the server, or a server that starts later.
+"""
+
+import contextlib
+import os
+from typing import Any, NamedTuple, Self
+
+from deepaas.contents import replacing
+from deepaas.model import jsonable
+from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.store import Store
+from deepaas.trainings.training import State
+
+_RESERVE_BYTES = 1 << 16
+
+
+class Outcome(NamedTuple):
+    """The end of a training: its last state and the values of its record.
+
+    `packages` is the content of the record's `environment`, if that could not be recorded before.
+    """
+
+    state: State
+    values: dict[str, Any]
+    packages: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: TrainingFolder) -> Self | None:
+        """Return the outcome in a training's folder, if there is one."""
+        try:
+            state, values, packages = jsonable.loads(folder.outcome.read_bytes())
+            return cls(State(state), values, packages)
+        except (OSError, ValueError):
+            return None
+
+    def write(self, folder: TrainingFolder) -> None:
+        """Write the outcome to the folder, in the room that was kept for it. Raise `OSError`."""
+        folder.reserve.unlink(missing_ok=True)
+        with replacing(folder.outcome) as file:
+            file.write(jsonable.dumps_plain([self.state.value, self.values, self.packages]))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def record(self, uuid: str, store: Store, *, only_from: State | None = None) -> None:
+        """Write the outcome to the record, unless the training has ended. Raise `StoreUnavailable`."""
+        if self.packages and self.values.get("environment"):
+            store.keep_environment(self.values["environment"], self.packages)
+        store.change(uuid, self.state, only_from=only_from, **self.values)
+
+
+def reserve_room(folder: TrainingFolder) -> None:
+    """Keep some room on the disk for the outcome, which must be written also when the disk is full."""
+    with contextlib.suppress(OSError):
+        folder.reserve.write_bytes(bytes(_RESERVE_BYTES))
