@@ -55,7 +55,9 @@ def test_token(open_page: Open, guarded: Server) -> None:
     with page.expect_download() as download:
         training.get_by_role("link", name="deep/weights 1.json").click()
     assert Path(download.value.path()).read_text() == '{"name": "plain"}'
-    training.get_by_role("button", name="Predict with it now").click()
+    page.get_by_role("button", name="Reload the model").click()
+    expect(page.locator("model-reload")).to_contain_text("New workers answer from now on.")
+    to_tab(page, "Predict")
     expect(predicted(page)).to_contain_text("plain")
 
 

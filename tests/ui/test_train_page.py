@@ -153,11 +153,17 @@ def test_compared(page: Page) -> None:
     expect(loss.locator("canvas")).to_be_visible()
 
 
-def test_predict_with_it(page: Page) -> None:
-    """What a training made is put to use with one press, which leads to the form that predicts."""
-    training = train(page, name="put to use")
-    training.get_by_role("button", name="Predict with it now").click()
-    expect(page).to_have_url(re.compile("#/trained/predict$"))
+def test_reload(page: Page) -> None:
+    """One button, outside of the trainings, has new workers load what is on disk, and says so."""
+    for name in ("before", "put to use"):
+        expect(train(page, name=name).locator(".state")).to_have_text("done")
+    reload = page.get_by_role("button", name="Reload the model")
+    expect(reload).to_have_count(1)
+    expect(page.locator("training-card").get_by_role("button", name="Reload the model")).to_have_count(0)
+    expect(page.locator("model-reload")).to_contain_text("load what the model's code finds on disk")
+    reload.click()
+    expect(page.locator("model-reload")).to_contain_text("New workers answer from now on.")
+    to_tab(page, "Predict")
     expect(predicted(page)).to_contain_text("put to use")
 
 

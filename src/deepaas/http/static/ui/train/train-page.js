@@ -11,6 +11,7 @@ import { isOver } from "./record.js";
 import "../form/argument-form.js";
 import "../form/snippet-view.js";
 import "./comparison.js";
+import "./model-reload.js";
 import "./training-card.js";
 
 const PAUSE_MS = 2000;
@@ -122,6 +123,11 @@ class TrainPage extends View {
           <section class="card trainings" aria-labelledby="trainings-title">
             <h2 id="trainings-title">Trainings</h2>
             ${this.#listProblem ? html`<p class="problem" role="alert">${this.#listProblem}</p>` : nothing}
+            ${
+              this.#records?.some(({ state }) => state === "done")
+                ? html`<model-reload .model=${this.model}></model-reload>`
+                : nothing
+            }
             ${this.#list(compared.length)}
           </section>
         </div>

@@ -17,7 +17,6 @@ const LONGEST = 200;
 class TrainingCard extends View {
   #isSure = false;
   #told = "";
-  #isReloading = false;
 
   async #cancel() {
     if (!this.#isSure) {
@@ -26,41 +25,16 @@ class TrainingCard extends View {
       return this.querySelector(".danger")?.focus();
     }
     this.#isSure = false;
-    await this.#doing("Cancelling …", async () => {
-      const response = await ask(this.#path(), { method: "DELETE" });
-      this.dispatchEvent(new CustomEvent("record", { detail: await response.json(), bubbles: true }));
-      return "";
-    });
-  }
-
-  async #reload() {
-    if (this.#isReloading) return;
-    this.#isReloading = true;
-    const isDone = await this.#doing("New workers are being warmed …", async () => {
-      await ask(pathOf(this.model, "reload"), { method: "POST" });
-      return "";
-    });
-    this.#isReloading = false;
-    this.update();
-    if (isDone) {
-      this.dispatchEvent(new CustomEvent("reloaded", { bubbles: true, composed: true }));
-      location.hash = linkTo(this.model, "predict");
-    }
-  }
-
-  /** Tell what is being done, and what came of it; return whether it went well. */
-  async #doing(text, work) {
-    this.#told = text;
+    this.#told = "Cancelling …";
     this.update();
     try {
-      this.#told = await work();
-      return true;
+      const response = await ask(this.#path(), { method: "DELETE" });
+      this.dispatchEvent(new CustomEvent("record", { detail: await response.json(), bubbles: true }));
+      this.#told = "";
     } catch (error) {
       this.#told = error.status === 403 ? `${error.message} Ask whoever runs the server.` : error.message;
-      return false;
-    } finally {
-      this.update();
     }
+    this.update();
   }
 
   #path() {
@@ -126,11 +100,6 @@ class TrainingCard extends View {
   }
 
   #actions(record) {
-    if (record.state === "done") {
-      return html`<button type="button" aria-disabled=${this.#isReloading} @click=${() => this.#reload()}>
-        Predict with it now
-      </button>`;
-    }
     if (isOver(record) || record.state === "cancelling") return nothing;
     if (!this.#isSure) return html`<button type="button" @click=${() => this.#cancel()}>Cancel</button>`;
     return html`
