@@ -207,13 +207,14 @@ def environment(folder: Path, models: Mapping[str, str], more: Mapping[str, str]
 def install(folder: Path, models: Mapping[str, str]) -> None:
     """Put a distribution with these entry points into `folder`, and hide all others that have some."""
     lines = "".join(f"{name} = {target}\n" for name, target in models.items())
-    _distribution(folder, "ten-line-models", f"[{GROUP}]\n{lines}" if models else "")
+    distribution(folder, "ten-line-models", f"[{GROUP}]\n{lines}" if models else "")
     for other in distributions():
         if any(point.group == GROUP for point in other.entry_points):
-            _distribution(folder, other.name, "")
+            distribution(folder, other.name, "")
 
 
-def _distribution(folder: Path, name: str, entry_points: str) -> None:
+def distribution(folder: Path, name: str, entry_points: str) -> None:
+    """Put a distribution with these entry points, as its file has them, into `folder`."""
     info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
     info.mkdir(parents=True, exist_ok=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nSummary: Tiny.\n")

@@ -6,6 +6,7 @@ from typing import Any
 
 from deepaas.http import routes
 from deepaas.http.specification import Published, openapi
+from deepaas.messages import Envelope
 from deepaas.model.model import Model
 from deepaas.settings import Settings
 from rows import code, codes, table
@@ -28,7 +29,7 @@ def markdown() -> str:
     """Return a section for each route, then one for each body."""
     document = openapi(
         [Model(_MODEL, _Everything())],
-        Published(base_path="", wraps=True, wants_token=True, shows_output=True),
+        Published(base_path="", envelope=Envelope.STRING, wants_token=True, shows_output=True),
     )
     described = {
         (method.upper(), _plain(path)): found

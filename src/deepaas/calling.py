@@ -3,21 +3,21 @@
 It must not know who calls, nor HTTP.
 """
 
-import logging
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from deepaas.errors import BadRequest, PredictionFailed
 from deepaas.files import Scratch
-from deepaas.messages import Body, Call, Failed, Start, encode
+from deepaas.log import get_logger
+from deepaas.messages import Body, Call, Envelope, Failed, Start, encode
 from deepaas.model.model import Model
 from deepaas.settings import Settings
 from deepaas.workers.limits import Limits
 from deepaas.workers.pool import Pool
 from deepaas.workers.stream import Stream
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 async def predict(pool: Pool, call: Call, raw: Mapping[str, Any], scratch: Scratch) -> Body | Stream:
@@ -61,7 +61,7 @@ def start_of(name: str, target: str, settings: Settings) -> Start:
         target=target,
         python_path=list(sys.path),
         warm=settings.warm,
-        wrap_predictions=settings.predictions == "string",
+        envelope=Envelope(settings.predictions),
         log_level="DEBUG" if settings.debug else settings.log_level,
         log_file=settings.log_file,
         log_format=settings.log_format,

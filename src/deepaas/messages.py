@@ -4,6 +4,7 @@ Only these named tuples are sent, never an exception or one of the author's obje
 values of arguments. It must not know who sends or receives them.
 """
 
+import enum
 import pickle
 import struct
 from collections.abc import Iterator
@@ -11,6 +12,17 @@ from typing import Any, NamedTuple
 
 _HEADER = struct.Struct("!QQ")
 _LONGEST = 1 << 40
+
+
+class Envelope(enum.StrEnum):
+    """How the JSON of a prediction without a schema is sent."""
+
+    NONE = "none"
+    """As it is."""
+    STRING = "string"
+    """As a string in `{"status": "OK", "predictions": "…"}`."""
+    JSON = "json"
+    """As a value in `{"status": "OK", "predictions": …}`."""
 
 
 class Start(NamedTuple):
@@ -25,7 +37,7 @@ class Start(NamedTuple):
     target: str
     python_path: list[str]
     warm: bool
-    wrap_predictions: bool
+    envelope: Envelope
     log_level: str
     log_file: str
     log_format: str
@@ -47,7 +59,8 @@ class Call(NamedTuple):
     `arguments` holds validated keyword arguments, or raw ones when `validated` is false: values that a
     pickle cannot carry are then made again, by the same fields, in the process that needs them.
     `scratch` is the folder of the request's files; it may not exist yet. With `prefers_events`, a stream
-    without a media type is wanted as server-sent events.
+    without a media type is sent as server-sent events. Where `media_type` has a wildcard, `requested_type` is
+    the concrete one that the client named, if it did.
     """
 
     function: str
@@ -57,6 +70,7 @@ class Call(NamedTuple):
     scratch: str
     request_id: str
     prefers_events: bool = False
+    requested_type: str | None = None
 
 
 class Body(NamedTuple):

@@ -35,6 +35,19 @@ class Draft(NamedTuple):
     scratch: Scratch
 
 
+class Wanted(NamedTuple):
+    """What a client wants a prediction to be sent as.
+
+    `media_type` is one of the model's choices, `None` for JSON; where it has a wildcard, `concrete_type` is
+    what the client named instead, if it did. With `prefers_events`, a stream without a media type is sent as
+    server-sent events.
+    """
+
+    media_type: str | None
+    concrete_type: str | None
+    prefers_events: bool
+
+
 class ServedModel:
     """A model with its workers and its trainings.
 
@@ -44,6 +57,7 @@ class ServedModel:
     def __init__(self, model: Model, start: Start, pool: Pool | None, runner: Runner) -> None:
         self.model = model
         self.name = model.name
+        self.target = start.target
         self._start = start
         self._pool = pool
         self._runner = runner
@@ -61,14 +75,10 @@ class ServedModel:
     async def predict(
         self,
         raw: Mapping[str, Any],
-        media_type: str | None,
+        wanted: Wanted,
         scratch: Scratch,
-        *,
-        prefers_events: bool = False,
     ) -> Body | Stream:
         """Return the model's prediction for raw arguments, as `Arguments.gather` returns them.
-
-        `prefers_events` says how a stream is wanted where there is no media type.
 
         Raise `InvalidArguments`, `NotImplementedByModel`, `ModelUnavailable` or `PredictionFailed`.
         """
@@ -76,7 +86,16 @@ class ServedModel:
             self.model.function("predict")
             raise NotServed("Predictions are switched off.")
         arguments = await self._validated(self.model.predict_arguments, raw)
-        call = Call("predict", arguments, True, media_type, scratch.path, request_id.get(), prefers_events)  # noqa: FBT003
+        call = Call(
+            "predict",
+            arguments,
+            True,  # noqa: FBT003
+            wanted.media_type,
+            scratch.path,
+            request_id.get(),
+            wanted.prefers_events,
+            wanted.concrete_type,
+        )
         return await calling.predict(self._pool, call, raw, scratch)
 
     def draft_training(self) -> Draft:
@@ -156,7 +175,8 @@ class ServedModel:
             metrics.queue_age.labels(self.name).set(state.oldest_s)
             for kind in ("busy", "idle", "starting"):
                 metrics.workers.labels(self.name, kind).set(getattr(state, kind))
-        for training_state, count in (await self._runner.records.count(self.name)).items():
+        counts = await self._runner.records.count(self.name)
+        for training_state, count in (counts or {}).items():
             metrics.trainings.labels(self.name, training_state.value).set(count)
 
 

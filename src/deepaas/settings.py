@@ -244,7 +244,7 @@ class Settings:
     )
     predictions: str = option(
         "string",
-        "How a prediction without a schema is sent: as a string holding it, or as the JSON value itself.",
+        "Value of 'predictions' in an answer without a schema: a string holding it, or its JSON.",
         choices=("string", "json"),
     )
     debug: bool = option(default=False, text="Log everything, as --log-level DEBUG does.")

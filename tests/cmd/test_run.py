@@ -1,16 +1,27 @@
 """`deepaas-run`: which models it finds, how it starts, how it refuses to, and how it ends."""
 
+import inspect
 import re
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from running import RUN_S
-from serving import CALL_S, Server, environment, predict, predicted, run_to_its_end
+from serving import (
+    CALL_S,
+    GROUP,
+    Server,
+    distribution,
+    environment,
+    predict,
+    predicted,
+    run_to_its_end,
+)
 
 GOOD = "models.as_module"
 HOW_TO = ['[project.entry-points."deepaas.v2.model"]', "--model ./model.py"]
@@ -296,3 +307,65 @@ def test_end_in_the_middle_of_a_call(start: Callable[..., Server]) -> None:
         assert client.post("/v2/models/trainable/train/", json=body).status_code == 200
         with gate.accept()[0]:
             server.stop()
+
+
+def test_malformed_entry_point(tmp_path: Path, start: Callable[..., Server]) -> None:
+    """A malformed entry point of another package does not keep a model that was named from being served."""
+    distribution(tmp_path / "installed", "iris-deepaas", f"[{GROUP}]\niris = iris-deepaas\n")
+    server = start("--model-name", "good", models={"good": GOOD})
+    assert "Serving good on" in server.log
+    named = [line for line in server.log.splitlines() if "iris-deepaas" in line]
+    assert [" WARNING " in line for line in named] == [True], server.log
+
+
+TAKES_OVER_LOGGING = {
+    "handlers removed": """
+        root = logging.getLogger()
+        for handler in root.handlers[:]:
+            root.removeHandler(handler)
+        root.setLevel(logging.ERROR)
+        root.addHandler(logging.NullHandler())""",
+    "handlers changed": """
+        for handler in logging.getLogger().handlers:
+            handler.setLevel(100)
+            handler.setFormatter(logging.Formatter(""))""",
+    "dictConfig": """
+        console = {"class": "logging.StreamHandler"}
+        root = {"level": "INFO", "handlers": ["console"]}
+        logging.config.dictConfig({"version": 1, "handlers": {"console": console}, "root": root})""",
+    "basicConfig": "logging.basicConfig(force=True, handlers=[logging.NullHandler()])",
+    "switched off": "logging.disable()",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", TAKES_OVER_LOGGING)
+def test_model_that_takes_over_logging(tmp_path: Path, start: Callable[..., Server], how: str) -> None:
+    """Whatever a model does to Python's logging, the lines of the server and its workers appear."""
+    code = inspect.cleandoc(TAKES_OVER_LOGGING[how])
+    fails = "def predict(): raise ValueError('find me in the log')"
+    batches = "def predict_batch(calls): raise ValueError('find me, too')"
+    (tmp_path / "model.py").write_text(f"import logging.config\n{code}\n{fails}\n{batches}\n")
+    server = start("--model", "./model.py", models={})
+    with server.client() as client:
+        assert predict(client, "model").status_code == 500
+        with ThreadPoolExecutor(8) as threads:  # so that some calls are made together
+            list(threads.map(lambda _: predict(client, "model"), range(16)))
+    server.stop()
+    for words in ("Serving model on", "ValueError: find me in the log", "model.py", "Stopping"):
+        assert words in server.log
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("to_file", [False, True])
+@pytest.mark.parametrize("how", TAKES_OVER_LOGGING)
+def test_failing_start_of_a_model_that_takes_over_logging(tmp_path: Path, how: str, *, to_file: bool) -> None:
+    """The reason for which a start fails is logged all the same."""
+    code = inspect.cleandoc(TAKES_OVER_LOGGING[how])
+    fails = "def get_predict_args(): raise FileNotFoundError('models/x/ckpts')"
+    (tmp_path / "model.py").write_text(f"import logging.config\n{code}\n{fails}\ndef predict(): return 1\n")
+    log = tmp_path / "log"
+    flags = ("--log-file", str(log)) if to_file else ()
+    ended = run_to_its_end(tmp_path, "--model", "./model.py", *flags, models={})
+    assert ended.returncode == 1
+    assert "FileNotFoundError: models/x/ckpts" in (log.read_text() if to_file else ended.stdout)

@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 
-from deepaas.messages import Body, Call, Failed, Start, encode
+from deepaas.messages import Body, Call, Envelope, Failed, Start, encode
 from serving import HERE
 
 START = Start(
@@ -14,7 +14,7 @@ START = Start(
     target="models_faults.told",
     python_path=[str(HERE), *sys.path],
     warm=True,
-    wrap_predictions=False,
+    envelope=Envelope.NONE,
     log_level="ERROR",
     log_file=os.devnull,
     log_format="text",

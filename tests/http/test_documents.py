@@ -16,6 +16,7 @@ from marshmallow.fields import Field
 from deepaas.http import specification
 from deepaas.http.routes import routes
 from deepaas.http.specification import Published
+from deepaas.messages import Envelope
 from deepaas.model.model import Model
 from deepaas.settings import Settings
 from serving import Server
@@ -177,7 +178,8 @@ def test_own_documentation(swagger: dict[str, Any]) -> None:
 def response_of(server: Server) -> dict[str, Any]:
     """Return the published form of the only model's predictions."""
     with server.client() as client:
-        return dict(client.get("/swagger.json").json()["definitions"]["ModelPredictionResponse"])
+        schemas = client.get("/openapi.json").json()["components"]["schemas"]
+        return dict(schemas["ModelPredictionResponse"])
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,7 @@ def test_routes(client: httpx.Client, document: str) -> None:
     assert published | general == expected
 
 
-SPELLED = Published(base_path="", wraps=True, wants_token=False, shows_output=False)
+SPELLED = Published(base_path="", envelope=Envelope.STRING, wants_token=False, shows_output=False)
 
 
 def published(make: Callable[..., dict[str, Any]], **declared: Field) -> dict[str, Any]:

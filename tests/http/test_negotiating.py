@@ -4,8 +4,20 @@ import httpx
 import pytest
 
 from serving import predict
+from support.models import SPELLINGS_OF_ACCEPT
 
-SERVED = ["negotiated", "only_predict", "without_default", "anything"]
+SERVED = [
+    "negotiated",
+    "only_predict",
+    "without_default",
+    "anything",
+    "accepts_anything",
+    "accepts_pictures",
+    *SPELLINGS_OF_ACCEPT,
+]
+PDF = "application/pdf"
+AXIOS = "application/json, text/plain, */*"
+JAVA = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 JSON, PNG, TEXT = "application/json", "image/png", "text/plain"
@@ -101,3 +113,78 @@ def test_without_the_argument(client: httpx.Client, header: str) -> None:
     """A model without the argument answers with JSON."""
     response = predict(client, "only_predict", headers={"Accept": header})
     assert (response.status_code, response.headers["content-type"]) == (200, JSON)
+
+
+@pytest.mark.parametrize("model", SPELLINGS_OF_ACCEPT)
+@pytest.mark.parametrize(
+    ("header", "choice"),
+    [("", JSON), ("*/*", JSON), (AXIOS, JSON), (BROWSER, JSON), (JAVA, JSON), (PDF, PDF)],
+)
+def test_every_spelling(client: httpx.Client, model: str, header: str, choice: str) -> None:
+    """The header is negotiated wherever the author wants `accept` taken from."""
+    response = predict(client, model, headers={"Accept": header})
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == choice
+    assert choice in response.text
+
+
+@pytest.mark.parametrize("model", SPELLINGS_OF_ACCEPT)
+def test_nothing_acceptable_in_every_spelling(client: httpx.Client, model: str) -> None:
+    """A header that excludes every choice is a 406."""
+    assert predict(client, model, headers={"Accept": "image/png"}).status_code == 406
+
+
+@pytest.mark.parametrize("model", SPELLINGS_OF_ACCEPT)
+@pytest.mark.parametrize("where", ["params", "data", "json"])
+def test_argument_in_every_spelling(client: httpx.Client, model: str, where: str) -> None:
+    """Query, form and body select the type, too, wherever the author wants it taken from."""
+    name = "Accept" if model.endswith("Renamed") else "accept"
+    response = predict(client, model, headers={"Accept": "*/*"}, **{where: {name: PDF}})
+    assert (response.status_code, response.headers["content-type"]) == (200, PDF), response.text
+
+
+def test_published_as_an_argument(client: httpx.Client) -> None:
+    """Forms and generated clients send `accept` in the query, whose value needs no negotiation."""
+    for path in ("/swagger.json", "/openapi.json"):
+        paths = client.get(path).json()["paths"]
+        for model in SPELLINGS_OF_ACCEPT:
+            (parameter,) = paths[f"/v2/models/{model}/predict/"]["post"]["parameters"]
+            assert parameter["in"] == "query"
+
+
+def test_header_without_choices(client: httpx.Client) -> None:
+    """Where the author lists no choices, the header is an argument like any other."""
+    response = predict(client, "accepts_anything", headers={"Accept": BROWSER})
+    assert response.status_code == 200, response.text
+    assert BROWSER in response.text
+
+
+@pytest.mark.parametrize("header", ["", "*/*", AXIOS, BROWSER, JAVA, "*/*, image/*", f"image/*, {JSON}"])
+def test_default_before_wildcard(client: httpx.Client, header: str) -> None:
+    """A choice with a wildcard never wins over the default."""
+    response = predict(client, "accepts_pictures", headers={"Accept": header})
+    assert (response.status_code, response.headers["content-type"]) == (200, JSON)
+
+
+@pytest.mark.parametrize(
+    ("header", "kind", "sent"),
+    [
+        ("image/png", "unknown", "image/png"),
+        ("image/webp, image/png;q=0.5", "unknown", "image/webp"),
+        ("image/jpeg", "known", "image/png"),
+        ("image/jpeg", "named", "image/gif"),
+        ("image/*", "known", "image/png"),
+        ("image/*", "unknown", "application/octet-stream"),
+    ],
+)
+def test_type_of_a_wildcard(client: httpx.Client, header: str, kind: str, sent: str) -> None:
+    """The model sees its own choice; the answer's type is the file's, else what the client asked for."""
+    response = predict(client, "accepts_pictures", headers={"Accept": header}, params={"kind": kind})
+    assert (response.status_code, response.headers["content-type"]) == (200, sent), response.text
+
+
+def test_wildcard_as_an_argument(client: httpx.Client) -> None:
+    """The argument selects a choice with a wildcard by its own name."""
+    sent = {"accept": "image/*", "kind": "known"}
+    response = predict(client, "accepts_pictures", headers={"Accept": "*/*"}, params=sent)
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/png")

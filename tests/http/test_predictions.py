@@ -1,6 +1,5 @@
 """What predict returns, as clients read it."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -129,14 +128,26 @@ def test_unfit(client: httpx.Client, model: str, sent: dict[str, Any], names: li
 
 
 def test_predictions_json(start: Callable[..., Server]) -> None:
-    """With --predictions json the JSON value itself is sent, and the specification does not say otherwise."""
+    """With --predictions json the envelope holds the JSON value, as 2.6 sent it, and OpenAPI says so."""
     models = ["returns_json", "only_predict", "schema_dict"]
     server = start("--predictions", "json", models={name: f"models.{name}" for name in models})
     with server.client() as client:
         for what in ("nested", "array", "float32", "none"):
-            assert predict(client, "returns_json", params={"what": what}).json() == VALUES[what]
-        assert predict(client, "returns_json", params={"what": "text"}).json() == 'a text, not "quoted"'
-        assert predict(client, "only_predict").json() == {}
+            found = predict(client, "returns_json", params={"what": what}).json()
+            assert found == {"status": "OK", "predictions": VALUES[what]}
+        text = predict(client, "returns_json", params={"what": "text"}).json()
+        assert text["predictions"] == 'a text, not "quoted"'
+        assert predict(client, "only_predict").json() == {"status": "OK", "predictions": {}}
         assert predict(client, "schema_dict").json() == {"labels": ["a"], "scores": [0.5]}
-        definitions = client.get("/swagger.json").json()["definitions"]
-        assert "predictions" not in json.dumps(definitions["ModelPredictionResponse-only_predict"])
+        schemas = client.get("/openapi.json").json()["components"]["schemas"]
+        published = schemas["ModelPredictionResponse-only_predict"]["properties"]
+        assert (list(published), "type" in published["predictions"]) == (["status", "predictions"], False)
+
+
+def test_no_definition_without_a_schema(client: httpx.Client) -> None:
+    """As in 2.6, a model without a schema has no definition: deepaas_ui then shows its answer as JSON."""
+    document = client.get("/swagger.json").json()
+    assert "ModelPredictionResponse-schema_dict" in document["definitions"]
+    assert "ModelPredictionResponse-only_predict" not in document["definitions"]
+    answer = document["paths"]["/v2/models/only_predict/predict/"]["post"]["responses"]["200"]
+    assert answer["schema"]["properties"]["predictions"]["type"] == "string"

@@ -135,13 +135,13 @@ def test_rules_of_a_file() -> None:
 @pytest.mark.parametrize(
     ("field", "accept"),
     [
-        (fields.Str(validate=validate.OneOf(["a/b", "c/d"])), Accept(("a/b", "c/d"), "a/b")),
+        (fields.Str(validate=validate.OneOf(["a/b", "c/d"])), Accept("accept", ("a/b", "c/d"), "a/b")),
         (
             fields.Str(load_default="c/d", validate=[validate.OneOf(("a/b", "c/d"))]),
-            Accept(("a/b", "c/d"), "c/d"),
+            Accept("accept", ("a/b", "c/d"), "c/d"),
         ),
-        (old(fields.Str, missing="c/d", validate=validate.OneOf(["a/b"])), Accept(("a/b",), "c/d")),
-        (fields.Str(), Accept((), None)),
+        (old(fields.Str, missing="c/d", validate=validate.OneOf(["a/b"])), Accept("accept", ("a/b",), "c/d")),
+        (fields.Str(), Accept("accept", (), None)),
     ],
 )
 def test_accept(field: Field, accept: Accept) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from deepaas.errors import ModelBroken, ModelNotFound
 from deepaas.model import loading
-from serving import install
+from serving import GROUP, distribution, install
 
 WHERE = Path(__file__).parent.parent
 
@@ -77,6 +77,29 @@ def test_nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModelNotFound, match=r"project\.entry-points"):
         loading.select()
+
+
+@pytest.mark.parametrize(
+    ("entry_points", "said"),
+    [
+        ("iris = iris-deepaas", "'iris = iris-deepaas' of the package other"),
+        ("iris = a.b:", "'iris = a.b:' of the package other"),
+        ("no equals sign", "entry points of the package other cannot be read"),
+    ],
+)
+def test_malformed_entry_point(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    entry_points: str,
+    said: str,
+) -> None:
+    """A malformed entry point of another package is named in the log, and left out."""
+    install(tmp_path, {"good": "models.as_module"})
+    distribution(tmp_path, "other", f"[{GROUP}]\n{entry_points}\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    assert loading.select("good") == {"good": "models.as_module"}
+    assert [said in message for message in caplog.messages] == [True], caplog.messages
 
 
 def test_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

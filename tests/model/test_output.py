@@ -11,12 +11,12 @@ import pytest
 from marshmallow import fields
 
 from deepaas.errors import UnfitResponse
-from deepaas.messages import Body
+from deepaas.messages import Body, Envelope
 from deepaas.model.output import Form, record, render
 from deepaas.model.v2.wrapper import ReturnedFile, UploadedFile
 
-WRAPPED, BARE = Form(None, wrap=True), Form(None, wrap=False)
-SCHEMA = Form(marshmallow.Schema.from_dict({"a": fields.Int(required=True)})(), wrap=True)
+WRAPPED, BARE, VALUE = (Form(None, envelope) for envelope in (Envelope.STRING, Envelope.NONE, Envelope.JSON))
+SCHEMA = Form(marshmallow.Schema.from_dict({"a": fields.Int(required=True)})(), Envelope.STRING)
 JSON = "application/json"
 LIMIT = 1 << 20
 

@@ -18,7 +18,7 @@ from deepaas.errors import DeepaasError, PredictionFailed
 from deepaas.files import Scratch
 from deepaas.http.errors import error_response
 from deepaas.http.uploads import given_of
-from deepaas.messages import Body, Call, decode
+from deepaas.messages import Body, Call, Envelope, decode
 from deepaas.model.model import Model
 from deepaas.workers.answering import Answering
 
@@ -56,7 +56,7 @@ def _predict(model: Model, request: httpx.Request, scratch: Scratch) -> Body:
     )
     raw = arguments.gather(asyncio.run(reading))
     call = Call("predict", arguments.validate_safely(raw), True, None, scratch.path, "-")  # noqa: FBT003
-    answering = Answering(model, None, wrap_predictions=True)  # type: ignore[arg-type]  # nothing here streams
+    answering = Answering(model, None, Envelope.STRING)  # type: ignore[arg-type]  # nothing here streams
     outcome = answering.answer(decode(calling.encoded(call, raw)), 1).outcome
     if isinstance(outcome, Body):
         return outcome

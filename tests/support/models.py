@@ -14,4 +14,21 @@ OBJECTS = {
     "async_streams": "models.streams:Asynchronous",
     "any_streams": "models.streams:Anything",
 }
+SPELLINGS_OF_ACCEPT = {
+    f"accepts_{name}": f"models.accepts:{name}"
+    for name in (
+        "InHeaders",
+        "InHeadersAsBefore",
+        "InHeadersRequired",
+        "InHeadersRenamed",
+        "InForm",
+        "InQuery",
+        "Anywhere",
+    )
+}
+"""Models that declare `accept` in every spelling and place that public modules use."""
+OBJECTS |= SPELLINGS_OF_ACCEPT | {
+    "accepts_anything": "models.accepts:WithoutChoices",
+    "accepts_pictures": "models.accepts:Wildcard",
+}
 HEALTHY = {name: f"models.{name}" for name in MODULES} | OBJECTS

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deepaas.messages import Call, Reply, decode, encode
+from deepaas.messages import Call, Envelope, Reply, decode, encode
 from deepaas.model.model import Model
 from deepaas.workers.answering import Answering
 from deepaas.workers.marker import Marker
@@ -19,7 +19,7 @@ def replies(*faults: str) -> list[Reply]:
     """Return what the server reads of the replies to calls that were sent together."""
     marker, _ = Marker.create()
     sending = Sending(lambda *_: None, marker, None)
-    answering = Answering(Model.load("batches", "models.batches"), sending, wrap_predictions=True)
+    answering = Answering(Model.load("batches", "models.batches"), sending, Envelope.STRING)
 
     def call(number: int, fault: str) -> Call:
         arguments: dict[str, Any] = {"number": number, "fault": fault}

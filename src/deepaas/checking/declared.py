@@ -16,13 +16,15 @@ from deepaas.checking.finding import Finding, Level, sentence
 from deepaas.errors import ModelBroken
 from deepaas.http import specification as specification_package
 from deepaas.http.specification import Published, openapi, swagger
+from deepaas.log import get_logger
+from deepaas.messages import Envelope
 from deepaas.model.arguments import Arguments, is_file
 from deepaas.model.failure import describe
 from deepaas.model.jsonable import dumps
 from deepaas.model.model import Model
 
 _STEP = "arguments"
-_PUBLISHED = Published("", wraps=True, wants_token=False, shows_output=False)
+_PUBLISHED = Published("", Envelope.STRING, wants_token=False, shows_output=False)
 
 
 def arguments(model: Model) -> Iterator[Finding]:
@@ -108,7 +110,7 @@ class _Warnings(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []
-        self._logger = logging.getLogger(specification_package.__name__)
+        self._logger = get_logger(specification_package.__name__)
 
     def __enter__(self) -> Self:
         self._logger.addHandler(self)

@@ -22,7 +22,7 @@ from deepaas.checking.finding import Finding, Level, Question, sentence
 from deepaas.checking.measured import Measured
 from deepaas.errors import InvalidArguments, ModelBroken, UnfitResponse
 from deepaas.files import Scratch
-from deepaas.messages import Body, Call, Failed
+from deepaas.messages import Body, Call, Envelope, Failed
 from deepaas.model.arguments import Arguments, Given, is_file
 from deepaas.model.model import Model
 from deepaas.model.v2.wrapper import UploadedFile
@@ -142,7 +142,8 @@ def _raw(
     arguments: Arguments, question: Question, scratch: Scratch, media_type: str | None
 ) -> dict[str, Any]:
     raw = raw_arguments(arguments, scratch) | arguments.gather(_given(arguments, question, scratch))
-    return raw | ({"accept": media_type} if media_type else {})
+    accept = arguments.accept
+    return raw | ({accept.key: media_type} if accept and media_type else {})
 
 
 def _given(arguments: Arguments, question: Question, scratch: Scratch) -> Given:
@@ -184,7 +185,7 @@ def _answer(model: Model, call: Call) -> tuple[Body | Failed, int]:
     os.close(shared)
     with contextlib.closing(marker):
         sending = Sending(lambda chunk, _: chunks.append(chunk), marker, model.schema)
-        reply = Answering(model, sending, wrap_predictions=True).answer(call, 1)
+        reply = Answering(model, sending, Envelope.STRING).answer(call, 1)
     return reply.outcome, sum(len(chunk.content) for chunk in chunks)
 
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import ctypes
 import gc
-import logging
 import os
 import signal
 import sys
@@ -22,8 +21,8 @@ from deepaas.cmd.options import command
 from deepaas.errors import DeepaasError, SettingsError
 from deepaas.http.app import bind, build_app, listening
 from deepaas.http.output import RecentOutput
+from deepaas.log import get_logger
 from deepaas.metrics import Metrics
-from deepaas.model import loading
 from deepaas.model.model import Model
 from deepaas.service import Service
 from deepaas.settings import Settings
@@ -37,7 +36,7 @@ _KEPT_BYTES = 16 << 20
 """Some bodies of the largest size that is kept in memory."""
 _MAPPED_BYTES = 4 << 20
 """More than one such body, so that none is mapped by itself."""
-_log = logging.getLogger("deepaas.run")
+_log = get_logger("deepaas.run")
 
 
 @command("deepaas-run")
@@ -76,16 +75,15 @@ async def _serve_until(
 ) -> None:
     output, metrics = RecentOutput(), Metrics()
     if settings.debug_endpoint:
-        logging.getLogger().addHandler(output)
+        log.add_handler(output)
         _log.warning("The debug endpoint shows what models print to whoever may read it")
     with bind(settings) as taken:
         with _interruptible():
             on_output = output.take if settings.debug_endpoint else None
             service = build_service(settings, metrics, hurry, on_output)
         _warn_about_several(service)
-        for name, target in loading.select(settings.model_name, settings.model).items():
-            if name in service.models:
-                _warn_about_functions(service.models[name].model, target)
+        for served in service.models.values():
+            _warn_about_functions(served.model, served.target)
         app = build_app(service, settings, metrics, output)
         async with service, listening(app, taken, settings, hurry):
             is_serving.set()

@@ -13,13 +13,14 @@ from deepaas.files import Scratch
 from deepaas.http.errors import REQUEST_ID, STREAMING, json_response
 from deepaas.http.keys import SERVICE, SETTINGS
 from deepaas.http.named import named, predictable
-from deepaas.http.negotiation import choose, prefers_events
+from deepaas.http.negotiation import choose, concrete_type, prefers_events
 from deepaas.http.streaming import Pace, send_stream
 from deepaas.http.uploads import read_given
 from deepaas.log import request_id
 from deepaas.messages import Body
-from deepaas.model.arguments import Given
-from deepaas.service import ServedModel
+from deepaas.model.arguments import Accept, Given
+from deepaas.model.media_types import is_wildcard
+from deepaas.service import ServedModel, Wanted
 from deepaas.workers.stream import Stream
 
 _SENT_BYTES = 1 << 20
@@ -51,14 +52,27 @@ async def prediction(
     """Return what the model predicts, in the media type that the request likes best."""
     arguments = served.model.predict_arguments
     raw = arguments.gather(given)
-    accept = arguments.accept
     accepted = ",".join(headers.getall(hdrs.ACCEPT, []))
-    media_type = None
-    if accept:
-        media_type = raw.get("accept")
-        if media_type is None:
-            media_type = raw["accept"] = choose(accepted, accept.choices, accept.default)
-    return await served.predict(raw, media_type, scratch, prefers_events=prefers_events(accepted))
+    wanted = Wanted(*_media_types(arguments.accept, raw, accepted), prefers_events(accepted))
+    return await served.predict(raw, wanted, scratch)
+
+
+def _media_types(accept: Accept | None, raw: dict[str, Any], accepted: str) -> tuple[str | None, str | None]:
+    """Return the model's choice of a media type and, where it has a wildcard, the one that the client named.
+
+    The choice is also the value of the argument `accept` in `raw`, unless the request has one.
+    """
+    if accept is None:
+        return None, None
+    if raw.get(accept.key) is None:
+        chosen = choose(accepted, accept.choices, accept.default)
+        if chosen is None:
+            return None, None
+        raw[accept.key] = chosen
+    media_type = raw[accept.key]
+    if not isinstance(media_type, str) or "," in media_type:
+        return None, None  # what validation refuses, or a header's list where there are no choices
+    return media_type, concrete_type(accepted, media_type) if is_wildcard(media_type) else None
 
 
 async def reload(request: web.Request) -> web.Response:

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 import mimeparse
 
 from deepaas.errors import NotAcceptable
+from deepaas.model.media_types import is_wildcard
 from deepaas.model.streaming import EVENTS, LINES
 
 
 def choose(accepted: str, choices: Sequence[str], default: str | None) -> str | None:
-    """Return the choice that the `Accept` header likes best.
+    """Return the choice that the `Accept` header prefers.
 
-    Between equals, the one that it names most exactly wins, then the default, then the first. Without a
-    header the default is returned. Raise `NotAcceptable`, listing the choices, when it excludes them all.
+    Between equals, the one that it names most exactly wins, then the default, then the first. A choice with a
+    wildcard, such as `image/*`, never wins over an acceptable default: browsers and HTTP libraries name image
+    types in the header that they send by themselves. Without a header the default is returned. Raise
+    `NotAcceptable`, listing the choices, when the header excludes them all.
     """
     if not accepted.strip() or not choices:
         return default
@@ -27,7 +30,20 @@ def choose(accepted: str, choices: Sequence[str], default: str | None) -> str | 
     ]
     if not ranked:
         raise NotAcceptable(f"This model answers with {', '.join(choices)}; the request accepts {accepted}.")
+    if any(choice == default for *_, choice in ranked):
+        ranked = [one for one in ranked if one[-1] == default or not is_wildcard(one[-1])]
     return max(ranked)[-1]
+
+
+def concrete_type(accepted: str, choice: str) -> str | None:
+    """Return the media type without a wildcard that the `Accept` header prefers among those in `choice`."""
+    named = [
+        (float(parameters["q"]), -index, f"{kind}/{subtype}")
+        for index, (kind, subtype, parameters) in enumerate(_ranges(accepted))
+        if "*" not in (kind, subtype) and _covers(choice, kind, subtype)
+    ]
+    quality, _, media_type = max(named, default=(0.0, 0, None))
+    return media_type if quality > 0 else None
 
 
 def prefers_events(accepted: str) -> bool:
@@ -52,8 +68,17 @@ def _ranges(accepted: str) -> list[tuple[str, str, dict[str, str]]]:
 
 
 def _match(choice: str, ranges: list[tuple[str, str, dict[str, str]]]) -> tuple[float, float]:
-    """Return how much the header likes the choice, and how exactly it names it."""
-    if choice == "*/*":
-        return 1, 0
+    """Return how much the header prefers the choice, and how exactly it names it."""
+    if is_wildcard(choice):
+        covered = (float(parameters["q"]) for *names, parameters in ranges if _covers(choice, *names))
+        return max(covered, default=0.0), 0.0
     quality, fitness = mimeparse.quality_and_fitness_parsed(choice.lower(), ranges)
     return float(quality), float(fitness)
+
+
+def _covers(choice: str, kind: str, subtype: str) -> bool:
+    """Return whether some media type is in both `choice` and the range `kind/subtype`."""
+    own_kind, _, own_subtype = choice.lower().partition("/")
+    return (own_kind == kind or "*" in (own_kind, kind)) and (
+        own_subtype == subtype or "*" in (own_subtype, subtype)
+    )

@@ -10,6 +10,7 @@ from deepaas.http import specification
 from deepaas.http.errors import json_response
 from deepaas.http.keys import SERVICE, SETTINGS, TOKENS
 from deepaas.http.named import named
+from deepaas.messages import Envelope
 from deepaas.model.model import Model
 
 STATIC = Path(__file__).resolve().parent / "static"
@@ -90,7 +91,7 @@ def _published(request: web.Request) -> specification.Published:
     endpoints = {"predict": settings.predict_endpoint, "train": settings.train_endpoint}
     return specification.Published(
         base_path=settings.base_path,
-        wraps=settings.predictions == "string",
+        envelope=Envelope(settings.predictions),
         wants_token=bool(request.app[TOKENS]),
         shows_output=settings.debug_endpoint,
         switched_off=tuple(name for name, is_on in endpoints.items() if not is_on),

@@ -34,8 +34,12 @@ class Given(NamedTuple):
 
 
 class Accept(NamedTuple):
-    """The media types that a function can return, and the one it returns when none is asked for."""
+    """The media types that a function can return, and the one it returns when the client has no preference.
 
+    `key` is the name of the argument in a request.
+    """
+
+    key: str
     choices: tuple[str, ...]
     default: str | None
 
@@ -46,16 +50,20 @@ class Arguments:
     def __init__(self, declared: Mapping[str, Field]) -> None:
         self.fields = dict(declared)
         self._field_of = {field.data_key or name: field for name, field in self.fields.items()}
-        self._headers = [key for key, field in self._field_of.items() if location_of(field) == "headers"]
+        self.accept = self._accept()
+        """The media types to choose from, when the author declared the argument `accept`."""
+        self._headers = [
+            key
+            for key, field in self._field_of.items()
+            if location_of(field) == "headers" and not self._is_negotiated(key)
+        ]
         self._files = [key for key, field in self._field_of.items() if is_file(field)]
         self._single_texts = {key for key, field in self._field_of.items() if _is_single_text(field)}
         self._loaded = list(_bound(self.fields))
         self.run_authors_code = any(map(_runs_authors_code, self.fields.values()))
         """Whether validating calls the author's own code, which may take its time or do anything else."""
 
-    @property
-    def accept(self) -> Accept | None:
-        """The media types to choose from, when the author declared the argument `accept`."""
+    def _accept(self) -> Accept | None:
         field = self.fields.get("accept")
         if field is None:
             return None
@@ -63,7 +71,15 @@ class Arguments:
         default = field.load_default
         if not isinstance(default, str):
             default = choices[0] if choices else None
-        return Accept(choices, default)
+        return Accept(field.data_key or "accept", choices, default)
+
+    def _is_negotiated(self, key: str) -> bool:
+        """Return whether this is `accept` with choices: its header lists preferences, not a choice."""
+        return self.accept is not None and bool(self.accept.choices) and key == self.accept.key
+
+    def is_header(self, key: str) -> bool:
+        """Return whether a request gives the argument in the header of its name."""
+        return key in self._headers
 
     def declares(self, key: str) -> bool:
         """Say whether a request's name `key` is that of an argument."""

@@ -6,14 +6,17 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, distributions, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from deepaas.errors import ModelBroken, ModelNotFound
+from deepaas.log import get_logger
 
 GROUP = "deepaas.v2.model"
+_log = get_logger(__name__)
 
 _HOW_TO_DECLARE = f"""\
 Declare one in your package's pyproject.toml and install the package:
@@ -25,14 +28,44 @@ or serve a file or a module as it is with --model ./model.py or --model package_
 
 
 def discover() -> dict[str, str]:
-    """Return the target of every installed model, by the model's name."""
-    return {point.name: _target(point) for point in sorted(entry_points(group=GROUP))}
+    """Return the target of every installed model, by the model's name; log those that cannot be read."""
+    found = {}
+    for point in sorted(_entry_points()):
+        if point.pattern.match(point.value):
+            found[point.name] = _target(point)
+        else:
+            _log.warning("%s; that model is left out", _malformed(point))
+    return found
 
 
 def version_of(name: str) -> str | None:
     """Return the version of the package that declares the model, when one does."""
-    points = entry_points(group=GROUP, name=name)
+    points = (point for point in _entry_points() if point.name == name)
     return next((point.dist.version for point in points if point.dist), None)
+
+
+def _entry_points() -> Iterator[EntryPoint]:
+    """Yield the models' entry points of all packages; a package whose own cannot be parsed has none."""
+    try:
+        yield from entry_points(group=GROUP)
+    except (TypeError, ValueError):  # importlib.metadata stops at the first file that it cannot parse
+        for distribution in distributions():
+            try:
+                yield from distribution.entry_points.select(group=GROUP)
+            except (TypeError, ValueError) as error:
+                _log.warning(
+                    "The entry points of the package %s cannot be read (%s); they are left out",
+                    distribution.name,
+                    error,
+                )
+
+
+def _malformed(point: EntryPoint) -> str:
+    package = f" of the package {point.dist.name}" if point.dist else ""
+    return (
+        f"The entry point '{point.name} = {point.value}'{package} names no model: "
+        "write module or module:object, for example 'my_package.model'"
+    )
 
 
 def select(name: str = "", target: str = "") -> dict[str, str]:

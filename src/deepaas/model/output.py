@@ -4,8 +4,6 @@ It must not know HTTP, nor where the body goes.
 """
 
 import io
-import logging
-import mimetypes
 import os
 import shutil
 import tempfile
@@ -17,40 +15,72 @@ import marshmallow
 import orjson
 
 from deepaas.errors import UnfitResponse
-from deepaas.messages import Body
+from deepaas.log import get_logger
+from deepaas.messages import Body, Envelope
 from deepaas.model import jsonable
+from deepaas.model.media_types import ANY, concrete, is_wildcard
 from deepaas.model.v2.wrapper import ReturnedFile, UploadedFile
 
 JSON = "application/json"
 _INLINE_LIMIT_BYTES = 1 << 20
-_log = logging.getLogger(__name__)
+_SIGNATURE_BYTES = 1 << 13
+_log = get_logger(__name__)
 
 
 class Form(NamedTuple):
-    """How a model's predictions are to be rendered.
-
-    `wrap` puts a prediction without a schema into ``{"status": "OK", "predictions": "..."}``.
-    """
+    """How a model's predictions are to be rendered; the envelope is for those without a schema."""
 
     schema: marshmallow.Schema | None
-    wrap: bool
+    envelope: Envelope
 
 
-def render(value: Any, media_type: str | None, form: Form, scratch: str) -> Body:
+def render(
+    value: Any, media_type: str | None, form: Form, scratch: str, requested_type: str | None = None
+) -> Body:
     """Return the body that answers with `value`.
 
-    `media_type` is what the caller accepts, `None` for JSON. Bodies of over 1 MiB are left in a file in
-    the folder `scratch`. Raise `UnfitResponse`, with a message for the author.
+    `media_type` is what the caller accepts, `None` for JSON; where it has a wildcard, `requested_type` is the
+    concrete one that the client named, if it did, and the body's is always concrete. Bodies of over 1 MiB are
+    left in a file in the folder `scratch`. Raise `UnfitResponse`, with a message for the author.
     """
+    if media_type and is_wildcard(media_type) and _is_picture(value):
+        is_requested = requested_type is not None and requested_type.startswith("image/")
+        media_type = requested_type if is_requested else "image/png"
+    body = _rendered(value, media_type, form, scratch)
+    if not is_wildcard(body.media_type):
+        return body
+    found = concrete(name=_name_of(value), head=_head_of(body), requested=requested_type)
+    return body._replace(media_type=found)
+
+
+def _rendered(value: Any, media_type: str | None, form: Form, scratch: str) -> Body:
+    """Return the body; its media type may have a wildcard where `media_type` has one."""
     if isinstance(value, ReturnedFile):
         return _from_returned_file(value, media_type, scratch)
     if is_open_file(value):
         return _from_open_file(value, media_type or JSON, scratch)
-    if media_type in (None, "*/*"):
-        media_type = _natural_media_type(value) if media_type else JSON
-    if media_type == JSON:
+    is_content = isinstance(value, bytes | bytearray | memoryview | os.PathLike)
+    if media_type in (None, JSON) or (media_type == ANY and not is_content):
         return Body(JSON, *_spilled(json_body(value, form), scratch))
     return _from_value(value, media_type or JSON, scratch)
+
+
+def _name_of(value: Any) -> str:
+    """Return the name of the file that the value is or stands for, if any."""
+    if isinstance(value, ReturnedFile | UploadedFile):
+        name: Any = value.filename
+    elif isinstance(value, str | os.PathLike):
+        name = value
+    else:
+        name = getattr(value, "name", None)
+    return os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else ""
+
+
+def _head_of(body: Body) -> bytes:
+    if not body.path:
+        return body.content[:_SIGNATURE_BYTES]
+    with Path(body.path).open("rb") as file:
+        return file.read(_SIGNATURE_BYTES)
 
 
 def record(value: Any) -> Any:
@@ -69,10 +99,10 @@ def json_body(value: Any, form: Form) -> bytes:
         text = jsonable.dumps(value)
         _check(orjson.loads(text), form.schema)
         return text
-    if not form.wrap:
-        return jsonable.dumps(value)
-    predictions = value if isinstance(value, str) else jsonable.dumps(value).decode()
-    return jsonable.dumps({"status": "OK", "predictions": predictions})
+    if form.envelope is Envelope.STRING and not isinstance(value, str):
+        value = jsonable.dumps(value).decode()
+    text = jsonable.dumps(value)
+    return text if form.envelope is Envelope.NONE else b'{"status":"OK","predictions":%b}' % text
 
 
 def _check(response: Any, schema: marshmallow.Schema) -> None:
@@ -113,9 +143,7 @@ def _from_value(value: Any, media_type: str, scratch: str) -> Body:
 def _from_returned_file(file: ReturnedFile, media_type: str | None, scratch: str) -> Body:
     if not file.filename:
         raise UnfitResponse("predict() returned a ReturnedFile without a filename. Set it to the path.")
-    guess = mimetypes.guess_type(file.filename)[0] or "application/octet-stream"
-    accepted = None if media_type == "*/*" else media_type
-    body = _from_path(file.filename, file.content_type or accepted or guess, scratch)
+    body = _from_path(file.filename, file.content_type or media_type or ANY, scratch)
     return body._replace(filename=file.original_filename)
 
 
@@ -140,11 +168,11 @@ def _from_open_file(file: Any, media_type: str, scratch: str) -> Body:
         if isinstance(head, str):
             return Body(media_type, *_spilled((head + file.read()).encode(), scratch))
         if len(head) < _INLINE_LIMIT_BYTES:
-            return Body(_concrete(media_type), head)
+            return Body(media_type, head)
         with _new_file(scratch) as copy:
             copy.write(head)
             shutil.copyfileobj(file, copy, _INLINE_LIMIT_BYTES)
-            return Body(_concrete(media_type), b"", copy.name)
+            return Body(media_type, b"", copy.name)
 
 
 def _spilled(content: bytes, scratch: str) -> tuple[bytes, str | None]:
@@ -174,16 +202,3 @@ def _encode_picture(picture: Any, media_type: str) -> bytes:
     file = io.BytesIO()
     picture.save(file, format=media_type.removeprefix("image/").partition("+")[0].upper())
     return file.getvalue()
-
-
-def _natural_media_type(value: Any) -> str:
-    """Return the media type of a value where the caller takes any."""
-    if _is_picture(value):
-        return "image/png"
-    if isinstance(value, os.PathLike):
-        return mimetypes.guess_type(os.fspath(value))[0] or "application/octet-stream"
-    return "application/octet-stream" if isinstance(value, bytes | bytearray | memoryview) else JSON
-
-
-def _concrete(media_type: str) -> str:
-    return "application/octet-stream" if media_type == "*/*" else media_type

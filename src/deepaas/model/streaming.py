@@ -10,11 +10,12 @@ from typing import Any
 import marshmallow
 
 from deepaas.errors import UnfitResponse
+from deepaas.messages import Envelope
 from deepaas.model import output
+from deepaas.model.media_types import ANY, concrete, is_wildcard
 
 LINES = "application/x-ndjson"
 EVENTS = "text/event-stream"
-_BYTES = "application/octet-stream"
 _LINE_TYPES = ("ndjson", "jsonl")
 
 
@@ -61,24 +62,30 @@ class Rendering:
 
     JSON lines and server-sent events hold an item's JSON each, and it is checked against the model's
     schema; any other type is bytes or text as they are. A caller that takes any type gets bytes when the
-    first item is bytes, else what it would get without a media type.
+    first item is bytes, else what it would get without a media type. Where `media_type` has a wildcard,
+    `requested_type` is the concrete one that the client named, if it did.
     """
 
     def __init__(
-        self, media_type: str | None, schema: marshmallow.Schema | None, *, prefers_events: bool
+        self,
+        media_type: str | None,
+        schema: marshmallow.Schema | None,
+        *,
+        prefers_events: bool,
+        requested_type: str | None = None,
     ) -> None:
-        self._is_settled = media_type != "*/*"
-        self.media_type = streamed_type(
-            media_type if self._is_settled else None, prefers_events=prefers_events
-        )
-        self._form = output.Form(schema, wrap=False)
+        self._is_settled = not is_wildcard(media_type or LINES)
+        self._requested_type = requested_type
+        known = None if media_type == ANY else media_type
+        self.media_type = streamed_type(known, prefers_events=prefers_events)
+        self._form = output.Form(schema, Envelope.NONE)
 
     def render(self, item: Any) -> bytes:
         """Return the item as bytes. Raise `UnfitResponse`, with a message for the author."""
         if not self._is_settled:
             self._is_settled = True
             if isinstance(item, bytes | bytearray | memoryview):
-                self.media_type = _BYTES
+                self.media_type = concrete(name="", head=bytes(item), requested=self._requested_type)
         end = end_of_item(self.media_type)
         if end is None:
             return _raw(item, self.media_type)

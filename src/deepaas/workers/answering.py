@@ -3,7 +3,6 @@
 It must not know where calls come from.
 """
 
-import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -11,23 +10,24 @@ from typing import Any
 
 from deepaas import log
 from deepaas.errors import UnfitResponse
-from deepaas.messages import Body, Call, Failed, Reply
+from deepaas.log import get_logger
+from deepaas.messages import Body, Call, Envelope, Failed, Reply
 from deepaas.model import output, streaming
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
 from deepaas.workers.sending import Sending
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class Answering:
     """Runs the calls of one model."""
 
-    def __init__(self, model: Model, sending: Sending, *, wrap_predictions: bool) -> None:
+    def __init__(self, model: Model, sending: Sending, envelope: Envelope) -> None:
         self._model = model
         self._sending = sending
         self._pid = os.getpid()
-        self._form = output.Form(model.schema, wrap_predictions)
+        self._form = output.Form(model.schema, envelope)
 
     def answer(self, call: Call, number: int) -> Reply:
         """Run one call; whatever the model's code does, short of ending the process, becomes a reply.
@@ -45,7 +45,7 @@ class Answering:
                 # The model and the rendering took turns; it is their sums that count.
                 returned = time.perf_counter() - render_s
             else:
-                outcome = output.render(result, call.media_type, self._form, call.scratch)
+                outcome = self._body(result, call)
         except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
             outcome = self._failure(error)
         return Reply(outcome, returned - began, time.perf_counter() - returned)
@@ -75,14 +75,13 @@ class Answering:
         outcome: Body | Failed
         try:
             is_error = isinstance(result, BaseException)
-            outcome = (
-                failure(result)
-                if is_error
-                else output.render(streaming.whole(result), call.media_type, self._form, call.scratch)
-            )
+            outcome = failure(result) if is_error else self._body(streaming.whole(result), call)
         except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
             outcome = self._failure(error)
         return Reply(outcome, took_s, time.perf_counter() - began, together)
+
+    def _body(self, result: Any, call: Call) -> Body:
+        return output.render(result, call.media_type, self._form, call.scratch, call.requested_type)
 
     def _arguments(self, call: Call) -> dict[str, Any]:
         if call.validated:

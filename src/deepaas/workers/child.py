@@ -71,7 +71,7 @@ def serve(connection: Connection, marker: Marker, folder: str = "") -> None:
         if start.warm:
             model.warm()
         sending = Sending(connection.send, marker, model.schema)
-        answering = Answering(model, sending, wrap_predictions=start.wrap_predictions)
+        answering = Answering(model, sending, start.envelope)
     except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
         connection.send(_start_failure(error))
         return

@@ -1,18 +1,18 @@
 """A result that comes item by item, sent to the server while the model makes it. Runs in the worker."""
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import marshmallow
 
+from deepaas.log import get_logger
 from deepaas.messages import Body, Call, Chunk, Message
 from deepaas.model.streaming import Rendering, items_of
 from deepaas.workers.marker import Marker
 
 _PIECE_BYTES = 1 << 16
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class Sending:
@@ -31,7 +31,12 @@ class Sending:
         `began` is when the call did, by `time.perf_counter`. Return how the stream ends, and the seconds that
         rendering took. Raise what the model's code raises, and `UnfitResponse`.
         """
-        rendering = Rendering(call.media_type, self._schema, prefers_events=call.prefers_events)
+        rendering = Rendering(
+            call.media_type,
+            self._schema,
+            prefers_events=call.prefers_events,
+            requested_type=call.requested_type,
+        )
         items = items_of(result)
         render_s = 0.0
         try:

@@ -69,8 +69,8 @@ def accepted(arguments: Arguments, raw: dict[str, Any]) -> str | None:
     if accept is None:
         return None
     if accept.default is not None:
-        raw.setdefault("accept", accept.default)
-    return raw.get("accept")
+        raw.setdefault(accept.key, accept.default)
+    return raw.get(accept.key)
 
 
 def digest_of(texts: Mapping[str, Texts]) -> str:

@@ -5,7 +5,6 @@ Must not know how flags are spelled, nor which files there are.
 
 import asyncio
 import contextlib
-import logging
 import signal
 import tempfile
 from collections.abc import Mapping
@@ -25,7 +24,8 @@ from deepaas.cmd.cli.progress import Progress
 from deepaas.cmd.cli.telling import NAME, say_result
 from deepaas.cmd.cli.writing import write_json
 from deepaas.files import Scratch, ScratchSpace
-from deepaas.messages import Body, Call
+from deepaas.log import get_logger
+from deepaas.messages import Body, Call, Envelope
 from deepaas.metrics import Metrics
 from deepaas.model.model import Model
 from deepaas.scale import Scale
@@ -36,7 +36,7 @@ from deepaas.workers.stream import Stream
 
 _STOPPED = 75  # EX_TEMPFAIL: trying again later goes on from here
 _STOPPING = (signal.SIGTERM, signal.SIGUSR1)
-_log = logging.getLogger(NAME)
+_log = get_logger(NAME)
 
 
 def predict_many(model: Model, texts: Mapping[str, Texts], key: str, ctx: click.Context) -> int:
@@ -103,7 +103,7 @@ def _limits(model: Model, ctx: click.Context) -> Limits:
 def _pool(settings: Settings, limits: Limits) -> Pool:
     """Return workers that a batch system's signals, which come to every process of a job, do not end."""
     name, target = target_of(settings)
-    start = calling.start_of(name, target, settings)._replace(wrap_predictions=False, deaf_to=_STOPPING)
+    start = calling.start_of(name, target, settings)._replace(envelope=Envelope.NONE, deaf_to=_STOPPING)
     return Pool(start, limits, Metrics().of_pool(name))
 
 

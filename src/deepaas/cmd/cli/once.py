@@ -13,7 +13,7 @@ from deepaas.cmd.cli.given import accepted, given
 from deepaas.cmd.cli.telling import say_result
 from deepaas.cmd.cli.writing import named_output, write_body
 from deepaas.files import Scratch, ScratchSpace
-from deepaas.messages import Body
+from deepaas.messages import Body, Envelope
 from deepaas.model import output, streaming
 from deepaas.model.model import Model
 
@@ -41,7 +41,7 @@ def _body(model: Model, texts: Mapping[str, Texts], scratch: Scratch, *, warm: b
             return _whole(
                 result, streaming.Rendering(media_type, model.schema, prefers_events=False), scratch
             )
-        return output.render(result, media_type, output.Form(model.schema, wrap=False), scratch.path)
+        return output.render(result, media_type, output.Form(model.schema, Envelope.NONE), scratch.path)
 
 
 def _whole(stream: Any, rendering: streaming.Rendering, scratch: Scratch) -> Body:

@@ -14,23 +14,25 @@ from deepaas.http.errors import REQUEST_ID
 from deepaas.http.specification import operations, schemas
 from deepaas.http.specification.operations import PREDICTION, SHARED, Answer, Operation, Parameter
 from deepaas.http.specification.properties import FieldProperties
-from deepaas.http.specification.schemas import Schema
+from deepaas.http.specification.schemas import Schema, record
+from deepaas.messages import Envelope
+from deepaas.model import output
 from deepaas.model.arguments import Arguments
 from deepaas.model.model import Model
-from deepaas.model.output import record
 
+_ANY_JSON: Schema = {"description": "The model's prediction, whatever JSON it is"}
 _DESCRIPTION = "Serve and train models over REST."
 
 
 class Published(NamedTuple):
     """What the settings add to what the models say.
 
-    `wraps` says that predictions without a schema are sent as a string, `shows_output` that what models print
-    can be read; `switched_off` are the functions that the server was started without.
+    `envelope` is how predictions without a schema are sent, `shows_output` says that what models print can be
+    read; `switched_off` are the functions that the server was started without.
     """
 
     base_path: str
-    wraps: bool
+    envelope: Envelope
     wants_token: bool
     shows_output: bool
     switched_off: tuple[str, ...] = ()
@@ -41,6 +43,8 @@ class Document(abc.ABC):
 
     specification_version: str
     references: str
+    names_every_prediction: bool
+    """Whether the schema of predictions is published by name also where the model declares none."""
 
     def __init__(self, published: Published) -> None:
         self._published = published
@@ -65,7 +69,7 @@ class Document(abc.ABC):
             served = list(models)
             for model in served:
                 self._add_model(model, PREDICTION if len(served) == 1 else f"{PREDICTION}-{model.name}")
-        return record(top | self.spec.to_dict())  # type: ignore[no-any-return]  # a dict stays a dict
+        return output.record(top | self.spec.to_dict())  # type: ignore[no-any-return]  # a dict stays a dict
 
     def ref(self, name: str) -> Schema:
         """Return a reference to a published schema."""
@@ -78,9 +82,13 @@ class Document(abc.ABC):
         for name, answer in SHARED.items():
             self.spec.components.response(name, self.response(answer))
 
-    def _add_model(self, model: Model, prediction: str) -> None:
-        self.spec.components.schema(prediction, self._prediction(model))
-        self._add(operations.of_model(model, prediction, self._published.switched_off))
+    def _add_model(self, model: Model, name: str) -> None:
+        """Publish a model; `name` is for the schema of its predictions."""
+        prediction = self._prediction(model)
+        is_named = model.schema is not None or self.names_every_prediction
+        if is_named:
+            self.spec.components.schema(name, prediction)
+        self._add(operations.of_model(model, name if is_named else prediction, self._published.switched_off))
 
     def _add(self, added: Iterable[Operation]) -> None:
         for operation in added:
@@ -117,16 +125,16 @@ class Document(abc.ABC):
     def _prediction(self, model: Model) -> Schema:
         if model.schema is not None:
             return self._fields.of_schema(model.schema)
-        if model.streams or not self._published.wraps:
-            return {"description": "The model's prediction, whatever JSON it is"}
-        return {
-            "type": "object",
-            "properties": {
+        if model.streams:
+            return dict(_ANY_JSON)
+        is_string = self._published.envelope is Envelope.STRING
+        predictions = {"type": "string", "description": "The model's prediction, as a string"}
+        return record(
+            {
                 "status": {"type": "string", "description": "OK"},
-                "predictions": {"type": "string", "description": "The model's prediction, as a string"},
-            },
-            "required": ["status", "predictions"],
-        }
+                "predictions": predictions if is_string else dict(_ANY_JSON),
+            }
+        )
 
     def property_of(self, field: Field) -> Schema:
         """Return what a field says."""

@@ -9,7 +9,7 @@ from deepaas.http.specification.document import Document, headers_of, is_always_
 from deepaas.http.specification.operations import JSON, Answer, Operation, Parameter
 from deepaas.http.specification.properties import without_null
 from deepaas.http.specification.schemas import TEXT, Schema, array
-from deepaas.model.arguments import Arguments, delimiter_of, is_file, location_of
+from deepaas.model.arguments import Arguments, delimiter_of, is_file
 from deepaas.model.streaming import EVENTS
 
 _MULTIPART = "multipart/form-data"
@@ -22,25 +22,29 @@ class OpenApi(Document):
 
     specification_version = "3.1.0"
     references = "#/components/schemas/"
+    names_every_prediction = True
 
     def request(self, arguments: Arguments) -> dict[str, Any]:
         """Return what is a text as parameters, and the rest as a body."""
         in_body = {name: field for name, field in arguments.fields.items() if _needs_body(field)}
         parameters = [
-            self._parameter(name, field) for name, field in arguments.fields.items() if name not in in_body
+            self._parameter(arguments, name, field)
+            for name, field in arguments.fields.items()
+            if name not in in_body
         ]
         return {"parameters": parameters} | ({"requestBody": self._body(in_body)} if in_body else {})
 
-    def _parameter(self, name: str, field: Field) -> dict[str, Any]:
+    def _parameter(self, arguments: Arguments, name: str, field: Field) -> dict[str, Any]:
         schema = without_null(self.property_of(field))
         description = schema.pop("description", "")
+        key = field.data_key or name
         delimiter = delimiter_of(field)
         if delimiter is not None and delimiter not in _STYLES:
             schema = dict(TEXT)
         style = {} if delimiter is None else {"style": _STYLES.get(delimiter, "form"), "explode": False}
         return {
-            "name": field.data_key or name,
-            "in": "header" if location_of(field) == "headers" else "query",
+            "name": key,
+            "in": "header" if arguments.is_header(key) else "query",
             "required": field.required,
             "description": description,
             "schema": schema,

@@ -112,8 +112,8 @@ def general(*, shows_output: bool) -> Iterator[Operation]:
     yield Operation("get", "/v2/debug/", "/v2/debug/", "What models printed and logged", "general", answers)
 
 
-def of_model(model: Model, prediction: str, switched_off: tuple[str, ...]) -> Iterator[Operation]:
-    """Yield what there is for one model; `prediction` names the schema of its predictions.
+def of_model(model: Model, prediction: str | Schema, switched_off: tuple[str, ...]) -> Iterator[Operation]:
+    """Yield what there is for one model; `prediction` is the schema of its predictions, or names it.
 
     `switched_off` are the functions that the server was started without.
     """
@@ -184,7 +184,7 @@ def _ready(path: str, name: str, whose: str, tag: str) -> Operation:
     return Operation("get", path, name, f"Whether {whose} can answer now", tag, answers, is_open=True)
 
 
-def _predict(model: Model, path: str, prediction: str) -> Operation:
+def _predict(model: Model, path: str, prediction: str | Schema) -> Operation:
     description = "The prediction, item by item" if model.streams else "The prediction"
     answer = Answer(description, prediction, tuple(_media_types(model)) or (JSON,))
     answers = {200: answer} | _SENT | {406: "NotAcceptable", 503: "Unavailable", 504: "TimedOut"}

@@ -9,7 +9,7 @@ from deepaas.http.specification.document import Document, headers_of
 from deepaas.http.specification.operations import JSON, Answer, Operation, Parameter
 from deepaas.http.specification.properties import without_null
 from deepaas.http.specification.schemas import Schema, array
-from deepaas.model.arguments import Arguments, delimiter_of, is_file, location_of
+from deepaas.model.arguments import Arguments, delimiter_of, is_file
 
 _MULTIPART = "multipart/form-data"
 _ANY = "*/*"
@@ -27,19 +27,21 @@ class Swagger(Document):
 
     specification_version = "2.0"
     references = "#/definitions/"
+    names_every_prediction = False  # deepaas_ui shows the JSON of a model without a definition
 
     def request(self, arguments: Arguments) -> dict[str, Any]:
         """Return every argument as a parameter."""
-        parameters = [self._parameter(name, field) for name, field in arguments.fields.items()]
+        parameters = [self._parameter(arguments, name, field) for name, field in arguments.fields.items()]
         has_files = any(is_file(field) for field in arguments.fields.values())
         return {"parameters": parameters} | ({"consumes": [_MULTIPART]} if has_files else {})
 
-    def _parameter(self, name: str, field: Field) -> dict[str, Any]:
-        parameter = {"name": field.data_key or name, "in": "query", "required": field.required}
+    def _parameter(self, arguments: Arguments, name: str, field: Field) -> dict[str, Any]:
+        key = field.data_key or name
+        parameter = {"name": key, "in": "query", "required": field.required}
         if is_file(field):
             described = {"description": field.metadata.get("description", "")}
             return parameter | {"in": "formData", "type": "file"} | described
-        if location_of(field) == "headers":
+        if arguments.is_header(key):
             parameter["in"] = "header"
         found = without_null(self.property_of(field))
         if found.get("type") == "array":

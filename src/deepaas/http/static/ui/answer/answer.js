@@ -9,12 +9,13 @@ const LARGEST_READ_BYTES = 50_000_000;
 
 /**
  * Read a response: `{type, blob, filename, text, value, problem}`; `text` and `value` where it has them,
- * `problem` where it broke off. `show` is called with what there is of an answer that comes by and by.
+ * `problem` where it broke off. `schema` is that of the model's JSON. `show` is called with what has come so far
+ * of an answer that is streamed.
  */
-export async function answerOf(response, model, show) {
+export async function answerOf(response, model, schema, show) {
   const type = bare(response.headers.get("Content-Type"));
   const about = { type, filename: namedBy(response) || `${model}.${endingOf(type)}` };
-  if (kindOf(type) !== "stream") return { ...about, ...(await whole(response, type)) };
+  if (kindOf(type) !== "stream") return { ...about, ...(await whole(response, type, schema)) };
   let last;
   for await (const part of streamedOf(response.body, type)) {
     last = { ...about, type: LINES, filename: `${model}.jsonl`, ...part };
@@ -23,12 +24,12 @@ export async function answerOf(response, model, show) {
   return last;
 }
 
-async function whole(response, type) {
+async function whole(response, type, schema) {
   const blob = await bytesOf(response);
   const kind = kindOf(type);
   if (!["json", "text", "table"].includes(kind) || blob.size > LARGEST_READ_BYTES) return { blob };
   const text = await blob.text();
-  return kind === "json" ? { blob, text, ...inJson(text) } : { blob, text };
+  return kind === "json" ? { blob, text, ...inJson(text, schema) } : { blob, text };
 }
 
 async function bytesOf(response) {
@@ -40,19 +41,22 @@ async function bytesOf(response) {
   }
 }
 
-function inJson(text) {
+function inJson(text, schema) {
   try {
-    return { value: unwrapped(JSON.parse(text)) };
+    return { value: unwrapped(JSON.parse(text), schema) };
   } catch {
     return {};
   }
 }
 
-/** A model without a schema has its prediction sent as a text inside of another JSON value. */
-function unwrapped(value) {
-  const isWrapped =
-    value?.status === "OK" && typeof value.predictions === "string" && Object.keys(value).length === 2;
+/**
+ * Return the prediction of a model without a schema, which is sent in `{"status": "OK", "predictions": …}`: as
+ * a string that holds its JSON, or, with `--predictions json`, as a value.
+ */
+function unwrapped(value, schema) {
+  const isWrapped = value?.status === "OK" && "predictions" in value && Object.keys(value).length === 2;
   if (!isWrapped) return value;
+  if (schema.properties?.predictions?.type !== "string") return value.predictions;
   try {
     return JSON.parse(value.predictions);
   } catch {

@@ -40,7 +40,7 @@ class PredictPage extends View {
         headers: { ...headers, Accept: this.#accepted(given) },
         signal: control.signal,
       });
-      call.answer = await answerOf(response, this.model, (part) => this.#showPart(call, part));
+      call.answer = await answerOf(response, this.model, this.call.schema, (part) => this.#showPart(call, part));
     } catch (error) {
       call.refusal = error;
     }
