@@ -20,7 +20,11 @@ def kill_group(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
 
 
 def write_lines_at_once() -> None:
-    """Let what is printed be seen when it is printed, also where nobody looks at a terminal."""
+    """Let what is printed be seen when it is printed, also where nobody looks at a terminal.
+
+    The same goes for the Python programs that this process starts, unless they were told otherwise.
+    """
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)

@@ -80,6 +80,17 @@ def start(what):
     return subprocess.Popen(command, **options).pid
 
 
+def python(code):
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def start_again():
+    """Start this process's command line again, as Lightning does for each further process of DDP."""
+    module = sys.modules["__main__"].__spec__.name
+    environment = os.environ | {"LOCAL_RANK": "1"}
+    subprocess.run([sys.executable, "-m", module, *sys.argv[1:]], env=environment, check=True)
+
+
 def fork_and_exit(code):
     pid = os.fork()
     if not pid:
@@ -108,6 +119,9 @@ VERBS = {
     "sleep": time.sleep,
     "start": start,
     "fork_and_exit": fork_and_exit,
+    "python": python,
+    "start_again": lambda: start_again() if "LOCAL_RANK" not in os.environ else None,
+    "rank": lambda: print("rank", os.environ.get("LOCAL_RANK", "0"), flush=True),
     "thread": lambda port: threading.Thread(target=wait, args=[port]).start(),
     "deaf": lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN) and None,
     "raise": fail,

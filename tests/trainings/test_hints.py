@@ -10,9 +10,7 @@ ONE_LINE = [
     (" 30%|███       | 3/10 [00:01<00:02,  3.00it/s]", 0.3),
     ("100%|██████████| 10/10 [00:03<00:00,  3.00it/s]", 1.0),
     ("train:  45%|####5     | 45/100 [00:10<00:12,  4.5it/s, loss=0.25]", 0.45),
-    ("Downloading:  25%|██▌       | 25.0M/100M [00:01<00:03, 25.0MB/s]", 0.25),
-    ("Downloading:  25%|██▌       | 500k/2.00M [00:01<00:03, 500kB/s]", 0.25),
-    ("Map:   5%|▌         | 1.05k/21.0k [00:01<00:19, 1.05kexamples/s]", 0.05),
+    ("tokens:   5%|▌         | 1.05k/21.0k [00:01<00:19, 1.05ktokens/s]", 0.05),
     ("\x1b[32m 50%|█████     | 5/10 [00:01<00:01,  5.00it/s]\x1b[0m", 0.5),
     # Keras 2 and 3
     ("  32/1875 [..............................] - ETA: 1:02 - loss: 2.3 - accuracy: 0.1", 32 / 1875),
@@ -33,6 +31,14 @@ ONE_LINE = [
     ("Epoch 3/10:  50%|█████     | 8/16 [00:05<00:05,  1.60it/s]", 0.25),
 ]
 SILENT = [
+    # bars of what precedes or interrupts a training, and those of one epoch of nobody knows how many
+    "Downloading:  25%|██▌       | 25.0M/100M [00:01<00:03, 25.0MB/s]",
+    "model.safetensors:  25%|██▌       | 500k/2.00M [00:01<00:03, 500kB/s]",
+    "Map:   5%|▌         | 1.05k/21.0k [00:01<00:19, 1.05kexamples/s]",
+    "Writing model shards: 100%|██████████| 1/1 [00:00<00:00, 52.1it/s]",
+    "Sanity Checking DataLoader 0: 100%|██████████| 2/2 [00:00<00:00, 52.1it/s]",
+    "Validation DataLoader 0:  50%|█████     | 1/2 [00:00<00:00, 52.1it/s]",
+    "Epoch 0:  31%|███▏      | 10/32 [00:01<00:02, 9.9it/s, v_num=0, train_loss=1.2]",
     "",
     "Loading 3/10 files is not a matter of epochs but of paths a/b",
     "10/12/2026 something happened",
@@ -90,3 +96,146 @@ def test_keras() -> None:
 def test_hostile(line: str) -> None:
     """No line, however odd, takes long or fails."""
     Hints().read(line)
+
+
+def progress_of(lines: list[str]) -> list[float | None]:
+    """Return what is known after each line."""
+    hints = Hints()
+    found = []
+    for line in lines:
+        hints.read(line)
+        found.append(None if hints.progress is None else round(hints.progress, 3))
+    return found
+
+
+def bar(done: int, total: int, label: str = "") -> str:
+    """Return a bar as tqdm prints it."""
+    return (
+        f"{label and label + ': '}{100 * done // total:3}%|###       | {done}/{total} [00:01<00:02, 1.5it/s]"
+    )
+
+
+def nested(outer: int, inner: int, *labels: str) -> list[str]:
+    """Return the bars of a loop in a loop."""
+    return [
+        line
+        for step in range(outer)
+        for line in [bar(step, outer, labels[0]), *(bar(n, inner, labels[1]) for n in range(inner + 1))]
+    ] + [bar(outer, outer, labels[0])]
+
+
+@pytest.mark.parametrize("labels", [("epochs", "batches"), ("", "batches"), ("epochs", ""), ("", "")])
+def test_nested_bars(labels: tuple[str, str]) -> None:
+    """The outer bar counts, the inner one adds its part, and nothing ever goes back."""
+    found = progress_of(nested(5, 4, *labels))
+    assert found[:6] == [0, 0, 0.05, 0.1, 0.15, 0.2]
+    assert found[-1] == 1
+    assert found == sorted(found)  # type: ignore[type-var]  # none of them is None
+
+
+def test_three_bars_in_each_other() -> None:
+    """Folds around epochs around batches are one progress."""
+    lines = [bar(0, 2, "folds")]
+    for fold in range(2):
+        lines += [*nested(2, 2, "epochs", "batches"), bar(fold + 1, 2, "folds")]
+    found = progress_of(lines)
+    assert found[:6] == [0, 0, 0, 0.125, 0.25, 0.25]
+    assert found == sorted(found)  # type: ignore[type-var]  # none of them is None
+    assert found[-1] == 1
+
+
+def test_bar_that_is_removed_before_its_end() -> None:
+    """An inner bar that tqdm did not draw to its end is no reason to go back, or to give up."""
+    lines = [line for step in range(3) for line in (bar(step, 3, "a"), bar(1, 20, "b"), bar(19, 20, "b"))]
+    found = progress_of(lines)
+    assert found == sorted(found)  # type: ignore[type-var]  # none of them is None
+    assert found[-1] == 0.983
+
+
+def test_inner_bars_of_other_names() -> None:
+    """A bar for training and one for validation in each epoch do not undo each other."""
+    lines = [
+        line
+        for step in range(2)
+        for line in (bar(step, 2, "epochs"), bar(2, 4, "train"), bar(4, 4, "train"), bar(1, 2, "check"))
+    ]
+    assert progress_of(lines) == [0, 0.25, 0.5, 0.5, 0.5, 0.75, 1, 1]
+
+
+def test_evaluation_within_a_training() -> None:
+    """The bar of an evaluation in the middle, as transformers draws it, changes next to nothing."""
+    lines = [bar(300, 1000), bar(1, 50), bar(40, 50), bar(50, 50), bar(370, 1000)]
+    assert progress_of(lines) == [0.3, 0.3, 0.301, 0.301, 0.37]
+
+
+def test_bars_side_by_side() -> None:
+    """Two bars that count on side by side say nothing of the whole."""
+    lines = [bar(1, 10, "a"), bar(1, 5, "b"), bar(2, 10, "a"), bar(2, 5, "b"), bar(3, 10, "a")]
+    assert progress_of(lines)[-2:] == [None, None]
+
+
+def test_bars_one_after_the_other() -> None:
+    """When a bar ends and another begins, nobody knows how many are still to come."""
+    assert progress_of([bar(5, 5, "prepare"), bar(1, 7, "train")]) == [1, None]
+    assert progress_of([*nested(2, 2, "epochs", "batches"), bar(0, 2, "epochs")])[-1] is None
+    assert progress_of(["Epoch 1/2", "Epoch 2/2", "Epoch 1/2"])[-1] is None
+
+
+def test_keras_evaluating() -> None:
+    """What Keras evaluates after the last epoch does not undo the progress."""
+    lines = ["Epoch 1/1", "20/20 ━━━━━━━━ 0s 1ms/step - loss: 0.5", " 1/10 ━━━━━━━━ 0s 1ms/step - loss: 0.6"]
+    assert progress_of(lines) == [0, 1, 1]
+
+
+METRICS = [
+    (
+        "Epoch 1/3, Train Loss: 0.9000, Val Loss: 1.0000, Accuracy: 91.00%",
+        {"Train Loss": 0.9, "Val Loss": 1.0, "Accuracy": 91.0},
+    ),
+    ("Epoch 3/3, Train Loss: nan, Val Loss: inf", {"Train Loss": "nan", "Val Loss": "inf"}),
+    ("Epoch 3/3 - cost: 1,234.5", {"cost": 1234.5}),
+    ("Epoch 3/3 - cost: 0,25 - loss: 1", {"loss": 1.0}),
+    ("Epoch 1/3 train/loss=0.5 val/loss=0.9", {"train/loss": 0.5, "val/loss": 0.9}),
+    ("Epoch 1/3 Test-Loss: 0.2", {"Test-Loss": 0.2}),
+    ("Epoch 1/3 | Train: Loss: 0.5 | Val: Loss: 0.7", {}),
+    ("Epoch 1/3 loss: 0.5 acc@1: 91.5 top-5: 99", {"loss": 0.5, "acc@1": 91.5, "top-5": 99.0}),
+    ("Epoch 1/3 - ETA: 0:00:05 - time: 12.5 - Elapsed Time: 3 - 12ms/step - loss: 1e-3", {"loss": 1e-3}),
+    ("Iteration 12, loss = 0.69314718", {"loss": 0.69314718}),
+    ("Train Epoch: 3 [1280/60000 (2%)]\tLoss: 0.3", {"Loss": 0.3}),
+    ("[10]\ttrain-rmse:0.51200\ttest-rmse:0.61", {"train-rmse": 0.512, "test-rmse": 0.61}),
+    ("[10]\ttraining's l2: 0.5\tvalid_1's l2: 0.6", {"training's l2": 0.5, "valid_1's l2": 0.6}),
+    ("{'loss': 0.5, 'grad_norm': '1.5', 'epoch': 1.0}", {"loss": 0.5, "grad_norm": 1.5}),
+    (
+        "[I 2026-01-02 10:00:00,123] Trial 3 finished with value: 0.25 and parameters: {'x': 1.5}.",
+        {"value": 0.25},
+    ),
+    ("{'loss': [1]}", {}),
+    ("accuracy: 0.5", {}),
+    ("{'unfinished", {}),
+]
+
+
+@pytest.mark.parametrize(("line", "metrics"), METRICS)
+def test_metrics_by_their_full_names(line: str, metrics: dict[str, float | str]) -> None:
+    """A metric has its full name and the value that was printed; what is not clear is left out."""
+    hint = Hints().read(line)
+    assert (hint.metrics if hint else {}) == metrics
+
+
+def test_metrics_count_once() -> None:
+    """A line that is read twice, since it has no end yet, gives its metrics once."""
+    hints = Hints()
+    line = "Epoch 1/3, loss: 0.5"
+    assert [hint.metrics for hint in (hints.read(line), hints.read(line)) if hint] == [{"loss": 0.5}, {}]
+
+
+def test_metrics_of_a_bar() -> None:
+    """The metrics of Keras's bar count when it is full, for the epoch that it is of."""
+    hints = Hints()
+    hints.read("Epoch 2/5")
+    lines = [
+        " 1/20 ━━━━━━━ 1s 50ms/step - loss: 2.3",
+        "20/20 ━━━━━━━ 1s 50ms/step - loss: 0.5 - val_loss: 0.6",
+    ]
+    found = [hints.read(line) for line in lines]
+    assert [hint and hint[1:] for hint in found] == [(None, {}), (2, {"loss": 0.5, "val_loss": 0.6})]

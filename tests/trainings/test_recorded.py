@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from following import STEPS, begin, comes, ended, events, look, reaches
+from following import STEPS, begin, comes, ended, events, look, path_of, reaches
 
 import serving
 from serving import Gate, Server
@@ -175,3 +175,21 @@ def test_out_of_memory(tmp_path: Path) -> None:
         assert "out of memory" not in killed["message"]
         assert ended(client, begin(client, ["return", 1]))["state"] == "done"
         reaches(client, record, "error")
+
+
+def test_process_that_a_library_starts_again(http: httpx.Client) -> None:
+    """A second process of the same command line trains, too, and leaves the record to the first one."""
+    steps = [["start_again"], ["rank"], ["report", {"step": 1, "total": 1, "loss": 0.5}], ["leave", "w", "x"]]
+    record = ended(http, begin(http, *steps, ["return", 5]))
+    assert (record["state"], record["result"]["output"][-1]) == ("done", 5)
+    log = http.get(path_of(record, "/log")).text
+    assert [line for line in log.splitlines() if line.startswith("rank")] == ["rank 1", "rank 0"]
+    assert len(http.get(path_of(record, "/metrics")).json()) == 1
+    assert [artifact["path"] for artifact in record["artifacts"]] == ["w"]
+
+
+def test_failure_in_a_process_that_a_library_starts_again(http: httpx.Client) -> None:
+    """When the second process fails, the training does, for the reason that the library gives."""
+    record = ended(http, begin(http, ["start_again"], ["exit", 3]))
+    assert (record["state"], record["exit"]) == ("error", "1")
+    assert "CalledProcessError" in record["message"]

@@ -9,6 +9,7 @@ from following import begin, comes, ended, look, path_of
 
 import deepaas
 from serving import CALL_S, Gate, until
+from support.machine import limit_s
 
 pytestmark = pytest.mark.slow
 KERAS = "Epoch 1/2\n 50/100 [=======>......] - ETA: 5s - loss: 1.0\r"
@@ -89,12 +90,12 @@ def test_follow_a_queued_one(http: httpx.Client, gate: Gate, query: dict[str, An
     ],
 )
 def test_progress_of_unchanged_code(http: httpx.Client, gate: Gate, text: str, progress: float) -> None:
-    """What unchanged code prints becomes progress, and the time left, while it runs."""
+    """What unchanged code prints becomes progress while it runs; one look tells no pace, so no time left."""
     record = begin(http, ["write", text], ["wait", gate.port])
     gate.wait()
     now = comes(http, record, lambda now: now.get("progress"))
     assert now["progress"] == pytest.approx(progress)
-    assert now["eta_s"] >= 0
+    assert "eta_s" not in now
     gate.open()
     assert "eta_s" not in ended(http, record)
 
@@ -106,6 +107,54 @@ def test_tqdm(http: httpx.Client, gate: Gate) -> None:
     comes(http, record, lambda now: now.get("progress") == 0.5)
     gate.open()
     assert ended(http, record)["progress"] == 1
+
+
+@pytest.mark.parametrize("first", [1, 901])
+def test_time_left(http: httpx.Client, gate: Gate, first: int) -> None:
+    """The time left is counted by the pace since the first step: neither from the start, nor from step 0."""
+    total = first + 99
+    steps = [
+        step
+        for number in range(first, first + 5)
+        for step in (["sleep", 0.2], ["report", {"step": number, "total": total}])
+    ]
+    record = begin(http, ["sleep", 3], *steps, ["wait", gate.port])
+    gate.wait()
+    now = comes(http, record, lambda now: now.get("progress") == pytest.approx((first + 4) / total))
+    history = http.get(path_of(record, "/metrics")).json()
+    pace_s = (history[-1]["time"] - history[0]["time"]) / 4
+    right_s = pace_s * 95
+    assert right_s - limit_s(10) < now["eta_s"] <= right_s + 1
+    gate.open()
+
+
+def test_progress_taken_back(http: httpx.Client, gate: Gate) -> None:
+    """Progress that turns out to be that of something else is taken back, with the time left."""
+    bars = [f"\r{percent}%|###  | {percent // 10}/10 [00:01<00:02,  3.00it/s]" for percent in (10, 100)]
+    record = begin(
+        http,
+        *(["write", bar] for bar in bars),
+        ["wait", gate.port],
+        ["write", bars[0].replace("/10", "/7")],
+        ["wait", gate.port],
+    )
+    gate.wait()
+    comes(http, record, lambda now: now.get("progress") == 1)
+    gate.open()
+    gate.wait()
+    comes(http, record, lambda now: "progress" not in now and "eta_s" not in now)
+    gate.open()
+
+
+def test_python_that_the_model_starts(http: httpx.Client, gate: Gate) -> None:
+    """What another Python program prints is seen when it prints it, not when it ends."""
+    waits = f"import socket; socket.create_connection(('127.0.0.1', {gate.port})).recv(1)"
+    record = begin(http, ["python", f"print('Epoch 2/10'); {waits}"])
+    gate.wait()
+    comes(http, record, lambda now: now.get("progress") == 0.1)
+    assert http.get(path_of(record, "/log")).text.endswith("Epoch 2/10\n")
+    gate.open()
+    assert ended(http, record)["state"] == "done"
 
 
 def test_report(http: httpx.Client, gate: Gate) -> None:

@@ -18,6 +18,7 @@ from deepaas import reporting
 from deepaas.errors import StoreUnavailable
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.hints import Hints
+from deepaas.trainings.pace import Pace
 from deepaas.trainings.tail import Tail
 
 _LOOK_S = 0.5
@@ -40,7 +41,7 @@ class Watch:
         self._folder = folder
         self._note = note
         self._beat = beat
-        self._began = time.time()
+        self._pace = Pace()
         self._log = Tail(folder.log)
         self._reports = Tail(folder.metrics)
         self._hints = Hints()
@@ -69,9 +70,12 @@ class Watch:
             values |= self._from_log(line)
         values |= self._from_log(self._log.unfinished())
         values |= self._from_reports(values.get("metrics"))
-        if values.get("progress"):
-            elapsed_s = time.time() - self._began
-            values["eta_s"] = round(elapsed_s / values["progress"] * (1 - values["progress"]), 1)
+        if "progress" in values:
+            now_s = time.time()
+            if not self._reported:
+                # Lines say not when they were printed: those that are read together have one time.
+                self._pace.note(now_s, values["progress"])
+            values["eta_s"] = self._pace.eta_s(now_s)
         values["peak_memory_mb"] = self._peak()
         changed = {name: value for name, value in values.items() if self._noted.get(name) != value}
         if changed:
@@ -92,13 +96,15 @@ class Watch:
     def _from_reports(self, metrics: dict[str, Any] | None = None) -> dict[str, Any]:
         values: dict[str, Any] = {"metrics": metrics} if metrics else {}
         for said in reporting.read(self._reports.lines()):
-            self._reported = self._reported or not said.get("hint")
+            if not self._reported and not said.get("hint"):
+                self._reported, self._pace = True, Pace()  # that of hints counts no more
             if said["metrics"]:
                 before = values.get("metrics") or self._noted.get("metrics", {})
                 values["metrics"] = {**before, **said["metrics"]}
             step, total = said["step"], said["total"]
             if isinstance(step, int | float) and isinstance(total, int | float) and total > 0:
                 values["progress"] = max(0.0, min(1.0, step / total))
+                self._pace.note(said["time"], values["progress"])
         return values
 
     def _from_log(self, line: str) -> dict[str, Any]:
@@ -108,7 +114,9 @@ class Watch:
             return {}
         if hint.metrics:
             reporting.write(self._folder.path, step=hint.epoch, total=None, metrics=hint.metrics, hint=True)
-        return {} if hint.progress is None else {"progress": hint.progress}
+        progress = self._hints.progress
+        # What turned out to be no measure of the training is taken back.
+        return {} if progress is None and self._noted.get("progress") is None else {"progress": progress}
 
     def _peak(self) -> float:
         with contextlib.suppress(psutil.Error):
