@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 
 class Event(NamedTuple):
-    """Something that happened in a training: `kind` is state, progress, metrics, log or end.
+    """Something that happened in a training: `kind` is state, progress, metrics, log, unfinished or end.
 
-    `content` of state and end is the training's record; of log it is ``{"line": …}``.
+    `content` of state and end is the training's record; of log it is ``{"line": …}``. So it is of unfinished,
+    for the line that is being printed, such as a progress bar; when it is finished, a log event has it.
     """
 
     id: str

@@ -11,12 +11,13 @@ from deepaas.errors import StoreUnavailable, TrainingNotFound
 from deepaas.http.errors import json_response
 from deepaas.http.keys import STOPPING
 from deepaas.http.named import count, flag, trainable, uuid_of
-from deepaas.http.streaming import begin_answer
+from deepaas.http.streaming import FileResponse, begin_answer
 from deepaas.model.jsonable import dumps
 from deepaas.service import ServedModel
 from deepaas.trainings.events import Position, events
 from deepaas.trainings.folder import TrainingFolder
-from deepaas.trainings.tail import Tail, last_lines
+from deepaas.trainings.tail import Tail, end_of
+from deepaas.trainings.terminal import last_lines
 
 _LOOK_S = 0.2
 _KEEP_ALIVE_S = 5.0
@@ -26,15 +27,19 @@ _CHUNK_BYTES = 1 << 18
 
 
 async def log(request: web.Request) -> web.StreamResponse:
-    """Answer with what a training printed: all, or `?tail=` lines; with `?follow=true` also what comes."""
+    """Answer with what a training printed: all, or `?tail=` lines; with `?follow=true` also what comes.
+
+    Of a bar that was drawn again and again, the tail alone has the last state only.
+    """
     model, uuid = trainable(request), uuid_of(request)
     await model.training(uuid)
     path = model.folder(uuid).log
     lines = count(request, "tail")
-    begin = b"" if lines is None else await asyncio.to_thread(last_lines, path, lines)
     is_followed = flag(request, "follow")
     if lines is not None and not is_followed:
-        return web.Response(body=begin, content_type="text/plain", charset="utf-8")
+        shown = await asyncio.to_thread(last_lines, path, lines)
+        return web.Response(text="".join(f"{line}\n" for line in shown), content_type="text/plain")
+    begin = b"" if lines is None else await asyncio.to_thread(end_of, path, lines)
     size = path.stat().st_size if path.exists() else 0
     offset = 0 if lines is None else max(0, size - len(begin))
     response = await begin_answer(request, "text/plain; charset=utf-8")
@@ -89,12 +94,12 @@ async def list_artifacts(request: web.Request) -> web.Response:
     return json_response(await asyncio.to_thread(model.folder(uuid).listing, hashed=False))
 
 
-async def artifact(request: web.Request) -> web.FileResponse:
+async def artifact(request: web.Request) -> FileResponse:
     """Answer with a file that a training left, or a range of it."""
     model, uuid = trainable(request), uuid_of(request)
     await model.training(uuid)
     path = await asyncio.to_thread(model.folder(uuid).artifact, request.match_info["path"])
-    return web.FileResponse(path, headers={hdrs.CONTENT_DISPOSITION: "attachment"})
+    return FileResponse(path, headers={hdrs.CONTENT_DISPOSITION: "attachment"})
 
 
 async def _chunks(

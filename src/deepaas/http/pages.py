@@ -10,6 +10,7 @@ from deepaas.http import specification
 from deepaas.http.errors import json_response
 from deepaas.http.keys import SERVICE, SETTINGS, TOKENS
 from deepaas.http.named import named
+from deepaas.http.streaming import FileResponse
 from deepaas.messages import Envelope
 from deepaas.model.model import Model
 
@@ -49,30 +50,30 @@ async def openapi(request: web.Request) -> web.Response:
     return json_response(specification.openapi(_models(request), _published(request)))
 
 
-async def static(request: web.Request) -> web.FileResponse:
+async def static(request: web.Request) -> FileResponse:
     """Answer with a file that the pages use."""
     try:
         path = (STATIC / request.match_info["path"]).resolve()
         if path.is_relative_to(STATIC) and path.is_file():
             # A browser asks whether it has changed, so that no page runs with the scripts of another release.
-            return web.FileResponse(path, headers={hdrs.CACHE_CONTROL: "no-cache"})
+            return FileResponse(path, headers={hdrs.CACHE_CONTROL: "no-cache"})
     except (OSError, ValueError):
         pass  # a name that no file can have
     raise web.HTTPNotFound
 
 
-async def documentation(request: web.Request) -> web.FileResponse:
+async def documentation(request: web.Request) -> FileResponse:
     """Answer with Swagger UI, whose addresses are relative to that of this page without a final slash."""
     if request.path.endswith("/"):
         raise web.HTTPFound(request.path.rstrip("/"))
-    return web.FileResponse(STATIC / "api" / "index.html")
+    return FileResponse(STATIC / "api" / "index.html")
 
 
-async def ui(request: web.Request) -> web.FileResponse:
+async def ui(request: web.Request) -> FileResponse:
     """Answer with the page for people, whose addresses are relative to its own without a final slash."""
     if request.path.endswith("/"):
         raise web.HTTPFound("../ui")
-    return web.FileResponse(STATIC / "ui" / "index.html", headers=_GUARDED)
+    return FileResponse(STATIC / "ui" / "index.html", headers=_GUARDED)
 
 
 async def ui_of_model(request: web.Request) -> web.Response:

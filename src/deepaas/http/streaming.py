@@ -4,6 +4,7 @@ import asyncio
 from typing import Self
 
 from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
 
 from deepaas.errors import DeepaasError
 from deepaas.http.errors import REQUEST_ID, STREAMING, error_response
@@ -68,6 +69,17 @@ async def _break_off(
             return
         await response.write(message + end)
     transport.close()
+
+
+class FileResponse(web.FileResponse):
+    """A file, which is closed also when the client leaves while it is being opened.
+
+    aiohttp opens it in a thread, and forgets it when the handler is cancelled meanwhile.
+    """
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Send the file; it is sent to its end, or until the connection breaks, whoever waits for it."""
+        return await asyncio.shield(super().prepare(request))
 
 
 class Pace:

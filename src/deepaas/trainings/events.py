@@ -12,6 +12,7 @@ from deepaas import reporting
 from deepaas.errors import StoreUnavailable, TrainingNotFound
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.tail import Tail
+from deepaas.trainings.terminal import Lines
 from deepaas.trainings.training import Training
 
 _LOOK_S = 0.25
@@ -20,7 +21,10 @@ _PROGRESS = ("progress", "eta_s", "peak_memory_mb")
 
 
 class Event(NamedTuple):
-    """Something that happened: `kind` is state, progress, metrics, log or end."""
+    """Something that happened: `kind` is state, progress, metrics, log, unfinished or end.
+
+    What is unfinished is the line that is being printed, such as a bar; when it ends, it is of kind log.
+    """
 
     id: str
     kind: str
@@ -58,9 +62,10 @@ async def events(
     `read` returns the training's record. The state and the progress come first, as they are now. Yield None
     after each look that found nothing, and while the store cannot be read.
     """
-    metrics, log = Tail(folder.metrics, position.metrics), Tail(folder.log, position.log)
+    metrics, log = Tail(folder.metrics, position.metrics), Lines(folder.log, position.log)
     shown_state: Any = None
     shown_progress: Any = {}
+    shown_line = ""
     while not is_over():
         # The record is read before the files: when it says that the training has ended, they are complete.
         try:
@@ -83,6 +88,9 @@ async def events(
             yield Event(_id(metrics, log), "metrics", said)
         for line in log.lines(also_unfinished=training.state.is_end):
             yield Event(_id(metrics, log), "log", {"line": line})
+        if log.unfinished != shown_line and not training.state.is_end:
+            shown_line = log.unfinished
+            yield Event(_id(metrics, log), "unfinished", {"line": shown_line})
         if training.state.is_end:
             yield Event(str(Position(metrics.offset, log.offset, is_end=True)), "end", record)
             return
@@ -90,5 +98,5 @@ async def events(
         await asyncio.sleep(_LOOK_S)
 
 
-def _id(metrics: Tail, log: Tail) -> str:
+def _id(metrics: Tail, log: Lines) -> str:
     return str(Position(metrics.offset, log.offset))

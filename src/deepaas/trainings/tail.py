@@ -50,8 +50,8 @@ class Tail:
             return b""
 
 
-def last_lines(path: Path, count: int) -> bytes:
-    """Return the last `count` lines of a file, reading no more of it than that takes."""
+def end_of(path: Path, count: int) -> bytes:
+    """Return the last `count` lines of a file as they are, reading no more of it than that takes."""
     try:
         with path.open("rb") as file:
             position = file.seek(0, 2)

@@ -18,7 +18,7 @@ NUMBER: Schema = {"type": "number"}
 SECONDS_SINCE_EPOCH: Schema = {"type": "number", "description": "Seconds since the epoch."}
 UUID: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 _SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-_EVENTS = ["state", "progress", "metrics", "log", "end"]
+_EVENTS = ["state", "progress", "metrics", "log", "unfinished", "end"]
 _DATE: Schema = {
     "type": "string",
     "pattern": r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}\.\d{6}$",

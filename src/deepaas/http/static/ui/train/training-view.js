@@ -24,6 +24,7 @@ class TrainingView extends View {
   #curves = curvesOf([]);
   #drawn = 0;
   #log = [];
+  #unfinished = "";
   #problem = "";
   #provenance = null;
 
@@ -42,7 +43,7 @@ class TrainingView extends View {
   }
 
   async #follow(signal) {
-    [this.#metrics, this.#log] = [[], []];
+    [this.#metrics, this.#log, this.#unfinished] = [[], [], ""];
     try {
       for await (const event of eventsOf(this.#path("events"), signal)) {
         this.#take(event);
@@ -57,6 +58,7 @@ class TrainingView extends View {
 
   #take({ kind, content }) {
     if (kind === "metrics") this.#metrics.push(content);
+    else if (kind === "unfinished") this.#unfinished = content.line;
     else if (kind === "log") this.#log.push(content.line);
     else this.#told({ ...this.record, ...content });
     if (this.#log.length > 2 * MOST_LINES) this.#log = this.#log.slice(-MOST_LINES);
@@ -83,7 +85,7 @@ class TrainingView extends View {
       ${endView(record)} ${this.#curvesView()} ${resultView(record)}
       <artifact-list .model=${this.model} .record=${record}></artifact-list>
       <h4>Log</h4>
-      <log-view .text=${this.#log.slice(-MOST_LINES).join("\n")}></log-view>
+      <log-view .text=${[...this.#log.slice(-MOST_LINES), this.#unfinished].join("\n").trimEnd()}></log-view>
       ${this.#log.length < MOST_LINES ? nothing : this.#wholeLog()}
       <details class="arguments">
         <summary>Arguments</summary>

@@ -1,0 +1,177 @@
+"""What a terminal would show of what a training printed: one line for a bar, however often it was drawn."""
+
+import codecs
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+_CHUNK_BYTES = 1 << 20
+_WINDOW_BYTES = 1 << 16
+_MOST_ROWS = 64
+_CONTROL = re.compile(
+    r"\x1b\[([\d;?]*)([@-~])"  # a control sequence: its parameters, and what it does
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # a window's title or a link
+    r"|\x1b[^\[\]]"
+    r"|[\r\n\b\x07]"
+)
+_PIECE = re.compile(rb"[^\n]*\n|[^\n]+")
+_UNFINISHED_CONTROL = re.compile(r"\x1b(?:\[[\d;?]*|\][^\x07\x1b]{0,1000}\x1b?)?$")
+
+
+class Terminal:
+    """The last rows of a terminal without a right edge: the cursor is moved, colours are left out."""
+
+    def __init__(self) -> None:
+        self._rows = [""]
+        self._settled: list[str | None] = [None]
+        self._row = 0
+        self._column = 0
+        self._rest = ""
+
+    def feed(self, text: str) -> Iterator[str]:
+        """Yield each row that the cursor leaves for the one below; again only when it has changed since."""
+        text = self._rest + text
+        held = _UNFINISHED_CONTROL.search(text)
+        self._rest = held[0] if held else ""
+        begin, end = 0, len(text) - len(self._rest)
+        for control in _CONTROL.finditer(text, 0, end):
+            self._write(text[begin : control.start()])
+            begin = control.end()
+            if control[0] == "\n":
+                yield from self._leave_row()
+            else:
+                self._move(control)
+        self._write(text[begin:end])
+
+    @property
+    def open_row(self) -> str:
+        """The row that the cursor is in, unless it was yielded as it is."""
+        row = self._rows[self._row].rstrip()
+        return "" if self._settled[self._row] == row else row
+
+    def _write(self, text: str) -> None:
+        row = self._rows[self._row]
+        end = self._column + len(text)
+        self._rows[self._row] = row[: self._column].ljust(self._column) + text + row[end:] if text else row
+        self._column = end
+
+    def _leave_row(self) -> Iterator[str]:
+        row = self._rows[self._row].rstrip()
+        is_new = self._settled[self._row] != row
+        self._settled[self._row] = row
+        self._row += 1
+        self._column = 0
+        if self._row == len(self._rows):
+            self._rows.append("")
+            self._settled.append(None)
+        if self._row > _MOST_ROWS:
+            del self._rows[0], self._settled[0]
+            self._row -= 1
+        if is_new:
+            yield row
+
+    def _move(self, control: re.Match[str]) -> None:
+        match control[0][-1:] if control[2] is None else control[2]:
+            case "\r":
+                self._column = 0
+            case "\b":
+                self._column = max(0, self._column - 1)
+            case "A" | "F" | "B" | "E" | "C" | "D" | "G" as direction:
+                self._move_by(direction, _number(control[1]))
+            case "K":
+                self._erase(control[1])
+            case "J":
+                self._erase(control[1])
+                del self._rows[self._row + 1 :], self._settled[self._row + 1 :]
+
+    def _move_by(self, direction: str, count: int) -> None:
+        if direction in "AF":
+            self._row = max(0, self._row - count)
+        elif direction in "BE":
+            self._row = min(len(self._rows) - 1, self._row + count)
+        elif direction == "C":
+            self._column += count
+        elif direction == "D":
+            self._column = max(0, self._column - count)
+        else:
+            self._column = count - 1
+        if direction in "EF":
+            self._column = 0
+
+    def _erase(self, what: str) -> None:
+        row = self._rows[self._row]
+        kept = {
+            "": row[: self._column],
+            "0": row[: self._column],
+            "1": " " * self._column + row[self._column :],
+        }
+        self._rows[self._row] = kept.get(what, "")
+
+
+class Lines:
+    """The lines of a log that grows, as a terminal shows them, from where one stopped.
+
+    `offset` is in bytes: behind the last line that was yielded.
+    """
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        self.offset = offset
+        self._path = path
+        self._read_offset = offset
+        self._terminal = Terminal()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def lines(self, *, also_unfinished: bool = False) -> Iterator[str]:
+        """Yield new lines; with `also_unfinished`, also one that has no end yet."""
+        while chunk := self._read():
+            for piece in _PIECE.findall(chunk):
+                yield from self._feed(piece)
+        row = self._terminal.open_row
+        if also_unfinished and row:
+            self.offset = self._read_offset
+            yield row
+
+    @property
+    def unfinished(self) -> str:
+        """The line that is being printed, such as a bar."""
+        return self._terminal.open_row
+
+    def _feed(self, piece: bytes) -> Iterator[str]:
+        self._read_offset += len(piece)
+        lines = list(self._terminal.feed(self._decoder.decode(piece)))
+        if piece.endswith(b"\n"):
+            self.offset = self._read_offset
+        yield from lines
+
+    def _read(self) -> bytes:
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._read_offset)
+                return file.read(_CHUNK_BYTES)
+        except OSError:
+            return b""
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """Return the last `count` lines of a log as a terminal shows them, reading no more than that takes."""
+    window = _WINDOW_BYTES
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return []
+    while count:
+        begin = max(0, size - window)
+        lines = Lines(path, begin)
+        found = list(lines.lines(also_unfinished=True))
+        if begin == 0:
+            return found[-count:]
+        if len(found) > count:
+            return found[-count:]  # the first one may be cut
+        window *= 4
+    return []
+
+
+def _number(parameters: str) -> int:
+    """Return the first parameter of a control sequence, which is 1 where it is left out."""
+    first = parameters.lstrip("?").partition(";")[0]
+    return int(first) if first.isdecimal() and int(first) else 1

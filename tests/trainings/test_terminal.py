@@ -1,0 +1,112 @@
+"""Lines of a log as a terminal shows them."""
+
+from pathlib import Path
+
+import pytest
+
+from deepaas.trainings.terminal import Lines, Terminal, last_lines
+
+SHOWN = [
+    ("a\nb\n", ["a", "b"], ""),
+    ("a\r\nb", ["a"], "b"),
+    ("\n\na\n", ["", "", "a"], ""),
+    ("50%\r100%\ndone\n", ["100%", "done"], ""),
+    ("100%\r50%", [], "50%%"),
+    ("100%\r\x1b[K50%", [], "50%"),
+    ("\r 50%|##  |\r100%|####|", [], "100%|####|"),
+    ("abc\b\b\bxyz\n", ["xyz"], ""),
+    ("\x1b[1m 1/20\x1b[0m \x1b[32m━\x1b[0m\n", [" 1/20 ━"], ""),
+    ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x07\n", ["link"], ""),
+    ("a\x1b[2Kb\n", [" b"], ""),
+    ("abc\x1b[3D\x1b[1Cx\x1b[5Gy\n", ["axc y"], ""),
+    ("one\ntwo\x1b[1A\rONE\n\r", ["one", "ONE"], "two"),
+    ("one\ntwo\x1b[A\x1b[J\n", ["one"], ""),
+    ("\x1b[99A\x1b[99Ba\n", ["a"], ""),
+    ("\x1b[?25la\x1b[?25h\n", ["a"], ""),
+]
+
+
+@pytest.mark.parametrize(("printed", "lines", "unfinished"), SHOWN)
+def test_terminal(printed: str, lines: list[str], unfinished: str) -> None:
+    """The cursor is moved and colours are left out, however the text was cut."""
+    for cut in range(1, len(printed) + 1):
+        terminal = Terminal()
+        found = [
+            line
+            for begin in range(0, len(printed), cut)
+            for line in terminal.feed(printed[begin : begin + cut])
+        ]
+        assert (found, terminal.open_row) == (lines, unfinished)
+
+
+def nested(outer: int, inner: int) -> str:
+    """Return what tqdm prints for a loop in a loop."""
+    printed = ""
+    for step in range(outer):
+        printed += f"\repochs: {step}/{outer}"
+        printed += "".join(f"\n\rbatches: {number}/{inner}\x1b[A" for number in range(inner + 1))
+        printed += "\n\r                  \r\x1b[A"
+    return f"{printed}\repochs: {outer}/{outer}\nend\n"
+
+
+def test_nested_bars() -> None:
+    """Of two bars, the outer one has a line for each of its states, the inner one none that is removed."""
+    lines = list(Terminal().feed(nested(3, 20)))
+    assert lines == ["epochs: 0/3", "epochs: 1/3", "epochs: 2/3", "epochs: 3/3", "end"]
+
+
+def test_many_rows() -> None:
+    """Rows above those that a program can still reach are forgotten."""
+    terminal = Terminal()
+    assert len(list(terminal.feed("".join(f"{number}\n" for number in range(1000))))) == 1000
+    assert list(terminal.feed("\x1b[2Ax\n")) == ["x98"]
+
+
+def test_taken_up_again(tmp_path: Path) -> None:
+    """Whoever goes on behind any line gets the others, each once."""
+    log = tmp_path / "log"
+    log.write_text("ü 1\n 1%\r 50%\r100%\n\x1b[1m3\x1b[0m\n4", encoding="utf-8")
+    whole = list(Lines(log).lines(also_unfinished=True))
+    assert whole == ["ü 1", "100%", "3", "4"]
+    for count in range(1, len(whole)):
+        lines = Lines(log)
+        begun = [line for _, line in zip(range(count), lines.lines(also_unfinished=True), strict=False)]
+        assert begun + list(Lines(log, lines.offset).lines(also_unfinished=True)) == whole
+
+
+def test_growing(tmp_path: Path) -> None:
+    """A line is there when it has its end; until then it is the unfinished one."""
+    log = tmp_path / "log"
+    lines = Lines(log)
+    assert list(lines.lines()) == []
+    with log.open("ab", buffering=0) as file:
+        for written, found, unfinished in (
+            (b" 1%\r 2", [], " 2%"),
+            (b"2%", [], " 22%"),
+            (b"\rdone\xc3", [], "done"),
+            (b"\xbc\nnext", ["doneü"], "next"),
+        ):
+            file.write(written)
+            assert (list(lines.lines()), lines.unfinished) == (found, unfinished)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 61, 62, 1000])
+def test_last_lines(tmp_path: Path, count: int) -> None:
+    """The end of a log full of bars is as many lines as a terminal shows."""
+    bars = "".join(
+        "".join(f"\repoch {epoch}: {percent:3}%|{'#' * 50}|" for percent in range(101))
+        + f"\nsaved checkpoint {epoch}\n"
+        for epoch in range(30)
+    )
+    (tmp_path / "log").write_text(f"WARNING: 17 pictures are broken\nbegin\n{bars}")
+    found = last_lines(tmp_path / "log", count)
+    assert len(found) == min(count, 62)
+    whole = list(Lines(tmp_path / "log").lines())
+    assert found == (whole[-count:] if count else [])
+    assert whole[:2] == ["WARNING: 17 pictures are broken", "begin"]
+
+
+def test_no_log(tmp_path: Path) -> None:
+    """A log that is not there has no lines."""
+    assert last_lines(tmp_path / "log", 5) == []
+    assert list(Lines(tmp_path / "log").lines(also_unfinished=True)) == []
