@@ -32,7 +32,16 @@ FLAGS = [
 ]
 MODELS = {
     name: f"models_ui.{name}"
-    for name in ("answers", "every_argument", "hostile", "streamed", "with_schema", "trained")
+    for name in (
+        "answers",
+        "every_argument",
+        "exact_numbers",
+        "hostile",
+        "number_stream",
+        "streamed",
+        "with_schema",
+        "trained",
+    )
 } | {"only_predict": "models.only_predict", "raising": "models.raising", "steps": "models_training.steps"}
 WAIT_MS = 1000 * CALL_S
 NOT_MODIFIED = 304

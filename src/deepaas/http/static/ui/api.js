@@ -1,6 +1,7 @@
 // The client of the server that this page came from. It must not know what is done with the answers.
 
 import { createParser } from "../vendor/eventsource-parser/dist/parse.js";
+import { parseJson } from "./json.js";
 import { askForToken, currentToken } from "./token.js";
 
 const UNAUTHORIZED = 401;
@@ -43,7 +44,7 @@ export async function ask(path, options = {}) {
 
 /** Ask the server and return what its JSON says. */
 export async function askJson(path, options = {}) {
-  return (await ask(path, options)).json();
+  return parseJson(await (await ask(path, options)).text());
 }
 
 /** Yield the server-sent events of `path`; after a lost connection, go on where it broke off. */
@@ -55,7 +56,7 @@ export async function* eventsOf(path, signal) {
       if (response.status === NO_CONTENT) return;
       for await (const event of eventsIn(response.body)) {
         last = event.id ?? last;
-        yield { kind: event.event, content: JSON.parse(event.data) };
+        yield { kind: event.event, content: parseJson(event.data) };
       }
     } catch (error) {
       const isRefused = error.status && error.status < SERVER_ERROR;
@@ -79,7 +80,7 @@ async function answered(path, { headers = {}, ...options }) {
 async function refusalOf(response) {
   const text = await response.text();
   try {
-    const said = JSON.parse(text);
+    const said = parseJson(text);
     const problems = response.status === UNPROCESSABLE ? said : null;
     return new Refusal(messageIn(said), response.status, problems);
   } catch {

@@ -1,7 +1,8 @@
 // An answer, shown in the way that suits its media type, with the raw text one click away.
 
 import { save } from "../download.js";
-import { shortened, size } from "../format.js";
+import { shortened, sizeView } from "../format.js";
+import { parseJson, toJson } from "../json.js";
 import { html, nothing } from "../library.js";
 import { isShownInPlace, kindOf, separatorOf } from "../media.js";
 import { csvView } from "../table.js";
@@ -35,7 +36,7 @@ class AnswerView extends View {
       <div class="actions">
         <button type="button" @click=${() => save(answer.blob, answer.filename)}>Download</button>
         ${hasText && kindOf(answer.type) !== "text" ? this.#switch(answer) : nothing}
-        <span class="hint">${answer.type}, ${size(answer.blob.size)}</span>
+        <span class="hint">${answer.type}, ${sizeView(answer.blob.size)}</span>
       </div>
     `;
   }
@@ -66,7 +67,7 @@ ${shortened(laidOut(text), LONGEST_RAW)}</pre>`;
 
 function laidOut(text) {
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    return toJson(parseJson(text), 2);
   } catch {
     return text;
   }

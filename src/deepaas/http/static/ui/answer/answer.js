@@ -1,6 +1,7 @@
 // An answer of the server: its bytes, and what they say. It must not know how it is shown.
 
 import { Refusal } from "../api.js";
+import { parseJson } from "../json.js";
 import { bare, endingOf, kindOf } from "../media.js";
 import { streamedOf } from "./streamed.js";
 
@@ -43,7 +44,7 @@ async function bytesOf(response) {
 
 function inJson(text, schema) {
   try {
-    return { value: unwrapped(JSON.parse(text), schema) };
+    return { value: unwrapped(parseJson(text), schema) };
   } catch {
     return {};
   }
@@ -58,7 +59,7 @@ function unwrapped(value, schema) {
   if (!isWrapped) return value;
   if (schema.properties?.predictions?.type !== "string") return value.predictions;
   try {
-    return JSON.parse(value.predictions);
+    return parseJson(value.predictions);
   } catch {
     return value.predictions;
   }

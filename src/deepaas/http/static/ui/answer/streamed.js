@@ -1,6 +1,7 @@
 // An answer that comes by and by, as lines of JSON or as server-sent events.
 
 import { eventsIn, Refusal } from "../api.js";
+import { parseJson, toJson } from "../json.js";
 
 const EVENTS = "text/event-stream";
 const BROKEN = "The answer broke off on its way. The server's log may say why.";
@@ -21,14 +22,14 @@ export async function* streamedOf(body, type) {
     if (error.name === "AbortError") throw error;
     problem = error instanceof Refusal ? error.message : BROKEN;
   }
-  const text = value.map((item) => `${JSON.stringify(item)}\n`).join("");
+  const text = value.map((item) => `${toJson(item)}\n`).join("");
   yield { value, text, blob: new Blob([text]), problem };
 }
 
 async function* fromEvents(body) {
   for await (const { event, data } of eventsIn(body)) {
-    if (event === "error") throw new Refusal(JSON.parse(data).message);
-    yield JSON.parse(data);
+    if (event === "error") throw new Refusal(parseJson(data).message);
+    yield parseJson(data);
   }
 }
 
@@ -40,7 +41,7 @@ async function* fromLines(body) {
     const { done, value } = await reader.read();
     const lines = (rest + decoder.decode(value, { stream: !done })).split("\n");
     rest = lines.pop();
-    yield* lines.filter(Boolean).map((line) => JSON.parse(line));
+    yield* lines.filter(Boolean).map((line) => parseJson(line));
     if (done) return;
   }
 }

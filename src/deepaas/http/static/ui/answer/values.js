@@ -1,6 +1,7 @@
 // JSON values as people would rather see them: bars, tables, curves, pictures, or plain text. Never as markup.
 
-import { number, shortened } from "../format.js";
+import { shortened } from "../format.js";
+import { isNumber, isStructure, toJson, toNumber } from "../json.js";
 import { html } from "../library.js";
 import { fileInText } from "../media.js";
 import { tableView } from "../table.js";
@@ -16,11 +17,11 @@ const SCORES = ["probabilities", "scores", "confidences"];
 
 /** Return the view of a value; `schema` is what the model published of it, if it did. */
 export function valueView(value, schema = {}, name = "the answer", depth = 0) {
-  if (depth > DEEPEST) return html`<pre>${shortened(JSON.stringify(value), LONGEST_TEXT)}</pre>`;
+  if (depth > DEEPEST) return html`<pre>${shortened(toJson(value), LONGEST_TEXT)}</pre>`;
   if (typeof value === "string") return textView(value, schema, name);
   if (Array.isArray(value)) return listView(value, schema.items, name, depth);
-  if (value && typeof value === "object") return objectView(value, schema, name, depth);
-  return html`<span class="value">${value === null ? "none" : number(value)}</span>`;
+  if (isStructure(value)) return objectView(value, schema, name, depth);
+  return html`<span class="value">${value === null ? "none" : String(value)}</span>`;
 }
 
 function textView(text, schema, name) {
@@ -60,22 +61,28 @@ function isScored(labels, scores) {
   );
 }
 
-/** Return labels with a bar each; what is a probability is shown as a share of one. */
+/** Return labels with a bar each; a probability is shown as a share of one, with its full value at hand. */
 function barsView(labels, scores) {
-  const isShare = scores.every((score) => score >= 0 && score <= 1);
-  const largest = isShare ? 1 : Math.max(...scores.map(Math.abs));
+  const lengths = scores.map(toNumber);
+  const isShare = lengths.every((length) => length >= 0 && length <= 1);
+  const largest = isShare ? 1 : Math.max(...lengths.map(Math.abs));
   const bars = labels.slice(0, MOST_ITEMS).map((label, index) => {
-    const width = `${(Math.abs(scores[index]) / (largest || 1)) * 100}%`;
-    const shown = isShare ? percent(scores[index]) : number(scores[index]);
+    const width = `${(Math.abs(lengths[index]) / (largest || 1)) * 100}%`;
     return html`<li>
-      <span class="label">${typeof label === "object" ? JSON.stringify(label) : label}</span>
+      <span class="label">${isStructure(label) ? toJson(label) : String(label)}</span>
       <span class="bar" aria-hidden="true"><i .style=${`width: ${width}`}></i></span>
-      <span class="score">${shown}</span>
+      <span class="score">${isShare ? shareView(scores[index]) : String(scores[index])}</span>
     </li>`;
   });
   return html`<ol class="bars">
     ${bars}
   </ol>`;
+}
+
+/** A title is not read by every screen reader, hence the text beside it. */
+function shareView(score) {
+  return html`<span title=${String(score)}>${percent(toNumber(score))}</span>
+    <span class="unseen">(${String(score)})</span>`;
 }
 
 function percent(share) {
@@ -137,18 +144,15 @@ function objectsView(list, name) {
 
 function cell(value) {
   if (value === undefined || value === null) return "";
-  if (isStructure(value)) return shortened(JSON.stringify(value), LONGEST_CELL);
-  return shortened(number(value), LONGEST_CELL);
+  if (isStructure(value)) return jsonView(toJson(value));
+  return isNumber(value) ? String(value) : shortened(String(value), LONGEST_CELL);
+}
+
+function jsonView(text) {
+  if (text.length <= LONGEST_CELL) return text;
+  return html`<span title=${shortened(text, LONGEST_TEXT)}>${shortened(text, LONGEST_CELL)}</span>`;
 }
 
 function isRow(item) {
   return Array.isArray(item) && item.length > 0 && item.every((each) => !isStructure(each));
-}
-
-function isStructure(value) {
-  return typeof value === "object" && value !== null;
-}
-
-function isNumber(value) {
-  return typeof value === "number";
 }

@@ -1,5 +1,6 @@
 // The form of a call: a field for each argument, with the messages of what was not right with it.
 
+import { isNumber } from "../json.js";
 import { html, nothing, repeat } from "../library.js";
 import { define, View } from "../view.js";
 import { howToWrite, inputOf, isGroup } from "./fields.js";
@@ -166,7 +167,7 @@ function nameOf({ name, kind, required }) {
 /** Return the messages in a problem: a list of them, or a mapping from items to lists. */
 function messagesIn(problem) {
   if (!problem) return [];
-  if (typeof problem === "string") return [problem];
+  if (typeof problem === "string" || isNumber(problem)) return [String(problem)];
   if (Array.isArray(problem)) return problem.flatMap(messagesIn);
   return Object.entries(problem).flatMap(([item, inner]) => {
     const where = /^\d+$/.test(item) ? `item ${Number(item) + 1}` : item;

@@ -2,7 +2,6 @@
 // what the reader made of the value.
 
 import { html, live, nothing } from "../library.js";
-import { number } from "../format.js";
 import { isOfNumbers } from "./values.js";
 import { hasSlider, numberAt, POSITIONS, positionOf, stepOf } from "./slider.js";
 import "./file-field.js";
@@ -51,9 +50,9 @@ export function howToWrite(argument) {
     return isOfNumbers(argument) ? "Numbers, separated by commas or blanks." : "One per line.";
   if (kind === "json") return "Written as JSON.";
   if (kind !== "number") return "";
-  if (minimum !== undefined && maximum !== undefined) return `${number(minimum)} to ${number(maximum)}.`;
-  if (minimum !== undefined) return `At least ${number(minimum)}.`;
-  return maximum === undefined ? "" : `At most ${number(maximum)}.`;
+  if (minimum !== undefined && maximum !== undefined) return `${minimum} to ${maximum}.`;
+  if (minimum !== undefined) return `At least ${minimum}.`;
+  return maximum === undefined ? "" : `At most ${maximum}.`;
 }
 
 function fileInput({ argument, value, id, described, isWrong, set }) {
@@ -104,7 +103,7 @@ function numberInput({ argument, value, id, described, isWrong, set }) {
     aria-describedby=${described}
     aria-invalid=${isWrong}
     aria-required=${argument.required}
-    placeholder=${argument.default === null ? "" : number(argument.default)}
+    placeholder=${argument.default === null ? "" : String(argument.default)}
     .value=${live(value)}
     @input=${(event) => set(event.target.value)}
   />`;

@@ -1,6 +1,6 @@
 // Files chosen with the button, dropped or pasted, with what can be seen of them beforehand.
 
-import { size } from "../format.js";
+import { sizeView } from "../format.js";
 import { html, nothing, repeat } from "../library.js";
 import { define, View } from "../view.js";
 import "./file-preview.js";
@@ -76,7 +76,7 @@ class FileField extends View {
           html`<li>
             <file-preview .file=${file}></file-preview>
             <span class="name">${file.name}</span>
-            <span class="hint">${size(file.size)}</span>
+            <span class="hint">${sizeView(file.size)}</span>
             <button
               type="button"
               class="plain"

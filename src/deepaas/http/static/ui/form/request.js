@@ -1,5 +1,7 @@
 // A filled-in form as a request: JSON, or a multipart body when there are files.
 
+import { comparable, isStructure, toJson } from "../json.js";
+
 const SEPARATORS = { form: ",", spaceDelimited: " ", pipeDelimited: "|" };
 
 /** Return what `fetch` takes to send `given`, as `filledIn` returns it. */
@@ -8,7 +10,7 @@ export function requestOf(given) {
   const headers = Object.fromEntries(inHeaders.map(({ argument, value }) => [argument.name, written(value)]));
   if (hasFiles(given)) return { method: "POST", headers, body: multipart(given) };
   const type = { "Content-Type": "application/json" };
-  return { method: "POST", headers: { ...headers, ...type }, body: JSON.stringify(jsonOf(given)) };
+  return { method: "POST", headers: { ...headers, ...type }, body: toJson(jsonOf(given)) };
 }
 
 /** Say whether there are files to send. */
@@ -26,7 +28,7 @@ export function jsonOf(given) {
 export function partsOf(given) {
   return Object.entries(jsonOf(given)).flatMap(([name, value]) => {
     const isPlainList =
-      Array.isArray(value) && value.length && value.every((item) => typeof item !== "object");
+      Array.isArray(value) && value.length && value.every((item) => item !== null && !isStructure(item));
     return (isPlainList ? value : [value]).map((item) => [name, written(item)]);
   });
 }
@@ -35,7 +37,7 @@ export function partsOf(given) {
 export function chosenOf(given) {
   const open = given.filter(({ argument }) => argument.kind !== "password");
   const chosen = open.filter(
-    ({ argument, value }) => JSON.stringify(value) !== JSON.stringify(argument.default),
+    ({ argument, value }) => comparable(value) !== comparable(argument.default),
   );
   return Object.fromEntries(
     chosen.map(({ argument, value }) => [argument.name, argument.kind === "file" ? names(value) : value]),
@@ -61,5 +63,5 @@ export function joined(argument, value) {
 }
 
 function written(value) {
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? value : toJson(value);
 }

@@ -1,6 +1,7 @@
 // A filled-in form as what people type elsewhere: curl, Python, deepaas-cli. Secrets are never written out.
 
 import { addressOf } from "../api.js";
+import { isStructure, toJson } from "../json.js";
 import { currentToken } from "../token.js";
 import { endingOf } from "../media.js";
 import { hasFiles, joined, jsonOf, partsOf } from "./request.js";
@@ -45,7 +46,7 @@ function curl(call) {
     );
     lines.push(...partsOf(call.given).map(([name, text]) => `--form-string ${quoted(`${name}=${text}`)}`));
   } else {
-    lines.push(`--json ${quoted(JSON.stringify(jsonOf(call.given)))}`);
+    lines.push(`--json ${quoted(toJson(jsonOf(call.given)))}`);
   }
   if (output) lines.push(`-o ${output}`);
   return lines.join(" \\\n  ");
@@ -85,7 +86,7 @@ function python(call) {
 function literal(value) {
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
-  if (typeof value !== "object") return JSON.stringify(value);
+  if (!isStructure(value)) return toJson(value);
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
   return `{${Object.entries(value)
     .map(([name, each]) => `${literal(name)}: ${literal(each)}`)

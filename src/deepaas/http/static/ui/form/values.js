@@ -1,5 +1,7 @@
 // From what stands in a form to what a request says, and from defaults to what stands in a form.
 
+import { comparable, isStructure, parseJson, parseNumber, toJson, toNumber } from "../json.js";
+
 /** Return what a form shows before anybody has touched it. */
 export function initialValues(call) {
   return Object.fromEntries(
@@ -16,7 +18,7 @@ export function shown(argument, value) {
     case "boolean":
       return Boolean(value);
     case "json":
-      return JSON.stringify(value, null, 2);
+      return toJson(value, 2);
     case "list":
       return [value].flat().join(isOfNumbers(argument) ? ", " : "\n");
     case "datetime":
@@ -24,7 +26,7 @@ export function shown(argument, value) {
         .replace(/(Z|[+-]\d\d:?\d\d)$/, "")
         .replace(" ", "T");
     default:
-      return typeof value === "object" ? JSON.stringify(value) : String(value);
+      return isStructure(value) ? toJson(value) : String(value);
   }
 }
 
@@ -52,6 +54,7 @@ export function filledIn(call, values) {
 }
 
 function meant(argument, value) {
+  if (isUntouchedDefault(argument, value)) return argument.default;
   switch (argument.kind) {
     case "file":
       return value.length ? value : undefined;
@@ -66,7 +69,7 @@ function meant(argument, value) {
     case "list":
       return value.trim() === "" && !argument.default ? undefined : items(argument, value);
     case "json":
-      return value.trim() === "" ? undefined : JSON.parse(value);
+      return value.trim() === "" ? undefined : parseJson(value);
     case "text":
       return value === "" && !argument.default ? undefined : anything(argument, value);
     default:
@@ -78,11 +81,16 @@ function original(argument, text) {
   return argument.choices.find((choice) => String(choice) === text) ?? text;
 }
 
-/** What is no number, or too long for one, is left to the server to judge. */
+/** A field cannot show all that a default is: whether it is a text, a moment's time zone. */
+function isUntouchedDefault(argument, value) {
+  if (argument.kind === "file" || argument.default === null || value === "") return false;
+  return comparable(value) === comparable(shown(argument, argument.default));
+}
+
+/** What is no number, or too large for the server's JSON, is left to the field of the model to judge. */
 function numeric(text) {
-  const number = Number(text);
-  const isExact = Number.isFinite(number) && (Number.isSafeInteger(number) || !Number.isInteger(number));
-  return isExact ? number : text;
+  const number = parseNumber(text);
+  return Number.isFinite(toNumber(number)) ? number : text;
 }
 
 function items(argument, text) {
@@ -94,7 +102,7 @@ function items(argument, text) {
 function anything(argument, text) {
   if (argument.isText || !/^\s*[[{]/.test(text)) return text;
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return text;
   }

@@ -1,6 +1,6 @@
 // How the workers are doing: who is at work, who waits, how long predictions take, and which went wrong.
 
-import { duration } from "../format.js";
+import { durationView } from "../format.js";
 import { html, nothing } from "../library.js";
 import { define, View } from "../view.js";
 import { boundOf, timesBetween } from "./figures.js";
@@ -11,6 +11,7 @@ const FIRST_ERROR = 400;
 const HALF = 0.5;
 const MOST = 0.95;
 const MS = 1000;
+const DIGITS = 4;
 
 /** `looks` are what `figuresOf` returned since the page was opened, oldest first, each with its time `atS`. */
 class WorkersView extends View {
@@ -30,7 +31,7 @@ class WorkersView extends View {
       .filter(([, count]) => count)
       .map(([state, count]) => `${count} ${state}`);
     const waiting = queueLength
-      ? `${queueLength} waiting, the oldest for ${duration(queueAgeS)}`
+      ? html`${queueLength} waiting, the oldest for ${durationView(queueAgeS)}`
       : "nobody waits";
     return html`<p class="workers">
       <span class="dots" aria-hidden="true">${dots.map((state) => html`<i class="dot ${state}"></i>`)}</span>
@@ -50,7 +51,7 @@ class WorkersView extends View {
       ([part, each]) =>
         html`<tr>
           <th scope="row">${WORDS[part]}</th>
-          <td>${duration(each.sumS / each.count)}</td>
+          <td>${durationView(each.sumS / each.count)}</td>
           <td>${boundView(boundOf(each, HALF))}</td>
           <td>${boundView(boundOf(each, MOST))}</td>
         </tr>`,
@@ -86,7 +87,7 @@ class WorkersView extends View {
       const { count, sumS } = timesBetween(this.looks[index - 1].times.model, look.times.model);
       if (count < 1) continue;
       x.push(Math.round(look.atS - this.looks[0].atS));
-      y.push((sumS / count) * MS);
+      y.push(Number(((sumS / count) * MS).toPrecision(DIGITS)));
     }
     if (!this.looks.at(-1).times.model.count) return nothing;
     if (!x.length) return html`<p class="hint">Recent times are drawn here as predictions come.</p>`;
@@ -137,7 +138,7 @@ class WorkersView extends View {
 }
 
 function boundView(seconds) {
-  return Number.isFinite(seconds) ? duration(seconds) : "longer";
+  return Number.isFinite(seconds) ? durationView(seconds) : "longer";
 }
 
 function counted(count) {

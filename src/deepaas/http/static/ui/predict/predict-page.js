@@ -3,7 +3,7 @@
 import { ask, pathOf } from "../api.js";
 import { answerOf } from "../answer/answer.js";
 import { chosenOf, requestOf } from "../form/request.js";
-import { clock, duration, summary } from "../format.js";
+import { clock, durationView, summary } from "../format.js";
 import { html, nothing } from "../library.js";
 import { bringIntoSight } from "../sight.js";
 import { define, View } from "../view.js";
@@ -13,6 +13,7 @@ import "../form/snippet-view.js";
 
 const MOST_CALLS = 50;
 const MS = 1000;
+const LONGEST_TITLE = 2000;
 const EVENTS = "text/event-stream";
 
 /** `model` is a model's name, `call` the contract of its predictions. */
@@ -136,7 +137,7 @@ class PredictPage extends View {
     if (this.#underWay) return html`<span class="spinner"></span> Waiting for the model …`;
     if (!this.#shown) return "";
     const { refusal, tookS } = this.#shown;
-    return refusal ? `Not answered, after ${duration(tookS)}.` : `Answered in ${duration(tookS)}.`;
+    return html`${refusal ? "Not answered, after" : "Answered in"} ${durationView(tookS)}.`;
   }
 
   #nothingYet() {
@@ -163,9 +164,11 @@ class PredictPage extends View {
             html`<li>
               <button type="button" aria-current=${call === this.#shown} @click=${() => this.#again(call)}>
                 <span class="hint">${clock(call.at)}</span>
-                <span class="what">${summary(call.said) || "with the defaults"}</span>
+                <span class="what" title=${summary(call.said, LONGEST_TITLE)}
+                  >${summary(call.said) || "with the defaults"}</span
+                >
                 <span class="hint"
-                  >${call.refusal ? call.refusal.status || "failed" : duration(call.tookS)}</span
+                  >${call.refusal ? call.refusal.status || "failed" : durationView(call.tookS)}</span
                 >
               </button>
             </li>`,

@@ -1,7 +1,7 @@
 // The files that a training left, or has left so far.
 
 import { askJson, pathOf } from "../api.js";
-import { size } from "../format.js";
+import { sizeView } from "../format.js";
 import { html, nothing } from "../library.js";
 import { define, View } from "../view.js";
 import "../download.js";
@@ -27,7 +27,7 @@ class ArtifactList extends View {
     const place = pathOf(this.model, "train", this.record.uuid, "artifacts", ...path.split("/"));
     return html`<li>
       <download-link .path=${place} .text=${path}></download-link>
-      <span class="hint">${size(bytes)}</span>
+      <span class="hint">${sizeView(bytes)}</span>
       ${sha256 ? html`<code class="hint" title=${`SHA-256 ${sha256}`}>${sha256.slice(0, 12)}</code>` : nothing}
     </li>`;
   }

@@ -2,14 +2,16 @@
 
 import { askJson, pathOf } from "../api.js";
 import { shortened } from "../format.js";
+import { comparable, isNumber, toJson } from "../json.js";
 import { html, nothing } from "../library.js";
 import { Poll } from "../poll.js";
 import { define, View } from "../view.js";
 import { curvesOf } from "./history.js";
 import { isOver, shortId } from "./record.js";
-import "../chart.js";
+import "./metric-figure.js";
 
 const PAUSE_MS = 2000;
+const LONGEST_VALUE = 40;
 
 /** `records` are the trainings of `model` to compare. */
 class TrainingComparison extends View {
@@ -66,27 +68,27 @@ class TrainingComparison extends View {
       label: labels.get(uuid),
     }));
     const across = this.#histories.get(found[0].uuid).across;
-    return html`<figure>
-      <figcaption>${name}</figcaption>
-      <line-chart .curves=${curves} .across=${across}></line-chart>
-    </figure>`;
+    return html`<metric-figure .name=${name} .curves=${curves} .across=${across}></metric-figure>`;
   }
 }
 
 /** Return what tells trainings apart: the arguments in which they differ, and their ids. */
 function labelsOf(records) {
   const names = [...new Set(records.flatMap(({ args }) => Object.keys(args)))];
-  const text = ({ args }, name) => JSON.stringify(args[name]) ?? "";
-  const differing = names.filter((name) => new Set(records.map((record) => text(record, name))).size > 1);
+  const differing = names.filter(
+    (name) => new Set(records.map(({ args }) => comparable(args[name]))).size > 1,
+  );
   return new Map(
-    records.map((record) => {
-      const words = differing.map((name) => `${name} ${text(record, name)}`).join(", ");
-      return [
-        record.uuid,
-        shortened(words ? `${words} (${shortId(record.uuid)})` : shortId(record.uuid), 60),
-      ];
+    records.map(({ uuid, args }) => {
+      const words = differing.map((name) => `${name} ${brief(args[name])}`).join(", ");
+      return [uuid, words ? `${words} (${shortId(uuid)})` : shortId(uuid)];
     }),
   );
+}
+
+function brief(value) {
+  const text = toJson(value) ?? "";
+  return isNumber(value) ? text : shortened(text, LONGEST_VALUE);
 }
 
 define("training-comparison", TrainingComparison, ["model", "records"]);

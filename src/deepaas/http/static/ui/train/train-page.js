@@ -1,6 +1,6 @@
 // The tab that trains: the form, and the list of trainings.
 
-import { ask, askJson, pathOf } from "../api.js";
+import { askJson, pathOf } from "../api.js";
 import { linkTo } from "../address.js";
 import { requestOf } from "../form/request.js";
 import { html, nothing, repeat } from "../library.js";
@@ -55,8 +55,7 @@ class TrainPage extends View {
     [this.#problems, this.#refusal] = [{}, ""];
     this.update();
     try {
-      const response = await ask(pathOf(this.model, "train", ""), requestOf(given));
-      const record = await response.json();
+      const record = await askJson(pathOf(this.model, "train", ""), requestOf(given));
       this.#records = [record, ...(this.#records ?? [])];
       location.hash = linkTo(this.model, "train", record.uuid);
       bringIntoSight(this.querySelector(".trainings"));

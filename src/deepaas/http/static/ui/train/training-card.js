@@ -1,14 +1,15 @@
 // One training in the list: its state and progress, and what can be done with it.
 
-import { ask, pathOf } from "../api.js";
+import { askJson, pathOf } from "../api.js";
 import { linkTo } from "../address.js";
-import { number, shortened, summary } from "../format.js";
+import { shortened, summary } from "../format.js";
 import { html, nothing } from "../library.js";
 import { define, View } from "../view.js";
-import { chosenIn, isOver, progressOf, shortId, startOf, stateOf, timeOf } from "./record.js";
+import { chosenIn, exactTimeOf, isOver, progressOf, shortId, startOf, stateOf, timeOf } from "./record.js";
 import "./training-view.js";
 
 const LONGEST = 200;
+const LONGEST_TITLE = 2000;
 
 /**
  * `record` is that of the training of `model`, whose trainings have the contract `call`; `isOpen` shows all of
@@ -28,8 +29,8 @@ class TrainingCard extends View {
     this.#told = "Cancelling …";
     this.update();
     try {
-      const response = await ask(this.#path(), { method: "DELETE" });
-      this.dispatchEvent(new CustomEvent("record", { detail: await response.json(), bubbles: true }));
+      const record = await askJson(this.#path(), { method: "DELETE" });
+      this.dispatchEvent(new CustomEvent("record", { detail: record, bubbles: true }));
       this.#told = "";
     } catch (error) {
       this.#told = error.status === 403 ? `${error.message} Ask whoever runs the server.` : error.message;
@@ -79,23 +80,30 @@ class TrainingCard extends View {
   }
 
   #what(record) {
-    const chosen = summary(chosenIn(record, this.call)) || "with the defaults";
-    return isOver(record) && timeOf(record) ? `${chosen} · ${timeOf(record)}` : chosen;
+    const chosen = chosenIn(record, this.call);
+    const words = html`<span title=${summary(chosen, LONGEST_TITLE)}
+      >${summary(chosen) || "with the defaults"}</span
+    >`;
+    return isOver(record) && timeOf(record) ? html`${words} · ${timeView(record)}` : words;
   }
 
   #progress(record) {
     const progress = progressOf(record);
-    const percent = progress === null ? "" : `${Math.round(progress * 100)} %`;
+    const percent =
+      progress === null
+        ? ""
+        : html`<span title=${String(record.progress)}>${Math.round(progress * 100)} %</span>`;
+    const comma = percent && timeOf(record) ? ", " : "";
     return html`<div class="progress">
       <progress max="1" .value=${progress ?? nothing} aria-label="Progress"></progress>
-      <span>${[percent, timeOf(record)].filter(Boolean).join(", ")}</span>
+      <span>${percent}${comma}${timeView(record)}</span>
     </div>`;
   }
 
   #metrics({ metrics }) {
     if (!metrics || this.isOpen) return nothing;
     return html`<p class="latest">
-      ${Object.entries(metrics).map(([name, value]) => html`<span>${name} <b>${number(value)}</b></span>`)}
+      ${Object.entries(metrics).map(([name, value]) => html`<span>${name} <b>${String(value)}</b></span>`)}
     </p>`;
   }
 
@@ -115,6 +123,10 @@ class TrainingCard extends View {
       </button>
     `;
   }
+}
+
+function timeView(record) {
+  return html`<span title=${exactTimeOf(record)}>${timeOf(record)}</span>`;
 }
 
 define("training-card", TrainingCard, ["model", "call", "record", "isOpen", "isCompared"]);

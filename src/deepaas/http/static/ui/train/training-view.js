@@ -8,11 +8,10 @@ import { curvesOf } from "./history.js";
 import { isOver } from "./record.js";
 import "./artifact-list.js";
 import "./log-view.js";
-import "../chart.js";
+import "./metric-figure.js";
 import "../download.js";
 
 const MOST_LINES = 2000;
-const DIGITS = 4;
 
 /**
  * `record` is that of the training of `model`, which is watched as long as the element is on the page. Tells
@@ -107,8 +106,8 @@ class TrainingView extends View {
       this.#drawn = this.#metrics.length;
     }
     const { across, curves } = this.#curves;
-    if (curves.size)
-      return html`<div class="charts">${[...curves.values()].map((curve) => curveView(curve, across))}</div>`;
+    const figures = [...curves.values()].map((curve) => figureView(curve, across));
+    if (figures.length) return html`<div class="charts">${figures}</div>`;
     if (isOver(this.record)) return nothing;
     return html`<p class="hint">Curves are drawn here once the model tells a metric.</p>`;
   }
@@ -149,13 +148,8 @@ function resultView({ result }) {
     <div>${valueView(result.output, {}, "the result")}</div>`;
 }
 
-function curveView(curve, across) {
-  const value = curve.y.findLast((each) => each !== null);
-  const latest = value === undefined ? "" : Number(value.toPrecision(DIGITS));
-  return html`<figure>
-    <figcaption>${curve.label} <b>${latest}</b></figcaption>
-    <line-chart .curves=${[curve]} .across=${across}></line-chart>
-  </figure>`;
+function figureView(curve, across) {
+  return html`<metric-figure .name=${curve.label} .curves=${[curve]} .across=${across}></metric-figure>`;
 }
 
 define("training-view", TrainingView, ["model", "record"]);
