@@ -50,12 +50,29 @@ def begin(
     )
 
 
-def returned(ended: Ended, code: int = 0) -> Any:
-    """Return the result that the last line of standard output says, as scripts read it."""
+def printed(ended: Ended, code: int = 0) -> str:
+    """Return the text of the result in the last line of standard output, as scripts read it."""
     assert ended.returncode == code, ended.stdout + ended.stderr
-    found = LAST_LINE.fullmatch(ended.stdout.splitlines()[-1])
-    assert found, ended.stdout
-    return ast.literal_eval(found["result"])
+    match = LAST_LINE.fullmatch(ended.stdout.splitlines()[-1])
+    assert match, ended.stdout
+    return match["result"]
+
+
+def returned(ended: Ended, code: int = 0) -> Any:
+    """Return the result of a prediction, which is printed as Python's `repr`."""
+    return ast.literal_eval(printed(ended, code))
+
+
+def record(ended: Ended) -> dict[str, Any]:
+    """Return the metadata or the record of a training, which are printed as JSON."""
+    return dict(json.loads(printed(ended)))
+
+
+def saved(ended: Ended) -> str:
+    """Return the file in which the result is, according to the last line."""
+    start, _, path = printed(ended).partition("Output is saved in ")
+    assert not start
+    return path
 
 
 def refused(ended: Ended, code: int = 2) -> str:

@@ -1,4 +1,4 @@
-"""The tables of what the two command lines take, from the commands themselves."""
+"""The tables of the options of the command lines, from the commands themselves."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,6 +9,7 @@ from deepaas.cmd.cli import methods
 from deepaas.cmd.cli.check import check
 from deepaas.cmd.cli.new import new
 from deepaas.cmd.cli.predict import batch_options
+from deepaas.cmd.execute import main as execute
 from deepaas.cmd.run import main as run
 from rows import code, codes, table
 
@@ -18,6 +19,11 @@ _HEAD = ("flag", "what it does")
 def of_run() -> str:
     """Return what `deepaas-run` takes."""
     return _of(run.params)
+
+
+def of_predict() -> str:
+    """Return the options of `deepaas-predict` that have an effect."""
+    return _of([param for param in execute.params if not getattr(param, "hidden", False)])
 
 
 def of_cli() -> str:

@@ -24,6 +24,7 @@ TABLES = {
     "states": state_table.markdown,
     "deepaas-run": command_table.of_run,
     "deepaas-cli": command_table.of_cli,
+    "deepaas-predict": command_table.of_predict,
 }
 
 

@@ -61,9 +61,10 @@ def flags(params: list[click.Parameter]) -> Iterator[str]:
 
 
 def test_commands(site: Path) -> None:
-    """Every flag of both commands is there, and every method with its own flags."""
+    """Every flag of the commands is there, and every method with its own flags."""
     said = words(site, "command-line")
     assert set(flags(run.params)) | set(flags(cli.params)) <= said
+    assert {"--input-file", "-i", "--output", "-o", "--content-type", "-ct", "--url", "--nourl"} <= said
     text = (site / "reference" / "command-line.html").read_text()
     for name, method in methods.METHODS.items():
         assert f"deepaas-cli {name}" in said

@@ -114,18 +114,31 @@ class Model:
             return self._no_metadata(f"get_metadata() failed with {describe(error)}")
 
     def declared_metadata(self) -> dict[str, Any]:
-        """Return what the author says of the model. Raise what the author's code raises, or `ModelBroken`."""
-        try:
-            said = self.function("get_metadata")()
-        except (NotImplementedByModel, NotImplementedError):
+        """Return the metadata that the API publishes: the model's own, with a name and an id.
+
+        Raise what the author's code raises, or `ModelBroken`.
+        """
+        own = self.own_metadata()
+        if own is None:
             return {
                 "id": "0",
                 "name": self.name,
                 "description": "No metadata could be loaded: the model does not define get_metadata().",
             }
-        if not isinstance(said, Mapping):
-            raise ModelBroken(f"get_metadata() returned {type(said).__name__}, not a dictionary")
-        return {"id": self.name, "name": self.name, **output.record(dict(said))}
+        return {"id": self.name, "name": self.name, **own}
+
+    def own_metadata(self) -> dict[str, Any] | None:
+        """Return what get_metadata() returns, as plain JSON values; `None` for a model without it.
+
+        Raise what the author's code raises, or `ModelBroken`.
+        """
+        try:
+            returned = self.function("get_metadata")()
+        except (NotImplementedByModel, NotImplementedError):
+            return None
+        if not isinstance(returned, Mapping):
+            raise ModelBroken(f"get_metadata() returned {type(returned).__name__}, not a dictionary")
+        return dict(output.record(dict(returned)))
 
     def _predicts_by_batches(self, function: str) -> bool:
         """Say whether `function` is a `predict` that the author left to `predict_batch`."""

@@ -17,7 +17,7 @@ from deepaas.cmd.cli.flags import flags_of, texts_of
 from deepaas.cmd.cli.given import given
 from deepaas.files import Scratch, ScratchSpace
 from deepaas.model.arguments import Arguments
-from running import TOLD, Ended, refused, returned, run
+from running import TOLD, Ended, refused, returned, run, saved
 
 Here = Callable[..., Ended]
 FILE = {"type": "file", "location": "form"}
@@ -239,7 +239,7 @@ def test_wrong_in_a_process(tmp_path: Path) -> None:
 def test_default_media_type(tmp_path: Path) -> None:
     """Without --accept, the model's default media type is asked for."""
     ended = run(tmp_path, "predict", models={"one": "models.negotiated"})
-    assert returned(ended) == "one-predict.png"
+    assert saved(ended) == "one-predict.png"
     assert (tmp_path / "one-predict.png").read_bytes() == b"it was image/png"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from running import LAST_LINE, RUN_S, refused, returned, run
+from running import LAST_LINE, RUN_S, printed, record, refused, returned, run, saved
 
 FILES = {"files": "models.returns_files"}
 TRAINABLE = {"trainable": "models.trainable"}
@@ -34,13 +34,13 @@ def test_result_whatever_is_logged(tmp_path: Path) -> None:
 
 
 def test_metadata(tmp_path: Path) -> None:
-    """get_metadata prints what the model says of itself, and writes it under the very name it was given."""
+    """get_metadata prints JSON, and writes it to the file that is named, whatever its suffix."""
     ended = run(
         tmp_path, "--deepaas_method_output=new/meta.out", "get_metadata", models={"one": "models.counts"}
     )
-    said = returned(ended)
-    assert said["name"] == "one"
-    assert json.loads((tmp_path / "new/meta.out").read_text()) == said
+    metadata = record(ended)
+    assert metadata["name"] == "one"
+    assert json.loads((tmp_path / "new/meta.out").read_text()) == metadata
     assert "New output" not in ended.stdout
 
 
@@ -56,53 +56,83 @@ def test_metadata(tmp_path: Path) -> None:
     ],
 )
 def test_output(tmp_path: Path, named: str, written: str | None, flags: list[str]) -> None:
-    """The output has the suffix of its media type; a changed name is the fifth word of a line of its own."""
+    """The output has the suffix of its media type; a changed name is the fifth word of a line of its own.
+
+    The last line names the file.
+    """
     ended = run(tmp_path, "--deepaas_method_output", named, "predict", *flags, models=FILES)
     path = tmp_path / (written or named)
+    assert saved(ended) == str(written or named)
     if "--accept" in flags:
-        assert returned(ended) == str(written or named)
         with Image.open(path) as picture:
             assert picture.size == (3, 2)
     else:
-        assert returned(ended) == json.loads(path.read_text()) == 5
+        assert json.loads(path.read_text()) == 5
     told = [line for line in ended.stdout.splitlines() if "New output" in line]
     assert told == ([f"===================> New output is {written}"] if written else [])
     assert [line.split()[4] for line in told] == [written] * len(told)
 
 
 def test_file_without_an_output(tmp_path: Path) -> None:
-    """A result that is a file is kept, and its name told, though none was given."""
+    """A result that is a file is kept, and its name printed, though the command line names none."""
     ended = run(tmp_path, "predict", "--what", "large", "--accept", "application/zip", models=FILES)
-    assert returned(ended) == "files-predict.zip"
+    assert saved(ended) == "files-predict.zip"
+    assert "You are trying" not in ended.stdout
     assert "===================> New output is files-predict.zip\n" in ended.stdout
     assert (tmp_path / "files-predict.zip").read_bytes() == bytes(range(256)) * 20_000
 
 
+def test_no_method(tmp_path: Path) -> None:
+    """Without a method, it is get_metadata; unlike 2.6, a named file is written."""
+    ended = run(tmp_path, "--deepaas_method_output=meta.out", models={"one": "models.counts"})
+    assert record(ended) == json.loads((tmp_path / "meta.out").read_text())
+    without_model = run(tmp_path, models={})
+    assert (without_model.returncode, without_model.stdout) == (1, "")
+    assert without_model.stderr.startswith("Error: No model is installed")
+
+
+def test_file_of_json(tmp_path: Path) -> None:
+    """Of an open file of JSON, the value in it is printed, not the name of the file's class."""
+    (tmp_path / "model.py").write_text(
+        "import io\ndef predict():\n    return io.BytesIO(b'{\"a\": [1, null]}')\n"
+    )
+    assert returned(run(tmp_path, "--model", "./model.py", "predict", models={})) == {"a": [1, None]}
+
+
 def test_text(tmp_path: Path) -> None:
-    """A result that is a text is printed."""
+    """A result that is a text is printed as it is."""
     ended = run(tmp_path, "predict", "--what", "text", "--accept", "text/plain", models=FILES)
-    assert returned(ended) == "bytes"
+    assert printed(ended) == "bytes"
 
 
-def test_training(tmp_path: Path) -> None:
-    """Train prints the record of a training that is done, as over HTTP, and writes it as JSON."""
+@pytest.mark.parametrize("output", [None, "t.out"])
+def test_training(tmp_path: Path, output: str | None) -> None:
+    """Train prints what 2.6 has of a record, in its order, or writes all of it, as over HTTP, to a file."""
     (tmp_path / "data.csv").write_text("1,2")
     flags = ["--data", "data.csv", "--rate", "0.25", "--public-name", "x"]
-    ended = run(tmp_path, "--deepaas_method_output", "t.out", "train", *flags, models=TRAINABLE)
-    record = returned(ended)
-    assert json.loads((tmp_path / "t.out").read_text()) == record
-    assert re.fullmatch(r"[0-9a-f]{32}", record["uuid"])
-    assert re.fullmatch(DATE, record["date"])
-    assert record["args"] == {
+    options = ["--deepaas_method_output", output] if output else []
+    ended = run(tmp_path, *options, "train", *flags, models=TRAINABLE)
+    if output:
+        assert saved(ended) == output
+        shown = json.loads((tmp_path / output).read_text())
+        assert shown["state"] == "done"
+        assert shown["peak_memory_mb"] > 0
+    else:
+        shown = record(ended)
+        assert list(shown) == ["date", "args", "status", "uuid", "result"]
+    assert re.fullmatch(r"[0-9a-f]{32}", shown["uuid"])
+    assert re.fullmatch(DATE, shown["date"])
+    assert shown["args"] == {
         "what": "none",
         "rate": 0.25,
         "data": ["data", "text/csv", "data.csv"],
         "secret-name": "x",
     }
-    assert record["status"] == "done"
-    assert record["result"]["output"] == "1,2"
-    assert re.fullmatch(DATE, record["result"]["finish_date"])
-    assert re.fullmatch(r"\d+:\d\d:\d\d\.\d{6}", record["result"]["duration"])
+    assert shown["status"] == "done"
+    assert shown["result"]["output"] == "1,2"
+    assert re.fullmatch(DATE, shown["result"]["finish_date"])
+    assert re.fullmatch(r"\d+:\d\d:\d\d\.\d{6}", shown["result"]["duration"])
+    assert f"] Elapsed time:  {shown['result']['duration']}\n" in ended.stdout
 
 
 def test_training_that_leaves_something(tmp_path: Path) -> None:
@@ -114,17 +144,17 @@ def test_training_that_leaves_something(tmp_path: Path) -> None:
         "    (deepaas.artifacts() / 'weights.bin').write_bytes(b'w')\n"
     )
     ended = run(tmp_path, "--model", "./leaving.py", "--state-dir", "state", "train", models={})
-    record = returned(ended)
-    assert (record["metrics"], record["progress"]) == ({"loss": 0.5}, 0.5)
-    assert [one["path"] for one in record["artifacts"]] == ["weights.bin"]
-    folder = tmp_path / "state" / "leaving" / record["uuid"]
+    shown = record(ended)
+    assert (shown["metrics"], shown["progress"]) == ({"loss": 0.5}, 0.5)
+    assert [artifact["path"] for artifact in shown["artifacts"]] == ["weights.bin"]
+    folder = tmp_path / "state" / "leaving" / shown["uuid"]
     assert f"What the training left is in {folder}\n" in ended.stdout
     assert (folder / "artifacts" / "weights.bin").read_bytes() == b"w"
 
 
 def test_training_that_leaves_nothing(tmp_path: Path) -> None:
     """A training that leaves nothing leaves no folder either."""
-    returned(run(tmp_path, "--state-dir", "state", "train", models=TRAINABLE))
+    record(run(tmp_path, "--state-dir", "state", "train", models=TRAINABLE))
     assert list((tmp_path / "state").rglob("*")) == [tmp_path / "state" / "trainable"]
 
 
@@ -139,7 +169,7 @@ def test_version(command: list[str]) -> None:
 
 def test_warm(tmp_path: Path) -> None:
     """Warm runs the model's warm alone; where it cannot, that is an error."""
-    assert returned(run(tmp_path, "warm", models={"one": "models.warmed"})) is None
+    assert printed(run(tmp_path, "warm", models={"one": "models.warmed"})) == "Finished warm() method"
     ended = run(tmp_path, "warm", models={"one": "models.faulty.in_warm"})
     assert ended.returncode == 1
     assert ended.stderr.endswith("Error: OSError: weights are missing\n")

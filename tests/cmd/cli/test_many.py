@@ -16,7 +16,7 @@ from typing import IO
 import psutil
 import pytest
 
-from running import COMMAND, RUN_S, TOLD, begin, ended, lines, refused, returned, run
+from running import COMMAND, RUN_S, TOLD, begin, ended, lines, refused, returned, run, saved
 from serving import END_S, Gate, Output, environment, until
 from support.machine import timeout_s
 
@@ -350,9 +350,12 @@ def test_other_ways_to_predict(tmp_path: Path, source: str) -> None:
 
 
 def test_stream(tmp_path: Path) -> None:
-    """The items of a single prediction that streams are returned as a list, and written as lines."""
+    """The items of a single prediction that streams are printed as a list, or written as lines."""
     (tmp_path / "model.py").write_text(STREAMING)
     put(tmp_path, {"a": "ab"})
-    line = ["--model", "model.py", "--deepaas_method_output", "result", "predict", "--data", "in/a"]
-    assert returned(run(tmp_path, *line, models={})) == [{"letter": "a"}, {"letter": "b"}]
+    line = ["predict", "--data", "in/a"]
+    shown = run(tmp_path, "--model", "model.py", *line, models={})
+    assert returned(shown) == [{"letter": "a"}, {"letter": "b"}]
+    options = ["--model", "model.py", "--deepaas_method_output", "result"]
+    assert saved(run(tmp_path, *options, *line, models={})) == "result.ndjson"
     assert (tmp_path / "result.ndjson").read_text() == '{"letter":"a"}\n{"letter":"b"}\n'

@@ -22,7 +22,7 @@ def authors_code() -> Iterator[None]:
     A process that the model forked ends as it would anywhere.
     """
     faulthandler.enable()
-    spawned = click.get_current_context().find_root().params["deepaas_with_multiprocessing"]
+    spawned = click.get_current_context().find_root().params.get("deepaas_with_multiprocessing")
     if spawned:
         multiprocessing.set_start_method("spawn", force=True)
     pid = os.getpid()

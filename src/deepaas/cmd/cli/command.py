@@ -47,13 +47,10 @@ class Methods(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Read the settings, which the flags of some methods depend on, and find the method."""
-        if not ctx.resilient_parsing:
-            log.hold()
-        ctx.obj = settings = settings_of(ctx)
-        if not ctx.resilient_parsing:
-            spell_out()
-            level = "DEBUG" if settings.debug else settings.log_level
-            log.configure(level, file=settings.log_file, stream=sys.stdout, form=settings.log_format)
+        if ctx.resilient_parsing:
+            ctx.obj = settings_of(ctx)
+        else:
+            _configure(ctx)
             if args[0] not in methods.METHODS:
                 ctx.fail(_unknown(args[0]))
         return super().resolve_command(ctx, args)
@@ -76,6 +73,15 @@ class Methods(click.Group):
         names = [name for name in methods.METHODS if name.startswith(incomplete)]
         items = [CompletionItem(name, help=methods.METHODS[name].help) for name in names]
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def _configure(ctx: click.Context) -> None:
+    """Read the settings, and let standard output and log lines be as they want it."""
+    log.hold()
+    ctx.obj = settings = settings_of(ctx)
+    spell_out()
+    level = "DEBUG" if settings.debug else settings.log_level
+    log.configure(level, file=settings.log_file, stream=sys.stdout, form=settings.log_format)
 
 
 def _unknown(name: str) -> str:
@@ -114,21 +120,24 @@ def _options() -> list[click.Parameter]:
 
 
 @click.pass_context
-def _help_unless_told(ctx: click.Context, /, **_: object) -> None:
-    """Say what there is to do, when nothing was asked for."""
+def _metadata_without_method(ctx: click.Context, /, **_: object) -> None:
+    """Call get_metadata when the command line names no method, as 2.6 does."""
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help(), err=True)
-        ctx.exit(2)
+        _configure(ctx)
+        get_metadata = methods.load("get_metadata", ctx)
+        assert get_metadata is not None
+        ctx.invoke(get_metadata, is_named=False)
 
 
 main = click.version_option(package_name="deepaas", message="%(version)s")(
     Methods(
         "deepaas-cli",
         params=_options(),
-        callback=_help_unless_told,
+        callback=_metadata_without_method,
         invoke_without_command=True,
-        subcommand_metavar="METHOD [--ARGUMENT VALUE ...]",
-        help="Use a model without a server. Each METHOD has a --help of its own, with the model's arguments.",
+        subcommand_metavar="[METHOD [--ARGUMENT VALUE ...]]",
+        help="Use a model without a server. Each METHOD has a --help of its own, with the model's arguments; "
+        "without a METHOD, it is get_metadata.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
 )

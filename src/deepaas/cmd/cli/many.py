@@ -21,7 +21,7 @@ from deepaas.cmd.cli.flags import Texts
 from deepaas.cmd.cli.given import accepted, digest_of
 from deepaas.cmd.cli.plan import Plan, plan_of
 from deepaas.cmd.cli.progress import Progress
-from deepaas.cmd.cli.telling import NAME, say_result
+from deepaas.cmd.cli.telling import NAME, log_call, print_result
 from deepaas.cmd.cli.writing import write_json
 from deepaas.files import Scratch, ScratchSpace
 from deepaas.log import get_logger
@@ -51,6 +51,7 @@ def predict_many(model: Model, texts: Mapping[str, Texts], key: str, ctx: click.
         space = stack.enter_context(ScratchSpace())
         plan.check(model.predict_arguments, space.folder())
         _make_writable(output, ctx)
+        log_call("predict")
         _log.info("Part %d of %d: %d files", *plan.shard, len(plan.inputs))
         manifest = stack.enter_context(Manifest(output, plan.shard, resume=ctx.params["resume"]))
         progress = stack.enter_context(Progress(len(plan.inputs)))
@@ -168,7 +169,7 @@ def _end(batch: Batch, manifest: Manifest, ctx: click.Context, *, was_told: bool
     write_json(summary, ctx)
     if was_told and counts.left:
         _log.info("Stopped with %d left; --resume goes on from here", counts.left)
-    say_result(summary)
+    print_result(summary)
     if was_told and counts.left:
         return _STOPPED
     return 1 if counts.failed else 0

@@ -22,7 +22,7 @@ class Method(NamedTuple):
 
 
 METHODS = {
-    "get_metadata": Method("deepaas.cmd.cli.metadata:get_metadata", "Print what the model says of itself."),
+    "get_metadata": Method("deepaas.cmd.cli.metadata:get_metadata", "Print the model's metadata as JSON."),
     "warm": Method("deepaas.cmd.cli.warm:warm", "Let the model prepare itself, and see whether it can."),
     "predict": Method("deepaas.cmd.cli.predict:command", "Predict once, or once for each of many files."),
     "train": Method("deepaas.cmd.cli.train:command", "Train the model, and print the training's record."),

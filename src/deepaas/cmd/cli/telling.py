@@ -6,6 +6,7 @@ Must not know what was asked for.
 import contextlib
 import errno
 import io
+import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from deepaas.errors import DeepaasError, InvalidArguments, SettingsError
 
 NAME = "deepaas.cmd.cli"
 _OUTPUT = "===================> New output is"
+_log = log.get_logger(NAME)
 
 
 class Failure(click.ClickException):
@@ -62,18 +64,42 @@ def spell_out() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def say_result(result: Any) -> None:
-    """Print the last line, which scripts read: the result as Python would write it.
-
-    It is printed whatever the level and the place of log lines.
-    """
-    record = logging.LogRecord(NAME, logging.INFO, __file__, 0, f"return: {result!r}", None, None)
-    say(log.LineFormatter().format(record))
+def log_call(method: str | None) -> None:
+    """Log that `method` is called; `None` is the command line without a method, as in 2.6."""
+    _log.info("%s was called.", method)
 
 
-def say_output(path: Path) -> None:
-    """Print that the output has another name than it was given."""
+def print_result(result: object) -> None:
+    """Print the last line, which scripts read: `str` of the result."""
+    _print_line(logging.INFO, f"return: {result}")
+
+
+def print_json(value: Any) -> None:
+    """Print the last line with plain JSON values, written as Python's `json` does by default, as in 2.6."""
+    print_result(json.dumps(value))
+
+
+def print_saved(path: Path) -> None:
+    """Print the last line of a method whose result is in a file."""
+    print_result(f"Output is saved in {path}")
+
+
+def print_output(path: Path) -> None:
+    """Print the name of an output file that the command line does not name so."""
     say(f"{_OUTPUT} {path}")
+
+
+def print_renamed(named: Path, written: Path) -> None:
+    """Print that the output has the suffix of its media type behind the name on the command line."""
+    warning = f"You are trying to store {written.suffix} type data in the file with {named.suffix} extension!"
+    _print_line(logging.WARNING, warning)
+    print_output(written)
+
+
+def _print_line(level: int, message: str) -> None:
+    """Print a log line whatever the level and the place of log lines; the message as it is, as in 2.6."""
+    start = logging.LogRecord(NAME, level, __file__, 0, "", None, None)
+    say(log.LineFormatter().formatMessage(start) + message)
 
 
 def _named(messages: Mapping[str, Any]) -> str:

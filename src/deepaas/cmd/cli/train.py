@@ -17,7 +17,7 @@ from deepaas.cmd.cli.author import authors_code
 from deepaas.cmd.cli.chosen import model_of
 from deepaas.cmd.cli.flags import ArgumentFlag, flags_of, texts_of
 from deepaas.cmd.cli.given import commas_told, given
-from deepaas.cmd.cli.telling import NAME, say_result
+from deepaas.cmd.cli.telling import NAME, log_call, print_json, print_saved
 from deepaas.cmd.cli.writing import write_json
 from deepaas.errors import SettingsError
 from deepaas.files import Scratch
@@ -30,6 +30,9 @@ from deepaas.trainings.shown import shown
 from deepaas.trainings.training import State, Training
 from deepaas.trainings.watch import Watch
 
+_KEYS = ("date", "args", "status", "uuid", "result")
+_RESULT_KEYS = ("finish_date", "duration", "output")
+_ONLY_IN_FILE = ("state", "model_version", "peak_memory_mb")
 _log = get_logger(NAME)
 
 
@@ -63,15 +66,31 @@ def _train(model: Model, flags: list[ArgumentFlag], **_: object) -> None:
             arguments=shown(arguments),
             model_version=loading.version_of(model.name),
         )
+        log_call("train")
         if ctx.obj.warm:
             _warm(model)
         noted: dict[str, Any] = {"started": time.time()}
         with authors_code(), Watch(folder, noted.update):
             noted["output"] = output.record(function(**arguments))
     noted |= {"finished": time.time(), "artifacts": folder.listing(hashed=True) or None}
-    record = dataclasses.replace(training, state=State.DONE, **noted).as_v2()
-    write_json(record, ctx)
-    say_result(record)
+    _print(_in_order(dataclasses.replace(training, state=State.DONE, **noted).as_v2()), ctx)
+
+
+def _in_order(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the record with its keys in the order of 2.6, then those that 2.6 does not have."""
+    result = {key: record["result"][key] for key in _RESULT_KEYS}
+    return {key: record[key] for key in _KEYS} | record | {"result": result}
+
+
+def _print(record: dict[str, Any], ctx: click.Context) -> None:
+    """Write the record to the named file, or print what 2.6 has of it and what the training reports."""
+    # With two blanks, as in 2.6.
+    _log.info("Elapsed time:  %s", record["result"]["duration"])
+    written = write_json(record, ctx)
+    if written:
+        print_saved(written)
+    else:
+        print_json({key: value for key, value in record.items() if key not in _ONLY_IN_FILE})
 
 
 def _state(named: str) -> Path:

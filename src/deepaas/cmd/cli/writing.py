@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from deepaas.batch import results
-from deepaas.cmd.cli.telling import say_output
+from deepaas.cmd.cli.telling import print_renamed, print_saved
 from deepaas.contents import is_replaceable, replacing, suffix_for
 from deepaas.messages import Body
 from deepaas.model import jsonable
@@ -22,24 +22,28 @@ def named_output(ctx: click.Context) -> Path | None:
     return path
 
 
-def write_json(value: Any, ctx: click.Context) -> None:
-    """Write plain JSON values to the named file, if there is one."""
+def write_json(value: Any, ctx: click.Context) -> Path | None:
+    """Write plain JSON values to the named file, if there is one, and return it."""
     path = named_output(ctx)
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
             file.write(jsonable.dumps_plain(value) + b"\n")
+    return path
+
+
+def write_named(body: Body, path: Path) -> None:
+    """Write a result to the file that the command line names, and print the file's name, changed or not."""
+    written = write_body(body, path)
+    if written != path:
+        print_renamed(path, written)
+    print_saved(written)
 
 
 def write_body(body: Body, path: Path) -> Path:
-    """Write a result to `path`, which gets the suffix of its media type where it has another; return it.
-
-    A changed name is told, for scripts that look for it.
-    """
+    """Write a result to `path`, which gets the suffix of its media type where it has another; return it."""
     fitting = _fitting_name(path, body.media_type)
     results.write(body, fitting)
-    if fitting != path:
-        say_output(fitting)
     return fitting
 
 

@@ -1,0 +1,161 @@
+"""`deepaas-predict`: a deprecated command of 2.6, for scripts that call it.
+
+The module has the name that it has there.
+"""
+
+import contextlib
+import mimetypes
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deepaas import log
+from deepaas.cmd.cli.author import authors_code
+from deepaas.cmd.cli.chosen import chosen_model
+from deepaas.cmd.cli.telling import Failure, one_line
+from deepaas.cmd.options import click_options, settings_of
+from deepaas.contents import replacing
+from deepaas.errors import NotImplementedByModel
+from deepaas.model.model import Model
+from deepaas.model.output import JSON
+from deepaas.model.v2.wrapper import UploadedFile
+
+_DEPRECATED = (
+    "deepaas-predict is deprecated and will be removed in the next major release: "
+    "use deepaas-cli predict instead."
+)
+# Options of 2.6 that change nothing about a prediction there either.
+_WITHOUT_EFFECT = (
+    "client_max_size",
+    "debug_endpoint",
+    "doc_endpoint",
+    "predict_endpoint",
+    "train_endpoint",
+    "warm",
+    "workers",
+)
+
+
+def _options() -> list[click.Parameter]:
+    """Return the options of 2.6; those without effect are accepted, and not in the help."""
+    options: list[click.Parameter] = [
+        click.Option(
+            ["--input-file", "-i"], metavar="FILE", help="File, or with --url the URL, to predict for."
+        ),
+        click.Option(["--output", "-o"], metavar="DIR", help="Folder of the result; it is made."),
+        # The documentation of 2.6 has -c, its program -ct, of which it takes the beginning too.
+        click.Option(
+            ["--content-type", "-ct", "-c"],
+            default=JSON,
+            help=f"Media type of the result.  [default: {JSON}]",
+        ),
+        click.Option(["--url/--nourl", "-u"], default=False, help="Call predict_url() of the model."),
+        *click_options(("model_name", "model")),
+    ]
+    unused = click_options(_WITHOUT_EFFECT)
+    taken = {param.name for param in options}
+    for param in unused:
+        if isinstance(param, click.Option) and param.name not in taken:
+            param.hidden = True
+            options.append(param)
+    return options
+
+
+@click.pass_context
+def _predict(
+    ctx: click.Context,
+    /,
+    *,
+    input_file: str | None,
+    output: str | None,
+    content_type: str,
+    url: bool,
+    **_: object,
+) -> None:
+    """Predict for one file with a model's predict_data(), or for one URL with its predict_url().
+
+    Deprecated: use deepaas-cli predict.
+    """
+    click.echo(_DEPRECATED, err=True)
+    log.hold()
+    with one_line():
+        settings = settings_of(ctx)
+        # To standard error: 2.6 logs nothing, so that standard output is the model's and its last line.
+        log.configure(settings.log_level, file=settings.log_file, form=settings.log_format)
+        if input_file is None:
+            raise Failure("Missing option --input-file: name the file to predict for.")
+        if output is None:
+            raise Failure("Missing option --output: name the folder of the result.")
+        function = _function(chosen_model(settings), "predict_url" if url else "predict_data")
+        with authors_code():
+            result = function(_arguments(input_file, content_type, is_url=url))
+        name = _keep(result, content_type, Path(output), input_file)
+    # As in 2.6, without a slash between the two.
+    click.echo(f"Output saved at {output}{name}")
+
+
+def _function(model: Model, name: str) -> Callable[[dict[str, Any]], Any]:
+    """Return the model's function. Raise `Failure` when it has none."""
+    with contextlib.suppress(NotImplementedByModel):
+        return model.function(name)
+    raise Failure(
+        f"The model '{model.name}' has no function '{name}', which deepaas-predict calls: "
+        f"use deepaas-cli --model-name {model.name} predict instead."
+    )
+
+
+def _arguments(source: str, media_type: str, *, is_url: bool) -> dict[str, Any]:
+    """Return the one argument of predict_data() or predict_url(), as 2.6 passes it."""
+    if is_url:
+        return {"urls": [source], "accept": media_type}
+    file = UploadedFile(source, source, mimetypes.guess_type(source)[0], None)
+    return {"files": [file], "accept": media_type}
+
+
+def _keep(result: Any, media_type: str, folder: Path, source: str) -> str:
+    """Write the result to the folder as 2.6 does, and return the file's name there.
+
+    That is Python's `repr` for JSON, and else the copy of an open file. Raise `Failure` for what is neither.
+    """
+    if media_type == JSON and result is not None:
+        return _write_value(result, folder, source)
+    path = getattr(result, "name", None)
+    if isinstance(path, str):
+        return _copy_file(Path(path), folder)
+    raise Failure(
+        f"The model returned {type(result).__name__} for the content type {media_type}, where "
+        "deepaas-predict takes an open file that has a name. Choose another --content-type, or use "
+        "deepaas-cli predict."
+    )
+
+
+def _write_value(value: Any, folder: Path, source: str) -> str:
+    name = f"out_{Path(source.rpartition('/')[2]).stem}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / name) as file:
+        file.write(f"{value!r}\n".encode())
+    return name
+
+
+def _copy_file(path: Path, folder: Path) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    with path.open("rb") as original, replacing(folder / path.name) as file:
+        shutil.copyfileobj(original, file)
+    return path.name
+
+
+main = click.version_option(package_name="deepaas", message="%(version)s")(
+    click.Command(
+        "deepaas-predict",
+        params=_options(),
+        callback=_predict,
+        help=_predict.__doc__,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
+)
+
+if __name__ == "__main__":  # not in a process that a model spawns
+    main(prog_name="deepaas-predict")
