@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OLD_WEBARGS := .venv-webargs5
+TYPESCRIPT := tests/http/typescript
 EXAMPLE := examples/digits
 EXAMPLES := $(EXAMPLE) examples/filetype
 QUIETLY := --quiet --disable-pip-version-check
@@ -41,7 +42,12 @@ $(OLD_WEBARGS)/.develop: $(VENV)/.develop
 	$(OLD_WEBARGS)/bin/python -W ignore -c 'import webargs; assert webargs.__version__ == "5.5.3", webargs'
 	touch $@
 
-setup: $(VENV)/.develop $(OLD_WEBARGS)/.develop system-packages  ## make the environments, install what the tests need
+# npm comes with Node.js in too many ways to install it here; without it, tests of TypeScript are skipped.
+$(TYPESCRIPT)/node_modules/.package-lock.json: $(TYPESCRIPT)/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix $(TYPESCRIPT) --no-audit --no-fund --silent && touch $@; \
+	else echo "Some tests use Node.js 20.19 or newer. Install it with npm." >&2; fi
+
+setup: $(VENV)/.develop $(OLD_WEBARGS)/.develop $(TYPESCRIPT)/node_modules/.package-lock.json system-packages  ## make the environments, install what the tests need
 
 system-packages:
 	@sh tools/install-system-packages $(PACKAGES)
@@ -101,4 +107,4 @@ screenshots: setup  ## write pictures of the page to docs/images
 	$(BIN)/python tools/screenshots.py
 
 clean:  ## remove the environments and caches
-	rm -rf $(VENV) $(OLD_WEBARGS) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build
+	rm -rf $(TYPESCRIPT)/node_modules $(VENV) $(OLD_WEBARGS) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build

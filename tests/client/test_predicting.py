@@ -21,6 +21,7 @@ SERVED = [
     "data_keys",
     "echoing",
     "negotiated",
+    "null_defaults",
     "odd_names",
     "returns_files",
     "schema_dict",
@@ -58,6 +59,17 @@ def echoing(asking: Client) -> Model:
 def predicted(model: Model, **arguments: Any) -> Any:
     """Return what a model without a schema predicted."""
     return json.loads(model.predict(**arguments)["predictions"])
+
+
+def test_null_defaults(asking: Client) -> None:
+    """Arguments whose default is null stay optional: none is sent by itself, and lists stay lists."""
+    model = asking["null_defaults"]
+    assert set(predicted(model).values()) == {None}
+    given = {"number": 1, "choice": "a", "numbers": [1], "delimited": [1, 2], "table": None, "X-Word": "w"}
+    assert predicted(model, **given) == given | {"picture": None}
+    found = predicted(model, numbers=[1, 2], picture=("a.txt", b"x"))
+    assert found["numbers"] == [1, 2]
+    assert found["picture"][-1] == "a.txt"
 
 
 @pytest.mark.slow

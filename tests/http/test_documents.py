@@ -1,8 +1,14 @@
 """The API described for machines: the Swagger 2.0 that clients build forms from, and OpenAPI 3.1."""
 
+import datetime as dt
+import decimal
+import enum
 import json
+import logging
 import re
+import uuid
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -242,6 +248,13 @@ def published(make: Callable[..., dict[str, Any]], **declared: Field) -> dict[st
     return document
 
 
+class Colour(enum.Enum):
+    """Choices that are objects."""
+
+    RED = "red"
+    GREEN = "green"
+
+
 class Inner(marshmallow.Schema):
     """A structure."""
 
@@ -267,12 +280,43 @@ RULES: list[tuple[Field, dict[str, Any], dict[str, Any]]] = [
     (fields.Str(validate=validate.Regexp(r"\d+\Z")), {"pattern": r"^(?:\d+$)"}, {"pattern": r"^(?:\d+$)"}),
     (fields.Str(validate=validate.NoneOf(["a"])), {"type": "string"}, {"not": {"enum": ["a"]}}),
     (fields.Str(metadata={"enum": ["a"]}), {"enum": ["a"]}, {"examples": ["a"]}),
+    (fields.Str(metadata={"enum": "abc"}), {"enum": ["abc"]}, {"examples": ["abc"]}),
+    (fields.Int(metadata={"enum": range(2)}), {"enum": [0, 1]}, {"examples": [0, 1]}),
+    (fields.Str(metadata={"enum": {"b", "a"}}), {"enum": ["a", "b"]}, {"examples": ["a", "b"]}),
+    (fields.Str(metadata={"enum": Colour}), {"enum": ["red", "green"]}, {"examples": ["red", "green"]}),
+    (fields.Int(metadata={"enum": [1, 1, 2]}), {"enum": [1, 2]}, {"examples": [1, 2]}),
+    (
+        fields.Str(validate=validate.OneOf("ab"), metadata={"enum": "a"}, allow_none=True),
+        {"enum": ["a"]},
+        {"enum": ["a"]},
+    ),
     (fields.Time(), {"type": "string", "format": "time-local"}, {"type": "string", "format": "time-local"}),
     (fields.NaiveDateTime(), {"format": "date-time-local"}, {"format": "date-time-local"}),
     (fields.DateTime(format="timestamp"), {"type": "number", "minimum": 0}, {"type": "number", "minimum": 0}),
     (fields.DateTime(format="%Y"), {"type": "string"}, {"type": "string"}),
     (fields.Url(), {"format": "url"}, {"format": "uri"}),
-    (fields.Int(load_default=None), {"type": "integer"}, {"type": "integer"}),
+    (
+        fields.Int(load_default=None),
+        {"type": "integer", "x-default": None, "x-nullable": True},
+        {"type": ["integer", "null"], "default": None},
+    ),
+    (
+        fields.Str(load_default=None, validate=validate.OneOf(["a"]), metadata={"enum": ["a"]}),
+        {"enum": ["a"], "x-default": None},
+        {"enum": ["a", None], "default": None},
+    ),
+    (
+        fields.List(fields.Int(), load_default=None),
+        {"type": "array", "x-default": None},
+        {"type": ["array", "null"], "default": None},
+    ),
+    (fields.Dict(load_default=None), {"x-default": None}, {"type": ["object", "null"], "default": None}),
+    (fields.Nested(Inner, load_default=None), {"x-default": None}, {"default": None}),
+    (
+        fields.Raw(load_default=None, metadata={"type": "file"}),
+        {"type": "file", "x-default": None},
+        {"type": "string", "format": "binary", "x-default": None},
+    ),
     (fields.List(fields.List(fields.Int())), {"type": "string", "format": "json-array"}, {"type": "array"}),
     (fields.Nested(Inner), {"type": "string", "format": "json"}, {"$ref": "#/components/schemas/Inner"}),
     (
@@ -296,14 +340,95 @@ RULES: list[tuple[Field, dict[str, Any], dict[str, Any]]] = [
 @pytest.mark.parametrize(("field", "in_2", "in_3"), RULES)
 def test_rules(field: Field, in_2: dict[str, Any], in_3: dict[str, Any]) -> None:
     """What a field checks is said in both documents, as far as each can say it."""
+    assert published_in_2(field).items() >= in_2.items()
+    assert published_in_3(field).items() >= in_3.items()
+
+
+def published_in_2(field: Field) -> dict[str, Any]:
+    """Return what Swagger 2.0 publishes of the field of an argument."""
     post = published(specification.swagger, x=field)["paths"]["/v2/models/m/predict/"]["post"]
-    assert post["parameters"][0].items() >= in_2.items()
+    return dict(post["parameters"][0])
+
+
+def published_in_3(field: Field) -> dict[str, Any]:
+    """Return the schema that OpenAPI 3.1 publishes of the field of an argument."""
     post = published(specification.openapi, x=field)["paths"]["/v2/models/m/predict/"]["post"]
     body = post.get("requestBody", {"content": {"": {"schema": {"properties": {}}}}})["content"]
     found = [one["schema"] for one in post["parameters"]] + [
         one for media in body.values() for one in media["schema"]["properties"].values()
     ]
-    assert found[0].items() >= in_3.items()
+    return dict(found[0])
+
+
+class Point:
+    """An object that only the model author's own field can serialise."""
+
+    def __init__(self, x: int, y: int) -> None:
+        self.x, self.y = x, y
+
+
+class PointField(fields.Field):
+    """A field of the model author's own, for points written as `x,y`."""
+
+    def _serialize(self, value: Point, *_: Any, **__: Any) -> str:
+        return f"{value.x},{value.y}"
+
+
+NOON = dt.datetime(2026, 1, 2, 12, tzinfo=dt.UTC)
+SOME_UUID = uuid.UUID(int=1)
+
+
+@pytest.mark.parametrize(
+    ("field", "default"),
+    [
+        (fields.Enum(Colour, load_default=Colour.RED), "RED"),
+        (fields.Enum(Colour, by_value=True, load_default=Colour.RED), "red"),
+        (fields.Str(load_default=Colour.RED, validate=validate.OneOf(["red", "green"])), "red"),
+        (fields.List(fields.Enum(Colour), load_default=[Colour.RED]), ["RED"]),
+        (fields.DateTime(load_default=NOON), "2026-01-02T12:00:00+00:00"),
+        (fields.DateTime(load_default=NOON.replace(tzinfo=None)), "2026-01-02T12:00:00"),
+        (fields.Date(load_default=NOON.date()), "2026-01-02"),
+        (fields.TimeDelta(load_default=dt.timedelta(minutes=1)), 60),
+        (fields.Decimal(load_default=decimal.Decimal("0.5")), 0.5),
+        (fields.UUID(load_default=SOME_UUID), str(SOME_UUID)),
+        (fields.Str(load_default=Path("a/b")), "a/b"),
+        (fields.Raw(load_default=Path("a/b")), "a/b"),
+        (fields.Int(load_default="3"), 3),
+        (PointField(load_default=Point(1, 2)), "1,2"),
+        (PointField(metadata={"default": Point(1, 2)}), "1,2"),
+        (fields.Int(metadata={"default": 4}, load_default=3), 4),
+        (fields.Function(deserialize=str, load_default="x"), "x"),
+    ],
+)
+def test_defaults_that_are_objects(field: Field, default: Any) -> None:
+    """A default is published as its field serialises it, in both documents."""
+    assert published_in_3(field)["default"] == default
+    in_2 = published_in_2(field)
+    assert in_2.get("default", default) == default
+    assert ("default" in in_2) == (in_2.get("format") != "any")
+
+
+def test_default_in_a_structure() -> None:
+    """A structure publishes a default that it serialises; where it is sent as JSON text, there is none."""
+    structure = fields.Dict(values=fields.Date(), load_default={"when": NOON.date()})
+    assert published_in_3(structure)["default"] == {"when": "2026-01-02"}
+    assert "default" not in published_in_2(structure)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        fields.Int(load_default=lambda: pytest.fail("called")),
+        fields.Raw(load_default=Point(1, 2)),
+        fields.Date(load_default="tomorrow"),
+        fields.Float(load_default=float("nan"), allow_nan=True),
+        fields.Dict(load_default=None, allow_none=False),
+    ],
+)
+def test_default_that_is_left_out(field: Field) -> None:
+    """A default that is made for each call, cannot be serialised or does not fit is not published."""
+    assert "default" not in published_in_3(field)
+    assert "default" not in published_in_2(field)
 
 
 @pytest.mark.parametrize("address", ["https://example.org/a?b", "ftp://u:p@localhost:21", "http://[::1]/"])
@@ -317,16 +442,26 @@ def test_addresses(address: str) -> None:
     assert not re.search(parameter["pattern"], f"mailto:{address}")
 
 
-class Odd(fields.Str):
-    """An author's field that cannot be asked for its default."""
+class Unserialisable(fields.Str):
+    """A field of the model author's own that cannot serialise its default."""
 
     def _serialize(self, *_: Any, **__: Any) -> Any:
         raise RuntimeError("not now")
 
 
+def test_default_that_cannot_be_serialised(caplog: pytest.LogCaptureFixture) -> None:
+    """A field that fails to serialise its default is published without it, and the log has the reason."""
+    field = Unserialisable(load_default="x", metadata={"description": "Odd."})
+    with caplog.at_level(logging.WARNING):
+        assert published_in_3(field) == {"type": "string"}
+    assert "omits the default of a Unserialisable: RuntimeError: not now" in caplog.text
+
+
 def test_field_that_cannot_be_described() -> None:
     """A field of the author's that fails while it is described is published without details."""
-    document = published(specification.openapi, odd=Odd(load_default="x"), even=fields.Int())
+    document = published(
+        specification.openapi, odd=Unserialisable(validate=validate.Range("a")), even=fields.Int()
+    )
     names = [one["name"] for one in document["paths"]["/v2/models/m/predict/"]["post"]["parameters"]]
     assert names == ["odd", "even"]
 
@@ -352,10 +487,78 @@ def test_answers(client: httpx.Client) -> None:
     assert record["properties"]["status"]["enum"] == ["cancelled", "done", "error", "running"]
 
 
-@pytest.mark.parametrize("make", [specification.swagger, specification.openapi])
-def test_names_of_operations(make: Callable[..., dict[str, Any]]) -> None:
-    """No two operations have the same name, whatever models are called."""
-    document = make([Model(name, SimpleNamespace()) for name in ("live", "metrics", "debug")], SPELLED)
+ODD_NAMES = [
+    *("live", "metrics", "debug", "v2", "1st", "---", "größe", "模型", "model", "a/b"),
+    *("my-model.v2", "my_model_v2", "MyModelV2", "My model v2", "my_model_v2_2"),
+    *("digits", "log_digits", "Digits", "digits_2", "digits2"),
+]
+both_versions = pytest.mark.parametrize("make", [specification.swagger, specification.openapi])
+
+
+def identifiers(make: Callable[..., dict[str, Any]], names: list[str]) -> dict[tuple[str, str], str]:
+    """Return the `operationId` by method and path of a server with models of these names."""
+    document = make([Model(name, SimpleNamespace()) for name in names], SPELLED)
     openapi_spec_validator.validate(document)
-    found = [one["operationId"] for path in document["paths"].values() for one in path.values()]
-    assert len(found) == len(set(found))
+    return {
+        (method, path): operation["operationId"]
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+@both_versions
+def test_identifiers_of_operations(make: Callable[..., dict[str, Any]]) -> None:
+    """Whatever models are called, identifiers are words that stay different in the case of any language."""
+    found = identifiers(make, ODD_NAMES)
+    assert [name for name in found.values() if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name)] == []
+    assert len({name.replace("_", "").lower() for name in found.values()}) == len(found)
+    assert found == identifiers(make, ODD_NAMES[::-1])
+
+
+@both_versions
+def test_identifiers_name_action_and_model(make: Callable[..., dict[str, Any]]) -> None:
+    """An identifier is a verb with a noun and, for a model, the model's name."""
+    found = identifiers(make, ["digits", "my-model.v2"])
+    root = "/v2/models/digits"
+    assert {
+        ("get", "/"): "getRoot",
+        ("get", "/v2/"): "getVersion",
+        ("get", "/v2/models/"): "listModels",
+        ("get", "/health/live"): "getLive",
+        ("get", "/v2/health/live"): "getLiveV2",
+        ("get", "/metrics"): "getMetrics",
+        ("get", "/v2/debug/"): "getDebug",
+        ("post", f"{root}/predict/"): "predict_digits",
+        ("post", f"{root}/train/"): "train_digits",
+        ("get", f"{root}/train/"): "listTrainings_digits",
+        ("get", f"{root}/train/{{uuid}}"): "getTraining_digits",
+        ("delete", f"{root}/train/{{uuid}}"): "cancelTraining_digits",
+        ("post", "/v2/models/my-model.v2/predict/"): "predict_my_model_v2",
+    }.items() <= found.items()
+
+
+class Größe(marshmallow.Schema):  # noqa: PLC2401 - a name that Python allows and OpenAPI does not
+    """A structure of the model author's own."""
+
+    value = fields.Int()
+
+
+def test_names_of_schemas() -> None:
+    """Names of schemas are what OpenAPI allows; the model's name is part of them where it can be."""
+    models = [
+        Model(name, SimpleNamespace(get_predict_args=lambda: {"x": fields.Nested(Größe)}))
+        for name in ODD_NAMES
+    ]
+    document = specification.openapi(models, SPELLED)
+    openapi_spec_validator.validate(document)
+    names = list(document["components"]["schemas"])
+    assert [name for name in names if not re.fullmatch(r"[a-zA-Z0-9._-]+", name)] == []
+    assert len({re.sub("[._-]", "", name).lower() for name in names}) == len(names)
+    assert {"ModelPredictionResponse-1st", "ModelPredictionResponse-MyModelV2", "Groe"} <= set(names)
+
+
+@pytest.mark.parametrize("name", ["digits", "my-model.v2", "1st"])
+def test_name_of_a_schema_keeps_the_name_of_its_model(name: str) -> None:
+    """A name of a model that OpenAPI allows is part of the schema's name as it is."""
+    document = specification.openapi([Model(each, SimpleNamespace()) for each in (name, "other")], SPELLED)
+    assert f"ModelPredictionResponse-{name}" in document["components"]["schemas"]

@@ -11,7 +11,7 @@ from marshmallow import fields, validate
 from marshmallow.fields import Field
 
 from deepaas.errors import InvalidArguments
-from deepaas.model.arguments import Accept, Arguments, Given
+from deepaas.model.arguments import Accept, Arguments, Given, documented_choices
 from deepaas.model.v2.wrapper import UploadedFile
 
 FILE = {"type": "file", "location": "form"}
@@ -174,3 +174,23 @@ def test_nested_problems() -> None:
         "n": {"deep": ["Not a valid integer."]},
         "l": {1: ["Not a valid integer."]},
     }
+
+
+@pytest.mark.parametrize(
+    ("enum", "choices"),
+    [
+        (["b", "a", "b"], ["b", "a"]),
+        ("abc", ["abc"]),
+        (b"abc", [b"abc"]),
+        (3, [3]),
+        ({"b", "a"}, ["a", "b"]),
+        ({"a": "first", "b": "second"}, ["a", "b"]),
+        ([[1], [1]], [[1]]),
+        (iter("abc"), []),
+        ([], []),
+        (None, []),
+    ],
+)
+def test_documented_choices(enum: Any, choices: list[Any]) -> None:
+    """Choices in the metadata are a list without duplicates, and a string is one of them."""
+    assert documented_choices(fields.Raw(metadata={"enum": enum})) == choices

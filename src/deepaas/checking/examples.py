@@ -17,7 +17,7 @@ from marshmallow import fields, validate
 from marshmallow.fields import Field
 
 from deepaas.files import Scratch
-from deepaas.model.arguments import Arguments, choices_of, is_file
+from deepaas.model.arguments import Arguments, choices_of, documented_choices, is_file
 from deepaas.model.v2.wrapper import UploadedFile
 
 _SIDE_PIXELS = 64
@@ -59,7 +59,7 @@ def _said_by_author(field: Field) -> list[Any]:
     found += [*several.values()] if isinstance(several, Mapping) else [*(several or ())]
     if field.load_default not in (marshmallow.missing, None) and not callable(field.load_default):
         found.append(field.load_default)
-    return [*found, *choices_of(field), *(field.metadata.get("enum") or ())]
+    return [*found, *choices_of(field), *documented_choices(field)]
 
 
 def _of_type(field: Field) -> Any:

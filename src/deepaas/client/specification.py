@@ -37,7 +37,8 @@ class Argument(NamedTuple):
     @property
     def is_list(self) -> bool:
         """Say whether the argument takes several values."""
-        return self.schema.get("type") == "array"
+        types = self.schema.get("type")
+        return "array" in types if isinstance(types, list) else types == "array"
 
 
 class Function:

@@ -168,6 +168,21 @@ def choices_of(field: Field) -> tuple[str, ...]:
     return ()
 
 
+def documented_choices(field: Field) -> list[Any]:
+    """Return the choices of `metadata["enum"]`, which the field does not enforce, without duplicates.
+
+    A string is one choice. An iterator is none, because it can be read only once.
+    """
+    documented = field.metadata.get("enum")
+    if documented is None or isinstance(documented, Iterator):
+        return []
+    if isinstance(documented, set | frozenset):
+        documented = sorted(documented, key=str)  # the same at each start
+    is_single = isinstance(documented, str | bytes) or not isinstance(documented, Iterable)
+    choices = [documented] if is_single else list(documented)
+    return [choice for index, choice in enumerate(choices) if choice not in choices[:index]]
+
+
 def _bound(declared: Mapping[str, Field]) -> Iterator[tuple[str, str, Field]]:
     """Yield each argument's name, its key in a request, and its field, bound to a schema as fields expect."""
     prepared = {name: _file_field(field) if is_file(field) else field for name, field in declared.items()}

@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from marshmallow import fields, validate
 from marshmallow.fields import Field
 
-from deepaas.model.arguments import Arguments, choices_of, is_file, is_multiple
+from deepaas.model.arguments import Arguments, choices_of, documented_choices, is_file, is_multiple
 
 _WORDS = (
     (fields.Bool, "BOOLEAN"),
@@ -123,6 +123,5 @@ def _bounds(allowed: validate.Range) -> Iterator[str]:
 
 def _suggested(field: Field) -> list[str]:
     """Return the choices that the field enforces, or those that it only documents."""
-    documented = field.metadata.get("enum")
-    found = choices_of(field) or (documented if isinstance(documented, list | tuple) else ())
+    found = choices_of(field) or documented_choices(field)
     return [str(choice) for choice in found] or (["true", "false"] if isinstance(field, fields.Bool) else [])

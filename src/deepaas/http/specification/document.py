@@ -2,16 +2,16 @@
 
 import abc
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from apispec import APISpec
-from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow.fields import Field
 
 from deepaas.http.errors import REQUEST_ID
-from deepaas.http.specification import operations, schemas
+from deepaas.http.specification import identifiers, operations, schemas
+from deepaas.http.specification.converter import FieldPlugin
 from deepaas.http.specification.operations import PREDICTION, SHARED, Answer, Operation, Parameter
 from deepaas.http.specification.properties import FieldProperties
 from deepaas.http.specification.schemas import Schema, record
@@ -48,13 +48,14 @@ class Document(abc.ABC):
 
     def __init__(self, published: Published) -> None:
         self._published = published
-        plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)  # type: ignore[arg-type]  # None is allowed
+        plugin = FieldPlugin(schema_name_resolver=_schema_name)  # type: ignore[arg-type]  # None is allowed
         info = {"description": _DESCRIPTION}
         self.spec = APISpec(
             "DEEPaaS", version("deepaas"), self.specification_version, plugins=[plugin], info=info
         )
         assert plugin.converter is not None
         self._fields = FieldProperties(plugin.converter)
+        self._words: Mapping[str, str] = {}
 
     def document(self, models: Iterable[Model], **top: Any) -> dict[str, Any]:
         """Return the whole document, with `top` beside what apispec puts there."""
@@ -64,11 +65,13 @@ class Document(abc.ABC):
         with warnings.catch_warnings():
             # Two models may name their nested schemas alike; apispec then numbers them, and warns.
             warnings.simplefilter("ignore", UserWarning)
+            served = list(models)
+            self._words = identifiers.words(model.name for model in served)
             self._add_shared()
             self._add(operations.general(shows_output=self._published.shows_output))
-            served = list(models)
             for model in served:
-                self._add_model(model, PREDICTION if len(served) == 1 else f"{PREDICTION}-{model.name}")
+                own = f"{PREDICTION}-{identifiers.schema_name(model.name, self._words[model.name])}"
+                self._add_model(model, PREDICTION if len(served) == 1 else own)
         return output.record(top | self.spec.to_dict())  # type: ignore[no-any-return]  # a dict stays a dict
 
     def ref(self, name: str) -> Schema:
@@ -96,7 +99,7 @@ class Document(abc.ABC):
 
     def _operation(self, operation: Operation) -> dict[str, Any]:
         described: dict[str, Any] = {
-            "operationId": operation.name,
+            "operationId": operation.identifier(self._words),
             "summary": operation.summary,
             "tags": [operation.tag],
             "responses": self._responses(operation),
@@ -178,4 +181,4 @@ def is_always_sent(name: str, answer: Answer) -> bool:
 def _schema_name(schema: Any) -> str | None:
     """Name a schema by its class; one made of a dictionary has no name and is written in place."""
     name = (schema if isinstance(schema, type) else type(schema)).__name__
-    return None if name == "GeneratedSchema" else name
+    return None if name == "GeneratedSchema" else identifiers.word(name)

@@ -5,9 +5,10 @@ from typing import Any
 from marshmallow import fields
 from marshmallow.fields import Field
 
+from deepaas.http.specification.converter import has_null_default
 from deepaas.http.specification.document import Document, headers_of, is_always_sent
 from deepaas.http.specification.operations import JSON, Answer, Operation, Parameter
-from deepaas.http.specification.properties import without_null
+from deepaas.http.specification.properties import X_NULL_DEFAULT, with_null_default, without_null
 from deepaas.http.specification.schemas import TEXT, Schema, array
 from deepaas.model.arguments import Arguments, delimiter_of, is_file
 from deepaas.model.streaming import EVENTS
@@ -41,6 +42,8 @@ class OpenApi(Document):
         delimiter = delimiter_of(field)
         if delimiter is not None and delimiter not in _STYLES:
             schema = dict(TEXT)
+        if has_null_default(field):
+            schema = with_null_default(schema)  # which clients express by leaving the argument out
         style = {} if delimiter is None else {"style": _STYLES.get(delimiter, "form"), "explode": False}
         return {
             "name": key,
@@ -68,6 +71,7 @@ class OpenApi(Document):
             return self.property_of(field)
         file = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
         described = {"description": field.metadata.get("description", "")}
+        described |= X_NULL_DEFAULT if has_null_default(field) else {}
         return described | ({"type": "array", "items": file} if isinstance(field, fields.List) else file)
 
     def produced(self, operation: Operation) -> dict[str, Any]:  # noqa: ARG002 - each response says it

@@ -44,20 +44,32 @@ class Answer(NamedTuple):
 class Operation(NamedTuple):
     """A method on a path; `answers` holds a response, or the name of a shared one, by status.
 
+    `action` is a verb, often with a noun, such as `listTrainings`; `model` is the name of the model that it
+    is for, and empty for the server itself. No action begins with the action of a model: with
+    `getTrainingLog` beside `getTraining`, the models `digits` and `log_digits` would share an identifier.
     `arguments` are the model's. An open operation never wants a token. `unavailable` says why the operation
     is always refused, if it is: a page then need not offer it.
     """
 
     method: str
     path: str
-    name: str
+    action: str
+    model: str
     summary: str
-    tag: str
     answers: Mapping[int, Answer | str]
     parameters: tuple[Parameter, ...] = ()
     arguments: Arguments | None = None
     is_open: bool = False
     unavailable: str = ""
+
+    @property
+    def tag(self) -> str:
+        """Return the group of operations that it is shown in: its model, or what is general."""
+        return self.model or "general"
+
+    def identifier(self, words: Mapping[str, str]) -> str:
+        """Return the `operationId`; `words` are identifiers by the models' names."""
+        return f"{self.action}_{words[self.model]}" if self.model else self.action
 
 
 ERROR = "Error"
@@ -94,22 +106,19 @@ _ASKED = {400: "Unreadable", 404: "NotFound"}
 
 
 def general(*, shows_output: bool) -> Iterator[Operation]:
-    """Yield what there is whichever models are served; `shows_output`: what they print can be read.
-
-    They are called by their paths, which no model is.
-    """
-    yield _get("/", "/", "The versions of the API", "Versions", is_open=True)
-    yield _get("/v2/", "/v2/", "This version of the API", "Version", is_open=True)
-    yield _get("/v2/models/", "/v2/models/", "The metadata of all models", "Models")
-    for path in ("/health", "/v2/health"):
-        yield _get(f"{path}/live", f"{path}/live", "Whether the server lives", "Live", is_open=True)
-        yield _ready(f"{path}/ready", f"{path}/ready", "every model", "general")
+    """Yield what there is whichever models are served; `shows_output`: what they print can be read."""
+    yield _get("/", "getRoot", "The versions of the API", "Versions", is_open=True)
+    yield _get("/v2/", "getVersion", "This version of the API", "Version", is_open=True)
+    yield _get("/v2/models/", "listModels", "The metadata of all models", "Models")
+    for path, suffix in (("/health", ""), ("/v2/health", "V2")):
+        yield _get(f"{path}/live", f"getLive{suffix}", "Whether the server lives", "Live", is_open=True)
+        yield _ready(f"{path}/ready", f"getReady{suffix}", "every model")
     figures = Answer("Figures for Prometheus", TEXT, (TEXT_PLAIN,))
-    yield Operation("get", "/metrics", "/metrics", "The server's figures", "general", {200: figures})
+    yield Operation("get", "/metrics", "getMetrics", "", "The server's figures", {200: figures})
     printed = {200: Answer("The recent output", TEXT, (TEXT_PLAIN,))}
     nothing = {204: Answer("The endpoint is switched off", None, ())}
     answers = printed if shows_output else nothing
-    yield Operation("get", "/v2/debug/", "/v2/debug/", "What models printed and logged", "general", answers)
+    yield Operation("get", "/v2/debug/", "getDebug", "", "What models printed and logged", answers)
 
 
 def of_model(model: Model, prediction: str | Schema, switched_off: tuple[str, ...]) -> Iterator[Operation]:
@@ -118,20 +127,21 @@ def of_model(model: Model, prediction: str | Schema, switched_off: tuple[str, ..
     `switched_off` are the functions that the server was started without.
     """
     name, root = model.name, f"/v2/models/{model.name}"
-    yield _get(f"{root}/", name, "The model's metadata", "Metadata", tag=name)
-    yield _ready(f"{root}/ready", f"ready {name}", "the model", name)
+    yield _get(f"{root}/", "getMetadata", "The model's metadata", "Metadata", model=name)
+    yield _ready(f"{root}/ready", "getReadiness", "the model", model=name)
     predict = _predict(model, f"{root}/predict/", prediction)
     yield predict._replace(unavailable=_why_not(model, "predict", switched_off))
     reloaded: dict[int, Answer | str] = {200: Answer("New workers have taken over", "Reloaded")}
     reloaded[503] = "Unavailable"
-    yield Operation("post", f"{root}/reload", f"reload {name}", "Replace the workers", name, reloaded)
+    yield Operation("post", f"{root}/reload", "reload", name, "Replace the workers", reloaded)
     trainings = {200: Answer("All trainings, the oldest first", "Training", many=True)}
-    yield Operation("get", f"{root}/train/", f"list {name}", "All trainings", name, trainings)
+    yield Operation("get", f"{root}/train/", "listTrainings", name, "All trainings", trainings)
     yield _train(model, f"{root}/train/")._replace(unavailable=_why_not(model, "train", switched_off))
-    yield from _of_training(name, f"{root}/train/{{uuid}}")
+    for operation in _of_training(f"{root}/train/{{uuid}}"):
+        yield operation._replace(model=name)
 
 
-def _of_training(name: str, root: str) -> Iterator[Operation]:
+def _of_training(root: str) -> Iterator[Operation]:
     training = Answer("The training's record", "Training")
     artifacts = Answer("The files that it left", "Artifact", many=True)
     artifact = Answer(
@@ -150,38 +160,37 @@ def _of_training(name: str, root: str) -> Iterator[Operation]:
     last = Parameter("Last-Event-ID", "header", TEXT, "The id of the last event that was received.")
     path = Parameter("path", "path", TEXT, "The artifact's path, as the list has it.")
     end = Answer("The training has ended and all of it was received")
-    yield _about("get", root, f"get {name}", "One training", {200: training})
-    yield _about("delete", root, f"cancel {name}", "Cancel a training", {200: training}, purge)
-    yield _about("get", f"{root}/log", f"log {name}", "A training's log", {200: log}, tail, follow)
-    yield _about("get", f"{root}/metrics", f"metrics {name}", "A training's metrics", {200: metrics})
-    yield _about(
-        "get", f"{root}/events", f"events {name}", "A training's events", {200: events, 204: end}, last
-    )
-    yield _about("get", f"{root}/artifacts/", f"artifacts {name}", "What a training left", {200: artifacts})
+    yield _about("get", root, "getTraining", "One training", {200: training})
+    yield _about("delete", root, "cancelTraining", "Cancel a training", {200: training}, purge)
+    yield _about("get", f"{root}/log", "getLog", "A training's log", {200: log}, tail, follow)
+    yield _about("get", f"{root}/metrics", "listMetrics", "A training's metrics", {200: metrics})
+    yield _about("get", f"{root}/events", "getEvents", "A training's events", {200: events, 204: end}, last)
+    yield _about("get", f"{root}/artifacts/", "listArtifacts", "What a training left", {200: artifacts})
     yield _about(
         "get",
         f"{root}/artifacts/{{path}}",
-        f"artifact {name}",
+        "getArtifact",
         "A file a training left",
         {200: artifact},
         path,
     )
     provenance = Answer("Arguments, files, packages and machine", "Provenance")
-    yield _about("get", f"{root}/provenance", f"provenance {name}", "How it came to be", {200: provenance})
+    yield _about("get", f"{root}/provenance", "getProvenance", "How it came to be", {200: provenance})
 
 
 def _get(
-    path: str, name: str, summary: str, content: str, *, tag: str = "general", is_open: bool = False
+    path: str, action: str, summary: str, content: str, *, model: str = "", is_open: bool = False
 ) -> Operation:
-    return Operation("get", path, name, summary, tag, {200: Answer(summary, content)}, is_open=is_open)
+    return Operation("get", path, action, model, summary, {200: Answer(summary, content)}, is_open=is_open)
 
 
-def _ready(path: str, name: str, whose: str, tag: str) -> Operation:
+def _ready(path: str, action: str, whose: str, model: str = "") -> Operation:
     answers = {
         200: Answer("A prediction could be made now", "Ready"),
         503: Answer("Why it could not", "Ready"),
     }
-    return Operation("get", path, name, f"Whether {whose} can answer now", tag, answers, is_open=True)
+    summary = f"Whether {whose} can answer now"
+    return Operation("get", path, action, model, summary, answers, is_open=True)
 
 
 def _predict(model: Model, path: str, prediction: str | Schema) -> Operation:
@@ -191,9 +200,9 @@ def _predict(model: Model, path: str, prediction: str | Schema) -> Operation:
     return Operation(
         "post",
         path,
-        f"predict {model.name}",
-        "Make a prediction",
+        "predict",
         model.name,
+        "Make a prediction",
         answers,
         (),
         model.predict_arguments,
@@ -219,9 +228,9 @@ def _train(model: Model, path: str) -> Operation:
     return Operation(
         "post",
         path,
-        f"train {model.name}",
-        "Start a training",
+        "train",
         model.name,
+        "Start a training",
         answers,
         (),
         model.train_arguments,
@@ -229,13 +238,12 @@ def _train(model: Model, path: str) -> Operation:
 
 
 def _about(
-    method: str, path: str, name: str, summary: str, answers: Mapping[int, Answer | str], *more: Parameter
+    method: str, path: str, action: str, summary: str, answers: Mapping[int, Answer | str], *more: Parameter
 ) -> Operation:
-    """Return an operation on one training."""
-    tag = name.partition(" ")[2]
+    """Return an operation on one training, without its model."""
     found = dict(answers) | (_ASKED if more else _NAMED)
     uuid = Parameter("uuid", "path", UUID, "The training's id.")
-    return Operation(method, path, name, summary, tag, found, (uuid, *more))
+    return Operation(method, path, action, "", summary, found, (uuid, *more))
 
 
 def _flag(name: str, description: str) -> Parameter:

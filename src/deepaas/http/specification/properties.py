@@ -20,6 +20,11 @@ from deepaas.model.failure import describe
 
 _log = get_logger(__name__)
 
+X_NULL_DEFAULT: Schema = {"x-default": None}
+"""A default of null where `default` cannot be null, because it has to fit the type.
+
+No type of Swagger 2.0 has null (https://swagger.io/specification/v2/#parameter-object), nor has a file.
+"""
 _ANYTHING_BUT_NULL = ["string", "number", "boolean", "array", "object"]
 _PYTHON_ONLY = {r"\A": "^", r"\Z": "$", "(?P<": "(?<"}
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -69,6 +74,17 @@ def without_null(schema: Schema) -> Schema:
     return found
 
 
+def with_null_default(schema: Schema) -> Schema:
+    """Return the schema with null as its default, which has to fit the schema."""
+    found = schema | {"default": None}
+    if "type" in schema:
+        types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        found["type"] = [*types, *({"null"} - {*types})]
+    if "enum" in schema:
+        found["enum"] = [*(choice for choice in schema["enum"] if choice is not None), None]
+    return found
+
+
 def _undescribed(what: object, error: Exception) -> Schema:
     _log.warning("A %s cannot be described: %s", type(what).__name__, describe(error))
     return {}
@@ -92,7 +108,13 @@ def _local_times(field: fields.DateTime) -> Schema:
     if isinstance(field, fields.Time):
         return {"format": "time-local", "pattern": _TIME}
     is_naive = isinstance(field, fields.NaiveDateTime) and field.timezone is None
-    return {"format": "date-time-local"} if is_naive else {}
+    return {"format": "date-time-local"} if is_naive or _has_naive_default(field) else {}
+
+
+def _has_naive_default(field: fields.DateTime) -> bool:
+    """Return whether the default is a time without a zone, which the format `date-time` does not allow."""
+    default = field.load_default
+    return isinstance(default, dt.datetime) and default.tzinfo is None
 
 
 def _periods(_: Any, field: Field, ret: Schema) -> Schema:
@@ -152,7 +174,9 @@ def _choices_of_items(_: Any, field: Field, ret: Schema) -> Schema:
     """Let the choices of a list be those of its items."""
     if not isinstance(field, fields.List) or "enum" not in ret:
         return {}
-    return {"items": ret["items"] | {"enum": ret.pop("enum")}}
+    # apispec adds null to the choices where the list may be null; its items may not.
+    choices = [choice for choice in ret.pop("enum") if choice is not None]
+    return {"items": ret["items"] | {"enum": choices}}
 
 
 def _structures(converter: OpenAPIConverter, field: Field, ret: Schema) -> Schema:
@@ -233,6 +257,12 @@ def _choices_of_3(_: Any, field: Field, ret: Schema) -> Schema:
     return refused
 
 
+def _null_choices_of_3(_: Any, field: Field, ret: Schema) -> Schema:
+    """Make null a choice where it is allowed, as apispec does, but not with choices from the metadata."""
+    is_lacking = field.allow_none and "enum" in ret and None not in ret["enum"]
+    return {"enum": [*ret["enum"], None]} if is_lacking else {}
+
+
 def _addresses_of_3(_: Any, __: Field, ret: Schema) -> Schema:
     """Name the formats of addresses as JSON Schema does."""
     if ret.get("format") == "url":
@@ -248,7 +278,8 @@ def _nulls_of_3(_: Any, field: Field, ret: Schema) -> Schema:
     says_something = {"type", "$ref", "anyOf", "allOf", "enum"} & set(ret)
     if field.allow_none or says_something or isinstance(field, fields.Constant):
         return {}
-    return {"type": _ANYTHING_BUT_NULL}
+    # openapi-python-client 0.29 leaves out an operation that has an array without items.
+    return {"type": _ANYTHING_BUT_NULL, "items": {}}
 
 
 _Reader = Callable[..., Schema]
@@ -271,6 +302,7 @@ _READERS_OF_3: list[_Reader] = [
     _tuples_of_3,
     _keys_of_3,
     _choices_of_3,
+    _null_choices_of_3,
     _addresses_of_3,
     _nulls_of_3,
 ]

@@ -5,9 +5,10 @@ from typing import Any
 from marshmallow import fields
 from marshmallow.fields import Field
 
+from deepaas.http.specification.converter import has_null_default
 from deepaas.http.specification.document import Document, headers_of
 from deepaas.http.specification.operations import JSON, Answer, Operation, Parameter
-from deepaas.http.specification.properties import without_null
+from deepaas.http.specification.properties import X_NULL_DEFAULT, without_null
 from deepaas.http.specification.schemas import Schema, array
 from deepaas.model.arguments import Arguments, delimiter_of, is_file
 
@@ -38,16 +39,14 @@ class Swagger(Document):
     def _parameter(self, arguments: Arguments, name: str, field: Field) -> dict[str, Any]:
         key = field.data_key or name
         parameter = {"name": key, "in": "query", "required": field.required}
+        null = X_NULL_DEFAULT if has_null_default(field) else {}
         if is_file(field):
             described = {"description": field.metadata.get("description", "")}
-            return parameter | {"in": "formData", "type": "file"} | described
+            return parameter | {"in": "formData", "type": "file"} | described | null
         if arguments.is_header(key):
             parameter["in"] = "header"
-        found = without_null(self.property_of(field))
-        if found.get("type") == "array":
-            is_flat = isinstance(field, fields.List | fields.Tuple) and found["items"].get("type") != "array"
-            return parameter | (_list(field, found) if is_flat else _json(found))
-        return parameter | _primitive(found)
+        nullable = {"x-nullable": True} if null else {}
+        return parameter | _text(field, without_null(self.property_of(field))) | null | nullable
 
     def produced(self, operation: Operation) -> dict[str, Any]:
         """Return the media types of all answers; a model with media types to choose from may send any."""
@@ -77,6 +76,14 @@ class Swagger(Document):
         """Return how a token is sent."""
         description = "Bearer, a blank, and the token"
         return {"type": "apiKey", "in": "header", "name": "Authorization", "description": description}
+
+
+def _text(field: Field, found: Schema) -> Schema:
+    """Return a property whose values are sent as texts."""
+    if found.get("type") != "array":
+        return _primitive(found)
+    is_flat = isinstance(field, fields.List | fields.Tuple) and found["items"].get("type") != "array"
+    return _list(field, found) if is_flat else _json(found)
 
 
 def _list(field: Field, found: Schema) -> Schema:

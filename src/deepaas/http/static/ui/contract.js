@@ -4,6 +4,7 @@ const FORMATS = {
   binary: "file",
   date: "date",
   "date-time": "datetime",
+  "date-time-local": "datetime",
   time: "time",
   "time-local": "time",
   password: "password",
