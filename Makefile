@@ -42,10 +42,9 @@ $(OLD_WEBARGS)/.develop: $(VENV)/.develop
 	$(OLD_WEBARGS)/bin/python -W ignore -c 'import webargs; assert webargs.__version__ == "5.5.3", webargs'
 	touch $@
 
-# npm comes with Node.js in too many ways to install it here; without it, tests of TypeScript are skipped.
-$(TYPESCRIPT)/node_modules/.package-lock.json: $(TYPESCRIPT)/package-lock.json
-	@if command -v npm >/dev/null; then npm ci --prefix $(TYPESCRIPT) --no-audit --no-fund --silent && touch $@; \
-	else echo "Some tests use Node.js 20.19 or newer. Install it with npm." >&2; fi
+$(TYPESCRIPT)/node_modules/.package-lock.json: $(TYPESCRIPT)/package-lock.json $(VENV)/.develop
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix $(TYPESCRIPT) --no-audit --no-fund --silent
+	touch $@
 
 setup: $(VENV)/.develop $(OLD_WEBARGS)/.develop $(TYPESCRIPT)/node_modules/.package-lock.json system-packages  ## make the environments, install what the tests need
 
