@@ -107,8 +107,8 @@ _ROWS: tuple[tuple[Touches, str], ...] = (
     (
         _negotiates,
         (
-            "The HTTP Accept header is negotiated: a browser's or a library's own header gets the default "
-            "of 'accept', or its first choice; 2.6 answered 422."
+            "The HTTP Accept header is negotiated, wherever 'accept' is located: a browser's or a library's "
+            "own header gets the default of 'accept', or its first choice; 2.6 answered 422."
         ),
     ),
     (_returns_files, "deepaas-cli writes results that are files; 2.6 lost them."),
@@ -117,8 +117,8 @@ _ROWS: tuple[tuple[Touches, str], ...] = (
     (
         _wraps,
         (
-            "Without a schema a prediction is sent as a string that holds it, as 2.6 documents; for clients "
-            "that read the JSON value itself, which 2.6 really sent, there is --predictions json."
+            "Without a schema, 'predictions' is a string that holds the prediction, as 2.6 documents; with "
+            "--predictions json it is the JSON value, as 2.6 really sent it."
         ),
     ),
     (
