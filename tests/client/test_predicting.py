@@ -14,6 +14,7 @@ from PIL import Image
 
 from deepaas.client import Client, InvalidArguments, Model
 from serving import Server, serving
+from support.models import SPELLINGS_OF_ACCEPT
 
 SERVED = [
     "as_class",
@@ -27,6 +28,7 @@ SERVED = [
     "schema_dict",
     "streams",
     "uploads",
+    *SPELLINGS_OF_ACCEPT,
 ]
 
 BYTES = "application/octet-stream"
@@ -212,3 +214,11 @@ def test_metadata(asking: Client, server: Server) -> None:
     assert "as_class" in [model["name"] for model in asking.models()]
     number = asking["echoing"].arguments()["number"]
     assert (number["type"], number["minimum"]) == ("number", 0)
+
+
+@pytest.mark.parametrize("model", SPELLINGS_OF_ACCEPT)
+def test_every_spelling_of_accept(asking: Client, model: str) -> None:
+    """A prediction is made without a media type and with one, wherever `accept` is located."""
+    name = "Accept" if model.endswith("Renamed") else "accept"
+    assert json.loads(asking[model].predict()["predictions"]) == {"accept": "application/json"}
+    assert asking[model].predict(**{name: "application/pdf"}) == b"it was application/pdf"

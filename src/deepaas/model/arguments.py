@@ -55,7 +55,7 @@ class Arguments:
         self._headers = [
             key
             for key, field in self._field_of.items()
-            if location_of(field) == "headers" and not self._is_negotiated(key)
+            if location_of(field) == "headers" and not self.is_negotiated(key)
         ]
         self._files = [key for key, field in self._field_of.items() if is_file(field)]
         self._single_texts = {key for key, field in self._field_of.items() if _is_single_text(field)}
@@ -73,7 +73,7 @@ class Arguments:
             default = choices[0] if choices else None
         return Accept(field.data_key or "accept", choices, default)
 
-    def _is_negotiated(self, key: str) -> bool:
+    def is_negotiated(self, key: str) -> bool:
         """Return whether this is `accept` with choices: its header lists preferences, not a choice."""
         return self.accept is not None and bool(self.accept.choices) and key == self.accept.key
 

@@ -173,6 +173,11 @@ def headers_of(answer: Answer) -> dict[str, str]:
     return {REQUEST_ID: "The id of the request in the server's log"} | dict(answer.headers)
 
 
+def is_required(arguments: Arguments, field: Field, key: str) -> bool:
+    """Return whether a request must have the argument; a media type is chosen for one that has none."""
+    return bool(field.required) and not arguments.is_negotiated(key)
+
+
 def is_always_sent(name: str, answer: Answer) -> bool:
     """Say whether the answer never lacks this header."""
     return name == REQUEST_ID or name in answer.always

@@ -6,7 +6,7 @@ from marshmallow import fields
 from marshmallow.fields import Field
 
 from deepaas.http.specification.converter import has_null_default
-from deepaas.http.specification.document import Document, headers_of, is_always_sent
+from deepaas.http.specification.document import Document, headers_of, is_always_sent, is_required
 from deepaas.http.specification.operations import JSON, Answer, Operation, Parameter
 from deepaas.http.specification.properties import X_NULL_DEFAULT, with_null_default, without_null
 from deepaas.http.specification.schemas import TEXT, Schema, array
@@ -48,7 +48,7 @@ class OpenApi(Document):
         return {
             "name": key,
             "in": "header" if arguments.is_header(key) else "query",
-            "required": field.required,
+            "required": is_required(arguments, field, key),
             "description": description,
             "schema": schema,
             # What is sent in a JSON body may be null all the same, and clients of ours want to know.

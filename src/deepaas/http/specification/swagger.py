@@ -6,7 +6,7 @@ from marshmallow import fields
 from marshmallow.fields import Field
 
 from deepaas.http.specification.converter import has_null_default
-from deepaas.http.specification.document import Document, headers_of
+from deepaas.http.specification.document import Document, headers_of, is_required
 from deepaas.http.specification.operations import JSON, Answer, Operation, Parameter
 from deepaas.http.specification.properties import X_NULL_DEFAULT, without_null
 from deepaas.http.specification.schemas import Schema, array
@@ -38,7 +38,7 @@ class Swagger(Document):
 
     def _parameter(self, arguments: Arguments, name: str, field: Field) -> dict[str, Any]:
         key = field.data_key or name
-        parameter = {"name": key, "in": "query", "required": field.required}
+        parameter = {"name": key, "in": "query", "required": is_required(arguments, field, key)}
         null = X_NULL_DEFAULT if has_null_default(field) else {}
         if is_file(field):
             described = {"description": field.metadata.get("description", "")}
