@@ -23,7 +23,7 @@ _TIME_KINDS = {"M": "datetime64", "m": "timedelta64"}
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 _DEPTH_LIMIT = 200
 _RESULT = "the result"
-_NOT_A_TIME = "it is NaT (not a time), which JSON cannot express; put None in its place"
+_NOT_A_TIME = "it is NaT (not a time); put None in its place"
 # orjson 3.13 writes NaN and infinities as null, and NumPy's NaT as a date that depends on its unit
 # (https://github.com/ijl/orjson/issues/249); of an array of several dimensions, it leaves out times that it
 # cannot write: `[["1971-01-01T00:00:00",]`. Only where its text looks like that is the value looked through.
