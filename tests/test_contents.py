@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,21 @@ def test_replacing_standard_output(tmp_path: Path) -> None:
 def test_suffix_for(media_type: str, suffix: str) -> None:
     """Every media type has a suffix."""
     assert suffix_for(media_type) == suffix
+
+
+def test_writing_in_place() -> None:
+    """A file in a folder that cannot be written to is written in place."""
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folder is closed to other users
+        folder = Path(name)
+        path = folder / "a"
+        path.write_bytes(b"before")
+        path.chmod(0o666)
+        folder.chmod(0o555)
+        script = (
+            "import os, sys; from pathlib import Path; from deepaas.contents import replacing\n"
+            "if os.getuid() == 0: os.setuid(65534)  # root may write anywhere\n"
+            "with replacing(Path(sys.argv[1])) as file: file.write(b'after')"
+        )
+        subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+        assert path.read_bytes() == b"after"
+        folder.chmod(0o755)

@@ -4,17 +4,21 @@ It must not know whose files they are.
 """
 
 import contextlib
+import errno
 import hashlib
 import mimetypes
 import os
 import re
+import shutil
 import stat
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 _CHUNK_BYTES = 1 << 20
+_OPEN_FILES = re.compile(r"/dev/(std(in|out|err)$|fd/)|/proc/")
 
 
 def sha256_of(path: Path) -> str:
@@ -46,15 +50,28 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         return
     target = Path(os.path.realpath(path))
     unfinished = target.with_name(f".{uuid.uuid4().hex}.part")
+    if target.exists() and not os.access(target.parent, os.W_OK):
+        unfinished = Path(tempfile.gettempdir(), unfinished.name)
     try:
         with unfinished.open("xb") as file:
             if target.exists():
                 os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
             yield file
-        unfinished.replace(target)
+        _put_in_place(unfinished, target)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def _put_in_place(unfinished: Path, target: Path) -> None:
+    """Replace `target`; a file whose folder is read-only, or that is mounted by itself, is written to."""
+    try:
+        unfinished.replace(target)
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM) or not target.is_file():
+            raise
+        shutil.copyfile(unfinished, target)
+        unfinished.unlink()
 
 
 def is_replaceable(path: Path) -> bool:
@@ -62,8 +79,8 @@ def is_replaceable(path: Path) -> bool:
 
     That is no device, pipe or socket, nor what leads to an open file of a process, as `/dev/stdout` does.
     """
-    is_system = path.absolute().is_relative_to("/dev") or path.absolute().is_relative_to("/proc")
-    return not is_system and (path.is_file() or path.is_dir() or not path.exists())
+    is_open_file = _OPEN_FILES.match(str(path.absolute()))
+    return not is_open_file and (path.is_file() or path.is_dir() or not path.exists())
 
 
 def suffix_for(media_type: str) -> str:

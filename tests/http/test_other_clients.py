@@ -59,7 +59,15 @@ def test_names_of_files(client: httpx.Client, parameters: str, charset: str) -> 
 
 @pytest.mark.parametrize(
     "name",
-    ["=?utf-8?B?!?=", "=?no-charset?B?bmE=?=", "a =?utf-8?B?bmE=?= b", "100%.txt", "a*b.txt", "a=?b.txt"],
+    [
+        "=?utf-8?B?!?=",
+        "=?no-charset?B?bmE=?=",
+        "a =?utf-8?B?bmE=?= b",
+        "100%.txt",
+        "a*b.txt",
+        "a=?b.txt",
+        "=?é?q?x?=",
+    ],
 )
 def test_names_that_only_look_encoded(client: httpx.Client, name: str) -> None:
     """A name that cannot be decoded stays as it is."""
@@ -119,6 +127,8 @@ def test_encoded_files(client: httpx.Client, encoding: str, size: int) -> None:
         ("\r\nContent-Type: text/plain; charset=no-such", b"a", "'no-such', which is unknown"),
         ("\r\nContent-Type: text/plain; charset=ascii", b"\xff", "ascii text"),
         ("\r\nContent-Type: text/plain; charset=hex", b"00", "'hex', which is unknown"),
+        ("\r\nContent-Type: text/plain; charset=undefined", b"a", "'undefined', which is unknown"),
+        ("\r\nContent-Type: text/plain; charset=punycode", b"a", "'punycode', which is unknown"),
     ],
 )
 def test_unreadable(client: httpx.Client, headers: str, content: bytes, said: str) -> None:

@@ -77,7 +77,10 @@ def test_places_are_named(value: Any, place: str) -> None:
         (None, b"null"),
         ([None], b"[null]"),
         ("null", b'"null"'),
-        ({"a": pd.NaT}, b'{"a":null}'),
+        (
+            np.array(["2020-01-02", "9999-01-01"], dtype="datetime64[s]"),
+            b'["2020-01-02T00:00:00","9999-01-01T00:00:00"]',
+        ),
         (np.array(["2020-01-02"], dtype="datetime64[D]"), b'["2020-01-02T00:00:00"]'),
         (dt.timedelta(hours=1), b'"1:00:00"'),
         (ipaddress.ip_interface("10.0.0.1/8"), b'"10.0.0.1/8"'),
@@ -85,7 +88,7 @@ def test_places_are_named(value: Any, place: str) -> None:
     ],
 )
 def test_odd_values(value: Any, expected: bytes | None) -> None:
-    """A null that was meant stays one; missing times are null; complex numbers have no form."""
+    """A null that was meant stays one; dates are dates; complex numbers have no form."""
     if expected is None:
         with pytest.raises(UnfitResponse):
             dumps(value)
@@ -142,7 +145,7 @@ def test_dates_that_orjson_writes_for_nat(unit: str) -> None:
         ),
         (pd.DataFrame({"x": [1]}, index=["a"]), [{"index": "a", "x": 1}]),
         (pd.DataFrame({"x": [1, 2]}, index=[0, 1]), [{"x": 1}, {"x": 2}]),
-        (pd.DataFrame({"x": [1, 2, 3]})[1:], [{"index": 1, "x": 2}, {"index": 2, "x": 3}]),
+        (pd.DataFrame({"x": [1, 2, 3]})[1:], [{"x": 2}, {"x": 3}]),
         (pd.DatetimeIndex(["2020-01-02"]), ["2020-01-02T00:00:00"]),
     ],
 )
@@ -180,3 +183,16 @@ def test_loops_end() -> None:
     loop.append(loop)
     with pytest.raises(UnfitResponse, match="contains itself"):
         dumps(loop)
+
+
+def test_missing_time_of_pandas() -> None:
+    """Outside of a frame or a series, pandas' NaT is an error that names the place, like NumPy's."""
+    with pytest.raises(UnfitResponse, match=r"the result\['t'\] cannot be expressed in JSON: it is NaT"):
+        dumps({"t": pd.NaT})
+
+
+@pytest.mark.parametrize("beside", [None, [], 1])
+def test_dates_are_written_alike(beside: Any) -> None:
+    """A date is written in one way, whatever stands beside it."""
+    written = json.loads(dumps({"t": np.datetime64("2020-01-01"), "x": beside}))
+    assert written["t"] == "2020-01-01T00:00:00"

@@ -239,3 +239,23 @@ def test_metrics_of_a_bar() -> None:
     ]
     found = [hints.read(line) for line in lines]
     assert [hint and hint[1:] for hint in found] == [(None, {}), (2, {"loss": 0.5, "val_loss": 0.6})]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{'cat'}",
+        "{'a': 1, [2]: 3}",
+        "{'lr': 0.1, 'batch_size': 32}",
+        "5%|x| 1.2.3/4 [",
+        "GET /epoch/3/10 200",
+    ],
+)
+def test_what_only_looks_like_it(line: str) -> None:
+    """What only looks like metrics or a bar gives nothing, and is no error."""
+    assert Hints().read(line) is None
+
+
+def test_two_loops_over_epochs() -> None:
+    """A second loop over another number of epochs is not inside the first one."""
+    assert progress_of(["Epoch 1/3", "Epoch 3/3", "Epoch 1/5", "Epoch 2/5"])[-2:] == [None, None]

@@ -110,3 +110,12 @@ def test_no_log(tmp_path: Path) -> None:
     """A log that is not there has no lines."""
     assert last_lines(tmp_path / "log", 5) == []
     assert list(Lines(tmp_path / "log").lines(also_unfinished=True)) == []
+
+
+@pytest.mark.parametrize(
+    "hostile", ["\x1b[9999999999C", f"\x1b[{'9' * 5000}G", "\x1b[31mx" * 50_000, "x" * 10**6]
+)
+def test_hostile(hostile: str) -> None:
+    """Nothing that is printed takes much memory or time."""
+    terminal = Terminal()
+    assert list(terminal.feed(f"{hostile}y\nend\n"))[-1] == "end"

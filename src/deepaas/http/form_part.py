@@ -2,7 +2,7 @@
 
 import binascii
 import re
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import collapse_rfc2231_value
@@ -18,6 +18,7 @@ _DISPOSITION = "Content-Disposition"
 _ENCODED_WORDS = re.compile(r"(\s*=\?[^?\s]+\?[bq]\?[^?]*\?=)+", re.IGNORECASE)
 _UNENCODED = ("", "7bit", "8bit", "binary")
 _CHARACTERS_OF_A_GROUP = 4
+_LONGEST_ESCAPE = 3  # characters: =E4, or = and the end of a line
 
 
 def names_of(segment: multipart.MultipartSegment) -> tuple[str, str | None]:
@@ -82,8 +83,11 @@ class _QuotedPrintable:
         self._rest = b""
 
     def feed(self, piece: bytes) -> bytes:
-        lines, newline, self._rest = (self._rest + piece).rpartition(b"\n")
-        return binascii.a2b_qp(lines + newline)
+        text = self._rest + piece
+        begin = text.rfind(b"=", -_LONGEST_ESCAPE)
+        begin = len(text) if begin < 0 else begin
+        self._rest = text[begin:]
+        return binascii.a2b_qp(text[:begin])
 
     def finish(self) -> bytes:
         return binascii.a2b_qp(self._rest)
@@ -102,11 +106,14 @@ def _extended(header: str) -> dict[str, str]:
     message = Message()
     message[_DISPOSITION] = header
     parameters: Any = message.get_params([], header=_DISPOSITION)
-    return {
-        key: collapse_rfc2231_value(value, errors="replace")
-        for key, value in parameters
-        if isinstance(value, tuple)
-    }
+    try:
+        return {
+            key: collapse_rfc2231_value(value, errors="replace")
+            for key, value in parameters
+            if isinstance(value, tuple)
+        }
+    except (LookupError, ValueError):
+        return {}  # in a charset that is none
 
 
 def _decoded_words(text: str) -> str:
@@ -115,5 +122,5 @@ def _decoded_words(text: str) -> str:
         return text
     try:
         return str(make_header(decode_header(text))) or text
-    except (HeaderParseError, LookupError, UnicodeError):
+    except (MessageError, LookupError, ValueError):
         return text

@@ -4,6 +4,7 @@ It must not know what a model does with them.
 """
 
 import asyncio
+import codecs
 import contextlib
 import functools
 from collections.abc import AsyncIterator
@@ -27,6 +28,11 @@ _LONGEST_TEXT_BYTES = 16 << 20
 _PARTS_IN_A_TURN = 32
 _TINY_BYTES = 1 << 12
 _ENCODING = "utf-8"
+# Encodings of Python that are no charsets; some of them take very long, others are no text.
+_NOT_CHARSETS = {
+    *("punycode", "idna", "undefined", "unicode-escape", "raw-unicode-escape", "rot13"),
+    *("base64", "bz2", "hex", "quopri", "uu", "zlib"),
+}
 _CHARSET = "_charset_"
 """The part in which a form may say the charset of its texts:
 https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#naming-form-controls:-the-name-attribute"""
@@ -296,13 +302,15 @@ class _Multipart:
 
     def _decoded(self, name: str) -> str:
         try:
+            is_known = codecs.lookup(self._charset).name not in _NOT_CHARSETS
+        except (LookupError, ValueError):
+            is_known = False
+        if not is_known:
+            raise BadRequest(f"The part '{name}' has the charset '{self._charset}', which is unknown.")
+        try:
             return b"".join(self._content).decode(self._charset)
         except UnicodeDecodeError as error:
             charset = "UTF-8" if self._charset == _ENCODING else self._charset
             raise BadRequest(
                 f"The part '{name}' is neither a file with a name nor {charset} text."
-            ) from error
-        except LookupError as error:
-            raise BadRequest(
-                f"The part '{name}' has the charset '{self._charset}', which is unknown."
             ) from error

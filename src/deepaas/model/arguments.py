@@ -67,7 +67,8 @@ class Arguments:
         field = self.fields.get("accept")
         if field is None:
             return None
-        choices = choices_of(field)
+        documented = choices_of(field) or map(str, documented_choices(field))
+        choices = tuple(choice for choice in documented if "/" in choice)
         default = field.load_default
         if not isinstance(default, str):
             default = choices[0] if choices else None
@@ -162,10 +163,18 @@ def location_of(field: Field) -> str | None:
 
 def choices_of(field: Field) -> tuple[str, ...]:
     """Return the values that the field's `OneOf` validators leave to choose from."""
-    for validator in field.validators:
+    for validator in _each_validator(field.validators):
         if isinstance(validator, validate.OneOf):
             return tuple(str(choice) for choice in validator.choices)
     return ()
+
+
+def _each_validator(validators: Iterable[Any]) -> Iterator[Any]:
+    for validator in validators:
+        if isinstance(validator, validate.And):
+            yield from _each_validator(validator.validators)
+        else:
+            yield validator
 
 
 def documented_choices(field: Field) -> list[Any]:

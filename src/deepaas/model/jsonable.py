@@ -23,6 +23,7 @@ _TIME_KINDS = {"M": "datetime64", "m": "timedelta64"}
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 _DEPTH_LIMIT = 200
 _RESULT = "the result"
+_EPOCH_YEAR = 1970
 _NOT_A_TIME = "it is NaT (not a time); put None in its place"
 # orjson 3.13 writes NaN and infinities as null, and NumPy's NaT as a date that depends on its unit
 # (https://github.com/ijl/orjson/issues/249); of an array of several dimensions, it leaves out times that it
@@ -156,7 +157,9 @@ def _plainer(value: Any) -> Any:
         case dt.timedelta():
             return str(value)
         case dt.date() | dt.time():
-            return None if _is_named(value, "NaTType") else value.isoformat()
+            if _is_named(value, "NaTType"):
+                raise TypeError(_NOT_A_TIME)
+            return value.isoformat()
         case uuid.UUID() | decimal.Decimal() | IPv4Address() | IPv6Address():
             return str(value)  # an interface is an address, too
         case os.PathLike():
@@ -174,8 +177,8 @@ def _from_library(value: Any) -> Any:
     """Convert the values of NumPy, pandas and what is made like them, without importing any of them."""
     if _is_named(value, "DataFrame"):
         return _records(value)
-    if _is_named(value, "Series") and not _is_numbered(value.index):
-        return _by_label(value)
+    if _is_named(value, "Series"):
+        return _by_label(value) if _is_labelled(value.index) else list(map(_or_none, value))
     if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
         return {name: getattr(value, name) for name in value.__dataclass_fields__}
     if type(value).__module__ == "numpy" and value.dtype.kind in _TIME_KINDS:
@@ -196,7 +199,11 @@ def _times(value: Any) -> Any:
     if not value.ndim and is_missing:
         raise TypeError(_NOT_A_TIME)
     in_microseconds = value.astype(f"{_TIME_KINDS[value.dtype.kind]}[us]")
-    return in_microseconds.astype(str).tolist() if value.dtype.kind == "M" else in_microseconds.tolist()
+    if value.dtype.kind == "m":
+        return in_microseconds.tolist()
+    years = value.astype("datetime64[Y]").astype(int) + _EPOCH_YEAR
+    is_usual = ((years >= dt.MINYEAR) & (years <= dt.MAXYEAR)).all()
+    return (in_microseconds if is_usual else in_microseconds.astype(str)).tolist()
 
 
 def _records(frame: Any) -> list[dict[Any, Any]]:
@@ -206,23 +213,37 @@ def _records(frame: Any) -> list[dict[Any, Any]]:
             frame = frame.reset_index()
         except ValueError as error:  # the index is named like a column
             raise TypeError(f"{error}; rename the index") from error
-    if not frame.columns.is_unique:
-        twice = frame.columns[frame.columns.duplicated()][0]
+    twice = _repeated(frame.columns)
+    if twice is not None:
         raise TypeError(f"it has two columns {twice!r}; rename one")
     return [{key: _or_none(item) for key, item in row.items()} for row in frame.to_dict("records")]
 
 
 def _by_label(series: Any) -> dict[Any, Any]:
-    if not series.index.is_unique:
-        twice = series.index[series.index.duplicated()][0]
+    twice = _repeated(series.index)
+    if twice is not None:
         raise TypeError(f"it has two values labelled {twice!r}; return a list, or make the labels unique")
     return {label: _or_none(item) for label, item in series.items()}
 
 
 def _is_numbered(index: Any) -> bool:
-    """Return whether the labels of a frame's or series' index are 0, 1, 2 and so on."""
-    is_plain = index.nlevels == 1 and index.name is None and index.dtype.kind == "i"
-    return is_plain and list(index) == list(range(len(index)))
+    """Return whether the labels of a frame's index are no more than numbers of rows."""
+    return bool(index.nlevels == 1 and index.name is None and index.dtype.kind == "i")
+
+
+def _is_labelled(index: Any) -> bool:
+    """Return whether the labels of a series are others than 0, 1, 2 and so on."""
+    return not (_is_numbered(index) and list(index) == list(range(len(index))))
+
+
+def _repeated(labels: Any) -> str | None:
+    """Return a label that occurs twice, as JSON has it, if there is one."""
+    seen: set[str] = set()
+    for label in map(_key, labels):
+        if label in seen:
+            return label
+        seen.add(label)
+    return None
 
 
 def _or_none(item: Any) -> Any:

@@ -3,6 +3,7 @@
 It must not know HTTP, nor where the body goes.
 """
 
+import contextlib
 import io
 import os
 import shutil
@@ -44,13 +45,23 @@ def render(
     left in a file in the folder `scratch`. Raise `UnfitResponse`, with a message for the author.
     """
     if media_type and is_wildcard(media_type) and _is_picture(value):
-        is_requested = requested_type is not None and requested_type.startswith("image/")
-        media_type = requested_type if is_requested else "image/png"
+        return _picture(value, requested_type, scratch)
     body = _rendered(value, media_type, form, scratch)
     if not is_wildcard(body.media_type):
         return body
-    found = concrete(name=_name_of(value), head=_head_of(body), requested=requested_type)
+    if isinstance(value, str) and body.media_type.startswith("text/"):
+        return body._replace(media_type=requested_type or "text/plain")
+    head = _head_of(body)
+    found = concrete(body.media_type, name=_name_of(value), head=head, requested=requested_type)
     return body._replace(media_type=found)
+
+
+def _picture(value: Any, requested_type: str | None, scratch: str) -> Body:
+    """Return a picture as the client requested it, or as PNG where it named nothing that can be written."""
+    if requested_type and requested_type.startswith("image/"):
+        with contextlib.suppress(KeyError, OSError, ValueError):
+            return Body(requested_type, *_spilled(_encode_picture(value, requested_type), scratch))
+    return Body("image/png", *_spilled(_encode_picture(value, "image/png"), scratch))
 
 
 def _rendered(value: Any, media_type: str | None, form: Form, scratch: str) -> Body:

@@ -76,6 +76,7 @@ class Rendering:
     ) -> None:
         self._is_settled = not is_wildcard(media_type or LINES)
         self._requested_type = requested_type
+        self._wildcard = media_type or ANY
         known = None if media_type == ANY else media_type
         self.media_type = streamed_type(known, prefers_events=prefers_events)
         self._form = output.Form(schema, Envelope.NONE)
@@ -85,7 +86,9 @@ class Rendering:
         if not self._is_settled:
             self._is_settled = True
             if isinstance(item, bytes | bytearray | memoryview):
-                self.media_type = concrete(name="", head=bytes(item), requested=self._requested_type)
+                self.media_type = concrete(
+                    self._wildcard, name="", head=bytes(item), requested=self._requested_type
+                )
         end = end_of_item(self.media_type)
         if end is None:
             return _raw(item, self.media_type)

@@ -5,6 +5,7 @@ It must not know how events are sent.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple, Self
 
@@ -16,6 +17,7 @@ from deepaas.trainings.terminal import Lines
 from deepaas.trainings.training import Training
 
 _LOOK_S = 0.25
+_LONGEST_READ_S = 1.0
 _LONGEST_OFFSET = 16
 _PROGRESS = ("progress", "eta_s", "peak_memory_mb")
 
@@ -66,13 +68,14 @@ async def events(
     shown_state: Any = None
     shown_progress: Any = {}
     shown_line = ""
+    reader = _Record(read)
     while not is_over():
         # The record is read before the files: when it says that the training has ended, they are complete.
         try:
-            training = await read()
+            training = await reader.look()
         except TrainingNotFound:
             return  # it was purged meanwhile
-        except StoreUnavailable:
+        if training is None:
             yield None
             await asyncio.sleep(_LOOK_S)
             continue
@@ -96,6 +99,30 @@ async def events(
             return
         yield None
         await asyncio.sleep(_LOOK_S)
+
+
+class _Record:
+    """A training's record, read without waiting for a store that takes long."""
+
+    def __init__(self, read: Callable[[], Awaitable[Training]]) -> None:
+        self._read = read
+        self._reading: asyncio.Future[Training] | None = None
+
+    async def look(self) -> Training | None:
+        """Return the record, or None where the store does not have it within a second.
+
+        Raise `TrainingNotFound`.
+        """
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._read())
+            self._reading.add_done_callback(lambda reading: reading.cancelled() or reading.exception())
+        done, _ = await asyncio.wait([self._reading], timeout=_LONGEST_READ_S)
+        if not done:
+            return None
+        reading, self._reading = self._reading, None
+        with contextlib.suppress(StoreUnavailable):
+            return reading.result()
+        return None
 
 
 def _id(metrics: Tail, log: Lines) -> str:

@@ -4,6 +4,7 @@ It must not know where the folder comes from.
 """
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,8 +76,12 @@ class TrainingFolder:
         return False
 
     def listing(self, *, hashed: bool) -> list[dict[str, Any]]:
-        """Return path, size in bytes and, if wanted, SHA-256 of each artifact."""
-        return [_described(path, self.artifacts, hashed=hashed) for path in self._files()]
+        """Return path, size in bytes and, if wanted, SHA-256 of each artifact.
+
+        A file that goes meanwhile is left out; one that cannot be read has no SHA-256.
+        """
+        found = (_described(path, self.artifacts, hashed=hashed) for path in self._files())
+        return [described for described in found if described]
 
     def artifact(self, name: str) -> Path:
         """Return the file of an artifact. Raise `ArtifactNotFound`, also for what lies outside the folder."""
@@ -91,9 +96,14 @@ class TrainingFolder:
 
     def _files(self) -> Iterator[Path]:
         if self.artifacts.is_dir():
-            yield from sorted(p for p in self.artifacts.rglob("*") if p.is_file() and not p.is_symlink())
+            files = [Path(folder, name) for folder, _, names in os.walk(self.artifacts) for name in names]
+            yield from sorted(path for path in files if path.is_file() and not path.is_symlink())
 
 
 def _described(path: Path, root: Path, *, hashed: bool) -> dict[str, Any]:
-    described: dict[str, Any] = {"path": path.relative_to(root).as_posix(), "size": path.stat().st_size}
-    return described | ({"sha256": sha256_of(path)} if hashed else {})
+    described: dict[str, Any] = {}
+    with contextlib.suppress(OSError):
+        described = {"path": path.relative_to(root).as_posix(), "size": path.stat().st_size}
+        if hashed:
+            described["sha256"] = sha256_of(path)
+    return described if path.exists() else {}

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 _COUNT = r"\[?\s*(\d+)\s*(?:/|of)\s*(\d+)"
-_EPOCH = re.compile(rf"\b(epoch|iteration|iter|round|fold|trial)s?\W{{0,3}}?{_COUNT}", re.IGNORECASE)
+_EPOCH = re.compile(rf"(?<![/\w])(epoch|iteration|iter|round|fold|trial)s?\W{{0,3}}?{_COUNT}", re.IGNORECASE)
 _STEP = re.compile(rf"\b(step|batch)(?:es|s)?\W{{0,3}}?{_COUNT}", re.IGNORECASE)
 _ULTRALYTICS = re.compile(r"^\s*(\d+)/(\d+)\s+[\d.]+G\s")
-_TQDM = re.compile(r"(\d+)%\|[^|]*\|\s*([\d.]+)([kMGTP]?)/([\d.]+)[kMGTP]?\s*\[")
+_TQDM = re.compile(r"(\d+)%\|[^|]*\|\s*(\d+(?:\.\d+)?)([kMGTP]?)/(\d+(?:\.\d+)?)[kMGTP]?\s*\[")
 _KERAS = re.compile(r"^\s*(\d+)/(\d+)\s*[\[━─]")
 _HEAVY_LINES = re.compile(r"(\d+)%\s+[━─╸╺]+\s*(\d+)/(\d+)\s")  # ultralytics
 _RICH = re.compile(r"[━╸╺]{3,}\s+(?:(\d+)/(\d+)|(\d+)%)")
@@ -169,6 +169,9 @@ class _Counters:
         counter.is_stale = False
 
     def _add(self, count: _Count) -> None:
+        # Two loops over epochs of different numbers follow each other: how many more there are nobody knows.
+        names = {counter.name[0] for counter in self._running}
+        self._is_unknown = self._is_unknown or (count.name in names and not count.name.startswith("|"))
         while len(self._running) > 1 and (self._running[-1].is_over or self._running[-1].is_stale):
             self._running.pop()
         if self._running and self._running[0].is_over:
@@ -245,10 +248,12 @@ def _metrics_of_dict(text: str) -> dict[str, float | str]:
         return {}
     try:
         printed = ast.literal_eval(text)
+        if not (isinstance(printed, dict) and "epoch" in printed):
+            return {}  # anything else may be printed so: settings, for example
         return {
             str(name): _value(str(value)) for name, value in printed.items() if name not in _WITHOUT_MEANING
         }
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return {}
 
 

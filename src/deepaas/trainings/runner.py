@@ -94,10 +94,13 @@ class Runner:
             task.cancel()
         await asyncio.gather(*self._repeating, return_exceptions=True)
         if self._rules.on_stop == "cancel":
-            ends = await asyncio.gather(*map(self._end, list(self._tasks)), return_exceptions=True)
-            for problem in filter(None, ends):
-                _log.error("A training cannot be cancelled, and goes on: %s", problem)
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            ending = dict(self._tasks)
+            problems = await asyncio.gather(*map(self._end, ending), return_exceptions=True)
+            for (uuid, task), problem in zip(ending.items(), problems, strict=True):
+                if problem:
+                    _log.error("The training %s is left to the next start, not cancelled: %s", uuid, problem)
+                    task.cancel()
+            await asyncio.gather(*ending.values(), return_exceptions=True)
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

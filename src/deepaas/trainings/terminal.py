@@ -8,6 +8,8 @@ from pathlib import Path
 _CHUNK_BYTES = 1 << 20
 _WINDOW_BYTES = 1 << 16
 _MOST_ROWS = 64
+_LONGEST_ROW = 1 << 14
+_LONGEST_NUMBER = 6  # digits
 _CONTROL = re.compile(
     r"\x1b\[([\d;?]*)([@-~])"  # a control sequence: its parameters, and what it does
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # a window's title or a link
@@ -50,9 +52,12 @@ class Terminal:
         return "" if self._settled[self._row] == row else row
 
     def _write(self, text: str) -> None:
+        text = text[: max(0, _LONGEST_ROW - self._column)]
+        if not text:
+            return
         row = self._rows[self._row]
         end = self._column + len(text)
-        self._rows[self._row] = row[: self._column].ljust(self._column) + text + row[end:] if text else row
+        self._rows[self._row] = row[: self._column].ljust(self._column) + text + row[end:]
         self._column = end
 
     def _leave_row(self) -> Iterator[str]:
@@ -90,11 +95,11 @@ class Terminal:
         elif direction in "BE":
             self._row = min(len(self._rows) - 1, self._row + count)
         elif direction == "C":
-            self._column += count
+            self._column = min(_LONGEST_ROW, self._column + count)
         elif direction == "D":
             self._column = max(0, self._column - count)
         else:
-            self._column = count - 1
+            self._column = min(_LONGEST_ROW, count) - 1
         if direction in "EF":
             self._column = 0
 
@@ -174,4 +179,4 @@ def last_lines(path: Path, count: int) -> list[str]:
 def _number(parameters: str) -> int:
     """Return the first parameter of a control sequence, which is 1 where it is left out."""
     first = parameters.lstrip("?").partition(";")[0]
-    return int(first) if first.isdecimal() and int(first) else 1
+    return int(first[:_LONGEST_NUMBER]) or 1 if first.isdecimal() else 1

@@ -15,7 +15,6 @@ from typing import Any, Self
 import psutil
 
 from deepaas import reporting
-from deepaas.errors import StoreUnavailable
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.hints import Hints
 from deepaas.trainings.pace import Pace
@@ -59,7 +58,7 @@ class Watch:
         self._stop.set()
         self._thread.join()
         # The store may be away: what the last look would note is lost, the training is not.
-        with contextlib.suppress(StoreUnavailable, OSError):
+        with contextlib.suppress(Exception):
             self.look()
 
     def look(self) -> None:

@@ -18,7 +18,7 @@ from deepaas.engines.on_ray.said import PIECE_BYTES
 from deepaas.engines.on_ray.training_host import Seen, TrainingHost
 from deepaas.errors import StoreUnavailable
 from deepaas.trainings.folder import TrainingFolder
-from deepaas.trainings.outcome import Outcome
+from deepaas.trainings.outcome import Outcome, reserve_room
 from deepaas.trainings.records import Records
 from deepaas.trainings.running import Ended
 from deepaas.trainings.store import Store
@@ -42,6 +42,7 @@ class RayRunning:
     async def run(self, training: Training, folder: TrainingFolder) -> Ended:
         """Run the job in the folder on a node with room for it, and bring here what it leaves."""
         uuid = training.uuid
+        await asyncio.to_thread(reserve_room, folder)
         named = {"name": uuid, "namespace": NAMESPACE, "lifetime": "detached"}
         actor = ray.remote(TrainingHost).options(**self._options, **named).remote(uuid)
         try:
