@@ -29,14 +29,16 @@ def part(line: str, name: str) -> str:
 
 @pytest.fixture(autouse=True)
 def root() -> Iterator[logging.Logger]:
-    """Return the root logger and put it back as it was."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    """Return Python's root logger, and put it and that of this package back as they were."""
+    root, own = logging.getLogger(), log.get_logger("deepaas").manager.root
+    before = [(one, list(one.handlers), one.level) for one in (root, own)]
+    own.handlers = []  # one may hold what other tests logged
     yield root
-    for handler in set(root.handlers) - set(handlers):
-        root.removeHandler(handler)
-        handler.close()
-    root.setLevel(level)
+    for one, handlers, level in before:
+        for handler in set(one.handlers) - set(handlers):
+            handler.close()
+        one.handlers = handlers
+        one.setLevel(level)
 
 
 @pytest.fixture

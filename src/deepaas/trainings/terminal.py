@@ -48,7 +48,7 @@ class Terminal:
     @property
     def open_row(self) -> str:
         """The row that the cursor is in, unless it was yielded as it is."""
-        row = self._rows[self._row].rstrip()
+        row = self._rows[self._row].rstrip(" ")
         return "" if self._settled[self._row] == row else row
 
     def _write(self, text: str) -> None:
@@ -61,7 +61,7 @@ class Terminal:
         self._column = end
 
     def _leave_row(self) -> Iterator[str]:
-        row = self._rows[self._row].rstrip()
+        row = self._rows[self._row].rstrip(" ")
         is_new = self._settled[self._row] != row
         self._settled[self._row] = row
         self._row += 1
