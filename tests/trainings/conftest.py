@@ -28,12 +28,18 @@ def http(trainer: Server) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[str]:
-    """Return the URL of a running PostgreSQL."""
+def postgresql_programs() -> Path:
+    """Return the folder of PostgreSQL's programs, which `make setup` installs on Debian."""
     programs = postgresql.binaries()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: run make setup")
-    with postgresql.Cluster(programs) as cluster:
+    return programs
+
+
+@pytest.fixture(scope="session")
+def cluster(postgresql_programs: Path) -> Iterator[str]:
+    """Return the URL of a running PostgreSQL."""
+    with postgresql.Cluster(postgresql_programs) as cluster:
         yield cluster.url
 
 

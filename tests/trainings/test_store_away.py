@@ -19,12 +19,9 @@ LOSS = {"step": 1, "total": 1, "loss": 1.0}
 
 
 @pytest.fixture
-def database() -> Iterator[postgresql.Cluster]:
+def database(postgresql_programs: Path) -> Iterator[postgresql.Cluster]:
     """Return a PostgreSQL of the test's own, which can be stopped and started again."""
-    programs = postgresql.binaries()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed: run make setup")
-    with postgresql.Cluster(programs) as database:
+    with postgresql.Cluster(postgresql_programs) as database:
         yield database
 
 

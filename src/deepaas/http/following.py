@@ -16,7 +16,7 @@ from deepaas.model.jsonable import dumps
 from deepaas.service import ServedModel
 from deepaas.trainings.events import Position, events
 from deepaas.trainings.folder import TrainingFolder
-from deepaas.trainings.tail import Tail, end_of
+from deepaas.trainings.tail import Tail, read_last_lines
 from deepaas.trainings.terminal import last_lines
 
 _LOOK_S = 0.2
@@ -39,7 +39,7 @@ async def log(request: web.Request) -> web.StreamResponse:
     if lines is not None and not is_followed:
         shown = await asyncio.to_thread(last_lines, path, lines)
         return web.Response(text="".join(f"{line}\n" for line in shown), content_type="text/plain")
-    begin = b"" if lines is None else await asyncio.to_thread(end_of, path, lines)
+    begin = b"" if lines is None else await asyncio.to_thread(read_last_lines, path, lines)
     size = path.stat().st_size if path.exists() else 0
     offset = 0 if lines is None else max(0, size - len(begin))
     response = await begin_answer(request, "text/plain; charset=utf-8")

@@ -21,7 +21,7 @@ _CHARACTERS_OF_A_GROUP = 4
 _LONGEST_ESCAPE = 3  # characters: =E4, or = and the end of a line
 
 
-def names_of(segment: multipart.MultipartSegment) -> tuple[str, str | None]:
+def read_names(segment: multipart.MultipartSegment) -> tuple[str, str | None]:
     """Return the name of a part and, of a file, that of the file.
 
     Browsers write UTF-8; other clients write Latin-1, RFC 2231 (`filename*=utf-8''…`) or RFC 2047
@@ -46,7 +46,7 @@ class Decoder(Protocol):
         """Return the rest."""
 
 
-def decoder_of(segment: multipart.MultipartSegment) -> Decoder | None:
+def make_decoder(segment: multipart.MultipartSegment) -> Decoder | None:
     """Return a decoder for the content of a part, if it is encoded.
 
     Raise `BadRequest` for an unknown encoding.
@@ -59,7 +59,7 @@ def decoder_of(segment: multipart.MultipartSegment) -> Decoder | None:
     if encoding == "quoted-printable":
         return _QuotedPrintable()
     raise BadRequest(
-        f"The part '{names_of(segment)[0]}' has the Content-Transfer-Encoding '{encoding}'. Send base64, "
+        f"The part '{read_names(segment)[0]}' has the Content-Transfer-Encoding '{encoding}'. Send base64, "
         "quoted-printable, or the content as it is."
     )
 

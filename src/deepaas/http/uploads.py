@@ -17,7 +17,7 @@ from multidict import MultiMapping
 
 from deepaas.errors import BadRequest, BodyTooLarge, InvalidArguments, SenderTooSlow
 from deepaas.files import SMALL_BYTES, Scratch
-from deepaas.http.form_part import HEADER_CHARSET, Decoder, decoder_of, names_of
+from deepaas.http.form_part import HEADER_CHARSET, Decoder, make_decoder, read_names
 from deepaas.http.keys import METRICS, SETTINGS
 from deepaas.model.arguments import Arguments, Given
 from deepaas.model.jsonable import loads
@@ -212,12 +212,12 @@ class _Multipart:
                 await self._add(event)
 
     def _begin(self, segment: multipart.MultipartSegment) -> None:
-        self._name, filename = names_of(segment)
+        self._name, filename = read_names(segment)
         self._charset = segment.charset or self._default_charset
         self._content, self._size = [], 0
         self._upload = None
         self._is_wanted = self._arguments.declares(self._name) or self._name == _CHARSET
-        self._decoder = decoder_of(segment) if self._is_wanted else None
+        self._decoder = make_decoder(segment) if self._is_wanted else None
         if filename is None:
             return
         self._upload = UploadedFile(self._name, None, segment.content_type, filename)

@@ -51,8 +51,8 @@ def render(
         return body
     if isinstance(value, str) and body.media_type.startswith("text/"):
         return body._replace(media_type=requested_type or "text/plain")
-    head = _head_of(body)
-    found = concrete(body.media_type, name=_name_of(value), head=head, requested=requested_type)
+    head = _first_bytes(body)
+    found = concrete(body.media_type, name=_file_name(value), head=head, requested=requested_type)
     return body._replace(media_type=found)
 
 
@@ -76,7 +76,7 @@ def _rendered(value: Any, media_type: str | None, form: Form, scratch: str) -> B
     return _from_value(value, media_type or JSON, scratch)
 
 
-def _name_of(value: Any) -> str:
+def _file_name(value: Any) -> str:
     """Return the name of the file that the value is or stands for, if any."""
     if isinstance(value, ReturnedFile | UploadedFile):
         name: Any = value.filename
@@ -87,7 +87,7 @@ def _name_of(value: Any) -> str:
     return os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else ""
 
 
-def _head_of(body: Body) -> bytes:
+def _first_bytes(body: Body) -> bytes:
     if not body.path:
         return body.content[:_SIGNATURE_BYTES]
     with Path(body.path).open("rb") as file:

@@ -50,7 +50,7 @@ class Tail:
             return b""
 
 
-def end_of(path: Path, count: int) -> bytes:
+def read_last_lines(path: Path, count: int) -> bytes:
     """Return the last `count` lines of a file as they are, reading no more of it than that takes."""
     try:
         with path.open("rb") as file:

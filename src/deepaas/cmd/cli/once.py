@@ -83,6 +83,6 @@ def _print(prediction: _Prediction, unnamed: Path) -> None:
 
 
 def _is_read(returned: Any) -> bool:
-    """Return whether the prediction is the content of what `predict` returned: a file or a stream."""
+    """Return whether `predict` returned a file or a stream, whose content the prediction is."""
     is_file = isinstance(returned, ReturnedFile | UploadedFile) or output.is_open_file(returned)
     return is_file or streaming.is_stream(returned)

@@ -30,7 +30,7 @@ class FieldConverter(OpenAPIConverter):
 
     def field2default(self, field: Field, **_: Any) -> Schema:
         """Return the default as the field serialises it, and nothing where that fails."""
-        default = _default_of(field)
+        default = _serialised_default(field)
         if default is None:
             return {"default": None} if has_null_default(field) else {}
         if default is marshmallow.missing or callable(default):
@@ -63,10 +63,10 @@ class FieldPlugin(MarshmallowPlugin):
 
 def has_null_default(field: Field) -> bool:
     """Return whether the default to publish is null; one that the field refuses in a request is not."""
-    return _default_of(field) is None and bool(field.allow_none)
+    return _serialised_default(field) is None and bool(field.allow_none)
 
 
-def _default_of(field: Field) -> Any:
+def _serialised_default(field: Field) -> Any:
     return field.metadata.get("default", field.load_default)
 
 
