@@ -79,7 +79,22 @@ class FileResponse(web.FileResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send the file; it is sent to its end, or until the connection breaks, whoever waits for it."""
-        return await asyncio.shield(super().prepare(request))
+        sending = asyncio.ensure_future(super().prepare(request))
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            sending.add_done_callback(_ignore_broken_connection)
+            raise
+
+
+def _ignore_broken_connection(sending: asyncio.Future[AbstractStreamWriter | None]) -> None:
+    """Let asyncio log what went wrong after the client left, unless it is that it left.
+
+    asyncio logs an exception that nobody has looked at, and this future has nobody else.
+    """
+    if sending.cancelled() or isinstance(sending.exception(), ConnectionError):
+        return
+    sending.result()
 
 
 class Pace:
