@@ -2,7 +2,8 @@
 
 import pytest
 
-from deepaas.trainings.hints import Hint, Hints
+from deepaas.trainings.hints import Hints, Metrics
+from deepaas.trainings.terminal import Row, Terminal
 
 ONE_LINE = [
     # tqdm, in its forms
@@ -53,30 +54,53 @@ SILENT = [
 ]
 
 
+class Reader:
+    """Reads lines as they come from a terminal, one below the other."""
+
+    def __init__(self) -> None:
+        self.hints = Hints()
+        self.terminal = Terminal()
+
+    def read(self, line: str) -> list[Metrics]:
+        """Print a line, and return the metrics that are known after it."""
+        return [metrics for row in self.terminal.feed(line + "\n") for metrics in self.hints.read(row)]
+
+    def finish(self) -> list[Metrics]:
+        """Return the metrics of what was printed last."""
+        return self.hints.finish()
+
+    @property
+    def progress(self) -> float | None:
+        """How far the training is."""
+        return self.hints.progress
+
+
 @pytest.mark.parametrize(("line", "progress"), ONE_LINE)
 def test_progress(line: str, progress: float) -> None:
     """A line that tells how far a training is gives its progress from 0 to 1."""
-    hint = Hints().read(line)
-    assert hint is not None
-    assert hint.progress == pytest.approx(progress, abs=0.006)
+    reader = Reader()
+    reader.read(line)
+    assert reader.progress == pytest.approx(progress, abs=0.006)
 
 
 @pytest.mark.parametrize("line", SILENT)
 def test_nothing(line: str) -> None:
     """A line that says nothing of progress gives none."""
-    hint = Hints().read(line)
-    assert hint is None or hint.progress is None
+    reader = Reader()
+    reader.read(line)
+    assert reader.progress is None
 
 
 def test_metrics() -> None:
     """A line that names an epoch and numbers gives these, without what is no metric."""
-    hint = Hints().read("Epoch 3/10 - eta: 5s - loss: 0.25 - val_acc=9.5e-1 - time: 12 - lr: -1")
-    assert hint == Hint(0.3, 3, {"loss": 0.25, "val_acc": 0.95, "lr": -1.0})
+    reader = Reader()
+    found = reader.read("Epoch 3/10 - eta: 5s - loss: 0.25 - val_acc=9.5e-1 - time: 12 - lr: -1")
+    assert found == [Metrics(3, {"loss": 0.25, "val_acc": 0.95, "lr": -1.0})]
+    assert reader.progress == 0.3
 
 
 def test_keras() -> None:
     """Keras's bars of one epoch count as a part of all epochs."""
-    hints = Hints()
     lines = [
         "Epoch 1/2",
         "  1/100 [..............................] - ETA: 10s - loss: 2.3",
@@ -86,8 +110,7 @@ def test_keras() -> None:
         " 50/100 [==============>...............] - ETA: 5s - loss: 0.4",
         "100/100 [==============================] - 10s 1ms/step - loss: 0.3",
     ]
-    found = [hint.progress if (hint := hints.read(line)) else None for line in lines]
-    assert found == [0.0, 0.005, 0.25, 0.5, 0.5, 0.75, 1.0]
+    assert progress_of(lines) == [0.0, 0.005, 0.25, 0.5, 0.5, 0.75, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -95,16 +118,16 @@ def test_keras() -> None:
 )
 def test_hostile(line: str) -> None:
     """No line, however odd, takes long or fails."""
-    Hints().read(line)
+    Reader().read(line)
 
 
 def progress_of(lines: list[str]) -> list[float | None]:
     """Return what is known after each line."""
-    hints = Hints()
+    reader = Reader()
     found = []
     for line in lines:
-        hints.read(line)
-        found.append(None if hints.progress is None else round(hints.progress, 3))
+        reader.read(line)
+        found.append(None if reader.progress is None else round(reader.progress, 3))
     return found
 
 
@@ -218,27 +241,69 @@ METRICS = [
 @pytest.mark.parametrize(("line", "metrics"), METRICS)
 def test_metrics_by_their_full_names(line: str, metrics: dict[str, float | str]) -> None:
     """A metric has its full name and the value that was printed; what is not clear is left out."""
-    hint = Hints().read(line)
-    assert (hint.metrics if hint else {}) == metrics
+    found = [one.values for one in Reader().read(line)]
+    assert found == ([metrics] if metrics else [])
 
 
-def test_metrics_count_once() -> None:
-    """A line that is read twice, since it has no end yet, gives its metrics once."""
+def test_metrics_of_a_line_without_its_end() -> None:
+    """A line that has no end yet is read again and again; its metrics count once, when it has its end."""
     hints = Hints()
-    line = "Epoch 1/3, loss: 0.5"
-    assert [hint.metrics for hint in (hints.read(line), hints.read(line)) if hint] == [{"loss": 0.5}, {}]
+    rows = [Row(0, text, is_left=False) for text in ("Epoch 1/3, loss: 0.", "Epoch 1/3, loss: 0.5, acc: 1")]
+    assert [hints.read(row) for row in [*rows, rows[1]]] == [[], [], []]
+    assert hints.read(rows[1]._replace(is_left=True)) == [Metrics(1, {"loss": 0.5, "acc": 1.0})]
+    assert (hints.read(rows[1]), hints.finish()) == ([], [])
+
+
+def test_metrics_of_a_line_that_is_overwritten() -> None:
+    """Where each epoch is printed over the one before, all of them count."""
+    hints, terminal = Hints(), Terminal()
+    found = []
+    for epoch in range(1, 4):
+        for row in terminal.feed(f"\rEpoch {epoch}/3 loss: {1 / epoch:.2f}"):
+            found += hints.read(row)
+    found += [*hints.read(terminal.open_row), *hints.finish()]
+    assert found == [Metrics(1, {"loss": 1.0}), Metrics(2, {"loss": 0.5}), Metrics(3, {"loss": 0.33})]
+
+
+def test_label_that_changes() -> None:
+    """A bar whose label changes is the same bar as long as it stays in its row."""
+    terminal, hints = Terminal(), Hints()
+    for done, name in enumerate(["", "cat.png", "dog.png", "bird at 1.5e-3", "end"]):
+        for row in terminal.feed("\r" + bar(done, 4, name)):
+            hints.read(row)
+    hints.read(terminal.open_row)
+    assert hints.progress == 1
 
 
 def test_metrics_of_a_bar() -> None:
     """The metrics of Keras's bar count when it is full, for the epoch that it is of."""
-    hints = Hints()
-    hints.read("Epoch 2/5")
+    reader = Reader()
     lines = [
+        "Epoch 2/5",
         " 1/20 ━━━━━━━ 1s 50ms/step - loss: 2.3",
+        "20/20 ━━━━━━━ 1s 50ms/step - loss: 0.5",
         "20/20 ━━━━━━━ 1s 50ms/step - loss: 0.5 - val_loss: 0.6",
     ]
-    found = [hints.read(line) for line in lines]
-    assert [hint and hint[1:] for hint in found] == [(None, {}), (2, {"loss": 0.5, "val_loss": 0.6})]
+    assert [reader.read(line) for line in lines] == [[], [], [], []]
+    assert reader.read("Epoch 3/5") == [Metrics(2, {"loss": 0.5, "val_loss": 0.6})]
+    assert reader.finish() == []
+
+
+def test_metrics_of_the_last_bar() -> None:
+    """What was printed last counts when the training has ended."""
+    reader = Reader()
+    assert reader.read(bar(4, 4, "Epoch 1/1") + ", ") == []
+    assert reader.finish() == []
+    assert reader.read("Epoch 1/1: 100%|####| 4/4 [00:01<00:00, 4it/s, loss=0.5]stopped: steps=4") == []
+    assert reader.finish() == [Metrics(1, {"loss": 0.5})]
+
+
+def test_what_is_not_of_training_has_no_metrics() -> None:
+    """A bar of a validation, and the percentage of any bar, are no metrics."""
+    reader = Reader()
+    reader.read("Validation:  50%|####| 2/4 [00:01<00:00, 4it/s, loss=0.5]")
+    reader.read("epochs: 100%|####| 4/4 [00:01<00:00, 4it/s]")
+    assert reader.finish() == []
 
 
 @pytest.mark.parametrize(
@@ -253,7 +318,8 @@ def test_metrics_of_a_bar() -> None:
 )
 def test_what_only_looks_like_it(line: str) -> None:
     """What only looks like metrics or a bar gives nothing, and is no error."""
-    assert Hints().read(line) is None
+    reader = Reader()
+    assert (reader.read(line), reader.finish(), reader.progress) == ([], [], None)
 
 
 def test_two_loops_over_epochs() -> None:

@@ -26,6 +26,11 @@ SHOWN = [
 ]
 
 
+def lines_of(terminal: Terminal, printed: str) -> list[str]:
+    """Print, and return the lines that are complete."""
+    return [row.text for row in terminal.feed(printed) if row.is_left]
+
+
 @pytest.mark.parametrize(("printed", "lines", "unfinished"), SHOWN)
 def test_terminal(printed: str, lines: list[str], unfinished: str) -> None:
     """The cursor is moved and colours are left out, however the text was cut."""
@@ -34,9 +39,9 @@ def test_terminal(printed: str, lines: list[str], unfinished: str) -> None:
         found = [
             line
             for begin in range(0, len(printed), cut)
-            for line in terminal.feed(printed[begin : begin + cut])
+            for line in lines_of(terminal, printed[begin : begin + cut])
         ]
-        assert (found, terminal.open_row) == (lines, unfinished)
+        assert (found, terminal.open_row.text) == (lines, unfinished)
 
 
 def nested(outer: int, inner: int) -> str:
@@ -51,15 +56,24 @@ def nested(outer: int, inner: int) -> str:
 
 def test_nested_bars() -> None:
     """Of two bars, the outer one has a line for each of its states, the inner one none that is removed."""
-    lines = list(Terminal().feed(nested(3, 20)))
+    lines = lines_of(Terminal(), nested(3, 20))
     assert lines == ["epochs: 0/3", "epochs: 1/3", "epochs: 2/3", "epochs: 3/3", "end"]
 
 
 def test_many_rows() -> None:
     """Rows above those that a program can still reach are forgotten."""
     terminal = Terminal()
-    assert len(list(terminal.feed("".join(f"{number}\n" for number in range(1000))))) == 1000
-    assert list(terminal.feed("\x1b[2Ax\n")) == ["x98"]
+    assert len(lines_of(terminal, "".join(f"{number}\n" for number in range(1000)))) == 1000
+    assert lines_of(terminal, "\x1b[2Ax\n") == ["x98"]
+
+
+def test_rows() -> None:
+    """A row says what it showed before it is drawn again, and where it is on an endless terminal."""
+    terminal = Terminal()
+    list(terminal.feed("x\n" * 1000))
+    rows = list(terminal.feed("a\rb\nc\x1b[A\rbd\n"))
+    assert rows == [(1000, "a", False), (1000, "b", True), (1001, "c", False), (1000, "bd", True)]
+    assert terminal.open_row == (1001, "c", False)
 
 
 def test_taken_up_again(tmp_path: Path) -> None:
@@ -118,4 +132,5 @@ def test_no_log(tmp_path: Path) -> None:
 def test_hostile(hostile: str) -> None:
     """Nothing that is printed takes much memory or time."""
     terminal = Terminal()
-    assert list(terminal.feed(f"{hostile}y\nend\n"))[-1] == "end"
+    last = lines_of(terminal, f"{hostile}y\nend\n")[-1]
+    assert last == "end"

@@ -7,7 +7,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 class Tail:
-    """The lines that a file got since one looked last. A carriage return ends a line, as progress bars do.
+    """The lines that a file got since one looked last.
 
     `offset` is where the next look begins, in bytes: behind the last line that was yielded.
     """
@@ -16,21 +16,17 @@ class Tail:
         self._path = path
         self.offset = offset
 
-    def lines(self, *, also_unfinished: bool = False) -> Iterator[str]:
-        """Yield new lines without their ends; with `also_unfinished`, also one that has no end yet."""
+    def lines(self) -> Iterator[str]:
+        """Yield new lines without their ends."""
         while chunk := self.read():
-            end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) + 1
-            if not end and (also_unfinished or len(chunk) == _CHUNK_BYTES):
+            end = chunk.rfind(b"\n") + 1
+            if not end and len(chunk) == _CHUNK_BYTES:
                 end = len(chunk)
             if not end:
                 return
             for line in chunk[:end].splitlines(keepends=True):
                 self.offset += len(line)
                 yield line.rstrip(b"\r\n").decode(errors="replace")
-
-    def unfinished(self) -> str:
-        """Return the beginning of a line that has no end yet, such as a progress bar being redrawn."""
-        return self.read().decode(errors="replace")
 
     def skip_to_last(self, kept_bytes: int) -> None:
         """Pass over all but the last `kept_bytes` of what is new."""

@@ -4,8 +4,10 @@ import codecs
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-_CHUNK_BYTES = 1 << 20
+from deepaas.trainings.tail import Tail
+
 _WINDOW_BYTES = 1 << 16
 _MOST_ROWS = 64
 _LONGEST_ROW = 1 << 14
@@ -20,18 +22,33 @@ _PIECE = re.compile(rb"[^\n]*\n|[^\n]+")
 _UNFINISHED_CONTROL = re.compile(r"\x1b(?:\[[\d;?]*|\][^\x07\x1b]{0,1000}\x1b?)?$")
 
 
+class Row(NamedTuple):
+    """What a row of the terminal shows. `number` counts from the top, with the rows that are not kept.
+
+    `is_left` says that the cursor went to the row below; otherwise the row is about to be overwritten.
+    """
+
+    number: int
+    text: str
+    is_left: bool
+
+
 class Terminal:
     """The last rows of a terminal without a right edge: the cursor is moved, colours are left out."""
 
     def __init__(self) -> None:
         self._rows = [""]
         self._settled: list[str | None] = [None]
+        self._top = 0
         self._row = 0
         self._column = 0
         self._rest = ""
 
-    def feed(self, text: str) -> Iterator[str]:
-        """Yield each row that the cursor leaves for the one below; again only when it has changed since."""
+    def feed(self, text: str) -> Iterator[Row]:
+        """Yield each row that the cursor leaves, or that is drawn again from its beginning.
+
+        One that is left for the row below is yielded again only when it has changed since.
+        """
         text = self._rest + text
         held = _UNFINISHED_CONTROL.search(text)
         self._rest = held[0] if held else ""
@@ -42,14 +59,14 @@ class Terminal:
             if control[0] == "\n":
                 yield from self._leave_row()
             else:
-                self._move(control)
+                yield from self._move(control)
         self._write(text[begin:end])
 
     @property
-    def open_row(self) -> str:
-        """The row that the cursor is in, unless it was yielded as it is."""
-        row = self._rows[self._row].rstrip(" ")
-        return "" if self._settled[self._row] == row else row
+    def open_row(self) -> Row:
+        """The row that the cursor is in; without text if it was yielded as it is."""
+        text = self._rows[self._row].rstrip(" ")
+        return Row(self._top + self._row, "" if self._settled[self._row] == text else text, is_left=False)
 
     def _write(self, text: str) -> None:
         text = text[: max(0, _LONGEST_ROW - self._column)]
@@ -60,10 +77,10 @@ class Terminal:
         self._rows[self._row] = row[: self._column].ljust(self._column) + text + row[end:]
         self._column = end
 
-    def _leave_row(self) -> Iterator[str]:
-        row = self._rows[self._row].rstrip(" ")
-        is_new = self._settled[self._row] != row
-        self._settled[self._row] = row
+    def _leave_row(self) -> Iterator[Row]:
+        row = Row(self._top + self._row, self._rows[self._row].rstrip(" "), is_left=True)
+        is_new = self._settled[self._row] != row.text
+        self._settled[self._row] = row.text
         self._row += 1
         self._column = 0
         if self._row == len(self._rows):
@@ -71,12 +88,16 @@ class Terminal:
             self._settled.append(None)
         if self._row > _MOST_ROWS:
             del self._rows[0], self._settled[0]
+            self._top += 1
             self._row -= 1
         if is_new:
             yield row
 
-    def _move(self, control: re.Match[str]) -> None:
-        match control[0][-1:] if control[2] is None else control[2]:
+    def _move(self, control: re.Match[str]) -> Iterator[Row]:
+        what = control[0][-1:] if control[2] is None else control[2]
+        if what in "\rABEF" and self.open_row.text:
+            yield self.open_row
+        match what:
             case "\r":
                 self._column = 0
             case "\b":
@@ -121,40 +142,42 @@ class Lines:
 
     def __init__(self, path: Path, offset: int = 0) -> None:
         self.offset = offset
-        self._path = path
-        self._read_offset = offset
+        self._tail = Tail(path, offset)
         self._terminal = Terminal()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def lines(self, *, also_unfinished: bool = False) -> Iterator[str]:
         """Yield new lines; with `also_unfinished`, also one that has no end yet."""
-        while chunk := self._read():
+        for row in self.rows():
+            if row.is_left:
+                yield row.text
+        if also_unfinished and self.unfinished:
+            self.offset = self._tail.offset
+            yield self.unfinished
+
+    def rows(self) -> Iterator[Row]:
+        """Yield what new text draws, also what is overwritten later."""
+        while chunk := self._tail.read():
             for piece in _PIECE.findall(chunk):
-                yield from self._feed(piece)
-        row = self._terminal.open_row
-        if also_unfinished and row:
-            self.offset = self._read_offset
-            yield row
+                self._tail.offset += len(piece)
+                rows = list(self._terminal.feed(self._decoder.decode(piece)))
+                if piece.endswith(b"\n"):
+                    self.offset = self._tail.offset
+                yield from rows
 
     @property
     def unfinished(self) -> str:
         """The line that is being printed, such as a bar."""
+        return self.open_row.text
+
+    @property
+    def open_row(self) -> Row:
+        """The row that is being printed."""
         return self._terminal.open_row
 
-    def _feed(self, piece: bytes) -> Iterator[str]:
-        self._read_offset += len(piece)
-        lines = list(self._terminal.feed(self._decoder.decode(piece)))
-        if piece.endswith(b"\n"):
-            self.offset = self._read_offset
-        yield from lines
-
-    def _read(self) -> bytes:
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._read_offset)
-                return file.read(_CHUNK_BYTES)
-        except OSError:
-            return b""
+    def skip_to_last(self, kept_bytes: int) -> None:
+        """Pass over all but the last `kept_bytes` of what is new."""
+        self._tail.skip_to_last(kept_bytes)
 
 
 def last_lines(path: Path, count: int) -> list[str]:

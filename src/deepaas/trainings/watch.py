@@ -16,9 +16,10 @@ import psutil
 
 from deepaas import reporting
 from deepaas.trainings.folder import TrainingFolder
-from deepaas.trainings.hints import Hints
+from deepaas.trainings.hints import Hints, Metrics
 from deepaas.trainings.pace import Pace
 from deepaas.trainings.tail import Tail
+from deepaas.trainings.terminal import Lines, Row
 
 _LOOK_S = 0.5
 _LOOKS_BETWEEN_BEATS = 4
@@ -41,7 +42,7 @@ class Watch:
         self._note = note
         self._beat = beat
         self._pace = Pace()
-        self._log = Tail(folder.log)
+        self._log = Lines(folder.log)
         self._reports = Tail(folder.metrics)
         self._hints = Hints()
         self._reported = False
@@ -61,13 +62,14 @@ class Watch:
         with contextlib.suppress(Exception):
             self.look()
 
-    def look(self) -> None:
+    def look(self, *, is_last: bool = False) -> None:
         """Read what is new, and note what it changed."""
         values = self._from_reports()
         self._log.skip_to_last(_LOOKED_AT_BYTES)
-        for line in self._log.lines():
-            values |= self._from_log(line)
-        values |= self._from_log(self._log.unfinished())
+        for row in [*self._log.rows(), self._log.open_row]:
+            values |= self._from_log(row)
+        if is_last and not self._reported:
+            self._report(self._hints.finish())
         values |= self._from_reports(values.get("metrics"))
         if "progress" in values:
             now_s = time.time()
@@ -106,16 +108,18 @@ class Watch:
                 self._pace.note(said["time"], values["progress"])
         return values
 
-    def _from_log(self, line: str) -> dict[str, Any]:
-        """Take hints from a line, unless the author's code reports by itself."""
-        hint = None if self._reported else self._hints.read(line)
-        if hint is None:
+    def _from_log(self, row: Row) -> dict[str, Any]:
+        """Take hints from a row of the log, unless the author's code reports by itself."""
+        if self._reported:
             return {}
-        if hint.metrics:
-            reporting.write(self._folder.path, step=hint.epoch, total=None, metrics=hint.metrics, hint=True)
+        self._report(self._hints.read(row))
         progress = self._hints.progress
         # What turned out to be no measure of the training is taken back.
         return {} if progress is None and self._noted.get("progress") is None else {"progress": progress}
+
+    def _report(self, hints: list[Metrics]) -> None:
+        for hint in hints:
+            reporting.write(self._folder.path, step=hint.epoch, total=None, metrics=hint.values, hint=True)
 
     def _peak(self) -> float:
         with contextlib.suppress(psutil.Error):

@@ -1,0 +1,14 @@
+"""A study of optuna with its bar."""
+
+import time
+
+import optuna
+
+
+def objective(trial: optuna.Trial) -> float:
+    """Return the value of a trial."""
+    time.sleep(0.1)
+    return trial.suggest_float("x", -1, 1) ** 2
+
+
+optuna.create_study().optimize(objective, n_trials=30, show_progress_bar=True)

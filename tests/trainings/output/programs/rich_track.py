@@ -1,0 +1,8 @@
+"""The bar of rich's own first example."""
+
+import time
+
+from rich.progress import track
+
+for _ in track(range(40), description="Training"):
+    time.sleep(0.1)

@@ -1,0 +1,9 @@
+"""One bar after the other: nobody knows how many are to come."""
+
+import time
+
+from tqdm import tqdm
+
+for name in ("features", "fit", "refit"):
+    for _ in tqdm(range(15), desc=name):
+        time.sleep(0.1)

@@ -1,0 +1,180 @@
+"""Progress, time left and metrics of what well-known libraries print.
+
+`tools/record-training-output` recorded it.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.watch import Watch
+
+FOLDER = Path(__file__).parent / "output"
+LOOK_S = 0.5
+
+
+class Look(NamedTuple):
+    """What the record of a training says at a time, in seconds since its start."""
+
+    time_s: float
+    progress: float | None
+    eta_s: float | None
+
+
+class Replay(NamedTuple):
+    """What watching a recorded training gave, and when it printed last, in seconds since its start."""
+
+    end_s: float
+    looks: list[Look]
+    record: dict[str, Any]
+    steps: list[int | None]
+
+
+def replay(name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Replay:
+    """Print what was recorded, and watch it twice a second, as it was when it was recorded."""
+    _, *lines = (FOLDER / f"{name}.cast").read_text().splitlines()
+    pieces = [json.loads(line) for line in lines]
+    end_s = pieces[-1][0]
+    folder = TrainingFolder(path)
+    record: dict[str, Any] = {}
+    looks = []
+    watch = Watch(folder, lambda **values: record.update(values))
+    with folder.log.open("w") as log:
+        while not looks or looks[-1].time_s <= end_s:
+            now_s = (len(looks) + 1) * LOOK_S
+            while pieces and pieces[0][0] <= now_s:
+                log.write(pieces.pop(0)[2])
+            log.flush()
+            monkeypatch.setattr(time, "time", lambda now_s=now_s: now_s)
+            watch.look(is_last=now_s > end_s)
+            looks.append(Look(now_s, record.get("progress"), record.get("eta_s")))
+    reports = folder.metrics.read_text().splitlines() if folder.metrics.exists() else []
+    return Replay(end_s, looks, record, [json.loads(report)["step"] for report in reports])
+
+
+@pytest.mark.parametrize(
+    ("name", "eta_error_s"),
+    [
+        ("keras_fit", 0.9),
+        ("optuna_bar", 0.3),
+        ("rich_terminal", 0.5),
+        ("tqdm_nested", 0.3),
+        ("tqdm_one", 0.3),
+        ("tqdm_resumed", 0.3),
+        ("transformers_trainer", 0.5),
+        ("ultralytics_yolo", 1.6),  # it evaluates after each epoch and at the end, which nothing announces
+    ],
+)
+def test_progress_is_known(
+    name: str, eta_error_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Progress is in proportion to the time since it began, and the time left is what it then took."""
+    trained = replay(name, tmp_path, monkeypatch)
+    known = [look for look in trained.looks if look.progress is not None]
+    begin_s, begin = known[0].time_s, known[0].progress
+    assert begin is not None
+    for look in known:
+        passed = min(1.0, (look.time_s - begin_s) / (trained.end_s - begin_s))
+        assert look.progress == pytest.approx(begin + passed * (1 - begin), abs=0.1), look
+    with_eta = [look for look in known if look.eta_s is not None]
+    assert len(with_eta) >= len(known) - 1
+    for look in with_eta:
+        assert look.eta_s == pytest.approx(max(0.0, trained.end_s - look.time_s), abs=eta_error_s), look
+    assert trained.looks[-1][1:] == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("lightgbm_train", "lightning_tqdm", "optuna_study", "sklearn_boosting", "sklearn_mlp"),
+        *("sklearn_search", "xgboost_train"),
+    ],
+)
+def test_progress_is_not_known(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that is printed says how much is to come, and nothing is claimed."""
+    trained = replay(name, tmp_path, monkeypatch)
+    assert {look[1:] for look in trained.looks} == {(None, None)}
+
+
+@pytest.mark.parametrize(("name", "second_bar_s"), [("tqdm_parallel", 0.5), ("tqdm_sequence", 1.5)])
+def test_progress_is_taken_back(
+    name: str, second_bar_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a second bar shows that the first one was not of everything, there is no progress any more."""
+    trained = replay(name, tmp_path, monkeypatch)
+    assert {look[1:] for look in trained.looks if look.time_s > second_bar_s} == {(None, None)}
+
+
+@pytest.mark.parametrize("name", ["lightning_rich", "rich_track"])
+def test_bar_that_is_drawn_at_the_end(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no terminal, rich draws its bars once, when they are full."""
+    trained = replay(name, tmp_path, monkeypatch)
+    assert {look[1:] for look in trained.looks[:-1]} == {(None, None)}
+    assert trained.looks[-1][1:] == (1.0, 0.0)
+
+
+METRICS: list[tuple[str, list[int | None], dict[str, float]]] = [
+    (
+        "keras_fit",
+        [1, 2, 3, 4],
+        {"loss": 0.0574, "mae": 0.2113, "val_loss": 0.0366, "val_mae": 0.1579},
+    ),
+    ("lightgbm_train", [*range(1, 21)], {"training's l2": 0.0334535, "test's l2": 4.11498}),
+    ("lightning_rich", [3], {"train_loss": 0.118}),
+    ("lightning_tqdm", [0, 1, 2, 3], {"train_loss": 0.0599, "val_loss": 0.0525}),
+    ("optuna_bar", [*range(30), None], {"value": 0.0023627274381014746, "Best value": 0.00181921}),
+    ("optuna_study", [*range(20)], {"value": 0.17283940460279343}),
+    ("rich_terminal", [], {}),
+    ("rich_track", [], {}),
+    ("sklearn_boosting", [], {}),
+    ("sklearn_mlp", [*range(1, 21)], {"loss": 0.20612515}),
+    ("sklearn_search", [], {}),
+    ("tqdm_nested", [1, 2, 3, 4], {"loss": 0.025}),
+    ("tqdm_one", [], {}),
+    ("tqdm_parallel", [], {}),
+    ("tqdm_resumed", [], {}),
+    ("tqdm_sequence", [], {}),
+    (
+        "transformers_trainer",
+        [None] * 13,
+        {
+            "loss": 0.693,
+            "grad_norm": 0.3575,
+            "learning_rate": 1.25e-06,
+            "eval_loss": 0.693,
+            "eval_runtime": 0.0107,
+            "eval_samples_per_second": 7448.0,
+            "eval_steps_per_second": 931.0,
+            "train_runtime": 4.521,
+            "train_samples_per_second": 70.78,
+            "train_steps_per_second": 8.847,
+            "train_loss": 0.6931,
+        },
+    ),
+    ("ultralytics_yolo", [], {}),
+    ("xgboost_train", [*range(20)], {"train-rmse": 0.01013, "test-rmse": 0.01013}),
+]
+
+
+@pytest.mark.parametrize(("name", "steps", "last"), METRICS)
+def test_metrics(
+    name: str,
+    steps: list[int | None],
+    last: dict[str, float],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Metrics count once for each epoch, round or trial; an evaluation at the end changes none of them."""
+    trained = replay(name, tmp_path, monkeypatch)
+    assert (trained.steps, trained.record.get("metrics", {})) == (steps, last)
+
+
+def test_every_recording_is_tested() -> None:
+    """Each recording has a program that it was recorded from, and expected metrics here."""
+    recordings = {path.stem for path in FOLDER.glob("*.cast")}
+    assert recordings == {path.stem for path in (FOLDER / "programs").glob("[!_]*.py")}
+    assert recordings == {name for name, *_ in METRICS}
