@@ -156,6 +156,14 @@ def test_nested_bars(labels: tuple[str, str]) -> None:
     assert found == sorted(found)  # type: ignore[type-var]  # none of them is None
 
 
+def test_bars_that_are_printed_when_they_are_full() -> None:
+    """Keras with verbose=2, and lists of steps, show only the end of each inner bar."""
+    lines = [
+        line for epoch in range(1, 4) for line in (f"Epoch {epoch}/3", "6/6 ━━━━━━━━ 0s 1ms/step - loss: 0.5")
+    ]
+    assert progress_of(lines) == [0, 0.333, 0.333, 0.667, 0.667, 1]
+
+
 def test_three_bars_in_each_other() -> None:
     """Folds around epochs around batches are one progress."""
     lines = [bar(0, 2, "folds")]

@@ -50,8 +50,9 @@ def replay(name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Replay:
                 log.write(pieces.pop(0)[2])
             log.flush()
             monkeypatch.setattr(time, "time", lambda now_s=now_s: now_s)
-            watch.look(is_last=now_s > end_s)
+            watch.look()
             looks.append(Look(now_s, record.get("progress"), record.get("eta_s")))
+    record |= watch.finish()
     reports = folder.metrics.read_text().splitlines() if folder.metrics.exists() else []
     return Replay(end_s, looks, record, [json.loads(report)["step"] for report in reports])
 

@@ -43,8 +43,14 @@ def test_away_at_the_end(
     server: Server, client: httpx.Client, database: postgresql.Cluster, gate: Gate
 ) -> None:
     """A training that ends meanwhile is done, with its result, as soon as the database is back."""
+    last = {"step": 2, "total": 2, "loss": 0.5}
     record = begin(
-        client, ["report", LOSS], ["wait", gate.port], ["leave", "w.bin", "x"], ["return", {"a": 1}]
+        client,
+        ["report", LOSS | {"total": 2}],
+        ["wait", gate.port],
+        ["report", last],
+        ["leave", "w.bin", "x"],
+        ["return", {"a": 1}],
     )
     gate.wait()
     database.stop()
@@ -54,6 +60,7 @@ def test_away_at_the_end(
     database.start()
     found = ended(client, record)
     assert (found["state"], found["result"]["output"][-1]) == ("done", {"a": 1})
+    assert (found["progress"], found["metrics"]) == (1.0, {"loss": 0.5})
     assert [artifact["path"] for artifact in found["artifacts"]] == ["w.bin"]
     assert client.get(path_of(record, "/provenance")).json()["environment"]["packages"]
 

@@ -46,8 +46,9 @@ def run(uuid: str, folder: TrainingFolder, store: Store, *, is_elsewhere: bool =
     if not _patiently(functools.partial(begin, started=time.time(), **of_process)):
         return
     reserve_room(folder)
-    with Watch(folder, functools.partial(store.note, uuid), _heart(uuid, store)):
+    with Watch(folder, functools.partial(store.note, uuid), _heart(uuid, store)) as watch:
         outcome = _outcome(_Running(uuid, folder, store), process.pid, is_elsewhere=is_elsewhere)
+        outcome = outcome._replace(values=watch.finish() | outcome.values)
         is_kept = _succeeds(outcome.write, folder)
     folder.drop_inputs()
     # What is in the folder is recorded by the server, or the next one, if that is not possible here.

@@ -197,8 +197,11 @@ class _Counters:
         """Note where a counter is, which a row of the terminal shows."""
         place = self._place(count, row)
         if place is not None:
-            self._running[place].name, self._running[place].row = count.name, row
-            self._count_on(place, count)
+            counter = self._running[place]
+            is_redrawn = (counter.row, counter.done) == (row, count.done)
+            counter.name, counter.row = count.name, row
+            if not is_redrawn:
+                self._count_on(place, count)
         elif self._running or not count.is_part:
             self._add(count, row)
 
@@ -229,12 +232,10 @@ class _Counters:
 
     def _count_on(self, place: int, count: _Count) -> None:
         counter = self._running[place]
-        if count.done == counter.done:
-            return
         if count.done < counter.done:
             self._is_unknown = self._is_unknown or place == 0
             del self._running[place + 1 :]
-        else:
+        elif count.done > counter.done:
             if counter.is_stale and counter.done > 0:
                 self._is_unknown = True  # what is around it has counted on meanwhile: they run side by side
             for inner in self._running[place + 1 :]:

@@ -31,8 +31,8 @@ _LOOKED_AT_BYTES = 1 << 18
 class Watch:
     """A thread that looks at a training's log, metrics and memory twice a second.
 
-    Use it as a context manager; leaving looks for the last time. `note` is called with the values of the
-    record that have changed, `beat` every two seconds.
+    Use it as a context manager. `note` is called with the values of the record that have changed, `beat`
+    every two seconds.
     """
 
     def __init__(
@@ -46,8 +46,11 @@ class Watch:
         self._reports = Tail(folder.metrics)
         self._hints = Hints()
         self._reported = False
+        self._metrics: dict[str, Any] = {}
+        self._values: dict[str, Any] = {}
         self._noted: dict[str, Any] = {}
         self._peak_memory_mb = 0.0
+        self._reading = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="deepaas-watch", daemon=True)
 
@@ -58,19 +61,34 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        # The store may be away: what the last look would note is lost, the training is not.
-        with contextlib.suppress(Exception):
-            self.look()
 
-    def look(self, *, is_last: bool = False) -> None:
+    def look(self) -> None:
         """Read what is new, and note what it changed."""
+        self._read()
+        changed = {name: value for name, value in self._values.items() if self._noted.get(name) != value}
+        if changed:
+            self._note(**changed)
+            self._noted |= changed
+
+    def finish(self) -> dict[str, Any]:
+        """Return the last values of the record, when the training has ended; it never waits for the store."""
+        # A training that has ended must not fail because of what was read from its output.
+        with contextlib.suppress(Exception):
+            self._read(is_last=True)
+        return {name: value for name, value in self._values.items() if name != "eta_s"}
+
+    def _read(self, *, is_last: bool = False) -> None:
+        with self._reading:
+            self._values |= self._changes(is_last=is_last)
+
+    def _changes(self, *, is_last: bool) -> dict[str, Any]:
         values = self._from_reports()
         self._log.skip_to_last(_LOOKED_AT_BYTES)
         for row in [*self._log.rows(), self._log.open_row]:
             values |= self._from_log(row)
         if is_last and not self._reported:
             self._report(self._hints.finish())
-        values |= self._from_reports(values.get("metrics"))
+        values |= self._from_reports()
         if "progress" in values:
             now_s = time.time()
             if not self._reported:
@@ -78,10 +96,7 @@ class Watch:
                 self._pace.note(now_s, values["progress"])
             values["eta_s"] = self._pace.eta_s(now_s)
         values["peak_memory_mb"] = self._peak()
-        changed = {name: value for name, value in values.items() if self._noted.get(name) != value}
-        if changed:
-            self._note(**changed)
-            self._noted |= changed
+        return values
 
     def _run(self) -> None:
         for look in itertools.count(1):
@@ -94,14 +109,14 @@ class Watch:
             with contextlib.suppress(Exception):
                 self.look()
 
-    def _from_reports(self, metrics: dict[str, Any] | None = None) -> dict[str, Any]:
-        values: dict[str, Any] = {"metrics": metrics} if metrics else {}
+    def _from_reports(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
         for said in reporting.read(self._reports.lines()):
             if not self._reported and not said.get("hint"):
                 self._reported, self._pace = True, Pace()  # that of hints counts no more
             if said["metrics"]:
-                before = values.get("metrics") or self._noted.get("metrics", {})
-                values["metrics"] = {**before, **said["metrics"]}
+                self._metrics = {**self._metrics, **said["metrics"]}
+                values["metrics"] = self._metrics
             step, total = said["step"], said["total"]
             if isinstance(step, int | float) and isinstance(total, int | float) and total > 0:
                 values["progress"] = max(0.0, min(1.0, step / total))
@@ -115,7 +130,7 @@ class Watch:
         self._report(self._hints.read(row))
         progress = self._hints.progress
         # What turned out to be no measure of the training is taken back.
-        return {} if progress is None and self._noted.get("progress") is None else {"progress": progress}
+        return {} if progress is None and self._values.get("progress") is None else {"progress": progress}
 
     def _report(self, hints: list[Metrics]) -> None:
         for hint in hints:

@@ -70,8 +70,9 @@ def _train(model: Model, flags: list[ArgumentFlag], **_: object) -> None:
         if ctx.obj.warm:
             _warm(model)
         noted: dict[str, Any] = {"started": time.time()}
-        with authors_code(), Watch(folder, noted.update):
+        with authors_code(), Watch(folder, noted.update) as watch:
             noted["output"] = output.record(function(**arguments))
+        noted |= watch.finish()
     noted |= {"finished": time.time(), "artifacts": folder.listing(hashed=True) or None}
     _print(_in_order(dataclasses.replace(training, state=State.DONE, **noted).as_v2()), ctx)
 
