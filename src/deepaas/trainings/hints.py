@@ -15,8 +15,8 @@ _COUNT = r"\[?\s*(\d+)\s*(?:/|of)\s*(\d+)"
 _EPOCH = re.compile(rf"(?<![/\w])(epoch|iteration|iter|round|fold|trial)s?\W{{0,3}}?{_COUNT}", re.IGNORECASE)
 _STEP = re.compile(rf"\b(step|batch)(?:es|s)?\W{{0,3}}?{_COUNT}", re.IGNORECASE)
 _ULTRALYTICS = re.compile(r"^\s*(\d+)/(\d+)\s+[\d.]+G\s")
-_TQDM = re.compile(r"(\d+)%\|[^|]*\|\s*(\d+(?:\.\d+)?)([kMGTP]?)/(\d+(?:\.\d+)?)[kMGTP]?\s*\[")
-_KERAS = re.compile(r"^\s*(\d+)/(\d+)\s*[\[━─]")
+_TQDM = re.compile(r"(\d+)%\|[^|]*\|\s*(\d+(?:\.\d+)?)([kMGTP]?)/(\d+(?:\.\d+)?)([kMGTP]?)\s*\[")
+_KERAS = re.compile(r"^\s*(\d+)/(\d+)\s*(?:[\[━─]|- \d+m?s\b)")
 _HEAVY_LINES = re.compile(r"(\d+)%\s+[━─╸╺]+\s*(\d+)/(\d+)\s")  # ultralytics
 _RICH = re.compile(r"[━╸╺]{3,}\s+(?:(\d+)/(\d+)|(\d+)%)")
 _BYTES = re.compile(r"\d[kMGT]?i?B/s")
@@ -31,7 +31,8 @@ _NO_TRAINING = re.compile(
 _EPOCH_OF_MANY = re.compile(r"\bepoch\W*\d+(?!\d|\s*(?:/|of))", re.IGNORECASE)
 _NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf)"
 _METRIC = re.compile(
-    rf"(?<![\w.'/@-])([A-Za-z_][\w.'/@-]*(?: [A-Za-z_][\w.'/@-]*)*)\s*[:=]\s*({_NUMBER})%?(?![\w.%/:]|,\d)",
+    rf"(?<![\w.'/@-])([A-Za-z_][\w.'/@-]*(?: [A-Za-z_][\w.'/@-]*){{0,4}})"
+    rf"\s*[:=]\s*({_NUMBER})%?(?![\w.%/:]|,\d)",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(
@@ -42,6 +43,7 @@ _WITHOUT_MEANING = {
     *("epoch", "step", "batch", "iteration", "iter", "round", "fold", "trial", "date", "pid", "seed"),
     *("eta", "time", "elapsed", "duration", "took", "total"),
 }
+_PART_OF_EPOCH = re.compile(r"\W{0,3}\d{1,3}%|.*\d/\d")
 _LABEL_NUMBER = re.compile(r"[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?")
 _MOST_WORDS = 4
 _LONGEST_LINE = 10_000
@@ -64,6 +66,7 @@ class _Count(NamedTuple):
     done: float
     total: float
     is_part: bool = False
+    is_of_rich: bool = False
 
     @property
     def is_bar(self) -> bool:
@@ -71,11 +74,15 @@ class _Count(NamedTuple):
 
 
 class _Bar(NamedTuple):
-    """A progress bar and the text on both sides. One of something other than training counts nothing."""
+    """A progress bar and the text on both sides. One of something other than training counts nothing.
+
+    `behind` is what somebody else printed behind a bar of tqdm, which leaves the cursor there.
+    """
 
     label: str
     counts: _Count | None
     rest: str
+    behind: str = ""
 
 
 class Hints:
@@ -86,6 +93,8 @@ class Hints:
         self._counters = _Counters()
         self._epoch: int | None = None
         self._bar_of_epoch: tuple[str, float] | None = None
+        self._is_epoch_over = False
+        self._counted_from_0: set[str] = set()
         self._waiting: Metrics | None = None
         self._source: object = None
         self._last: Metrics | None = None
@@ -94,17 +103,32 @@ class Hints:
         """Return the metrics that are complete now: those of a bar when another bar or line follows it."""
         text = row.text[:_LONGEST_LINE]
         bar = _bar(text)
-        count_of_bar = bar.counts if bar else None
-        if bar and not count_of_bar:
-            return []
-        counts = list(_counts(text, bar))
+        if bar is None:
+            # Without a bar, nothing pads a text that is shorter than the one before in the same row.
+            return self._read_line(row, text[: row.column] or text)
+        complete = self._read_bar(row, bar, bar.counts) if bar.counts else []
+        if bar.behind.strip() and row.is_left:
+            found = self._metrics_of_line(bar.behind, [])
+            complete += [*self.finish(), found] if found.values else []
+        return complete
+
+    def _read_line(self, row: Row, text: str) -> list[Metrics]:
+        counts = list(self._counts(text, None))
+        self._count(counts, row)
+        return self._complete(row, counts, self._metrics_of_line(text, counts))
+
+    def _read_bar(self, row: Row, bar: _Bar, count: _Count) -> list[Metrics]:
+        counts = list(self._counts(bar.label, count))
+        self._count(counts, row)
+        return self._complete(row, counts, self._metrics_of_bar(bar, count))
+
+    def _count(self, counts: list[_Count], row: Row) -> None:
+        if not counts:
+            return self._counters.forget(row.number)
         for count in counts:
             self._counters.count(count, row.number)
-        if counts:
-            self.progress = self._counters.progress()
-        if bar and count_of_bar:
-            return self._complete(row, counts, self._metrics_of_bar(bar, count_of_bar))
-        return self._complete(row, counts, self._metrics_of_line(text, counts))
+        self.progress = self._counters.progress()
+        return None
 
     def finish(self) -> list[Metrics]:
         """Return the metrics of the last bar or line, which nothing has followed."""
@@ -128,7 +152,7 @@ class Hints:
 
     def _metrics_of_bar(self, bar: _Bar, count: _Count) -> Metrics:
         """Return the numbers beside a full bar, for the epoch that it is of."""
-        label, epoch = bar.label, _EPOCH.search(bar.label)
+        label, epoch = bar.label, _last_epoch(bar.label)
         if epoch:
             self._begin_epoch(int(epoch[2]))
             label = label[epoch.end() :]
@@ -137,18 +161,23 @@ class Hints:
             label = label[numbered.end() :]
         if self._epoch is not None:
             self._bar_of_epoch = self._bar_of_epoch or (count.name, count.total)
+            if self._is_epoch_over and count.done < count.total:
+                self._bar_of_epoch = ("", 0.0)  # another one has begun
             if self._bar_of_epoch != (count.name, count.total):
                 return Metrics(self._epoch, {})  # that of an evaluation, for example
         if count.done < count.total:
             return Metrics(self._epoch, {})
+        self._is_epoch_over = True
         return Metrics(self._epoch, _metrics_in(label) | _metrics_in(bar.rest))
 
     def _metrics_of_line(self, text: str, counts: list[_Count]) -> Metrics:
         """Return the metrics in a line that is about an epoch or a step, and its number."""
-        epoch = _EPOCH.search(text)
-        if epoch and int(epoch[3]):
+        if epoch := _last_epoch(text):
             self._begin_epoch(int(epoch[2]))
-            return Metrics(self._epoch, _metrics_in(text[epoch.end() :]))
+            found = Metrics(self._epoch, _metrics_in(text[epoch.end() :]))
+            if found.values:
+                self._begin_epoch(None)  # this was its end
+            return found
         if counts:
             return Metrics(self._epoch, _metrics_in(text))
         if trial := _OPTUNA.search(text):
@@ -157,9 +186,43 @@ class Hints:
             return Metrics(int(numbered[1] or numbered[2]), _metrics_in(text[numbered.end() :]))
         return Metrics(None, _metrics_of_dict(text))
 
-    def _begin_epoch(self, number: int) -> None:
+    def _begin_epoch(self, number: int | None) -> None:
         if number != self._epoch:
-            self._epoch, self._bar_of_epoch = number, None
+            self._epoch, self._bar_of_epoch, self._is_epoch_over = number, None, False
+
+    def _counts(self, text: str, bar: _Count | None) -> Iterator[_Count]:
+        """Yield what counts in a line, or in the label of a bar, the outermost first."""
+        behind = 0
+        for epoch in _EPOCH.finditer(text):
+            number, total = int(epoch[2]), int(epoch[3])
+            if bar and bar.total == total and bar.done in (number - 1, number):
+                continue  # the bar is that of the epochs
+            if total:
+                if number == 0:
+                    self._counted_from_0.add(epoch[1].lower())
+                yield self._epoch_count(epoch, text, bar)
+                behind = epoch.end()
+        if row := _ULTRALYTICS.search(text):
+            yield _Count("epoch", int(row[1]) - 1, int(row[2]))
+        inner = bar or _steps(text[behind:])
+        if inner and inner.total > 0:
+            yield inner
+
+    def _epoch_count(self, epoch: re.Match[str], text: str, bar: _Count | None) -> _Count:
+        """Return how many epochs are over.
+
+        A line that names one alone announces it; one with metrics reports its end; one with a bar, or with
+        another count, is inside it.
+        """
+        word, number, total = epoch[1].lower(), int(epoch[2]), int(epoch[3])
+        rest = text[epoch.end() :]
+        if bar and bar.is_of_rich:
+            # Lightning's rich bar counts from 0 to one less than there are.
+            return _Count(word, number, total + 1)
+        is_inside = bar is not None or _STEP.search(rest) or _EPOCH.search(rest) or _PART_OF_EPOCH.match(rest)
+        is_report = not is_inside and bool(_metrics_in(rest))
+        over = number + (word in self._counted_from_0) - (not is_report)
+        return _Count(word, min(total, max(0, over)), total)
 
 
 class _Counter:
@@ -167,7 +230,7 @@ class _Counter:
 
     def __init__(self, count: _Count, row: int) -> None:
         self.name = count.name
-        self.row = row
+        self.row: int | None = row
         self.done = count.done
         self.total = count.total
         self.is_stale = False
@@ -191,7 +254,13 @@ class _Counters:
     def __init__(self) -> None:
         self._running: list[_Counter] = []
         self._is_unknown = False
+        self._is_part = False
         self._highest = 0.0
+
+    def forget(self, row: int) -> None:
+        """Note that a row shows something else than a counter by now."""
+        for counter in self._running:
+            counter.row = None if counter.row == row else counter.row
 
     def count(self, count: _Count, row: int) -> None:
         """Note where a counter is, which a row of the terminal shows."""
@@ -199,11 +268,23 @@ class _Counters:
         if place is not None:
             counter = self._running[place]
             is_redrawn = (counter.row, counter.done) == (row, count.done)
-            counter.name, counter.row = count.name, row
+            is_another = count.is_bar and counter.row not in (None, row) and count.done == 0
+            # Its label, or a bar like it in another row, shows that the first bar is not of everything.
+            self._is_unknown |= place == 0 and (is_another or (count.is_part and count.name != counter.name))
+            self._take_row(counter, row)
+            counter.name = count.name
             if not is_redrawn:
                 self._count_on(place, count)
         elif self._running or not count.is_part:
-            self._add(count, row)
+            if not (self._is_part and count.is_bar):
+                self._add(count, row)
+        else:
+            self._is_part = True  # and so are other bars: nobody knows how many there are
+
+    def _take_row(self, counter: _Counter, row: int) -> None:
+        if counter.is_bar:
+            self.forget(row)
+        counter.row = row
 
     def _place(self, count: _Count, row: int) -> int | None:
         """Return which counter it is. A bar whose label changes stays in its row."""
@@ -240,7 +321,6 @@ class _Counters:
                 self._is_unknown = True  # what is around it has counted on meanwhile: they run side by side
             for inner in self._running[place + 1 :]:
                 inner.is_stale = True
-                self._is_unknown = self._is_unknown or (count.done >= count.total and not inner.is_over)
         counter.done = count.done
         counter.is_stale = False
 
@@ -250,38 +330,23 @@ class _Counters:
         self._is_unknown = self._is_unknown or (count.name in names and not count.is_bar)
         while len(self._running) > 1 and (self._running[-1].is_over or self._running[-1].is_stale):
             self._running.pop()
-        if self._running and self._running[0].is_over:
+        first = self._running[0] if self._running else None
+        if first and first.is_over:
             self._is_unknown = True
+        if first and first.is_bar and first.row == row and not count.is_bar:
+            # Its label says by now what it is a part of.
+            self._is_unknown = self._is_unknown or first.done > 0
+            self._running.insert(0, _Counter(count, row))
+            return
+        if count.is_bar:
+            self.forget(row)
         self._running.append(_Counter(count, row))
 
 
-def _counts(text: str, bar: _Bar | None) -> Iterator[_Count]:
-    """Yield what counts in a line, the outermost first; names of bars begin with `|`."""
-    behind = 0
-    for epoch in _EPOCH.finditer(text):
-        if int(epoch[3]):
-            yield _epoch_count(epoch, text, bar)
-            behind = epoch.end()
-    if row := _ULTRALYTICS.search(text):
-        yield _Count("epoch", int(row[1]) - 1, int(row[2]))
-    inner = bar.counts if bar else _steps(text[behind:])
-    if inner and inner.total > 0:
-        yield inner
-
-
-def _epoch_count(epoch: re.Match[str], text: str, bar: _Bar | None) -> _Count:
-    """Return how many epochs are over.
-
-    A line that names one alone announces it; one with metrics reports its end; one with a bar is inside it.
-    """
-    word, number, total = epoch[1].lower(), int(epoch[2]), int(epoch[3])
-    rest = text[epoch.end() :]
-    if _RICH.search(rest):
-        # Lightning's rich bar counts from 0 to one less than there are.
-        return _Count(word, number, total + 1)
-    is_inside = bar is not None or _STEP.search(rest) is not None or _EPOCH.search(rest) is not None
-    is_report = not is_inside and bool(_metrics_in(rest))
-    return _Count(word, number if is_report else max(0, number - 1), total)
+def _last_epoch(text: str) -> re.Match[str] | None:
+    """Return where a text names an epoch of so many; of a fold and an epoch in it, the epoch."""
+    named = [epoch for epoch in _EPOCH.finditer(text) if int(epoch[3])]
+    return named[-1] if named else None
 
 
 def _steps(text: str) -> _Count | None:
@@ -295,18 +360,18 @@ def _bar(text: str) -> _Bar | None:
         bar = pattern.search(text)
         if not bar:
             continue
-        label, rest = text[: bar.start()].strip().rstrip(":"), text[bar.end() :]
+        label, rest, behind = text[: bar.start()].strip().rstrip(":"), text[bar.end() :], ""
         if pattern is _TQDM:
-            rest = rest.partition("]")[0]
+            rest, _, behind = rest.partition("]")
         if _NO_TRAINING.search(label) or _BYTES.search(rest):
-            return _Bar(label, None, rest)
+            return _Bar(label, None, rest, behind)
         name = "|" + " ".join(_LABEL_NUMBER.sub("#", label).split())
         is_part = _EPOCH_OF_MANY.search(label) is not None
-        if bar[total] is None or (pattern is _TQDM and bar[3]):
-            # With units, such as 500k/2.00M, the percentage is all there is to go by.
-            percent = float(bar[3] if pattern is _RICH else bar[1])
-            return _Bar(label, _Count(name, percent, 100.0, is_part), rest)
-        return _Bar(label, _Count(name, float(bar[done]), float(bar[total]), is_part), rest)
+        count = _Count(name, float(bar[done] or 0), float(bar[total] or 0), is_part, pattern is _RICH)
+        if bar[total] is None or (pattern is _TQDM and (bar[3] or bar[5])):
+            # With units, such as 500/2.00M, the percentage is all there is to go by.
+            count = count._replace(done=float(bar[3] if pattern is _RICH else bar[1]), total=100.0)
+        return _Bar(label, count, rest, behind)
     return None
 
 

@@ -25,12 +25,14 @@ _UNFINISHED_CONTROL = re.compile(r"\x1b(?:\[[\d;?]*|\][^\x07\x1b]{0,1000}\x1b?)?
 class Row(NamedTuple):
     """What a row of the terminal shows. `number` counts from the top, with the rows that are not kept.
 
-    `is_left` says that the cursor went to the row below; otherwise the row is about to be overwritten.
+    `is_left` says that the cursor went to the row below; otherwise the row is about to be overwritten. What
+    is behind the `column` of the cursor was written before the rest of the text.
     """
 
     number: int
     text: str
     is_left: bool
+    column: int
 
 
 class Terminal:
@@ -66,7 +68,8 @@ class Terminal:
     def open_row(self) -> Row:
         """The row that the cursor is in; without text if it was yielded as it is."""
         text = self._rows[self._row].rstrip(" ")
-        return Row(self._top + self._row, "" if self._settled[self._row] == text else text, is_left=False)
+        shown = "" if self._settled[self._row] == text else text
+        return Row(self._top + self._row, shown, is_left=False, column=self._column)
 
     def _write(self, text: str) -> None:
         text = text[: max(0, _LONGEST_ROW - self._column)]
@@ -78,7 +81,8 @@ class Terminal:
         self._column = end
 
     def _leave_row(self) -> Iterator[Row]:
-        row = Row(self._top + self._row, self._rows[self._row].rstrip(" "), is_left=True)
+        text = self._rows[self._row].rstrip(" ")
+        row = Row(self._top + self._row, text, is_left=True, column=self._column)
         is_new = self._settled[self._row] != row.text
         self._settled[self._row] = row.text
         self._row += 1
