@@ -341,7 +341,7 @@ def test_two_loops_over_epochs() -> None:
     assert read_progress(["Epoch 1/3", "Epoch 3/3", "Epoch 1/5", "Epoch 2/5"])[-2:] == [None, None]
 
 
-def shown(printed: str) -> tuple[list[float | None], list[Metrics]]:
+def print_pieces(printed: str) -> tuple[list[float | None], list[Metrics]]:
     """Print as a training does, piece by piece; return each progress, once, and the metrics."""
     hints, terminal = Hints(), Terminal()
     progress: list[float | None] = [None]
@@ -360,7 +360,7 @@ def test_lines_printed_behind_a_bar() -> None:
     printed = "\r" + bar(0, 3)
     for epoch in range(1, 4):
         printed += f"Epoch {epoch}/3 loss: {epoch}.5\n\r{bar(epoch, 3)}"
-    progress, metrics = shown(printed + "\n")
+    progress, metrics = print_pieces(printed + "\n")
     assert progress == [0, 0.33, 0.67, 1]
     assert metrics == [Metrics(epoch, {"loss": epoch + 0.5}) for epoch in range(1, 4)]
 
@@ -409,7 +409,7 @@ def test_bar_that_gets_a_label(label: str, known: list[float | None]) -> None:
     printed = ""
     for epoch in (1, 2, 3):
         printed += f"\r{bar(0, 2)}" + "".join(f"\r{bar(n, 2, label.format(epoch))}" for n in (0, 2)) + "\n"
-    progress, _ = shown(printed)
+    progress, _ = print_pieces(printed)
     assert progress == known
 
 
@@ -421,14 +421,14 @@ def test_bars_of_epochs_of_nobody_knows_how_many() -> None:
 
 def test_equal_bars_in_each_other() -> None:
     """Where the inner bar looks like the outer one, nothing is known."""
-    progress, _ = shown(f"\r{bar(0, 4)}\n" + "".join(f"\r{bar(n, 4)}" for n in range(5)))
+    progress, _ = print_pieces(f"\r{bar(0, 4)}\n" + "".join(f"\r{bar(n, 4)}" for n in range(5)))
     assert progress == [0, None]
 
 
 def test_bar_that_makes_room_for_a_line() -> None:
     """A bar that is drawn again below a line is the same bar."""
     printed = "".join(f"\r{bar(n, 4)}\r{40 * ' '}\rTrial {n} finished\n\r{bar(n, 4)}" for n in range(5))
-    assert shown(printed)[0] == [0, 0.25, 0.5, 0.75, 1]
+    assert print_pieces(printed)[0] == [0, 0.25, 0.5, 0.75, 1]
 
 
 @pytest.mark.parametrize("inside", ["[==   ] 2/5", ": 40%", "batch 2/5"])
@@ -439,7 +439,7 @@ def test_epoch_under_way(inside: str) -> None:
 
 def test_shorter_text_in_the_same_row() -> None:
     """What is left of a longer text behind a shorter one is no part of its numbers."""
-    _, metrics = shown("\rEpoch 9/10, loss: 10.25\rEpoch 10/10, loss: 1.5")
+    _, metrics = print_pieces("\rEpoch 9/10, loss: 10.25\rEpoch 10/10, loss: 1.5")
     assert metrics == [Metrics(9, {"loss": 10.25}), Metrics(10, {"loss": 1.5})]
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from deepaas.trainings.counters import Count, Counters
 from deepaas.trainings.terminal import Row
 
 _COUNT = r"\[?\s*(\d+)\s*(?:/|of)\s*(\d+)"
@@ -56,23 +57,6 @@ class Metrics(NamedTuple):
     values: dict[str, float | str]
 
 
-class _Count(NamedTuple):
-    """A part of a line that counts: `done` of `total`, under a name that stays the same when it counts on.
-
-    `is_part` says that it counts within one epoch of nobody knows how many.
-    """
-
-    name: str
-    done: float
-    total: float
-    is_part: bool = False
-    is_of_rich: bool = False
-
-    @property
-    def is_bar(self) -> bool:
-        return self.name.startswith("|")
-
-
 class _Bar(NamedTuple):
     """A progress bar and the text on both sides. One of something other than training counts nothing.
 
@@ -80,7 +64,7 @@ class _Bar(NamedTuple):
     """
 
     label: str
-    counts: _Count | None
+    counts: Count | None
     rest: str
     behind: str = ""
 
@@ -90,7 +74,7 @@ class Hints:
 
     def __init__(self) -> None:
         self.progress: float | None = None
-        self._counters = _Counters()
+        self._counters = Counters()
         self._epoch: int | None = None
         self._bar_of_epoch: tuple[str, float] | None = None
         self._is_epoch_over = False
@@ -117,12 +101,12 @@ class Hints:
         self._count(counts, row)
         return self._complete(row, counts, self._metrics_of_line(text, counts))
 
-    def _read_bar(self, row: Row, bar: _Bar, count: _Count) -> list[Metrics]:
+    def _read_bar(self, row: Row, bar: _Bar, count: Count) -> list[Metrics]:
         counts = list(self._counts(bar.label, count))
         self._count(counts, row)
         return self._complete(row, counts, self._metrics_of_bar(bar, count))
 
-    def _count(self, counts: list[_Count], row: Row) -> None:
+    def _count(self, counts: list[Count], row: Row) -> None:
         if not counts:
             return self._counters.forget(row.number)
         for count in counts:
@@ -138,8 +122,8 @@ class Hints:
         self._last = waiting
         return [waiting]
 
-    def _complete(self, row: Row, counts: list[_Count], found: Metrics) -> list[Metrics]:
-        """Keep what a row shows until it is known to be its last state, and return what that is known of."""
+    def _complete(self, row: Row, counts: list[Count], found: Metrics) -> list[Metrics]:
+        """Hold back the metrics of a row until something else follows; return those that are complete."""
         if not counts and not found.values:
             return []
         bar = counts[-1] if counts and counts[-1].is_bar else None
@@ -150,7 +134,7 @@ class Hints:
             self._waiting = found
         return complete + self.finish() if row.is_left and not bar else complete
 
-    def _metrics_of_bar(self, bar: _Bar, count: _Count) -> Metrics:
+    def _metrics_of_bar(self, bar: _Bar, count: Count) -> Metrics:
         """Return the numbers beside a full bar, for the epoch that it is of."""
         label, epoch = bar.label, _last_epoch(bar.label)
         if epoch:
@@ -164,13 +148,13 @@ class Hints:
             if self._is_epoch_over and count.done < count.total:
                 self._bar_of_epoch = ("", 0.0)  # another one has begun
             if self._bar_of_epoch != (count.name, count.total):
-                return Metrics(self._epoch, {})  # that of an evaluation, for example
+                return Metrics(self._epoch, {})  # an evaluation's, for example
         if count.done < count.total:
             return Metrics(self._epoch, {})
         self._is_epoch_over = True
         return Metrics(self._epoch, _metrics_in(label) | _metrics_in(bar.rest))
 
-    def _metrics_of_line(self, text: str, counts: list[_Count]) -> Metrics:
+    def _metrics_of_line(self, text: str, counts: list[Count]) -> Metrics:
         """Return the metrics in a line that is about an epoch or a step, and its number."""
         if epoch := _last_epoch(text):
             self._begin_epoch(int(epoch[2]))
@@ -190,25 +174,25 @@ class Hints:
         if number != self._epoch:
             self._epoch, self._bar_of_epoch, self._is_epoch_over = number, None, False
 
-    def _counts(self, text: str, bar: _Count | None) -> Iterator[_Count]:
+    def _counts(self, text: str, bar: Count | None) -> Iterator[Count]:
         """Yield what counts in a line, or in the label of a bar, the outermost first."""
         behind = 0
         for epoch in _EPOCH.finditer(text):
             number, total = int(epoch[2]), int(epoch[3])
             if bar and bar.total == total and bar.done in (number - 1, number):
-                continue  # the bar is that of the epochs
+                continue  # the bar counts the epochs itself
             if total:
                 if number == 0:
                     self._counted_from_0.add(epoch[1].lower())
                 yield self._epoch_count(epoch, text, bar)
                 behind = epoch.end()
         if row := _ULTRALYTICS.search(text):
-            yield _Count("epoch", int(row[1]) - 1, int(row[2]))
+            yield Count("epoch", int(row[1]) - 1, int(row[2]))
         inner = bar or _steps(text[behind:])
         if inner and inner.total > 0:
             yield inner
 
-    def _epoch_count(self, epoch: re.Match[str], text: str, bar: _Count | None) -> _Count:
+    def _epoch_count(self, epoch: re.Match[str], text: str, bar: Count | None) -> Count:
         """Return how many epochs are over.
 
         A line that names one alone announces it; one with metrics reports its end; one with a bar, or with
@@ -218,129 +202,11 @@ class Hints:
         rest = text[epoch.end() :]
         if bar and bar.is_of_rich:
             # Lightning's rich bar counts from 0 to one less than there are.
-            return _Count(word, number, total + 1)
+            return Count(word, number, total + 1)
         is_inside = bar is not None or _STEP.search(rest) or _EPOCH.search(rest) or _PART_OF_EPOCH.match(rest)
         is_report = not is_inside and bool(_metrics_in(rest))
         over = number + (word in self._counted_from_0) - (not is_report)
-        return _Count(word, min(total, max(0, over)), total)
-
-
-class _Counter:
-    """What counts under one name; it is stale once what is around it has counted on."""
-
-    def __init__(self, count: _Count, row: int) -> None:
-        self.name = count.name
-        self.row: int | None = row
-        self.done = count.done
-        self.total = count.total
-        self.is_stale = False
-
-    @property
-    def is_bar(self) -> bool:
-        return self.name.startswith("|")
-
-    @property
-    def is_over(self) -> bool:
-        return self.done >= self.total
-
-
-class _Counters:
-    """The counters that run, each inside the one before: the first one seen is the outermost.
-
-    They are no measure of the training any more when one ends and another, which is not inside of it, begins;
-    when the outermost begins again; or when two count on side by side.
-    """
-
-    def __init__(self) -> None:
-        self._running: list[_Counter] = []
-        self._is_unknown = False
-        self._is_part = False
-        self._highest = 0.0
-
-    def forget(self, row: int) -> None:
-        """Note that a row shows something else than a counter by now."""
-        for counter in self._running:
-            counter.row = None if counter.row == row else counter.row
-
-    def count(self, count: _Count, row: int) -> None:
-        """Note where a counter is, which a row of the terminal shows."""
-        place = self._place(count, row)
-        if place is not None:
-            counter = self._running[place]
-            is_redrawn = (counter.row, counter.done) == (row, count.done)
-            is_another = count.is_bar and counter.row not in (None, row) and count.done == 0
-            # Its label, or a bar like it in another row, shows that the first bar is not of everything.
-            self._is_unknown |= place == 0 and (is_another or (count.is_part and count.name != counter.name))
-            self._take_row(counter, row)
-            counter.name = count.name
-            if not is_redrawn:
-                self._count_on(place, count)
-        elif self._running or not count.is_part:
-            if not (self._is_part and count.is_bar):
-                self._add(count, row)
-        else:
-            self._is_part = True  # and so are other bars: nobody knows how many there are
-
-    def _take_row(self, counter: _Counter, row: int) -> None:
-        if counter.is_bar:
-            self.forget(row)
-        counter.row = row
-
-    def _place(self, count: _Count, row: int) -> int | None:
-        """Return which counter it is. A bar whose label changes stays in its row."""
-        running = [(place, one) for place, one in enumerate(self._running) if one.total == count.total]
-        for place, counter in running:
-            if counter.name == count.name:
-                return place
-        for place, counter in running:
-            if counter.is_bar and count.is_bar and counter.row == row and counter.done <= count.done:
-                return place
-        return None
-
-    def progress(self) -> float | None:
-        """Return how far the outermost counter is, with the part that those inside of it add."""
-        if self._is_unknown or not self._running:
-            return None
-        part = 0.0
-        for counter in reversed(self._running):
-            inside = 0.0 if counter.is_stale else part
-            part = min(1.0, (counter.done + (0.0 if counter.is_over else inside)) / counter.total)
-            if counter.is_stale:
-                part = 0.0
-        # A second bar inside of the same step must not undo what the first one added.
-        self._highest = max(self._highest, part)
-        return self._highest
-
-    def _count_on(self, place: int, count: _Count) -> None:
-        counter = self._running[place]
-        if count.done < counter.done:
-            self._is_unknown = self._is_unknown or place == 0
-            del self._running[place + 1 :]
-        elif count.done > counter.done:
-            if counter.is_stale and counter.done > 0:
-                self._is_unknown = True  # what is around it has counted on meanwhile: they run side by side
-            for inner in self._running[place + 1 :]:
-                inner.is_stale = True
-        counter.done = count.done
-        counter.is_stale = False
-
-    def _add(self, count: _Count, row: int) -> None:
-        # Two loops over epochs of different numbers follow each other: how many more there are nobody knows.
-        names = {counter.name for counter in self._running}
-        self._is_unknown = self._is_unknown or (count.name in names and not count.is_bar)
-        while len(self._running) > 1 and (self._running[-1].is_over or self._running[-1].is_stale):
-            self._running.pop()
-        first = self._running[0] if self._running else None
-        if first and first.is_over:
-            self._is_unknown = True
-        if first and first.is_bar and first.row == row and not count.is_bar:
-            # Its label says by now what it is a part of.
-            self._is_unknown = self._is_unknown or first.done > 0
-            self._running.insert(0, _Counter(count, row))
-            return
-        if count.is_bar:
-            self.forget(row)
-        self._running.append(_Counter(count, row))
+        return Count(word, min(total, max(0, over)), total)
 
 
 def _last_epoch(text: str) -> re.Match[str] | None:
@@ -349,9 +215,9 @@ def _last_epoch(text: str) -> re.Match[str] | None:
     return named[-1] if named else None
 
 
-def _steps(text: str) -> _Count | None:
+def _steps(text: str) -> Count | None:
     step = _STEP.search(text)
-    return _Count(step[1].lower(), int(step[2]), int(step[3])) if step else None
+    return Count(step[1].lower(), int(step[2]), int(step[3])) if step else None
 
 
 def _bar(text: str) -> _Bar | None:
@@ -367,7 +233,7 @@ def _bar(text: str) -> _Bar | None:
             return _Bar(label, None, rest, behind)
         name = "|" + " ".join(_LABEL_NUMBER.sub("#", label).split())
         is_part = _EPOCH_OF_MANY.search(label) is not None
-        count = _Count(name, float(bar[done] or 0), float(bar[total] or 0), is_part, pattern is _RICH)
+        count = Count(name, float(bar[done] or 0), float(bar[total] or 0), is_part, pattern is _RICH)
         if bar[total] is None or (pattern is _TQDM and (bar[3] or bar[5])):
             # With units, such as 500/2.00M, the percentage is all there is to go by.
             count = count._replace(done=float(bar[3] if pattern is _RICH else bar[1]), total=100.0)

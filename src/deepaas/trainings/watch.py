@@ -72,7 +72,7 @@ class Watch:
 
     def finish(self) -> dict[str, Any]:
         """Return the last values of the record, when the training has ended; it never waits for the store."""
-        # A training that has ended must not fail because of what was read from its output.
+        # Nothing that a training printed may change how it ended.
         with contextlib.suppress(Exception):
             self._read(is_last=True)
         return {name: value for name, value in self._values.items() if name != "eta_s"}
