@@ -260,8 +260,7 @@ def test_metrics_of_a_line_without_its_end() -> None:
     """A line that has no end yet is read again and again; its metrics count once, when it has its end."""
     hints = Hints()
     rows = [
-        Row(0, text, is_left=False, column=0)
-        for text in ("Epoch 1/3, loss: 0.", "Epoch 1/3, loss: 0.5, acc: 1")
+        Row(0, text, is_left=False, end=0) for text in ("Epoch 1/3, loss: 0.", "Epoch 1/3, loss: 0.5, acc: 1")
     ]
     assert [hints.read(row) for row in [*rows, rows[1]]] == [[], [], []]
     assert hints.read(rows[1]._replace(is_left=True)) == [Metrics(1, {"loss": 0.5, "acc": 1.0})]
@@ -457,3 +456,27 @@ def test_epochs_counted_from_0() -> None:
     lines = [f"Epoch {epoch}/2, Batch {batch}/4, loss: 1" for epoch in range(2) for batch in (2, 4)]
     assert read_progress(lines) == [0.25, 0.5, 0.75, 1]
     assert read_progress([f"Epoch {epoch}/2 loss: 1" for epoch in range(2)]) == [0.5, 1]
+
+
+def test_carriage_return_behind_each_line() -> None:
+    """The same where the carriage return comes last."""
+    _, metrics = print_pieces("Epoch 1/3 loss: 10.25\rEpoch 2/3 loss: 9.5\rEpoch 3/3 loss: 8.5\r\n")
+    assert metrics == [Metrics(1, {"loss": 10.25}), Metrics(2, {"loss": 9.5}), Metrics(3, {"loss": 8.5})]
+
+
+@pytest.mark.parametrize("more", ["correct: 91/100", "saved to runs/1/2", "2026/01/02"])
+def test_report_with_a_slash(more: str) -> None:
+    """A report stays one, whatever else it says."""
+    assert read_progress([f"Epoch 3/3 - loss: 0.3 - {more}"]) == [1]
+
+
+def test_bars_of_one_label() -> None:
+    """Each bar of a loop without an outer bar gives its metrics."""
+    reader = Reader()
+    lines = [
+        f"Training: {100 * done // 4}%|##| {done}/4 [00:01<00:00, 4it/s, loss={epoch}.5]"
+        for epoch in range(3)
+        for done in (0, 4)
+    ]
+    found = [one.values["loss"] for line in lines for one in reader.read(line)]
+    assert found + [one.values["loss"] for one in reader.finish()] == [0.5, 1.5, 2.5]

@@ -44,7 +44,7 @@ _WITHOUT_MEANING = {
     *("epoch", "step", "batch", "iteration", "iter", "round", "fold", "trial", "date", "pid", "seed"),
     *("eta", "time", "elapsed", "duration", "took", "total"),
 }
-_PART_OF_EPOCH = re.compile(r"\W{0,3}\d{1,3}%|.*\d/\d")
+_PART_OF_EPOCH = re.compile(r"\W{0,3}\d{1,3}%|\s*(?:\[[^\]]*\]\s*)?\d+/\d")
 _LABEL_NUMBER = re.compile(r"[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?")
 _MOST_WORDS = 4
 _LONGEST_LINE = 10_000
@@ -81,6 +81,7 @@ class Hints:
         self._counted_from_0: set[str] = set()
         self._waiting: Metrics | None = None
         self._source: object = None
+        self._done = 0.0
         self._last: Metrics | None = None
 
     def read(self, row: Row) -> list[Metrics]:
@@ -89,7 +90,7 @@ class Hints:
         bar = _bar(text)
         if bar is None:
             # Without a bar, nothing pads a text that is shorter than the one before in the same row.
-            return self._read_line(row, text[: row.column] or text)
+            return self._read_line(row, text[: row.end] or text)
         complete = self._read_bar(row, bar, bar.counts) if bar.counts else []
         if bar.behind.strip() and row.is_left:
             found = self._metrics_of_line(bar.behind, [])
@@ -128,8 +129,9 @@ class Hints:
             return []
         bar = counts[-1] if counts and counts[-1].is_bar else None
         source = (found.epoch, bar and bar.name, bar and bar.total, None if bar else row.number)
-        complete = self.finish() if source != self._source else []
-        self._source = source
+        done = bar.done if bar else 0.0
+        complete = self.finish() if source != self._source or done < self._done else []
+        self._source, self._done = source, done
         if found.values:
             self._waiting = found
         return complete + self.finish() if row.is_left and not bar else complete
