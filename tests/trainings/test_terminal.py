@@ -135,3 +135,9 @@ def test_hostile(hostile: str) -> None:
     terminal = Terminal()
     last = read_lines(terminal, f"{hostile}y\nend\n")[-1]
     assert last == "end"
+
+
+@pytest.mark.parametrize("letter", "ABCDEFGJKMc78=")
+def test_escape_of_two_characters(letter: str) -> None:
+    """An escape that has no parameters moves nothing, and is left out."""
+    assert read_lines(Terminal(), f"a\x1b{letter}b\n") == ["ab"]
