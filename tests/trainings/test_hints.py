@@ -68,7 +68,7 @@ class Reader:
         return [metrics for row in self.terminal.feed(line + "\n") for metrics in self.hints.read(row)]
 
     def finish(self) -> list[Metrics]:
-        """Return the metrics of what was printed last."""
+        """Return the metrics of the last line or bar."""
         return self.hints.finish()
 
     @property
@@ -398,7 +398,7 @@ def test_report_behind_a_bar_without_a_label() -> None:
 
 
 def test_epoch_of_a_fold() -> None:
-    """The number of metrics is that of the epoch, not of the fold around it."""
+    """Metrics have the number of the epoch, not of the fold around it."""
     assert Reader().read("Fold 1/5 Epoch 3/10 - loss: 0.5") == [Metrics(3, {"loss": 0.5})]
 
 
@@ -480,3 +480,17 @@ def test_bars_of_one_label() -> None:
     ]
     found = [one.values["loss"] for line in lines for one in reader.read(line)]
     assert found + [one.values["loss"] for one in reader.finish()] == [0.5, 1.5, 2.5]
+
+
+def test_fit_again_and_again() -> None:
+    """Where a loop fits for one epoch at a time, nobody knows how many follow; each has its metrics."""
+    reader = Reader()
+    found = []
+    progress = []
+    for loss in (3, 2, 1):
+        for line in ("Epoch 1/1", "2/4 ━━━━ 1s 1ms/step - loss: 9", f"4/4 ━━━━ 1s 1ms/step - loss: {loss}"):
+            found += reader.read(line)
+            progress.append(reader.progress)
+    found += reader.finish()
+    assert [one.values["loss"] for one in found] == [3, 2, 1]
+    assert progress[3:] == [None] * 6

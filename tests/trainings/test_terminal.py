@@ -141,3 +141,17 @@ def test_hostile(hostile: str) -> None:
 def test_escape_of_two_characters(letter: str) -> None:
     """An escape that has no parameters moves nothing, and is left out."""
     assert read_lines(Terminal(), f"a\x1b{letter}b\n") == ["ab"]
+
+
+def test_lines_that_are_skipped(tmp_path: Path) -> None:
+    """No line before a gap is joined with one behind it, and what the gap cuts is left out."""
+    path = tmp_path / "log"
+    path.write_text("one\nEpoch 2/10 loss: 0.1")
+    lines = Lines(path)
+    assert list(lines.lines()) == ["one"]
+    with path.open("a") as log:
+        log.write("5\n" + "x" * 1000 + "34\nnext\nlast")
+    lines.skip_to_last(15)
+    rows = [*lines.rows(), lines.open_row]
+    assert [(row.text, row.is_left) for row in rows] == [("next", True), ("last", False)]
+    assert [row.number for row in rows] == [2, 3]

@@ -65,8 +65,13 @@ class Counters:
             counter = self._running[place]
             is_redrawn = (counter.row, counter.done) == (row, count.done)
             is_another = count.is_bar and counter.row not in (None, row) and count.done == 0
-            # Its label, or a bar like it in another row, shows that the first bar is not of everything.
-            self._is_unknown |= place == 0 and (is_another or (count.is_part and count.name != counter.name))
+            is_again = (
+                not (count.is_bar or is_redrawn) and count.done == counter.done and self._is_inner_over()
+            )
+            is_part = count.is_part and count.name != counter.name
+            # A bar like it in another row, an epoch that begins again when what was in it is over, or its
+            # label: each shows that the first counter is not of everything.
+            self._is_unknown |= place == 0 and (is_another or is_again or is_part)
             self._take_row(counter, row)
             counter.name = count.name
             if not is_redrawn:
@@ -76,6 +81,9 @@ class Counters:
                 self._add(count, row)
         else:
             self._is_part = True  # and so are other bars: nobody knows how many there are
+
+    def _is_inner_over(self) -> bool:
+        return len(self._running) > 1 and all(inner.is_over for inner in self._running[1:])
 
     def _take_row(self, counter: _Counter, row: int) -> None:
         if counter.is_bar:

@@ -163,6 +163,9 @@ class Hints:
             found = Metrics(self._epoch, _metrics_in(text[epoch.end() :]))
             if found.values:
                 self._begin_epoch(None)  # this was its end
+            else:
+                self._bar_of_epoch = None  # it begins, perhaps not for the first time
+                self._is_epoch_over = False
             return found
         if counts:
             return Metrics(self._epoch, _metrics_in(text))

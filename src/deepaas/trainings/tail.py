@@ -29,7 +29,7 @@ class Tail:
                 yield line.rstrip(b"\r\n").decode(errors="replace")
 
     def skip_to_last(self, kept_bytes: int) -> None:
-        """Pass over all but the last `kept_bytes` of what is new."""
+        """Skip all new bytes but the last `kept_bytes`."""
         try:
             size = self._path.stat().st_size
         except OSError:

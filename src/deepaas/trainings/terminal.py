@@ -19,6 +19,7 @@ _CONTROL = re.compile(
     r"|[\r\n\b\x07]"
 )
 _PIECE = re.compile(rb"[^\n]*\n|[^\n]+")
+_CUT_TEXT = re.compile(rb"[^\r\n]*[\r\n]")
 _UNFINISHED_CONTROL = re.compile(r"\x1b(?:\[[\d;?]*|\][^\x07\x1b]{0,1000}\x1b?)?$")
 
 
@@ -38,10 +39,10 @@ class Row(NamedTuple):
 class Terminal:
     """The last rows of a terminal without a right edge: the cursor is moved, colours are left out."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_row: int = 0) -> None:
         self._rows = [""]
         self._settled: list[str | None] = [None]
-        self._top = 0
+        self._top = first_row
         self._row = 0
         self._column = 0
         self._end = 0
@@ -183,8 +184,14 @@ class Lines:
         return self._terminal.open_row
 
     def skip_to_last(self, kept_bytes: int) -> None:
-        """Pass over all but the last `kept_bytes` of what is new."""
+        """Skip new lines, but for those in the last `kept_bytes`; none is joined with one before the gap."""
+        before = self._tail.offset
         self._tail.skip_to_last(kept_bytes)
+        if self._tail.offset > before:
+            cut_text = _CUT_TEXT.match(self._tail.read())
+            self._tail.offset += cut_text.end() if cut_text else 0
+            self._terminal = Terminal(self.open_row.number + 1)
+            self._decoder.reset()
 
 
 def last_lines(path: Path, count: int) -> list[str]:

@@ -27,7 +27,7 @@ class Model(lightning.LightningModule):
         self.log("val_loss", ((self.line(batch[0]) - batch[1]) ** 2).mean(), prog_bar=True)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return what fits it."""
+        """Return the optimizer."""
         return torch.optim.SGD(self.parameters(), 0.05)
 
 
