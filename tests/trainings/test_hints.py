@@ -367,7 +367,41 @@ def test_lines_printed_behind_a_bar() -> None:
 def test_label_of_the_bar_of_epochs() -> None:
     """A bar of epochs whose label counts them, too, is one counter."""
     lines = [f"Epoch {max(1, done)}/3: {bar(done, 3)}" for done in range(4)]
-    assert read_progress(lines) == [0, 0.333, 0.667, 1]
+    assert read_progress(lines) == [None, None, 0.667, 1]
+    lines = [f"Epoch {number}/3: {bar(done, 3)}" for number in range(3) for done in (number, number + 1)]
+    assert read_progress(lines) == [None, None, 0.333, 0.667, 0.667, 1]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_as_many_batches_as_epochs(first: int) -> None:
+    """A bar of batches is told from one of epochs, whose label may be the same."""
+    lines = [f"Epoch {number}/4: {bar(done, 4)}" for number in range(first, first + 4) for done in range(5)]
+    progress = read_progress(lines)
+    right = [(number + done / 4) / 4 for number in range(4) for done in range(5)]
+    ambiguous = 2 + first
+    assert progress[:ambiguous] == [None] * ambiguous
+    assert progress[ambiguous:] == pytest.approx(right[ambiguous:], abs=0.001)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Epoch 1, Batch 2/4, loss: 0.5", "Epoch 1, Batch 4/4, loss: 0.4"],
+        ["Epoch 1", "Batch 2/4, loss: 0.5", "Batch 4/4, loss: 0.4"],
+        ["Epoch 1", bar(1, 4), bar(4, 4)],
+        ["--- Epoch: 1 ---", "2/4 ━━━━ 1s 1ms/step", "4/4 ━━━━ 1s 1ms/step"],
+        ["Tokenizing: " + bar(4, 4), "Adding EOS: 50%|#####     | 2/4 [00:01<00:01,  2.00 examples/s]"],
+    ],
+)
+def test_one_epoch_of_many(lines: list[str]) -> None:
+    """What is within one epoch, of nobody knows how many, or before the training, is no progress."""
+    assert read_progress(lines) == [None] * len(lines)
+
+
+def test_metrics_of_a_batch() -> None:
+    """Those of a batch have the number of the epoch that its line names."""
+    reader = Reader()
+    assert reader.read("Epoch 3, Batch 2/4, loss: 0.5") == [Metrics(3, {"loss": 0.5})]
 
 
 @pytest.mark.parametrize("total", ["21.0k", "2.00M"])

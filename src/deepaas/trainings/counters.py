@@ -20,6 +20,11 @@ class Count(NamedTuple):
         """Whether a bar counts; others are words, such as `epoch`."""
         return self.name.startswith("|")
 
+    @property
+    def is_of_batches(self) -> bool:
+        """Whether it counts what epochs are made of."""
+        return self.name in ("step", "batch")
+
 
 class _Counter:
     """What counts under one name; it is stale once what is around it has counted on."""
@@ -76,11 +81,14 @@ class Counters:
             counter.name = count.name
             if not is_redrawn:
                 self._count_on(place, count)
-        elif self._running or not count.is_part:
-            if not (self._is_part and count.is_bar):
-                self._add(count, row)
-        else:
-            self._is_part = True  # and so are other bars: nobody knows how many there are
+        elif count.is_part and not self._running:
+            self.begin_part()
+        elif not (self._is_part and (count.is_bar or count.is_of_batches)):
+            self._add(count, row)
+
+    def begin_part(self) -> None:
+        """Note that one epoch begins: bars and steps are within it, but for those that run already."""
+        self._is_part |= not self._running
 
     def _is_inner_over(self) -> bool:
         return len(self._running) > 1 and all(inner.is_over for inner in self._running[1:])

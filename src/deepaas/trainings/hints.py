@@ -20,7 +20,7 @@ _TQDM = re.compile(r"(\d+)%\|[^|]*\|\s*(\d+(?:\.\d+)?)([kMGTP]?)/(\d+(?:\.\d+)?)
 _KERAS = re.compile(r"^\s*(\d+)/(\d+)\s*(?:[\[━─]|- \d+m?s\b)")
 _HEAVY_LINES = re.compile(r"(\d+)%\s+[━─╸╺]+\s*(\d+)/(\d+)\s")  # ultralytics
 _RICH = re.compile(r"[━╸╺]{3,}\s+(?:(\d+)/(\d+)|(\d+)%)")
-_BYTES = re.compile(r"\d[kMGT]?i?B/s")
+_UNIT_OF_NO_TRAINING = re.compile(r"\d[kMGT]?i?B/s| examples/s")  # downloads; whatever datasets prepares
 # Bars of what precedes or interrupts a training. Their names are those of pip, huggingface_hub, datasets,
 # transformers, Lightning, and ultralytics.
 _NO_TRAINING = re.compile(
@@ -28,7 +28,8 @@ _NO_TRAINING = re.compile(
     r"cach|scan|read|preprocess|valid|val\b|eval|test|predict|sanity|class +images)",
     re.IGNORECASE,
 )
-# Lightning's: a bar for each epoch, of which there are nobody knows how many
+# What counts beside it, or below it, is within one epoch, and nobody knows how many there are. So are
+# Lightning's bars.
 _EPOCH_OF_MANY = re.compile(r"\bepoch\W*\d+(?!\d|\s*(?:/|of))", re.IGNORECASE)
 _NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf)"
 _METRIC = re.compile(
@@ -79,6 +80,7 @@ class Hints:
         self._bar_of_epoch: tuple[str, float] | None = None
         self._is_epoch_over = False
         self._counted_from_0: set[str] = set()
+        self._labels = _EpochLabels()
         self._waiting: Metrics | None = None
         self._source: object = None
         self._done = 0.0
@@ -99,6 +101,8 @@ class Hints:
 
     def _read_line(self, row: Row, text: str) -> list[Metrics]:
         counts = list(self._counts(text, None))
+        if not counts and _EPOCH_OF_MANY.search(text):
+            self._counters.begin_part()
         self._count(counts, row)
         return self._complete(row, counts, self._metrics_of_line(text, counts))
 
@@ -167,12 +171,12 @@ class Hints:
                 self._bar_of_epoch = None  # it begins, perhaps not for the first time
                 self._is_epoch_over = False
             return found
-        if counts:
-            return Metrics(self._epoch, _metrics_in(text))
         if trial := _OPTUNA.search(text):
             return Metrics(int(trial[1]), {trial[2]: _value(trial[3])})
         if numbered := _NUMBERED.search(text):
             return Metrics(int(numbered[1] or numbered[2]), _metrics_in(text[numbered.end() :]))
+        if counts:
+            return Metrics(self._epoch, _metrics_in(text))
         return Metrics(None, _metrics_of_dict(text))
 
     def _begin_epoch(self, number: int | None) -> None:
@@ -184,8 +188,12 @@ class Hints:
         behind = 0
         for epoch in _EPOCH.finditer(text):
             number, total = int(epoch[2]), int(epoch[3])
-            if bar and bar.total == total and bar.done in (number - 1, number):
-                continue  # the bar counts the epochs itself
+            if bar and bar.total == total:
+                is_of_epochs = self._labels.is_of_epochs(bar, number)
+                if is_of_epochs is None:
+                    return
+                if is_of_epochs:
+                    continue
             if total:
                 if number == 0:
                     self._counted_from_0.add(epoch[1].lower())
@@ -193,7 +201,7 @@ class Hints:
                 behind = epoch.end()
         if row := _ULTRALYTICS.search(text):
             yield Count("epoch", int(row[1]) - 1, int(row[2]))
-        inner = bar or _steps(text[behind:])
+        inner = bar or _steps(text[behind:], is_part=not behind and _EPOCH_OF_MANY.search(text) is not None)
         if inner and inner.total > 0:
             yield inner
 
@@ -214,15 +222,35 @@ class Hints:
         return Count(word, min(total, max(0, over)), total)
 
 
+class _EpochLabels:
+    """Tells bars of epochs from bars of batches in one, where there are as many of both.
+
+    The label of both may be `Epoch 1/4`. It changes while a bar of epochs counts on, and when one of batches
+    begins.
+    """
+
+    def __init__(self) -> None:
+        self._first_numbers: dict[str, int] = {}
+        self._known: dict[str, bool] = {}
+
+    def is_of_epochs(self, bar: Count, number: int) -> bool | None:
+        """Return whether a bar whose label has the number of an epoch counts the epochs, once it is known."""
+        changes = number - self._first_numbers.setdefault(bar.name, number)
+        is_near = abs(bar.done - number) <= 1
+        if bar.name not in self._known and (changes or not is_near):
+            self._known[bar.name] = is_near and bar.done >= changes
+        return self._known.get(bar.name)
+
+
 def _last_epoch(text: str) -> re.Match[str] | None:
     """Return where a text names an epoch of so many; of a fold and an epoch in it, the epoch."""
     named = [epoch for epoch in _EPOCH.finditer(text) if int(epoch[3])]
     return named[-1] if named else None
 
 
-def _steps(text: str) -> Count | None:
+def _steps(text: str, *, is_part: bool) -> Count | None:
     step = _STEP.search(text)
-    return Count(step[1].lower(), int(step[2]), int(step[3])) if step else None
+    return Count(step[1].lower(), int(step[2]), int(step[3]), is_part) if step else None
 
 
 def _bar(text: str) -> _Bar | None:
@@ -234,7 +262,7 @@ def _bar(text: str) -> _Bar | None:
         label, rest, behind = text[: bar.start()].strip().rstrip(":"), text[bar.end() :], ""
         if pattern is _TQDM:
             rest, _, behind = rest.partition("]")
-        if _NO_TRAINING.search(label) or _BYTES.search(rest):
+        if _NO_TRAINING.search(label) or _UNIT_OF_NO_TRAINING.search(rest):
             return _Bar(label, None, rest, behind)
         name = "|" + " ".join(_LABEL_NUMBER.sub("#", label).split())
         is_part = _EPOCH_OF_MANY.search(label) is not None
