@@ -97,6 +97,20 @@ class BodyTooLarge(DeepaasError):
     title = "Body too large"
 
 
+class UnsupportedEncoding(DeepaasError):
+    """The request's body is compressed in a way that this server does not read."""
+
+    status = 415
+    title = "Unsupported encoding"
+
+
+class HeadersTooLarge(DeepaasError):
+    """The request's headers are larger than this server reads."""
+
+    status = 431
+    title = "Headers too large"
+
+
 class InvalidArguments(DeepaasError):
     """The arguments do not fit the model's fields; `messages` says which and why, nested like the fields."""
 

@@ -174,7 +174,14 @@ class Settings:
     cancel_on_disconnect: bool = option(
         default=False, text="Kill the worker that makes a prediction for a client that has left."
     )
-    client_max_size: int = option(0, "Largest request body that is read, in bytes; 0 is no limit.", minimum=0)
+    client_max_size: int = option(
+        0, "Largest request body that is read, in bytes, decompressed; 0 is no limit.", minimum=0
+    )
+    max_memory_body: int = option(
+        64 << 20,
+        "Largest JSON body, or texts of a form together, in bytes; files are not counted.",
+        minimum=1024,
+    )
     warm: bool = option(default=True, text="Call the model's warm() before the first request.")
     predict_endpoint: bool = option(default=True, text="Serve predictions.")
     train_endpoint: bool = option(default=True, text="Serve trainings.")

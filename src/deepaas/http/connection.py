@@ -45,6 +45,7 @@ class Connection(RequestHandler):
             max_line_size=settings.max_header_size,
             max_field_size=settings.max_header_size,
             read_bufsize=_READ_BYTES,
+            auto_decompress=False,  # aiohttp does it in the event loop, before our limits
         )
         self._settings = settings
         self._shortcut: Shortcut | None = shortcut

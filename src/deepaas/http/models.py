@@ -15,12 +15,13 @@ from deepaas.http.keys import SERVICE, SETTINGS
 from deepaas.http.named import named, predictable
 from deepaas.http.negotiation import choose, concrete_type, prefers_events
 from deepaas.http.streaming import Pace, send_stream
-from deepaas.http.uploads import read_given
+from deepaas.http.uploads import gather, read_given
 from deepaas.log import request_id
 from deepaas.messages import Body
 from deepaas.model.arguments import Accept, Given
 from deepaas.model.media_types import is_wildcard
 from deepaas.service import ServedModel, Wanted
+from deepaas.threads import USER_CODE, run_in
 from deepaas.workers.stream import Stream
 
 _SENT_BYTES = 1 << 20
@@ -51,10 +52,10 @@ async def prediction(
 ) -> Body | Stream:
     """Return what the model predicts, in the media type that the request likes best."""
     arguments = served.model.predict_arguments
-    raw = arguments.gather(given)
+    raw = await gather(arguments, given)
     accepted = ",".join(headers.getall(hdrs.ACCEPT, []))
     wanted = Wanted(*_media_types(arguments.accept, raw, accepted), prefers_events(accepted))
-    return await served.predict(raw, wanted, scratch)
+    return await served.predict(raw, wanted, scratch, is_large=given.is_large)
 
 
 def _media_types(accept: Accept | None, raw: dict[str, Any], accepted: str) -> tuple[str | None, str | None]:
@@ -82,7 +83,7 @@ async def reload(request: web.Request) -> web.Response:
 
 async def _describe(request: web.Request, served: ServedModel) -> dict[str, Any]:
     """Ask the author's code, which may read disks, outside the loop."""
-    said = await asyncio.to_thread(served.model.metadata)
+    said = await run_in(USER_CODE, served.model.metadata)
     href = f"{request.app[SETTINGS].base_path}/v2/models/{quote(served.name)}"
     return {"id": said["id"], "name": said["name"], "links": [{"rel": "self", "href": href}]} | said
 

@@ -50,7 +50,8 @@ class Shortcut:
         self._served = {
             f"{below}{name}/predict{slash}": served for name, served in models.items() for slash in ("", "/")
         }
-        self._largest = settings.client_max_size or LARGEST_BYTES
+        self._largest = min(settings.client_max_size or LARGEST_BYTES, settings.max_memory_body)
+        self._max_memory_body = settings.max_memory_body
         self._longest_head = settings.max_header_size
         self._pause_s = settings.body_timeout
         self._unusual = (*_UNUSUAL, hdrs.ORIGIN) if settings.cors_origin else _UNUSUAL
@@ -106,6 +107,7 @@ class Shortcut:
             body,
             arguments=arguments,
             scratch=scratch,
+            max_memory_body=self._max_memory_body,
         )
 
 

@@ -24,13 +24,15 @@ class Given(NamedTuple):
     """What a request gave for arguments, in order of precedence.
 
     `query` and `form` map a name to everything sent under it; a file in `form` is an `UploadedFile`.
-    `headers` is looked up by the names of header arguments only.
+    `headers` is looked up by the names of header arguments only. `is_large` says that the values are too many
+    or too long to be read in the event loop.
     """
 
     query: Mapping[str, Sequence[Any]] = {}
     form: Mapping[str, Sequence[Any]] = {}
     json: Mapping[str, Any] = {}
     headers: Mapping[str, str] = {}
+    is_large: bool = False
 
 
 class Accept(NamedTuple):
