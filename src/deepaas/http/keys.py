@@ -18,4 +18,6 @@ TOKENS = web.AppKey("tokens", Tokens)
 SCOPES = web.AppKey("scopes", dict)
 UNDER_WAY = web.AppKey("under_way", UnderWay)
 STOPPING = web.AppKey("stopping", asyncio.Event)
+EVENTS = web.AppKey("events", dict)
+"""The events of trainings, by the name of the model."""
 OUTPUT = web.AppKey("output", RecentOutput)

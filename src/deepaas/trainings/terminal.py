@@ -137,12 +137,12 @@ class Terminal:
 class Lines:
     """The lines of a log that grows, as a terminal shows them, from where one stopped.
 
-    `offset` is in bytes: behind the last line that was yielded.
+    `offset` is in bytes: behind the last line that was yielded. Nothing behind `end` is read.
     """
 
-    def __init__(self, path: Path, offset: int = 0) -> None:
+    def __init__(self, path: Path, offset: int = 0, end: int | None = None) -> None:
         self.offset = offset
-        self._tail = Tail(path, offset)
+        self._tail = Tail(path, offset, end)
         self._terminal = Terminal()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
@@ -151,7 +151,7 @@ class Lines:
         for row in self.rows():
             if row.is_left:
                 yield row.text
-        if also_unfinished and self.unfinished:
+        if also_unfinished and self.unfinished and self.offset < self._tail.offset:
             self.offset = self._tail.offset
             yield self.unfinished
 
