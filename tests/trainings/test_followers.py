@@ -2,19 +2,21 @@
 
 import asyncio
 import dataclasses
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
-from following import begin, path_of
+from following import STEPS, begin, ended, path_of
 
 from deepaas.trainings import events
 from deepaas.trainings.events import Event, Events, Position
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.training import State, Training
-from serving import Gate, Server
-from support.machine import limit_s, processor_s
+from serving import Gate, Server, until
+from support.machine import limit_s, processor_s, timeout_s
 
 MANY = 200
 MEASURED_S = 2.0
@@ -48,6 +50,26 @@ def test_many(trainer: Server, http: httpx.Client, gate: Gate) -> None:
     taken_s = asyncio.run(follow())
     gate.open()
     assert taken_s < processor_s(0.1 * MEASURED_S)
+
+
+def test_one_that_reads_nothing(start: Callable[..., Server]) -> None:
+    """It is cut off after --body-timeout, whatever it asked for."""
+    server = start("--body-timeout", str(timeout_s(1)), models=STEPS)
+    with server.client() as client:
+        record = begin(client, ["write", f"{'x' * 99}\n" * 200_000], ["leave", "big", "x" * 20_000_000])
+        ended(client, record)
+    url = httpx.URL(server.url)
+    sockets = []
+    for below in ("/log", "/events", "/log?tail=200000", "/artifacts/big"):
+        taken = socket.create_connection((url.host, url.port or 0))
+        taken.sendall(
+            f"GET {path_of(record, below)} HTTP/1.1\r\nHost: {url.netloc.decode()}\r\n\r\n".encode()
+        )
+        sockets.append(taken)
+    cut = "A client did not read its response and is cut off"
+    until(lambda: server.log.count(cut) == len(sockets))
+    for taken in sockets:
+        taken.close()
 
 
 def test_one_that_is_slower_than_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from deepaas.http.errors import REQUEST_ID, STREAMING, json_response
 from deepaas.http.keys import SERVICE, SETTINGS
 from deepaas.http.named import named, predictable
 from deepaas.http.negotiation import choose, concrete_type, prefers_events
-from deepaas.http.streaming import Pace, send_stream
+from deepaas.http.streaming import send_stream
 from deepaas.http.uploads import gather, read_given
 from deepaas.log import request_id
 from deepaas.messages import Body
@@ -44,7 +44,7 @@ async def predict(request: web.Request) -> web.StreamResponse:
     async with request.app[SERVICE].scratch() as scratch:
         given = await read_given(request, served.model.predict_arguments, scratch)
         body = await prediction(served, given, request.headers, scratch)
-        return await send(request, body, request.app[SETTINGS].body_timeout)
+        return await send(request, body)
 
 
 async def prediction(
@@ -88,35 +88,26 @@ async def _describe(request: web.Request, served: ServedModel) -> dict[str, Any]
     return {"id": said["id"], "name": said["name"], "links": [{"rel": "self", "href": href}]} | said
 
 
-async def send(request: web.BaseRequest, body: Body | Stream, pause_s: float) -> web.StreamResponse:
-    """Return the answer; a stream or a file is sent at once, before its scratch folder goes.
-
-    `pause_s` is how long a client may read nothing of a stream, in seconds.
-    """
+async def send(request: web.BaseRequest, body: Body | Stream) -> web.StreamResponse:
+    """Return the answer; a stream or a file is sent at once, before its scratch folder goes."""
     if isinstance(body, Stream):
-        return await send_stream(request, body, pause_s)
+        return await send_stream(request, body)
     headers: dict[str, str] = {hdrs.CONTENT_TYPE: body.media_type}
     if body.filename:
         headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{quote(body.filename, safe='')}"
     if not body.path:
         return web.Response(body=body.content, headers=headers)
-    return await _send_file(request, Path(body.path), headers, pause_s)
+    return await _send_file(request, Path(body.path), headers)
 
 
-async def _send_file(
-    request: web.BaseRequest, path: Path, headers: dict[str, str], pause_s: float
-) -> web.StreamResponse:
+async def _send_file(request: web.BaseRequest, path: Path, headers: dict[str, str]) -> web.StreamResponse:
     """Send a file whole: no part of it, nor its age, means anything for what was just predicted."""
-    transport = request.transport
-    if transport is None:
-        raise ConnectionResetError("The client has left.")
-    with await asyncio.to_thread(path.open, "rb") as file, Pace(transport, pause_s) as pace:
+    with await asyncio.to_thread(path.open, "rb") as file:
         length = {hdrs.CONTENT_LENGTH: str(os.fstat(file.fileno()).st_size)}
         response = web.StreamResponse(headers=headers | length | {REQUEST_ID: request_id.get()})
         request[STREAMING] = True
         await response.prepare(request)
         while chunk := await asyncio.to_thread(file.read, _SENT_BYTES):
-            pace.sent_bytes += len(chunk)
             await response.write(chunk)
         await response.write_eof()
     return response

@@ -22,7 +22,6 @@ from deepaas.http.errors import REQUEST_ID, error_response
 from deepaas.http.front import identity_of
 from deepaas.http.keys import METRICS, SERVICE, SETTINGS, TOKENS, UNDER_WAY
 from deepaas.http.models import prediction, send
-from deepaas.http.streaming import Pace
 from deepaas.http.uploads import given_of
 from deepaas.http.whole import LARGEST_BYTES, WholeRequest
 from deepaas.log import request_id
@@ -53,7 +52,6 @@ class Shortcut:
         self._largest = min(settings.client_max_size or LARGEST_BYTES, settings.max_memory_body)
         self._max_memory_body = settings.max_memory_body
         self._longest_head = settings.max_header_size
-        self._pause_s = settings.body_timeout
         self._unusual = (*_UNUSUAL, hdrs.ORIGIN) if settings.cors_origin else _UNUSUAL
 
     def find(self, request: WholeRequest) -> ServedModel | None:
@@ -85,8 +83,8 @@ class Shortcut:
                 given = await self._given(request, served, scratch)
                 body = await prediction(served, given, request.headers, scratch)
                 if not _is_plain(body):
-                    return await _send(request, body, identity, connection, self._pause_s)
-            await _write(request, body, identity, connection, self._pause_s)
+                    return await _send(request, body, identity, connection)
+            await _write(request, body, identity, connection)
         except ConnectionResetError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is raised becomes JSON with a status
@@ -115,9 +113,7 @@ def _is_plain(body: Body | Stream) -> TypeGuard[Body]:
     return isinstance(body, Body) and not (body.path or body.filename) and body.media_type.isprintable()
 
 
-async def _write(
-    request: WholeRequest, body: Body, identity: str, connection: RequestHandler, pause_s: float
-) -> None:
+async def _write(request: WholeRequest, body: Body, identity: str, connection: RequestHandler) -> None:
     """Write an answer that is there, and wait while the client takes in less than it asks for."""
     transport = connection.transport
     if transport is None:
@@ -129,18 +125,14 @@ async def _write(
     )
     transport.write(head.encode() + body.content)
     if transport.get_write_buffer_size():
-        with Pace(transport, pause_s) as pace:
-            pace.sent_bytes = len(body.content)
-            await StreamWriter(connection, asyncio.get_running_loop()).drain()
+        await StreamWriter(connection, asyncio.get_running_loop()).drain()
 
 
-async def _send(
-    request: WholeRequest, body: Body | Stream, identity: str, connection: RequestHandler, pause_s: float
-) -> int:
+async def _send(request: WholeRequest, body: Body | Stream, identity: str, connection: RequestHandler) -> int:
     """Send an answer as aiohttp does it; nothing can be said any more when that fails."""
     asked = _as_aiohttp(request, connection)
     try:
-        response = await send(asked, body, pause_s)
+        response = await send(asked, body)
         if not response.prepared:
             await _respond(asked, response, identity)
     except Exception as error:
