@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from deepaas.errors import BadRequest, PredictionFailed
+from deepaas.errors import BadRequest, InvalidArguments, InvalidJson, PredictionFailed
 from deepaas.files import Scratch
 from deepaas.log import get_logger
 from deepaas.messages import Body, Call, Envelope, Failed, Start, encode_in_steps
@@ -24,7 +24,7 @@ _log = get_logger(__name__)
 async def predict(pool: Pool, call: bytes, scratch: Scratch) -> Body | Stream:
     """Return what comes of a call of `predict`, as `encoded` returns it.
 
-    Raise `BadRequest`, `PredictionFailed`, or what `Pool.run` raises.
+    Raise `BadRequest`, `InvalidArguments`, `PredictionFailed`, or what `Pool.run` raises.
     """
     try:
         outcome = await pool.run(call, scratch)
@@ -34,6 +34,8 @@ async def predict(pool: Pool, call: bytes, scratch: Scratch) -> Body | Stream:
         raise
     if isinstance(outcome, Failed):
         scratch.note_use()
+        if outcome.problems is not None:
+            raise InvalidArguments(outcome.problems) if outcome.problems else InvalidJson(outcome.message)
         raise PredictionFailed(outcome.message, status=outcome.status, detail=outcome.traceback)
     if isinstance(outcome, Body) and outcome.path:
         scratch.note_use()

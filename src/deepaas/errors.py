@@ -34,6 +34,10 @@ class BadRequest(DeepaasError):
     title = "Bad request"
 
 
+class InvalidJson(BadRequest):
+    """A body that says it is JSON and is not."""
+
+
 class NotAuthenticated(DeepaasError):
     """The request bears no token, or none that this server knows."""
 

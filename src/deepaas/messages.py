@@ -60,7 +60,8 @@ class Call(NamedTuple):
     pickle cannot carry are then made again, by the same fields, in the process that needs them.
     `scratch` is the folder of the request's files; it may not exist yet. With `prefers_events`, a stream
     without a media type is sent as server-sent events. Where `media_type` has a wildcard, `requested_type` is
-    the concrete one that the client named, if it did.
+    the concrete one that the client named, if it did. `json` is a JSON body that nobody has read yet; the
+    `arguments` are then raw, those of the rest of the request.
     """
 
     function: str
@@ -71,6 +72,7 @@ class Call(NamedTuple):
     request_id: str
     prefers_events: bool = False
     requested_type: str | None = None
+    json: bytes = b""
 
 
 class Body(NamedTuple):
@@ -94,11 +96,15 @@ class Chunk(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """Why a call did not end well: an HTTP status, a message for the caller, a traceback for the log."""
+    """Why a call did not end well: an HTTP status, a message for the caller, a traceback for the log.
+
+    `problems` are those of invalid arguments, where they were validated with the call.
+    """
 
     status: int
     message: str
     traceback: str = ""
+    problems: dict[str, Any] | None = None
 
 
 class Reply(NamedTuple):

@@ -15,7 +15,7 @@ from deepaas.engines.engine import Engine
 from deepaas.errors import ModelNotFound, NotServed
 from deepaas.files import Scratch, ScratchSpace
 from deepaas.log import request_id
-from deepaas.messages import Body, Call, Start
+from deepaas.messages import Body, Call, Start, encode
 from deepaas.metrics import Metrics
 from deepaas.model import loading
 from deepaas.model.arguments import Arguments
@@ -87,21 +87,25 @@ class ServedModel:
 
         Raise `InvalidArguments`, `NotImplementedByModel`, `ModelUnavailable` or `PredictionFailed`.
         """
+        pool = self._serving_pool()
+        arguments = await self._validated(self.model.predict_arguments, raw, is_large=is_large)
+        call = _prediction(arguments, wanted, scratch)._replace(validated=True)
+        return await calling.predict(pool, await _encoded(call, raw, is_large=is_large), scratch)
+
+    async def predict_unread(
+        self, raw: Mapping[str, Any], json: bytes, wanted: Wanted, scratch: Scratch
+    ) -> Body | Stream:
+        """Do the same for a JSON body that the worker reads; `raw` is what the rest of the request gave."""
+        pool = self._serving_pool()
+        call = _prediction(dict(raw), wanted, scratch)._replace(json=json)
+        return await calling.predict(pool, encode(call), scratch)
+
+    def _serving_pool(self) -> Pool:
+        """Return the workers. Raise `NotImplementedByModel` or `NotServed`."""
         if self._pool is None:
             self.model.function("predict")
             raise NotServed("Predictions are switched off.")
-        arguments = await self._validated(self.model.predict_arguments, raw, is_large=is_large)
-        call = Call(
-            "predict",
-            arguments,
-            True,  # noqa: FBT003
-            wanted.media_type,
-            scratch.path,
-            request_id.get(),
-            wanted.prefers_events,
-            wanted.concrete_type,
-        )
-        return await calling.predict(self._pool, await _encoded(call, raw, is_large=is_large), scratch)
+        return self._pool
 
     def draft_training(self) -> Draft:
         """Return the id and the folder for a new training."""
@@ -187,6 +191,19 @@ class ServedModel:
         counts = await self._runner.records.count(self.name)
         for training_state, count in (counts or {}).items():
             metrics.trainings.labels(self.name, training_state.value).set(count)
+
+
+def _prediction(arguments: dict[str, Any], wanted: Wanted, scratch: Scratch) -> Call:
+    return Call(
+        "predict",
+        arguments,
+        validated=False,
+        media_type=wanted.media_type,
+        scratch=scratch.path,
+        request_id=request_id.get(),
+        prefers_events=wanted.prefers_events,
+        requested_type=wanted.concrete_type,
+    )
 
 
 async def _encoded(call: Call, raw: Mapping[str, Any], *, is_large: bool) -> bytes:

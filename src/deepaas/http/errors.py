@@ -11,11 +11,11 @@ from aiohttp import web
 from deepaas.errors import (
     DeepaasError,
     InvalidArguments,
+    InvalidJson,
     ModelUnavailable,
     NotAuthenticated,
     StoreUnavailable,
 )
-from deepaas.http.uploads import InvalidJson
 from deepaas.log import get_logger, with_trace
 from deepaas.model.failure import failure
 from deepaas.model.jsonable import dumps_plain

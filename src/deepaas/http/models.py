@@ -53,8 +53,13 @@ async def prediction(
     """Return what the model predicts, in the media type that the request likes best."""
     arguments = served.model.predict_arguments
     raw = await gather(arguments, given)
+    is_asked = arguments.accept is not None and raw.get(arguments.accept.key) is not None
     accepted = ",".join(headers.getall(hdrs.ACCEPT, []))
     wanted = Wanted(*_media_types(arguments.accept, raw, accepted), prefers_events(accepted))
+    if given.unread_json:
+        if arguments.accept and not is_asked:
+            raw.pop(arguments.accept.key, None)  # the JSON may say it
+        return await served.predict_unread(raw, given.unread_json, wanted, scratch)
     return await served.predict(raw, wanted, scratch, is_large=given.is_large)
 
 
