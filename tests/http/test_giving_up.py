@@ -46,7 +46,13 @@ async def reading(scratch: Scratch, body: AsyncIterator[bytes]) -> None:
     arguments = Arguments({"data": fields.Raw(metadata={"type": "file", "location": "form"})})
     headers = CIMultiDict({"Content-Type": TYPE})
     await uploads.given_of(
-        CIMultiDict(), "multipart/form-data", headers, body, arguments=arguments, scratch=scratch
+        CIMultiDict(),
+        "multipart/form-data",
+        headers,
+        body,
+        arguments=arguments,
+        scratch=scratch,
+        max_memory_body=1 << 20,
     )
 
 

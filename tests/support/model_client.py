@@ -52,7 +52,13 @@ def _predict(model: Model, request: httpx.Request, scratch: Scratch) -> Body:
     content = request.read()
     arguments = model.predict_arguments
     reading = given_of(
-        query, content_type, headers, [content] if content else [], arguments=arguments, scratch=scratch
+        query,
+        content_type,
+        headers,
+        [content] if content else [],
+        arguments=arguments,
+        scratch=scratch,
+        max_memory_body=1 << 20,
     )
     raw = arguments.gather(asyncio.run(reading))
     call = Call("predict", arguments.validate_safely(raw), True, None, scratch.path, "-")  # noqa: FBT003
