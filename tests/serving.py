@@ -189,7 +189,11 @@ def run_to_its_end(
 
 def environment(folder: Path, models: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
     """Return an environment in which exactly `models` are installed."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(("DEEPAAS_", "PYTHON"))}
+    kept = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith(("DEEPAAS_", "PYTHON", "PYTEST_"))
+    }
     installed, scratch = folder / "installed", folder / "scratch"
     scratch.mkdir(exist_ok=True)
     install(installed, models)

@@ -110,7 +110,7 @@ def test_keras() -> None:
         " 50/100 [==============>...............] - ETA: 5s - loss: 0.4",
         "100/100 [==============================] - 10s 1ms/step - loss: 0.3",
     ]
-    assert progress_of(lines) == [0.0, 0.005, 0.25, 0.5, 0.5, 0.75, 1.0]
+    assert read_progress(lines) == [0.0, 0.005, 0.25, 0.5, 0.5, 0.75, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_hostile(line: str) -> None:
     Reader().read(line)
 
 
-def progress_of(lines: list[str]) -> list[float | None]:
+def read_progress(lines: list[str]) -> list[float | None]:
     """Return what is known after each line."""
     reader = Reader()
     found = []
@@ -150,7 +150,7 @@ def nested(outer: int, inner: int, *labels: str) -> list[str]:
 @pytest.mark.parametrize("labels", [("epochs", "batches"), ("", "batches"), ("epochs", ""), ("", "")])
 def test_nested_bars(labels: tuple[str, str]) -> None:
     """The outer bar counts, the inner one adds its part, and nothing ever goes back."""
-    found = progress_of(nested(5, 4, *labels))
+    found = read_progress(nested(5, 4, *labels))
     assert found[:6] == [0, 0, 0.05, 0.1, 0.15, 0.2]
     assert found[-1] == 1
     assert found == sorted(found)  # type: ignore[type-var]  # none of them is None
@@ -161,7 +161,7 @@ def test_bars_that_are_printed_when_they_are_full() -> None:
     lines = [
         line for epoch in range(1, 4) for line in (f"Epoch {epoch}/3", "6/6 ━━━━━━━━ 0s 1ms/step - loss: 0.5")
     ]
-    assert progress_of(lines) == [0, 0.333, 0.333, 0.667, 0.667, 1]
+    assert read_progress(lines) == [0, 0.333, 0.333, 0.667, 0.667, 1]
 
 
 def test_three_bars_in_each_other() -> None:
@@ -169,7 +169,7 @@ def test_three_bars_in_each_other() -> None:
     lines = [bar(0, 2, "folds")]
     for fold in range(2):
         lines += [*nested(2, 2, "epochs", "batches"), bar(fold + 1, 2, "folds")]
-    found = progress_of(lines)
+    found = read_progress(lines)
     assert found[:6] == [0, 0, 0, 0.125, 0.25, 0.25]
     assert found == sorted(found)  # type: ignore[type-var]  # none of them is None
     assert found[-1] == 1
@@ -178,7 +178,7 @@ def test_three_bars_in_each_other() -> None:
 def test_bar_that_is_removed_before_its_end() -> None:
     """An inner bar that tqdm did not draw to its end is no reason to go back, or to give up."""
     lines = [line for step in range(3) for line in (bar(step, 3, "a"), bar(1, 20, "b"), bar(19, 20, "b"))]
-    found = progress_of(lines)
+    found = read_progress(lines)
     assert found == sorted(found)  # type: ignore[type-var]  # none of them is None
     assert found[-1] == 0.983
 
@@ -190,32 +190,32 @@ def test_inner_bars_of_other_names() -> None:
         for step in range(2)
         for line in (bar(step, 2, "epochs"), bar(2, 4, "train"), bar(4, 4, "train"), bar(1, 2, "check"))
     ]
-    assert progress_of(lines) == [0, 0.25, 0.5, 0.5, 0.5, 0.75, 1, 1]
+    assert read_progress(lines) == [0, 0.25, 0.5, 0.5, 0.5, 0.75, 1, 1]
 
 
 def test_evaluation_within_a_training() -> None:
     """The bar of an evaluation in the middle, as transformers draws it, changes next to nothing."""
     lines = [bar(300, 1000), bar(1, 50), bar(40, 50), bar(50, 50), bar(370, 1000)]
-    assert progress_of(lines) == [0.3, 0.3, 0.301, 0.301, 0.37]
+    assert read_progress(lines) == [0.3, 0.3, 0.301, 0.301, 0.37]
 
 
 def test_bars_side_by_side() -> None:
     """Two bars that count on side by side say nothing of the whole."""
     lines = [bar(1, 10, "a"), bar(1, 5, "b"), bar(2, 10, "a"), bar(2, 5, "b"), bar(3, 10, "a")]
-    assert progress_of(lines)[-2:] == [None, None]
+    assert read_progress(lines)[-2:] == [None, None]
 
 
 def test_bars_one_after_the_other() -> None:
     """When a bar ends and another begins, nobody knows how many are still to come."""
-    assert progress_of([bar(5, 5, "prepare"), bar(1, 7, "train")]) == [1, None]
-    assert progress_of([*nested(2, 2, "epochs", "batches"), bar(0, 2, "epochs")])[-1] is None
-    assert progress_of(["Epoch 1/2", "Epoch 2/2", "Epoch 1/2"])[-1] is None
+    assert read_progress([bar(5, 5, "prepare"), bar(1, 7, "train")]) == [1, None]
+    assert read_progress([*nested(2, 2, "epochs", "batches"), bar(0, 2, "epochs")])[-1] is None
+    assert read_progress(["Epoch 1/2", "Epoch 2/2", "Epoch 1/2"])[-1] is None
 
 
 def test_keras_evaluating() -> None:
     """What Keras evaluates after the last epoch does not undo the progress."""
     lines = ["Epoch 1/1", "20/20 ━━━━━━━━ 0s 1ms/step - loss: 0.5", " 1/10 ━━━━━━━━ 0s 1ms/step - loss: 0.6"]
-    assert progress_of(lines) == [0, 1, 1]
+    assert read_progress(lines) == [0, 1, 1]
 
 
 METRICS = [
@@ -332,4 +332,4 @@ def test_what_only_looks_like_it(line: str) -> None:
 
 def test_two_loops_over_epochs() -> None:
     """A second loop over another number of epochs is not inside the first one."""
-    assert progress_of(["Epoch 1/3", "Epoch 3/3", "Epoch 1/5", "Epoch 2/5"])[-2:] == [None, None]
+    assert read_progress(["Epoch 1/3", "Epoch 3/3", "Epoch 1/5", "Epoch 2/5"])[-2:] == [None, None]

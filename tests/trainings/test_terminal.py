@@ -26,7 +26,7 @@ SHOWN = [
 ]
 
 
-def lines_of(terminal: Terminal, printed: str) -> list[str]:
+def read_lines(terminal: Terminal, printed: str) -> list[str]:
     """Print, and return the lines that are complete."""
     return [row.text for row in terminal.feed(printed) if row.is_left]
 
@@ -39,7 +39,7 @@ def test_terminal(printed: str, lines: list[str], unfinished: str) -> None:
         found = [
             line
             for begin in range(0, len(printed), cut)
-            for line in lines_of(terminal, printed[begin : begin + cut])
+            for line in read_lines(terminal, printed[begin : begin + cut])
         ]
         assert (found, terminal.open_row.text) == (lines, unfinished)
 
@@ -56,15 +56,15 @@ def nested(outer: int, inner: int) -> str:
 
 def test_nested_bars() -> None:
     """Of two bars, the outer one has a line for each of its states, the inner one none that is removed."""
-    lines = lines_of(Terminal(), nested(3, 20))
+    lines = read_lines(Terminal(), nested(3, 20))
     assert lines == ["epochs: 0/3", "epochs: 1/3", "epochs: 2/3", "epochs: 3/3", "end"]
 
 
 def test_many_rows() -> None:
     """Rows above those that a program can still reach are forgotten."""
     terminal = Terminal()
-    assert len(lines_of(terminal, "".join(f"{number}\n" for number in range(1000)))) == 1000
-    assert lines_of(terminal, "\x1b[2Ax\n") == ["x98"]
+    assert len(read_lines(terminal, "".join(f"{number}\n" for number in range(1000)))) == 1000
+    assert read_lines(terminal, "\x1b[2Ax\n") == ["x98"]
 
 
 def test_rows() -> None:
@@ -132,5 +132,5 @@ def test_no_log(tmp_path: Path) -> None:
 def test_hostile(hostile: str) -> None:
     """Nothing that is printed takes much memory or time."""
     terminal = Terminal()
-    last = lines_of(terminal, f"{hostile}y\nend\n")[-1]
+    last = read_lines(terminal, f"{hostile}y\nend\n")[-1]
     assert last == "end"

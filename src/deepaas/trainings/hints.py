@@ -277,9 +277,8 @@ def _epoch_count(epoch: re.Match[str], text: str, bar: _Bar | None) -> _Count:
     word, number, total = epoch[1].lower(), int(epoch[2]), int(epoch[3])
     rest = text[epoch.end() :]
     if _RICH.search(rest):
-        return _Count(
-            word, number, total + 1
-        )  # Lightning's rich bar counts from 0 to one less than there are
+        # Lightning's rich bar counts from 0 to one less than there are.
+        return _Count(word, number, total + 1)
     is_inside = bar is not None or _STEP.search(rest) is not None or _EPOCH.search(rest) is not None
     is_report = not is_inside and bool(_metrics_in(rest))
     return _Count(word, number if is_report else max(0, number - 1), total)

@@ -144,7 +144,11 @@ def _environment(scratch: Path) -> dict[str, str]:
     for name, more in (("home", ""), ("strict", "fail-with-body\n")):
         (scratch / name).mkdir()
         (scratch / name / ".curlrc").write_text(_QUIET + more)
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(("DEEPAAS_", "PYTHON"))}
+    kept = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith(("DEEPAAS_", "PYTHON", "PYTEST_"))
+    }
     return kept | {
         "PATH": f"{commands}{os.pathsep}{kept['PATH']}",
         "HOME": str(home),
