@@ -12,7 +12,7 @@ import pytest
 
 from clusters import NODES, Cluster, process_of, runs
 from serving import AT_ONCE_S, CALL_S, Gate, Server, killing, predict, predicted, serving, until
-from support.machine import limit_s, timeout_s
+from support.machine import limit_now_s, limit_s, timeout_s
 
 MODELS = {"waiting": "models.waiting", "trainable": "models.trainable"}
 TRAIN = "/v2/models/trainable/train/"
@@ -52,14 +52,15 @@ def all_pids(client: httpx.Client) -> set[int]:
 def test_calls_a_second(client: httpx.Client) -> None:
     """Four actors answer 200 calls a second, and all of them take part."""
 
-    def taken_s() -> float:
+    def is_in_time() -> bool:
         began = time.monotonic()
         with ThreadPoolExecutor(8) as threads:
             answers = list(threads.map(lambda _: predict(client, "waiting", json={}), range(CALLS)))
+        taken_s = time.monotonic() - began
         assert {answer.status_code for answer in answers} == {200}
-        return time.monotonic() - began
+        return taken_s < limit_now_s(CALLS / CALLS_A_SECOND)
 
-    assert min(taken_s() for _ in range(TRIES)) < limit_s(CALLS / CALLS_A_SECOND)
+    assert any(is_in_time() for _ in range(TRIES))
     assert len(all_pids(client)) == 4
 
 

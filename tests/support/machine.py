@@ -37,6 +37,11 @@ def limit_s(reference_s: float) -> float:
     return reference_s * slowness().factor * _processes_per_core()
 
 
+def limit_now_s(reference_s: float) -> float:
+    """Return a limit that also fits what else the machine does now, which takes a second to find out."""
+    return max(limit_s(reference_s), reference_s * _python_s() / _REFERENCE_S["Python"])
+
+
 def timeout_s(reference_s: float) -> float:
     """Return a time-out for an option of the product that good calls must not reach."""
     return round(reference_s * slowness().factor, 1)
