@@ -11,6 +11,7 @@ import pytest
 from following import STEPS, begin, ended, path_of, sha256
 
 from deepaas import artifacts
+from deepaas.trainings.keeping import Keeping
 from deepaas.trainings.store import Store, sqlite_url
 from deepaas.trainings.training import State, Training
 from serving import Gate, Server, run_to_its_end, until
@@ -207,6 +208,14 @@ def test_keep_age(start: Callable[..., Server], tmp_path: Path) -> None:
     with server.client() as client:
         until(lambda: [one["uuid"] for one in client.get("/v2/models/steps/train/").json()] == [new])
         assert not (server.state_dir / "steps" / old).exists()
+
+
+def test_clock_that_jumps_ahead() -> None:
+    """However old all trainings are suddenly, the last one of a model is kept."""
+    state: dict[str, Any] = {"model": "steps", "state": State.DONE, "arguments": {}}
+    trainings = [Training(uuid=str(end), created=end, finished=float(end), **state) for end in range(3)]
+    kept = Keeping.parse("30d")
+    assert [one.uuid for one in kept.superfluous(trainings, now=10**9)] == ["1", "0"]
 
 
 @pytest.mark.parametrize("value", ["many", "-1", "1y", "3 days", "1.5d"])

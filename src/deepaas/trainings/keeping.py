@@ -30,12 +30,15 @@ class Keeping(NamedTuple):
         return cls(age_s=number * _SECONDS[unit]) if unit else cls(most=number)
 
     def superfluous(self, trainings: Iterable[Training], now: float) -> list[Training]:
-        """Return those of a model's trainings that are not to be kept."""
+        """Return those of a model's trainings that are not to be kept.
+
+        The last one is always kept: when the clock jumps ahead, all of them are suddenly old.
+        """
         ended = sorted((one for one in trainings if one.state.is_end), key=_end, reverse=True)
         if self.most is not None:
             return ended[self.most :]
         if self.age_s is not None:
-            return [one for one in ended if now - _end(one) > self.age_s]
+            return [one for one in ended[1:] if now - _end(one) > self.age_s]
         return []
 
 

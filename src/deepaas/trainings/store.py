@@ -49,7 +49,7 @@ _trainings = sa.Table(
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("pid", sa.Integer),
-    sa.Column("pid_started", sa.Double),
+    sa.Column("pid_started", sa.Text),
     sa.Column("started", sa.Double),
     sa.Column("finished", sa.Double),
     sa.Column("output", sa.JSON),

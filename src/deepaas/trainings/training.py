@@ -71,7 +71,7 @@ class Training:
     host: str = ""
     state: State = State.QUEUED
     pid: int | None = None
-    pid_started: float | None = None
+    pid_started: str | None = None
     started: float | None = None
     finished: float | None = None
     output: Any = None
