@@ -22,6 +22,7 @@ from deepaas.http.keys import METRICS, SETTINGS
 from deepaas.http.urlencoded import parse_form
 from deepaas.model.arguments import Arguments, Given, read_json
 from deepaas.model.v2.wrapper import UploadedFile
+from deepaas.private import open_file
 from deepaas.threads import PARSING, run_in
 
 SLOWEST_BYTES_S = 500
@@ -282,7 +283,7 @@ class _Multipart:
             if self._file is None:
                 path = self._scratch.new_file(self._upload.original_filename or "")
                 self._upload = self._upload._replace(filename=str(path))
-                self._file = path.open("wb")
+                self._file = open_file(path, "wb")
             await self._write_out(self._file)
 
     async def _write_out(self, file: IO[bytes], *, is_last: bool = False) -> None:

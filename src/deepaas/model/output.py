@@ -21,6 +21,7 @@ from deepaas.messages import Body, Envelope
 from deepaas.model import jsonable
 from deepaas.model.media_types import ANY, concrete, is_wildcard
 from deepaas.model.v2.wrapper import ReturnedFile, UploadedFile
+from deepaas.private import make_folders
 
 JSON = "application/json"
 _INLINE_LIMIT_BYTES = 1 << 20
@@ -196,7 +197,7 @@ def _spilled(content: bytes, scratch: str) -> tuple[bytes, str | None]:
 
 
 def _new_file(scratch: str) -> Any:
-    Path(scratch).mkdir(parents=True, exist_ok=True)
+    make_folders(Path(scratch))
     return tempfile.NamedTemporaryFile(dir=scratch, prefix="result-", delete=False)
 
 

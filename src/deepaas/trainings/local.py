@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 
+from deepaas.private import open_file
 from deepaas.reporting import ARTIFACTS_VARIABLE, FOLDER_VARIABLE
 from deepaas.spawn import exit_reason, exit_word, spawn
 from deepaas.spawned import kill_group
@@ -75,7 +76,7 @@ async def spawn_training(
     this, since nobody could find it again.
     """
     places = {FOLDER_VARIABLE: str(folder.path), ARTIFACTS_VARIABLE: str(folder.artifacts)}
-    with folder.log.open("ab") as output:
+    with open_file(folder.log, "ab") as output:
         return await spawn(
             "deepaas.trainings.child",
             uuid,

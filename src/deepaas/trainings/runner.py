@@ -19,6 +19,7 @@ from deepaas.errors import StoreUnavailable
 from deepaas.log import get_logger
 from deepaas.messages import Start, encode, frame
 from deepaas.model.failure import describe
+from deepaas.private import open_file
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.keeping import Keeping
 from deepaas.trainings.local import LocalRunning
@@ -172,8 +173,8 @@ class Runner:
 
     def _make_reserve(self) -> None:
         """Keep some room on the disk, to be given up when the end of a training needs it."""
-        with contextlib.suppress(OSError):
-            self._reserve.write_bytes(bytes(_RESERVE_BYTES))
+        with contextlib.suppress(OSError), open_file(self._reserve, "wb") as file:
+            file.write(bytes(_RESERVE_BYTES))
 
     async def _run(self, training: Training) -> Ended | None:
         """Wait for a place, then for the training's process; return nothing when there is nothing to run."""
@@ -334,4 +335,5 @@ def _note_end(training: Training) -> None:
 
 def _write_job(folder: TrainingFolder, job: bytes) -> None:
     folder.make()
-    folder.job.write_bytes(job)
+    with open_file(folder.job, "wb") as file:
+        file.write(job)

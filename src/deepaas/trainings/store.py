@@ -21,6 +21,7 @@ from sqlalchemy.exc import (
 )
 
 from deepaas.errors import StoreUnavailable, StoreUnusable
+from deepaas.private import open_file
 from deepaas.trainings.training import State, Training
 
 VERSION = 1
@@ -103,6 +104,7 @@ class Store:
 
     def __enter__(self) -> Self:
         try:
+            self._make_file()
             self._check_version()
             self._engine = _engine(self.url)
             self._prepare_among_others()
@@ -268,6 +270,13 @@ class Store:
         with contextlib.ExitStack() as stack:
             for _ in range(_CONNECTIONS if self.is_file else 0):
                 stack.enter_context(self._engine.connect())
+
+    def _make_file(self) -> None:
+        """Make the file of SQLite, whose other files get its mode; a path that cannot be used fails later."""
+        parsed = sa.make_url(self.url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+            with contextlib.suppress(OSError):
+                open_file(Path(parsed.database), "ab").close()
 
     def _check_version(self) -> None:
         """Look at a store that is there, before anything in it is touched."""
