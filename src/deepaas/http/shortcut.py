@@ -9,6 +9,7 @@ import functools
 import time
 from email.utils import formatdate
 from typing import TypeGuard
+from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from aiohttp.http import SERVER_SOFTWARE, HttpVersion11, RawRequestMessage, StreamWriter
@@ -32,7 +33,7 @@ from deepaas.service import ServedModel
 from deepaas.workers.stream import Stream
 
 _CLOSE = "Connection: close\r\n"
-_UNUSUAL = (hdrs.EXPECT, hdrs.CONTENT_ENCODING, hdrs.UPGRADE)
+_UNUSUAL = (hdrs.EXPECT, hdrs.CONTENT_ENCODING, hdrs.UPGRADE, hdrs.SEC_WEBSOCKET_KEY1)
 
 
 class Shortcut:
@@ -48,20 +49,26 @@ class Shortcut:
         self._under_way = app[UNDER_WAY]
         self._route = f"{below}{{model}}/predict"
         self._served = {
-            f"{below}{name}/predict{slash}": served for name, served in models.items() for slash in ("", "/")
+            f"{below}{name}/predict{slash}": served
+            for name, served in models.items()
+            for slash in ("", "/")
+            # aiohttp decodes a path before it looks for the model's name in it.
+            if quote(name, safe="") == name
         }
         self._largest = settings.client_max_size or LARGEST_BYTES
         self._longest_head = settings.max_header_size
         self._pause_s = settings.body_timeout
-        self._unusual = (*_UNUSUAL, hdrs.ORIGIN) if settings.cors_origin else _UNUSUAL
+        unusual = (*_UNUSUAL, hdrs.ORIGIN) if settings.cors_origin else _UNUSUAL
+        self._unusual = frozenset(name.lower() for name in unusual)
 
     def find(self, request: WholeRequest) -> ServedModel | None:
         """Return the model that a request asks for a prediction, if it can take the shortcut."""
         if not request.is_usual or request.size > self._largest or request.head_size > self._longest_head:
             return None
-        if any(name in request.headers for name in self._unusual):
+        if not self._unusual.isdisjoint(request.names):
             return None
-        return self._served.get(request.url.raw_path)
+        # The path as it was sent: to yarl, `//host/path` names a host.
+        return self._served.get(request.path)
 
     async def answer(self, request: WholeRequest, served: ServedModel, connection: RequestHandler) -> None:
         """Answer on the connection, whatever happens."""
@@ -99,14 +106,7 @@ class Shortcut:
         if body:
             self._metrics.upload_bytes.inc(request.size - request.head_size)
         arguments = served.model.predict_arguments
-        return await given_of(
-            request.url.query,
-            request.content_type,
-            request.headers,
-            body,
-            arguments=arguments,
-            scratch=scratch,
-        )
+        return await given_of(request.url.query, request.headers, body, arguments=arguments, scratch=scratch)
 
 
 def _is_plain(body: Body | Stream) -> TypeGuard[Body]:

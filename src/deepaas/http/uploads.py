@@ -12,7 +12,7 @@ from typing import IO, Any
 from urllib.parse import parse_qs
 
 import multipart
-from aiohttp import web
+from aiohttp import hdrs, web
 from multidict import MultiMapping
 
 from deepaas.errors import BadRequest, BodyTooLarge, InvalidArguments, SenderTooSlow
@@ -51,14 +51,11 @@ async def read_given(request: web.Request, arguments: Arguments, scratch: Scratc
     if request.body_exists:
         settings = request.app[SETTINGS]
         body = _limited(request, settings.client_max_size, settings.body_timeout)
-    return await given_of(
-        request.query, request.content_type, request.headers, body, arguments=arguments, scratch=scratch
-    )
+    return await given_of(request.query, request.headers, body, arguments=arguments, scratch=scratch)
 
 
 async def given_of(
     query: MultiMapping[str],
-    content_type: str,
     headers: MultiMapping[str],
     body: list[bytes] | AsyncIterator[bytes],
     *,
@@ -72,11 +69,12 @@ async def given_of(
     """
     form: dict[str, list[Any]] = {}
     json: dict[str, Any] = {}
+    content_type = media_type_of(headers)
     if not body:
         pass
     elif content_type == "multipart/form-data":
         pieces = _each(body) if isinstance(body, list) else body
-        form = await _Multipart(arguments, scratch).read(headers["Content-Type"], pieces)
+        form = await _Multipart(arguments, scratch).read(headers[hdrs.CONTENT_TYPE], pieces)
     elif content_type == "application/x-www-form-urlencoded":
         form = _urlencoded(await _whole(body))
     elif content_type == "application/json" or content_type.endswith("+json"):
@@ -84,6 +82,12 @@ async def given_of(
     else:
         await _pass_over(body)
     return Given({key: query.getall(key) for key in query}, form, json, headers)
+
+
+def media_type_of(headers: MultiMapping[str]) -> str:
+    """Return the media type of a request's body, without its parameters; empty when there is no valid one."""
+    media_type = headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
+    return media_type if media_type.count("/") == 1 else ""
 
 
 async def _each(pieces: list[bytes]) -> AsyncIterator[bytes]:
