@@ -14,7 +14,7 @@ from deepaas.http.errors import REQUEST_ID, STREAMING, json_response
 from deepaas.http.keys import SERVICE, SETTINGS
 from deepaas.http.named import named, predictable
 from deepaas.http.negotiation import choose, concrete_type, prefers_events
-from deepaas.http.streaming import Pace, send_stream
+from deepaas.http.streaming import Pace, read_piece, send_stream
 from deepaas.http.uploads import read_given
 from deepaas.log import request_id
 from deepaas.messages import Body
@@ -110,12 +110,15 @@ async def _send_file(
     if transport is None:
         raise ConnectionResetError("The client has left.")
     with await asyncio.to_thread(path.open, "rb") as file, Pace(transport, pause_s) as pace:
-        length = {hdrs.CONTENT_LENGTH: str(os.fstat(file.fileno()).st_size)}
+        left = os.fstat(file.fileno()).st_size
+        length = {hdrs.CONTENT_LENGTH: str(left)}
         response = web.StreamResponse(headers=headers | length | {REQUEST_ID: request_id.get()})
         request[STREAMING] = True
         await response.prepare(request)
-        while chunk := await asyncio.to_thread(file.read, _SENT_BYTES):
-            pace.sent_bytes += len(chunk)
-            await response.write(chunk)
+        while left:
+            piece = await read_piece(file, min(_SENT_BYTES, left))
+            left -= len(piece)
+            pace.sent_bytes += len(piece)
+            await response.write(piece)
         await response.write_eof()
     return response
