@@ -73,6 +73,10 @@ def test_picture(client: httpx.Client, accept: str, format_: str) -> None:
         ("number", "image/png", "int"),
         ("unnamed", "image/png", "filename"),
         ("picture", "application/json", "JSON"),
+        ("odd_type", OCTETS, r"'text/csv\r\nX-Evil: 1' has control characters"),
+        ("odd_name", OCTETS, r"'a\r\nX-Evil: 1' has control characters"),
+        ("undecodable_name", OCTETS, r"'a\udcff' has control characters"),
+        ("no_text_name", OCTETS, "original_filename"),
     ],
 )
 def test_unusable(client: httpx.Client, what: str, accept: str, reason: str) -> None:

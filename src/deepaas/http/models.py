@@ -19,7 +19,7 @@ from deepaas.http.uploads import read_given
 from deepaas.log import request_id
 from deepaas.messages import Body
 from deepaas.model.arguments import Accept, Given
-from deepaas.model.media_types import is_wildcard
+from deepaas.model.media_types import has_control_character, is_wildcard
 from deepaas.service import ServedModel, Wanted
 from deepaas.workers.stream import Stream
 
@@ -72,6 +72,12 @@ def _media_types(accept: Accept | None, raw: dict[str, Any], accepted: str) -> t
     media_type = raw[accept.key]
     if not isinstance(media_type, str) or "," in media_type:
         return None, None  # what validation refuses, or a header's list where there are no choices
+    if (
+        media_type != accept.default
+        and media_type not in accept.choices
+        and has_control_character(media_type)
+    ):
+        return None, None  # a text of the client's that is no media type
     return media_type, concrete_type(accepted, media_type) if is_wildcard(media_type) else None
 
 
@@ -113,8 +119,9 @@ async def _send_file(
         left = os.fstat(file.fileno()).st_size
         length = {hdrs.CONTENT_LENGTH: str(left)}
         response = web.StreamResponse(headers=headers | length | {REQUEST_ID: request_id.get()})
-        request[STREAMING] = True
+        # A head that cannot be sent is an error that still can be answered.
         await response.prepare(request)
+        request[STREAMING] = True
         while left:
             piece = await read_piece(file, min(_SENT_BYTES, left))
             left -= len(piece)

@@ -19,7 +19,7 @@ from multidict import CIMultiDictProxy
 
 from deepaas.files import Scratch
 from deepaas.http.access import Scope
-from deepaas.http.errors import REQUEST_ID, error_response
+from deepaas.http.errors import REQUEST_ID, STREAMING, error_response
 from deepaas.http.front import identity_of
 from deepaas.http.keys import METRICS, SERVICE, SETTINGS, TOKENS, UNDER_WAY
 from deepaas.http.models import prediction, send
@@ -135,13 +135,15 @@ async def _write(
 async def _send(
     request: WholeRequest, body: Body | Stream, identity: str, connection: RequestHandler, pause_s: float
 ) -> int:
-    """Send an answer as aiohttp does it; nothing can be said any more when that fails."""
+    """Send an answer as aiohttp does it. Raise what goes wrong while an error can still be answered."""
     asked = _as_aiohttp(request, connection)
     try:
         response = await send(asked, body, pause_s)
         if not response.prepared:
             await _respond(asked, response, identity)
     except Exception as error:
+        if not asked.get(STREAMING):
+            raise
         if connection.transport:
             connection.transport.abort()
         raise ConnectionResetError from error
@@ -151,6 +153,7 @@ async def _send(
 async def _respond(request: web.BaseRequest, response: web.StreamResponse, identity: str) -> None:
     response.headers[REQUEST_ID] = identity
     await response.prepare(request)
+    request[STREAMING] = True
     await response.write_eof()
 
 

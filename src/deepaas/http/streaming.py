@@ -27,8 +27,9 @@ async def begin_answer(request: web.BaseRequest, content_type: str) -> web.Strea
         REQUEST_ID: request_id.get(),
     }
     response = web.StreamResponse(headers=headers)
-    request[STREAMING] = True
+    # A head that cannot be sent is an error that still can be answered.
     await response.prepare(request)
+    request[STREAMING] = True
     return response
 
 

@@ -19,7 +19,7 @@ from deepaas.errors import UnfitResponse
 from deepaas.log import get_logger
 from deepaas.messages import Body, Envelope
 from deepaas.model import jsonable
-from deepaas.model.media_types import ANY, concrete, is_wildcard
+from deepaas.model.media_types import ANY, check_media_type, concrete, has_control_character, is_wildcard
 from deepaas.model.v2.wrapper import ReturnedFile, UploadedFile
 
 JSON = "application/json"
@@ -47,6 +47,8 @@ def render(
     if media_type and is_wildcard(media_type) and _is_picture(value):
         return _picture(value, requested_type, scratch)
     body = _rendered(value, media_type, form, scratch)
+    if body.media_type is not JSON:
+        check_media_type(body.media_type)
     if not is_wildcard(body.media_type):
         return body
     if isinstance(value, str) and body.media_type.startswith("text/"):
@@ -154,8 +156,22 @@ def _from_value(value: Any, media_type: str, scratch: str) -> Body:
 def _from_returned_file(file: ReturnedFile, media_type: str | None, scratch: str) -> Body:
     if not file.filename:
         raise UnfitResponse("predict() returned a ReturnedFile without a filename. Set it to the path.")
+    _check_name(file.original_filename)
     body = _from_path(file.filename, file.content_type or media_type or ANY, scratch)
     return body._replace(filename=file.original_filename)
+
+
+def _check_name(name: Any) -> None:
+    """Raise `UnfitResponse` for a name under which no client could save a file."""
+    if name is not None and not isinstance(name, str):
+        raise UnfitResponse(
+            f"original_filename of the ReturnedFile is {type(name).__name__}. Set it to a str."
+        )
+    if name and has_control_character(name):
+        raise UnfitResponse(
+            f"The name {name!r} has control characters, so it cannot be sent. "
+            "Remove them from original_filename of the ReturnedFile."
+        )
 
 
 def _from_path(path: str | bytes, media_type: str, scratch: str) -> Body:
