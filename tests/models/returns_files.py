@@ -82,7 +82,7 @@ RESULTS = {
     "large_text": lambda: "x" * 500_000,
     "large_open": lambda: open(temporary(LARGE), "rb"),
     "large_path": lambda: pathlib.Path(temporary(LARGE)),
-    "missing": lambda: "/nowhere/at/all",
+    "missing": lambda: pathlib.Path("/nowhere/at/all"),
     "number": lambda: 5,
     "unnamed": lambda: ReturnedFile(),
 }

@@ -81,7 +81,14 @@ class Answering:
         return Reply(outcome, took_s, time.perf_counter() - began, together)
 
     def _body(self, result: Any, call: Call) -> Body:
-        return output.render(result, call.media_type, self._form, call.scratch, call.requested_type)
+        return output.render(
+            result,
+            call.media_type,
+            self._form,
+            call.scratch,
+            call.requested_type,
+            arguments=call.arguments,
+        )
 
     def _arguments(self, call: Call) -> dict[str, Any]:
         if call.validated:
