@@ -56,8 +56,8 @@ def hops() -> dict[str, Callable[[], Any]]:
     arguments = Arguments(trivial.get_predict_args())
 
     def given() -> Any:
-        query, kind, headers = request.url.query, request.content_type, request.headers
-        return finished(given_of(query, kind, headers, request.body, arguments=arguments, scratch=scratch))
+        query, headers = request.url.query, request.headers
+        return finished(given_of(query, headers, request.body, arguments=arguments, scratch=scratch))
 
     given_once = given()
     raw = arguments.gather(given_once)

@@ -14,12 +14,12 @@ from deepaas.http.errors import REQUEST_ID, STREAMING, json_response
 from deepaas.http.keys import SERVICE, SETTINGS
 from deepaas.http.named import named, predictable
 from deepaas.http.negotiation import choose, concrete_type, prefers_events
-from deepaas.http.streaming import send_stream
+from deepaas.http.streaming import read_piece, send_stream
 from deepaas.http.uploads import gather, read_given
 from deepaas.log import request_id
 from deepaas.messages import Body
 from deepaas.model.arguments import Accept, Given
-from deepaas.model.media_types import is_wildcard
+from deepaas.model.media_types import has_control_character, is_wildcard
 from deepaas.service import ServedModel, Wanted
 from deepaas.threads import USER_CODE, run_in
 from deepaas.workers.stream import Stream
@@ -78,6 +78,12 @@ def _media_types(accept: Accept | None, raw: dict[str, Any], accepted: str) -> t
     media_type = raw[accept.key]
     if not isinstance(media_type, str) or "," in media_type:
         return None, None  # what validation refuses, or a header's list where there are no choices
+    if (
+        media_type != accept.default
+        and media_type not in accept.choices
+        and has_control_character(media_type)
+    ):
+        return None, None  # a text of the client's that is no media type
     return media_type, concrete_type(accepted, media_type) if is_wildcard(media_type) else None
 
 
@@ -108,11 +114,15 @@ async def send(request: web.BaseRequest, body: Body | Stream) -> web.StreamRespo
 async def _send_file(request: web.BaseRequest, path: Path, headers: dict[str, str]) -> web.StreamResponse:
     """Send a file whole: no part of it, nor its age, means anything for what was just predicted."""
     with await asyncio.to_thread(path.open, "rb") as file:
-        length = {hdrs.CONTENT_LENGTH: str(os.fstat(file.fileno()).st_size)}
+        left = os.fstat(file.fileno()).st_size
+        length = {hdrs.CONTENT_LENGTH: str(left)}
         response = web.StreamResponse(headers=headers | length | {REQUEST_ID: request_id.get()})
-        request[STREAMING] = True
+        # A head that cannot be sent is an error that still can be answered.
         await response.prepare(request)
-        while chunk := await asyncio.to_thread(file.read, _SENT_BYTES):
-            await response.write(chunk)
+        request[STREAMING] = True
+        while left:
+            piece = await read_piece(file, min(_SENT_BYTES, left))
+            left -= len(piece)
+            await response.write(piece)
         await response.write_eof()
     return response

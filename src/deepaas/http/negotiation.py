@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import mimeparse
 
 from deepaas.errors import HeadersTooLarge, NotAcceptable
-from deepaas.model.media_types import is_wildcard
+from deepaas.model.media_types import has_control_character, is_wildcard
 from deepaas.model.streaming import EVENTS, LINES
 
 _LONGEST_HEADER = 8190  # characters, as of one header
@@ -45,6 +45,7 @@ def concrete_type(accepted: str, choice: str) -> str | None:
         (float(parameters["q"]), -index, f"{kind}/{subtype}")
         for index, (kind, subtype, parameters) in enumerate(_ranges(accepted))
         if "*" not in (kind, subtype) and _covers(choice, kind, subtype)
+        if not has_control_character(f"{kind}/{subtype}")
     ]
     quality, _, media_type = max(named, default=(0.0, 0, None))
     return media_type if quality > 0 else None

@@ -9,6 +9,7 @@ import functools
 import time
 from email.utils import formatdate
 from typing import TypeGuard
+from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from aiohttp.http import SERVER_SOFTWARE, HttpVersion11, RawRequestMessage, StreamWriter
@@ -18,7 +19,7 @@ from multidict import CIMultiDictProxy
 
 from deepaas.files import Scratch
 from deepaas.http.access import Scope
-from deepaas.http.errors import REQUEST_ID, error_response
+from deepaas.http.errors import REQUEST_ID, STREAMING, error_response
 from deepaas.http.front import identity_of
 from deepaas.http.keys import METRICS, SERVICE, SETTINGS, TOKENS, UNDER_WAY
 from deepaas.http.models import prediction, send
@@ -31,7 +32,7 @@ from deepaas.service import ServedModel
 from deepaas.workers.stream import Stream
 
 _CLOSE = "Connection: close\r\n"
-_UNUSUAL = (hdrs.EXPECT, hdrs.CONTENT_ENCODING, hdrs.UPGRADE)
+_UNUSUAL = (hdrs.EXPECT, hdrs.CONTENT_ENCODING, hdrs.UPGRADE, hdrs.SEC_WEBSOCKET_KEY1)
 
 
 class Shortcut:
@@ -47,20 +48,26 @@ class Shortcut:
         self._under_way = app[UNDER_WAY]
         self._route = f"{below}{{model}}/predict"
         self._served = {
-            f"{below}{name}/predict{slash}": served for name, served in models.items() for slash in ("", "/")
+            f"{below}{name}/predict{slash}": served
+            for name, served in models.items()
+            for slash in ("", "/")
+            # aiohttp decodes a path before it looks for the model's name in it.
+            if quote(name, safe="") == name
         }
         self._largest = min(settings.client_max_size or LARGEST_BYTES, settings.max_memory_body)
         self._max_memory_body = settings.max_memory_body
         self._longest_head = settings.max_header_size
-        self._unusual = (*_UNUSUAL, hdrs.ORIGIN) if settings.cors_origin else _UNUSUAL
+        unusual = (*_UNUSUAL, hdrs.ORIGIN) if settings.cors_origin else _UNUSUAL
+        self._unusual = frozenset(name.lower() for name in unusual)
 
     def find(self, request: WholeRequest) -> ServedModel | None:
         """Return the model that a request asks for a prediction, if it can take the shortcut."""
         if not request.is_usual or request.size > self._largest or request.head_size > self._longest_head:
             return None
-        if any(name in request.headers for name in self._unusual):
+        if not self._unusual.isdisjoint(request.names):
             return None
-        return self._served.get(request.url.raw_path)
+        # The path as it was sent: to yarl, `//host/path` names a host.
+        return self._served.get(request.path)
 
     async def answer(self, request: WholeRequest, served: ServedModel, connection: RequestHandler) -> None:
         """Answer on the connection, whatever happens."""
@@ -100,7 +107,6 @@ class Shortcut:
         arguments = served.model.predict_arguments
         return await given_of(
             request.url.query,
-            request.content_type,
             request.headers,
             body,
             arguments=arguments,
@@ -129,13 +135,15 @@ async def _write(request: WholeRequest, body: Body, identity: str, connection: R
 
 
 async def _send(request: WholeRequest, body: Body | Stream, identity: str, connection: RequestHandler) -> int:
-    """Send an answer as aiohttp does it; nothing can be said any more when that fails."""
+    """Send an answer as aiohttp does it. Raise what goes wrong while an error can still be answered."""
     asked = _as_aiohttp(request, connection)
     try:
         response = await send(asked, body)
         if not response.prepared:
             await _respond(asked, response, identity)
     except Exception as error:
+        if not asked.get(STREAMING):
+            raise
         if connection.transport:
             connection.transport.abort()
         raise ConnectionResetError from error
@@ -145,6 +153,7 @@ async def _send(request: WholeRequest, body: Body | Stream, identity: str, conne
 async def _respond(request: web.BaseRequest, response: web.StreamResponse, identity: str) -> None:
     response.headers[REQUEST_ID] = identity
     await response.prepare(request)
+    request[STREAMING] = True
     await response.write_eof()
 
 

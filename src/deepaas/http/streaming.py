@@ -1,15 +1,19 @@
 """Answers that are sent as they come, and how they end when they cannot be finished."""
 
 import asyncio
+from typing import IO, Any
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 from deepaas.errors import DeepaasError
 from deepaas.http.errors import REQUEST_ID, STREAMING, error_response
-from deepaas.log import request_id
+from deepaas.log import get_logger, request_id
 from deepaas.model.streaming import EVENTS, end_of_item
 from deepaas.workers.stream import Stream
+
+_PIECE_BYTES = 1 << 18
+_log = get_logger("deepaas.http")
 
 
 async def begin_answer(request: web.BaseRequest, content_type: str) -> web.StreamResponse:
@@ -22,8 +26,9 @@ async def begin_answer(request: web.BaseRequest, content_type: str) -> web.Strea
         REQUEST_ID: request_id.get(),
     }
     response = web.StreamResponse(headers=headers)
-    request[STREAMING] = True
+    # A head that cannot be sent is an error that still can be answered.
     await response.prepare(request)
+    request[STREAMING] = True
     return response
 
 
@@ -67,9 +72,10 @@ async def _break_off(
 
 
 class FileResponse(web.FileResponse):
-    """A file, which is closed also when the client leaves while it is being opened.
+    """A file, never another one, sent to the length that its head gives, or else the connection is closed.
 
-    aiohttp opens it in a thread, and forgets it when the handler is cancelled meanwhile.
+    The file is closed also when the client leaves while it is being opened: aiohttp opens it in a thread, and
+    forgets it when the handler is cancelled meanwhile.
     """
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
@@ -80,6 +86,35 @@ class FileResponse(web.FileResponse):
         except asyncio.CancelledError:
             sending.add_done_callback(_ignore_broken_connection)
             raise
+
+    def _get_file_path_stat_encoding(self, _: str) -> Any:
+        """Find the file itself: aiohttp takes `v.csv.gz` for `v.csv` when the client accepts gzip."""
+        return super()._get_file_path_stat_encoding("")
+
+    async def _sendfile(
+        self, request: web.BaseRequest, fobj: IO[Any], offset: int, count: int
+    ) -> AbstractStreamWriter:
+        """Send `count` bytes; aiohttp keeps the connection open when there are fewer by now."""
+        writer = await super(web.FileResponse, self).prepare(request)
+        assert writer is not None
+        fobj.seek(offset)
+        while count:
+            piece = await read_piece(fobj, min(_PIECE_BYTES, count))
+            count -= len(piece)
+            await self.write(piece)
+        return writer
+
+
+async def read_piece(file: IO[bytes], size: int) -> bytes:
+    """Return up to `size` bytes, at least one, of a file whose length was sent; read them in a thread.
+
+    Raise `ConnectionResetError`, with which the connection is closed, when the file has become shorter.
+    """
+    piece = await asyncio.to_thread(file.read, size)
+    if not piece:
+        _log.warning("%s became shorter while it was sent; closing the connection", file.name)
+        raise ConnectionResetError("The file became shorter while it was sent.")
+    return piece
 
 
 def _ignore_broken_connection(sending: asyncio.Future[AbstractStreamWriter | None]) -> None:

@@ -57,7 +57,6 @@ async def read_given(request: web.Request, arguments: Arguments, scratch: Scratc
         body = _limited(received, settings.client_max_size)
     return await given_of(
         request.query,
-        request.content_type,
         request.headers,
         body,
         arguments=arguments,
@@ -80,7 +79,6 @@ async def gather_all(arguments: Arguments, given: Given) -> dict[str, Any]:
 
 async def given_of(
     query: MultiMapping[str],
-    content_type: str,
     headers: MultiMapping[str],
     body: list[bytes] | AsyncIterator[bytes],
     *,
@@ -95,6 +93,7 @@ async def given_of(
     """
     form: dict[str, list[Any]] = {}
     json: dict[str, Any] = {}
+    content_type = media_type_of(headers)
     unread_json = b""
     size_bytes = 0
     if not body:
@@ -102,7 +101,7 @@ async def given_of(
     elif content_type == "multipart/form-data":
         pieces = _each(body) if isinstance(body, list) else body
         reader = _Multipart(arguments, scratch, max_memory_body)
-        form = await reader.read(headers["Content-Type"], pieces)
+        form = await reader.read(headers[hdrs.CONTENT_TYPE], pieces)
         size_bytes = reader.memory_bytes
     elif content_type == "application/x-www-form-urlencoded":
         whole = await _whole(body, max_memory_body)
@@ -119,6 +118,12 @@ async def given_of(
         await _pass_over(body)
     is_large = size_bytes > _LARGE_BYTES
     return Given({key: query.getall(key) for key in query}, form, json, headers, unread_json, is_large)
+
+
+def media_type_of(headers: MultiMapping[str]) -> str:
+    """Return the media type of a request's body, without its parameters; empty when there is no valid one."""
+    media_type = headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
+    return media_type if media_type.count("/") == 1 else ""
 
 
 async def _each(pieces: list[bytes]) -> AsyncIterator[bytes]:

@@ -86,7 +86,14 @@ class Answering:
         return Reply(outcome, took_s, time.perf_counter() - began, together)
 
     def _body(self, result: Any, call: Call) -> Body:
-        return output.render(result, call.media_type, self._form, call.scratch, call.requested_type)
+        return output.render(
+            result,
+            call.media_type,
+            self._form,
+            call.scratch,
+            call.requested_type,
+            arguments=call.arguments,
+        )
 
     def _read(self, call: Call) -> Call:
         """Return a call with validated arguments. Raise `_BadJsonError` for JSON that cannot be used."""
