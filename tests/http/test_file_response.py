@@ -85,7 +85,7 @@ def sending(path: Path, way: str) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         if way == "artifact":
             return FileResponse(path)
-        return await send(request, Body("application/octet-stream", b"", str(path)), machine.limit_s(20))
+        return await send(request, Body("application/octet-stream", b"", str(path)))
 
     return handle
 
