@@ -228,6 +228,10 @@ class Settings:
     auth_token: str = option("", "A token with all scopes.", flag=False)
     tls_cert: str = option("", "File of the certificate chain to serve HTTPS with.")
     tls_key: str = option("", "File of the certificate's private key.")
+    allowed_hosts: str = option(
+        "",
+        "Names, separated by commas, under which this server is reached; requests for others are refused.",
+    )
     cors_origin: str = option(
         "", "Origins, separated by commas, whose pages may call this server; * is every origin."
     )

@@ -136,11 +136,11 @@ def test_405_lists_methods(client: httpx.Client) -> None:
 
 MALFORMED = [
     b"nonsense\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: a\r\nbroken header\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
-    b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"a" * 100_000 + b"\r\n\r\n",
-    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nbroken header\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+    b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nA: " + b"a" * 100_000 + b"\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
 ]
 
 
@@ -171,7 +171,7 @@ def test_hanging_up_in_the_middle(server: Server, client: httpx.Client) -> None:
     """A client that hangs up in the middle of its body harms nobody, and its file is removed."""
     url = httpx.URL(server.url)
     request = (
-        b"POST /v2/models/uploads/predict/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n"
+        b"POST /v2/models/uploads/predict/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
         b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
         b'--b\r\nContent-Disposition: form-data; name="one"; filename="a"\r\n\r\nhalf'
     )

@@ -10,11 +10,23 @@ from aiohttp import web
 
 from deepaas.errors import SettingsError
 from deepaas.http.access import read_tokens
+from deepaas.http.browsers import Browsers
 from deepaas.http.connection import Connection
 from deepaas.http.cors import allow_origins
 from deepaas.http.following import encode_event
 from deepaas.http.front import front
-from deepaas.http.keys import EVENTS, METRICS, OUTPUT, SCOPES, SERVICE, SETTINGS, STOPPING, TOKENS, UNDER_WAY
+from deepaas.http.keys import (
+    BROWSERS,
+    EVENTS,
+    METRICS,
+    OUTPUT,
+    SCOPES,
+    SERVICE,
+    SETTINGS,
+    STOPPING,
+    TOKENS,
+    UNDER_WAY,
+)
 from deepaas.http.output import RecentOutput
 from deepaas.http.routes import add_routes
 from deepaas.http.shortcut import Shortcut
@@ -39,6 +51,7 @@ def build_app(
     app[SETTINGS] = settings
     app[METRICS] = metrics
     app[TOKENS] = read_tokens(settings)
+    app[BROWSERS] = Browsers(settings, has_tokens=bool(app[TOKENS]))
     app[SCOPES] = {}
     app[STOPPING] = asyncio.Event()
     app[UNDER_WAY] = UnderWay()

@@ -19,9 +19,10 @@ from multidict import CIMultiDictProxy
 
 from deepaas.files import Scratch
 from deepaas.http.access import Scope
+from deepaas.http.browsers import MADE_BY_MODELS
 from deepaas.http.errors import REQUEST_ID, STREAMING, error_response
 from deepaas.http.front import identity_of
-from deepaas.http.keys import METRICS, SERVICE, SETTINGS, TOKENS, UNDER_WAY
+from deepaas.http.keys import BROWSERS, METRICS, SERVICE, SETTINGS, TOKENS, UNDER_WAY
 from deepaas.http.models import prediction, send
 from deepaas.http.uploads import given_of
 from deepaas.http.whole import LARGEST_BYTES, WholeRequest
@@ -32,6 +33,7 @@ from deepaas.service import ServedModel
 from deepaas.workers.stream import Stream
 
 _CLOSE = "Connection: close\r\n"
+_HEADERS = "".join(f"{name}: {value}\r\n" for name, value in MADE_BY_MODELS.items())
 _UNUSUAL = (hdrs.EXPECT, hdrs.CONTENT_ENCODING, hdrs.UPGRADE, hdrs.SEC_WEBSOCKET_KEY1)
 
 
@@ -45,6 +47,7 @@ class Shortcut:
         self._service = app[SERVICE]
         self._metrics = app[METRICS]
         self._tokens = app[TOKENS]
+        self._browsers = app[BROWSERS]
         self._under_way = app[UNDER_WAY]
         self._route = f"{below}{{model}}/predict"
         self._served = {
@@ -85,6 +88,7 @@ class Shortcut:
     ) -> int:
         """Write the answer and return its status."""
         try:
+            self._browsers.check(hdrs.METH_POST, request.headers)
             self._tokens.check(request.headers, Scope.PREDICT)
             async with self._service.scratch() as scratch:
                 given = await self._given(request, served, scratch)
@@ -126,7 +130,8 @@ async def _write(request: WholeRequest, body: Body, identity: str, connection: R
         return
     head = (
         f"HTTP/1.1 200 OK\r\nContent-Type: {body.media_type}\r\nContent-Length: {len(body.content)}\r\n"
-        f"{REQUEST_ID}: {identity}\r\nDate: {_date(int(time.time()))}\r\nServer: {SERVER_SOFTWARE}\r\n"
+        f"{_HEADERS}{REQUEST_ID}: {identity}\r\n"
+        f"Date: {_date(int(time.time()))}\r\nServer: {SERVER_SOFTWARE}\r\n"
         f"{'' if request.keeps_alive else _CLOSE}\r\n"
     )
     transport.write(head.encode() + body.content)
