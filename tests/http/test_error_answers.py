@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from deepaas.http.errors import without_folders
 from serving import CALL_S, Server, predict
 
 SERVED = ["as_module", "raising", "trainable", "uploads"]
@@ -207,3 +208,19 @@ def test_too_large(small: Server) -> None:
         assert predict(client, "uploads", files={"one": b"x" * 500}).status_code == 200
     assert small.scratch_files() == []
     assert "ERROR" not in small.log
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("No such file: '/tmp/deepaas-scratch-x/1/a.png'", "No such file: '…/a.png'"),
+        ("/usr/lib/python3.11/site.py, line 3", "…/site.py, line 3"),
+        ("cannot write /home/somebody/", "cannot write …/"),
+        ("This takes POST /v2/models/x/predict.", "This takes POST /v2/models/x/predict."),
+        ("see https://example.org/usr/lib/x", "see https://example.org/usr/lib/x"),
+        ("a/tmp/b or tmp/b", "a/tmp/b or tmp/b"),
+    ],
+)
+def test_folders_of_the_server(message: str, shown: str) -> None:
+    """A message names a file of the server without its folders; addresses and parts of paths stay."""
+    assert without_folders(message) == shown

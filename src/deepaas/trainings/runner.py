@@ -18,7 +18,6 @@ from typing import Any, NamedTuple, Self
 from deepaas.errors import StoreUnavailable
 from deepaas.log import get_logger
 from deepaas.messages import Start, encode, frame
-from deepaas.model.failure import describe
 from deepaas.private import open_file
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.keeping import Keeping
@@ -153,7 +152,9 @@ class Runner:
             ended = await work
         except Exception as error:  # noqa: BLE001 - a training must end, whatever happens
             _log.exception("The training %s could not be run", training.uuid)
-            ended = Ended(f"The training could not be run: {describe(error)}", None)
+            ended = Ended(
+                f"The training could not be run: {type(error).__name__}. The server's log says more.", None
+            )
         if ended:
             await self._record_end(training, ended)
             await self._after(training)
