@@ -46,7 +46,7 @@ _WITHOUT_MEANING = {
 }
 _LABEL_NUMBER = re.compile(r"[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?")
 _MOST_WORDS = 4
-_LONGEST_LINE = 500
+LONGEST_LINE = 500  # characters that are read of a line
 
 
 class Metrics(NamedTuple):
@@ -94,7 +94,7 @@ class Hints:
 
     def read(self, row: Row) -> list[Metrics]:
         """Return the metrics that are complete now: those of a bar when another bar or line follows it."""
-        text = row.text[:_LONGEST_LINE]
+        text = row.text[:LONGEST_LINE]
         bar = _bar(text)
         count_of_bar = bar.counts if bar else None
         if bar and not count_of_bar:
@@ -332,7 +332,10 @@ def _metrics_of_dict(text: str) -> dict[str, float | str]:
         if not (isinstance(printed, dict) and "epoch" in printed):
             return {}  # anything else may be printed so: settings, for example
         return {
-            str(name): _value(str(value)) for name, value in printed.items() if name not in _WITHOUT_MEANING
+            # An escape in the text, such as \\ud800, may stand for half a character.
+            str(name).encode("utf-8", "replace").decode(): _value(str(value))
+            for name, value in printed.items()
+            if name not in _WITHOUT_MEANING
         }
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return {}

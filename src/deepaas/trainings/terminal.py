@@ -160,10 +160,13 @@ class Lines:
         while chunk := self._tail.read():
             for piece in _PIECE.findall(chunk):
                 self._tail.offset += len(piece)
-                rows = list(self._terminal.feed(self._decoder.decode(piece)))
+                # One by one: a row of 16 kB that is drawn again with every second byte would fill the memory.
+                for row in self._terminal.feed(self._decoder.decode(piece)):
+                    if row.is_left:
+                        self.offset = self._tail.offset
+                    yield row
                 if piece.endswith(b"\n"):
                     self.offset = self._tail.offset
-                yield from rows
 
     @property
     def unfinished(self) -> str:
