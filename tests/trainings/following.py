@@ -28,7 +28,7 @@ GONE = Training(
     host="gone",
     state=State.RUNNING,
     pid=1,
-    pid_started="1.0",
+    pid_started=1.0,
 )
 """What a host that is there no more was training."""
 

@@ -1,12 +1,29 @@
 """How many finished trainings to keep, or for how long. It must not know how they are removed."""
 
 import re
+import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from deepaas.trainings.training import Training
 
+# Where there is one, a clock that goes on while the machine sleeps.
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+class SteadyClock:
+    """The time of day, less what a step of the clock added to it since this was made.
+
+    When somebody sets the clock ahead by a year, no training has become a year older.
+    """
+
+    def __init__(self) -> None:
+        self._begin_s = time.time() - time.clock_gettime(_STEADY)
+
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        return min(time.time(), self._begin_s + time.clock_gettime(_STEADY))
 
 
 class Keeping(NamedTuple):

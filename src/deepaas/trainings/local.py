@@ -60,11 +60,12 @@ class LocalRunning:
 
     def _process_of(self, training: Training) -> ProcessName | None:
         """Return the training's process, if it has one that is not known to be gone."""
-        if training.pid is None or training.pid_started is None:
+        start = training.process_start or training.pid_started
+        if training.pid is None or start is None:
             return None
         if self._store.is_file and training.host != self._host:
             return None
-        return ProcessName(training.host, training.pid, training.pid_started)
+        return ProcessName(training.host, training.pid, str(start))
 
 
 async def spawn_training(

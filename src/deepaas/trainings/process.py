@@ -14,11 +14,16 @@ from deepaas.spawned import kill_group
 
 _LOOK_S = 0.05
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_SAME_TIME_S = 1.0
 _START_TICKS = 19  # place of `starttime` behind the name of the command, in proc_pid_stat(5)
 
 
 class ProcessName(NamedTuple):
-    """What names a process for ever: its host, its id, and its start, since ids are used again."""
+    """What names a process for ever: its host, its id, and its start, since ids are used again.
+
+    `start` is ``BOOT_ID/TICKS``, or seconds since the epoch: on other systems than Linux, and in records that
+    were made before there were boot ids in them.
+    """
 
     host: str
     pid: int
@@ -51,8 +56,7 @@ class ProcessName(NamedTuple):
         if self.host != socket.gethostname():
             return True
         try:
-            is_same = _start_of(self.pid) == self.start
-            return is_same and psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
+            return self._has_started() and psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
         except (OSError, psutil.Error):
             return False
 
@@ -77,6 +81,12 @@ class ProcessName(NamedTuple):
             if process.is_running():
                 process.kill()
         await self.gone()
+
+    def _has_started(self) -> bool:
+        """Say whether the process that has the id now is the named one. Raise `OSError` or `psutil.Error`."""
+        if "/" in self.start:
+            return _start_of(self.pid) == self.start
+        return abs(psutil.Process(self.pid).create_time() - float(self.start)) < _SAME_TIME_S
 
     def _descendants(self) -> list[psutil.Process]:
         try:

@@ -20,7 +20,7 @@ from deepaas.log import get_logger
 from deepaas.messages import Start, encode, frame
 from deepaas.private import open_file
 from deepaas.trainings.folder import TrainingFolder
-from deepaas.trainings.keeping import Keeping
+from deepaas.trainings.keeping import Keeping, SteadyClock
 from deepaas.trainings.local import LocalRunning
 from deepaas.trainings.neighbours import LOOK_S, Neighbours
 from deepaas.trainings.outcome import Outcome
@@ -75,6 +75,7 @@ class Runner:
         self._rules = rules
         self._places = asyncio.Semaphore(rules.at_a_time)
         self._own_name = ProcessName.own()
+        self._clock = SteadyClock()
         self._neighbours = Neighbours(self.records, self._own_name, rules.lost_after_s)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._repeating: list[asyncio.Task[None]] = []
@@ -285,7 +286,7 @@ class Runner:
         if self._rules.keeping == Keeping():
             return
         trainings = await self.records.ask(self._store.of_model, model)
-        for superfluous in self._rules.keeping.superfluous(trainings, time.time()):
+        for superfluous in self._rules.keeping.superfluous(trainings, self._clock.now()):
             await self._remove(superfluous)
 
     async def _end(self, uuid: str) -> None:

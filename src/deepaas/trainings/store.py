@@ -19,6 +19,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
     TimeoutError,  # noqa: A004 - SQLAlchemy's: no connection became free
 )
+from sqlalchemy.schema import CreateColumn
 
 from deepaas.errors import StoreUnavailable, StoreUnusable
 from deepaas.private import open_file
@@ -50,7 +51,8 @@ _trainings = sa.Table(
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("pid", sa.Integer),
-    sa.Column("pid_started", sa.Text),
+    sa.Column("pid_started", sa.Double),
+    sa.Column("process_start", sa.Text),
     sa.Column("started", sa.Double),
     sa.Column("finished", sa.Double),
     sa.Column("output", sa.JSON),
@@ -259,6 +261,7 @@ class Store:
     def _prepare(self) -> None:
         with self._begin() as connection:
             _metadata.create_all(connection)
+            _add_missing_columns(connection)
             found = connection.scalar(sa.select(_version.c.version))
             connection.execute(sa.select(_trainings).limit(1))
             if found is None:
@@ -294,6 +297,15 @@ class Store:
                 f"{found}, this program writes {VERSION}). It was left as it is. Upgrade deepaas, or name "
                 "another store with --store."
             )
+
+
+def _add_missing_columns(connection: sa.Connection) -> None:
+    """Add the columns that an older version did not know; it can go on using the store without them."""
+    known = {column["name"] for column in sa.inspect(connection).get_columns(_trainings.name)}
+    for column in _trainings.columns:
+        if column.name not in known:
+            definition = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.execute(sa.text(f"ALTER TABLE {_trainings.name} ADD COLUMN {definition}"))
 
 
 def sqlite_url(folder: Path) -> str:
