@@ -4,6 +4,7 @@ import itertools
 import os
 import pickle
 import threading
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from deepaas.messages import (
     Ready,
     Reply,
     Start,
+    Together,
     Unframer,
     decode,
     decode_plain,
@@ -68,6 +70,61 @@ def test_object_from_a_model(value: Any) -> None:
     """What names a class or a function is refused before anything of it is called."""
     with pytest.raises(ValueError, match="sent an object of"):
         decode_plain(memoryview(pickle.dumps((6, value))))
+
+
+class Text(str):
+    """A text of a class that comes with a model, as NumPy's or a translation's."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self
+
+
+class Lazy:
+    """What becomes a text when it is shown."""
+
+    def __str__(self) -> str:
+        return Text("later")
+
+
+@pytest.mark.parametrize(
+    ("message", "plain"),
+    [
+        (Reply(Body("a/b", b"", "/x", Text("n")), 1.0, 1.0), Reply(Body("a/b", b"", "/x", "n"), 1.0, 1.0)),
+        (Reply(Body(Text("a/b"), b"x"), 1.0, 1.0), Reply(Body("a/b", b"x"), 1.0, 1.0)),
+        (Failed(HTTPStatus.CONFLICT, Text("x")), Failed(409, "x")),
+        (
+            Reply(Failed(422, "x", "", {Text("a"): [Lazy(), Text("b"), (HTTPStatus.OK, None)]}), 1.0, 1.0),
+            Reply(Failed(422, "x", "", {"a": ["later", "b", [200, None]]}), 1.0, 1.0),
+        ),
+    ],
+    ids=["file", "type", "status", "problems"],
+)
+def test_values_of_a_models_classes(message: Message, plain: Message) -> None:
+    """A process sends the plain values that those of a model's classes stand for."""
+    found = decode_plain(memoryview(encode(message)))
+    assert found == plain
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        encode(Call("predict", {}, validated=True, media_type=None, scratch="", request_id="")),
+        encode(Together(2)),
+        encode(Chunk("a/b", "text", 1.0)),
+        pickle.dumps((6, "a", 1.0, 1, 4, "a/b", b"", None, None)),
+        pickle.dumps((6, 1.0, 1.0, 1, 4, "a/b", 5, None, None)),
+        pickle.dumps((6, 1.0, 1.0, 1, 7)),
+        pickle.dumps((5, "a", "b", "", None)),
+        pickle.dumps((99,)),
+        pickle.dumps(5),
+    ],
+)
+def test_message_that_no_model_sends(content: bytes) -> None:
+    """The server takes only what a process of a model sends, with fields of the right types."""
+    with pytest.raises((ValueError, TypeError, IndexError)):
+        decode_plain(memoryview(content))
 
 
 def test_code_from_a_model(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import enum
 import io
 import pickle
 import struct
+import types
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -138,6 +139,15 @@ class TakenBack(NamedTuple):
 _KINDS = (Start, Loading, Ready, Call, Body, Failed, Reply, TakenBack, Together, Chunk)
 _NUMBER_OF = {kind: number for number, kind in enumerate(_KINDS)}
 _REPLY = _NUMBER_OF[Reply]
+# What a process of a model may send, and the types of the fields
+_FROM_MODEL: dict[type, tuple[type | types.UnionType, ...]] = {
+    Loading: (),
+    Ready: (),
+    TakenBack: (),
+    Chunk: (str, bytes, float),
+    Body: (str, bytes, str | None, str | None),
+    Failed: (int, str, str, dict | None),
+}
 
 
 def encode(message: Message) -> bytes:
@@ -159,8 +169,10 @@ def encode(message: Message) -> bytes:
             message.render_s,
             message.together,
             _NUMBER_OF[type(message.outcome)],
-            *message.outcome,
+            *map(_plain, message.outcome),
         )
+    elif isinstance(message, Failed):
+        plain = (_NUMBER_OF[Failed], *map(_plain, message))
     else:
         plain = (_NUMBER_OF[type(message)], *message)
     return pickle.dumps(plain, protocol=5)
@@ -191,6 +203,21 @@ def _decode_body(content: memoryview) -> Reply:
     return Reply(Body(media_type, bytes(content[end:])), model_s, render_s, together)
 
 
+def _plain(value: Any) -> Any:
+    """Return a value of a message to the server without the model's classes.
+
+    A file's name may be a text of NumPy, and the message of a validator anything that can be shown.
+    """
+    if value is None or type(value) in (str, bytes, bool, int, float):
+        return value
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    number_or_bytes = next((kind for kind in (int, float, bytes) if isinstance(value, kind)), None)
+    return number_or_bytes(value) if number_or_bytes else str.__str__(str(value))
+
+
 class _PlainUnpickler(pickle.Unpickler):
     """Reads plain values; a process of a model may send anything, which must not become code here."""
 
@@ -205,7 +232,21 @@ def decode_plain(content: memoryview) -> Any:
     """
     if content[:1] == _BODY_MARK:
         return _decode_body(content)
-    return _message(_PlainUnpickler(io.BytesIO(content)).load())
+    number, *fields = _PlainUnpickler(io.BytesIO(content)).load()
+    if number != _REPLY:
+        return _checked(_KINDS[number], fields)
+    model_s, render_s, together, kind, *outcome = fields
+    if _KINDS[kind] not in (Body, Failed) or not isinstance(together, int):
+        raise ValueError("the process sent no reply")
+    return Reply(_checked(_KINDS[kind], outcome), float(model_s), float(render_s), together)
+
+
+def _checked(kind: Any, fields: list[Any]) -> Any:
+    """Return the message if it is one that a process of a model may send. Raise `ValueError`."""
+    expected = _FROM_MODEL.get(kind)
+    if expected is None or len(fields) != len(expected) or not all(map(isinstance, fields, expected)):
+        raise ValueError(f"the process sent a {kind.__name__} that it may not send")
+    return kind(*fields)
 
 
 def decode(content: bytes | memoryview) -> Any:
