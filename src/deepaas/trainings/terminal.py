@@ -94,7 +94,7 @@ class Terminal:
             yield row
 
     def _move(self, control: re.Match[str]) -> Iterator[Row]:
-        what = control[0][-1:] if control[2] is None else control[2]
+        what = control[2] or control[0]
         if what in "\rABEF" and self.open_row.text:
             yield self.open_row
         match what:
