@@ -1,5 +1,6 @@
 """Progress and metrics as they are read from the lines that well-known tools print."""
 
+import re
 import time
 
 import pytest
@@ -217,7 +218,7 @@ def test_nested_bars(labels: tuple[str, str]) -> None:
 
 
 def test_bars_that_are_printed_when_they_are_full() -> None:
-    """Keras with verbose=2, and lists of steps, show only the end of each inner bar."""
+    """Lists of steps, as some loops print them, show only the end of each inner bar."""
     lines = [
         line for epoch in range(1, 4) for line in (f"Epoch {epoch}/3", "6/6 ━━━━━━━━ 0s 1ms/step - loss: 0.5")
     ]
@@ -238,9 +239,10 @@ def test_three_bars_in_each_other() -> None:
 def test_bar_that_is_removed_before_its_end() -> None:
     """An inner bar that tqdm did not draw to its end is no reason to go back, or to give up."""
     lines = [line for step in range(3) for line in (bar(step, 3, "a"), bar(1, 20, "b"), bar(19, 20, "b"))]
+    lines.append(bar(3, 3, "a"))
     found = read_progress(lines)
     assert found == sorted(found)  # type: ignore[type-var]  # none of them is None
-    assert found[-1] == 0.983
+    assert found[-2:] == [0.983, 1]
 
 
 def test_inner_bars_of_other_names() -> None:
@@ -316,7 +318,9 @@ def test_metrics_by_their_full_names(line: str, metrics: dict[str, float | str])
 def test_metrics_of_a_line_without_its_end() -> None:
     """A line that has no end yet is read again and again; its metrics count once, when it has its end."""
     hints = Hints()
-    rows = [Row(0, text, is_left=False) for text in ("Epoch 1/3, loss: 0.", "Epoch 1/3, loss: 0.5, acc: 1")]
+    rows = [
+        Row(0, text, is_left=False, end=0) for text in ("Epoch 1/3, loss: 0.", "Epoch 1/3, loss: 0.5, acc: 1")
+    ]
     assert [hints.read(row) for row in [*rows, rows[1]]] == [[], [], []]
     assert hints.read(rows[1]._replace(is_left=True)) == [Metrics(1, {"loss": 0.5, "acc": 1.0})]
     assert (hints.read(rows[1]), hints.finish()) == ([], [])
@@ -369,8 +373,8 @@ def test_metrics_of_the_last_bar() -> None:
 def test_what_is_not_of_training_has_no_metrics() -> None:
     """A bar of a validation, and the percentage of any bar, are no metrics."""
     reader = Reader()
-    reader.read("Validation:  50%|####| 2/4 [00:01<00:00, 4it/s, loss=0.5]")
-    reader.read("epochs: 100%|####| 4/4 [00:01<00:00, 4it/s]")
+    assert reader.read("Validation: 100%|####| 4/4 [00:01<00:00, 4it/s, loss=0.5]") == []
+    assert reader.read("epochs: 100%|####| 4/4 [00:01<00:00, 4it/s]") == []
     assert reader.finish() == []
 
 
@@ -393,3 +397,145 @@ def test_what_only_looks_like_it(line: str) -> None:
 def test_two_loops_over_epochs() -> None:
     """A second loop over another number of epochs is not inside the first one."""
     assert read_progress(["Epoch 1/3", "Epoch 3/3", "Epoch 1/5", "Epoch 2/5"])[-2:] == [None, None]
+
+
+def print_pieces(printed: str) -> tuple[list[float | None], list[Metrics]]:
+    """Print as a training does, piece by piece; return each progress, once, and the metrics."""
+    hints, terminal = Hints(), Terminal()
+    progress: list[float | None] = [None]
+    metrics = []
+    for piece in re.findall(r"[^\r\n]*[\r\n]?", printed):
+        for row in [*terminal.feed(piece), terminal.open_row]:
+            metrics += hints.read(row)
+            now = None if hints.progress is None else round(hints.progress, 2)
+            if now != progress[-1]:
+                progress.append(now)
+    return progress[1:], metrics + hints.finish()
+
+
+def test_lines_printed_behind_a_bar() -> None:
+    """tqdm leaves the cursor behind its bar; a line that is printed there says nothing of the bar."""
+    printed = "\r" + bar(0, 3)
+    for epoch in range(1, 4):
+        printed += f"Epoch {epoch}/3 loss: {epoch}.5\n\r{bar(epoch, 3)}"
+    progress, metrics = print_pieces(printed + "\n")
+    assert progress == [0, 0.33, 0.67, 1]
+    assert metrics == [Metrics(epoch, {"loss": epoch + 0.5}) for epoch in range(1, 4)]
+
+
+def test_label_of_the_bar_of_epochs() -> None:
+    """A bar of epochs whose label counts them, too, is one counter."""
+    lines = [f"Epoch {max(1, done)}/3: {bar(done, 3)}" for done in range(4)]
+    assert read_progress(lines) == [0, 0.333, 0.667, 1]
+
+
+@pytest.mark.parametrize("total", ["21.0k", "2.00M"])
+def test_units_of_the_total(total: str) -> None:
+    """A bar whose total alone has a unit counts by its percentage."""
+    lines = [f"{percent}%|##| {percent}/{total} [00:01<00:02, 9it/s]" for percent in (0, 1, 50)]
+    assert read_progress(lines) == [0, 0.01, 0.5]
+
+
+def test_evaluation_with_as_many_batches() -> None:
+    """Keras' evaluation of the data that it trained with has the same total as an epoch."""
+    lines = ["Epoch 1/1", "5/5 ━━━━ 0s 1ms/step - loss: 0.5", "1/5 ━━━ 0s 1ms/step - loss: 9"]
+    lines.append("5/5 ━━━━ 0s 1ms/step - loss: 9.5")
+    reader = Reader()
+    found = [metrics for line in lines for metrics in reader.read(line)]
+    assert found + reader.finish() == [Metrics(1, {"loss": 0.5})]
+
+
+def test_report_behind_a_bar_without_a_label() -> None:
+    """A bar is not of the epoch that was reported before it began."""
+    reader = Reader()
+    found = []
+    for epoch in (1, 2):
+        found += reader.read(f"100%|##| 4/4 [00:01<00:00, 4it/s, loss={epoch}.3]")
+        found += reader.read(f"Epoch {epoch}/2: loss={epoch}.5")
+    reports = [Metrics(epoch, {"loss": epoch + 0.5}) for epoch in (1, 2)]
+    assert [one for one in found if one.epoch] == reports
+
+
+def test_epoch_of_a_fold() -> None:
+    """The number of metrics is that of the epoch, not of the fold around it."""
+    assert Reader().read("Fold 1/5 Epoch 3/10 - loss: 0.5") == [Metrics(3, {"loss": 0.5})]
+
+
+@pytest.mark.parametrize(("label", "known"), [("Epoch [{}/3]", [0, 0.33, 0.67, 1]), ("Epoch {}", [0, None])])
+def test_bar_that_gets_a_label(label: str, known: list[float | None]) -> None:
+    """A bar of batches says what it is of after it was drawn first."""
+    printed = ""
+    for epoch in (1, 2, 3):
+        printed += f"\r{bar(0, 2)}" + "".join(f"\r{bar(n, 2, label.format(epoch))}" for n in (0, 2)) + "\n"
+    progress, _ = print_pieces(printed)
+    assert progress == known
+
+
+def test_bars_of_epochs_of_nobody_knows_how_many() -> None:
+    """A bar between those of epochs is no more of everything than they are."""
+    lines = [bar(1, 4, "Epoch 1"), bar(4, 4, "Epoch 1"), bar(1, 2, "dev"), bar(1, 2)]
+    assert read_progress(lines) == [None] * 4
+
+
+def test_equal_bars_in_each_other() -> None:
+    """Where the inner bar looks like the outer one, nothing is known."""
+    progress, _ = print_pieces(f"\r{bar(0, 4)}\n" + "".join(f"\r{bar(n, 4)}" for n in range(5)))
+    assert progress == [0, None]
+
+
+def test_bar_that_makes_room_for_a_line() -> None:
+    """A bar that is drawn again below a line is the same bar."""
+    printed = "".join(f"\r{bar(n, 4)}\r{40 * ' '}\rTrial {n} finished\n\r{bar(n, 4)}" for n in range(5))
+    assert print_pieces(printed)[0] == [0, 0.25, 0.5, 0.75, 1]
+
+
+@pytest.mark.parametrize("inside", ["[==   ] 2/5", ": 40%", "batch 2/5"])
+def test_epoch_under_way(inside: str) -> None:
+    """A line that says how far an epoch is does not report its end, though it has metrics."""
+    assert read_progress([f"Epoch 1/2 {inside} loss: 0.3"])[0] < 0.5  # type: ignore[operator]
+
+
+def test_shorter_text_in_the_same_row() -> None:
+    """What is left of a longer text behind a shorter one is no part of its numbers."""
+    _, metrics = print_pieces("\rEpoch 9/10, loss: 10.25\rEpoch 10/10, loss: 1.5")
+    assert metrics == [Metrics(9, {"loss": 10.25}), Metrics(10, {"loss": 1.5})]
+
+
+def test_keras_with_a_line_an_epoch() -> None:
+    """Keras with verbose=2 prints no bar."""
+    line = "100/100 - 1s - 10ms/step - accuracy: 0.1 - loss: 0.5 - val_loss: 0.25"
+    reader = Reader()
+    found = [metrics for text in ("Epoch 1/2", line, "Epoch 2/2", line) for metrics in reader.read(text)]
+    values = {"accuracy": 0.1, "loss": 0.5, "val_loss": 0.25}
+    assert (reader.progress, found + reader.finish()) == (1, [Metrics(1, values), Metrics(2, values)])
+
+
+def test_epochs_counted_from_0() -> None:
+    """An epoch 0 shows that the last one is over at its end."""
+    lines = [f"Epoch {epoch}/2, Batch {batch}/4, loss: 1" for epoch in range(2) for batch in (2, 4)]
+    assert read_progress(lines) == [0.25, 0.5, 0.75, 1]
+    assert read_progress([f"Epoch {epoch}/2 loss: 1" for epoch in range(2)]) == [0.5, 1]
+
+
+def test_carriage_return_behind_each_line() -> None:
+    """The same where the carriage return comes last."""
+    _, metrics = print_pieces("Epoch 1/3 loss: 10.25\rEpoch 2/3 loss: 9.5\rEpoch 3/3 loss: 8.5\r\n")
+    assert metrics == [Metrics(1, {"loss": 10.25}), Metrics(2, {"loss": 9.5}), Metrics(3, {"loss": 8.5})]
+
+
+@pytest.mark.parametrize("more", ["correct: 91/100", "saved to runs/1/2", "2026/01/02"])
+def test_report_with_a_slash(more: str) -> None:
+    """A report stays one, whatever else it says."""
+    assert read_progress([f"Epoch 3/3 - loss: 0.3 - {more}"]) == [1]
+
+
+def test_bars_of_one_label() -> None:
+    """Each bar of a loop without an outer bar gives its metrics."""
+    reader = Reader()
+    lines = [
+        f"Training: {100 * done // 4}%|##| {done}/4 [00:01<00:00, 4it/s, loss={epoch}.5]"
+        for epoch in range(3)
+        for done in (0, 4)
+    ]
+    found = [one.values["loss"] for line in lines for one in reader.read(line)]
+    assert found + [one.values["loss"] for one in reader.finish()] == [0.5, 1.5, 2.5]

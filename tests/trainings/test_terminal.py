@@ -73,8 +73,9 @@ def test_rows() -> None:
     terminal = Terminal()
     list(terminal.feed("x\n" * 1000))
     rows = list(terminal.feed("a\rb\nc\x1b[A\rbd\n"))
-    assert rows == [(1000, "a", False), (1000, "b", True), (1001, "c", False), (1000, "bd", True)]
-    assert terminal.open_row == (1001, "c", False)
+    shown = [(1000, "a", False, 1), (1000, "b", True, 1), (1001, "c", False, 1), (1000, "bd", True, 2)]
+    assert rows == shown
+    assert terminal.open_row == (1001, "c", False, 0)
 
 
 def test_taken_up_again(tmp_path: Path) -> None:

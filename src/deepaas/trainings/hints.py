@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from deepaas.trainings.counters import Count, Counters
 from deepaas.trainings.terminal import Row
 
 _INT = r"(\d{1,15})(?!\d)"
@@ -17,8 +18,8 @@ _EPOCH = re.compile(rf"(?<![/\w])(epoch|iteration|iter|round|fold|trial)s?\W{{0,
 _STEP = re.compile(rf"\b(step|batch)(?:es|s)?\W{{0,3}}?{_COUNT}", re.IGNORECASE)
 _ULTRALYTICS = re.compile(rf"^\s*{_INT}/{_INT}\s+[\d.]+G\s")
 _DECIMAL = r"(\d{1,15}(?:\.\d{1,15})?)"
-_TQDM = re.compile(rf"(\d{{1,3}})%\|[^|]*\|\s*{_DECIMAL}([kMGTP]?)/{_DECIMAL}[kMGTP]?\s*\[")
-_KERAS = re.compile(rf"^\s*{_INT}/{_INT}\s*[\[━─]")
+_TQDM = re.compile(rf"(\d{{1,3}})%\|[^|]*\|\s*{_DECIMAL}([kMGTP]?)/{_DECIMAL}([kMGTP]?)\s*\[")
+_KERAS = re.compile(rf"^\s*{_INT}/{_INT}\s*(?:[\[━─]|- \d+m?s\b)")
 _HEAVY_LINES = re.compile(rf"(\d{{1,3}})%\s+[━─╸╺]+\s*{_INT}/{_INT}\s")  # ultralytics
 _RICH = re.compile(rf"(?<![━╸╺])[━╸╺]{{3,}}\s+(?:{_INT}/{_INT}|(\d{{1,3}})%)")
 _BYTES = re.compile(r"\d[kMGT]?i?B/s")
@@ -33,7 +34,8 @@ _NO_TRAINING = re.compile(
 _EPOCH_OF_MANY = re.compile(r"\bepoch\W*\d+(?!\d|\s*(?:/|of))", re.IGNORECASE)
 _NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf)"
 _METRIC = re.compile(
-    rf"(?<![\w.'/@-])([A-Za-z_][\w.'/@-]*(?: [A-Za-z_][\w.'/@-]*)*)\s*[:=]\s*({_NUMBER})%?(?![\w.%/:]|,\d)",
+    rf"(?<![\w.'/@-])([A-Za-z_][\w.'/@-]*(?: [A-Za-z_][\w.'/@-]*){{0,4}})"
+    rf"\s*[:=]\s*({_NUMBER})%?(?![\w.%/:]|,\d)",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(
@@ -44,6 +46,7 @@ _WITHOUT_MEANING = {
     *("epoch", "step", "batch", "iteration", "iter", "round", "fold", "trial", "date", "pid", "seed"),
     *("eta", "time", "elapsed", "duration", "took", "total"),
 }
+_PART_OF_EPOCH = re.compile(r"\W{0,3}\d{1,3}%|\s*(?:\[[^\]]*\]\s*)?\d+/\d")
 _LABEL_NUMBER = re.compile(r"[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?")
 _MOST_WORDS = 4
 LONGEST_LINE = 500  # characters that are read of a line
@@ -56,28 +59,16 @@ class Metrics(NamedTuple):
     values: dict[str, float | str]
 
 
-class _Count(NamedTuple):
-    """A part of a line that counts: `done` of `total`, under a name that stays the same when it counts on.
+class _Bar(NamedTuple):
+    """A progress bar and the text on both sides. One of something other than training counts nothing.
 
-    `is_part` says that it counts within one epoch of nobody knows how many.
+    `behind` is what somebody else printed behind a bar of tqdm, which leaves the cursor there.
     """
 
-    name: str
-    done: float
-    total: float
-    is_part: bool = False
-
-    @property
-    def is_bar(self) -> bool:
-        return self.name.startswith("|")
-
-
-class _Bar(NamedTuple):
-    """A progress bar and the text on both sides. One of something other than training counts nothing."""
-
     label: str
-    counts: _Count | None
+    counts: Count | None
     rest: str
+    behind: str = ""
 
 
 class Hints:
@@ -85,28 +76,46 @@ class Hints:
 
     def __init__(self) -> None:
         self.progress: float | None = None
-        self._counters = _Counters()
+        self._counters = Counters()
         self._epoch: int | None = None
         self._bar_of_epoch: tuple[str, float] | None = None
+        self._is_epoch_over = False
+        self._counted_from_0: set[str] = set()
         self._waiting: Metrics | None = None
         self._source: object = None
+        self._done = 0.0
         self._last: Metrics | None = None
 
     def read(self, row: Row) -> list[Metrics]:
         """Return the metrics that are complete now: those of a bar when another bar or line follows it."""
         text = row.text[:LONGEST_LINE]
         bar = _bar(text)
-        count_of_bar = bar.counts if bar else None
-        if bar and not count_of_bar:
-            return []
-        counts = list(_counts(text, bar))
+        if bar is None:
+            # Without a bar, nothing pads a text that is shorter than the one before in the same row.
+            return self._read_line(row, text[: row.end] or text)
+        complete = self._read_bar(row, bar, bar.counts) if bar.counts else []
+        if bar.behind.strip() and row.is_left:
+            found = self._metrics_of_line(bar.behind, [])
+            complete += [*self.finish(), found] if found.values else []
+        return complete
+
+    def _read_line(self, row: Row, text: str) -> list[Metrics]:
+        counts = list(self._counts(text, None))
+        self._count(counts, row)
+        return self._complete(row, counts, self._metrics_of_line(text, counts))
+
+    def _read_bar(self, row: Row, bar: _Bar, count: Count) -> list[Metrics]:
+        counts = list(self._counts(bar.label, count))
+        self._count(counts, row)
+        return self._complete(row, counts, self._metrics_of_bar(bar, count))
+
+    def _count(self, counts: list[Count], row: Row) -> None:
+        if not counts:
+            return self._counters.forget(row.number)
         for count in counts:
             self._counters.count(count, row.number)
-        if counts:
-            self.progress = self._counters.progress()
-        if bar and count_of_bar:
-            return self._complete(row, counts, self._metrics_of_bar(bar, count_of_bar))
-        return self._complete(row, counts, self._metrics_of_line(text, counts))
+        self.progress = self._counters.progress()
+        return None
 
     def finish(self) -> list[Metrics]:
         """Return the metrics of the last bar or line, which nothing has followed."""
@@ -116,21 +125,22 @@ class Hints:
         self._last = waiting
         return [waiting]
 
-    def _complete(self, row: Row, counts: list[_Count], found: Metrics) -> list[Metrics]:
-        """Keep what a row shows until it is known to be its last state, and return what that is known of."""
+    def _complete(self, row: Row, counts: list[Count], found: Metrics) -> list[Metrics]:
+        """Hold back the metrics of a row until something else follows; return those that are complete."""
         if not counts and not found.values:
             return []
         bar = counts[-1] if counts and counts[-1].is_bar else None
         source = (found.epoch, bar and bar.name, bar and bar.total, None if bar else row.number)
-        complete = self.finish() if source != self._source else []
-        self._source = source
+        done = bar.done if bar else 0.0
+        complete = self.finish() if source != self._source or done < self._done else []
+        self._source, self._done = source, done
         if found.values:
             self._waiting = found
         return complete + self.finish() if row.is_left and not bar else complete
 
-    def _metrics_of_bar(self, bar: _Bar, count: _Count) -> Metrics:
+    def _metrics_of_bar(self, bar: _Bar, count: Count) -> Metrics:
         """Return the numbers beside a full bar, for the epoch that it is of."""
-        label, epoch = bar.label, _EPOCH.search(bar.label)
+        label, epoch = bar.label, _last_epoch(bar.label)
         if epoch:
             self._begin_epoch(int(epoch[2]))
             label = label[epoch.end() :]
@@ -139,18 +149,23 @@ class Hints:
             label = label[numbered.end() :]
         if self._epoch is not None:
             self._bar_of_epoch = self._bar_of_epoch or (count.name, count.total)
+            if self._is_epoch_over and count.done < count.total:
+                self._bar_of_epoch = ("", 0.0)  # another one has begun
             if self._bar_of_epoch != (count.name, count.total):
-                return Metrics(self._epoch, {})  # that of an evaluation, for example
+                return Metrics(self._epoch, {})  # an evaluation's, for example
         if count.done < count.total:
             return Metrics(self._epoch, {})
+        self._is_epoch_over = True
         return Metrics(self._epoch, _metrics_in(label) | _metrics_in(bar.rest))
 
-    def _metrics_of_line(self, text: str, counts: list[_Count]) -> Metrics:
+    def _metrics_of_line(self, text: str, counts: list[Count]) -> Metrics:
         """Return the metrics in a line that is about an epoch or a step, and its number."""
-        epoch = _EPOCH.search(text)
-        if epoch and int(epoch[3]):
+        if epoch := _last_epoch(text):
             self._begin_epoch(int(epoch[2]))
-            return Metrics(self._epoch, _metrics_in(text[epoch.end() :]))
+            found = Metrics(self._epoch, _metrics_in(text[epoch.end() :]))
+            if found.values:
+                self._begin_epoch(None)  # this was its end
+            return found
         if counts:
             return Metrics(self._epoch, _metrics_in(text))
         if trial := _OPTUNA.search(text):
@@ -159,136 +174,54 @@ class Hints:
             return Metrics(int(numbered[1] or numbered[2]), _metrics_in(text[numbered.end() :]))
         return Metrics(None, _metrics_of_dict(text))
 
-    def _begin_epoch(self, number: int) -> None:
+    def _begin_epoch(self, number: int | None) -> None:
         if number != self._epoch:
-            self._epoch, self._bar_of_epoch = number, None
+            self._epoch, self._bar_of_epoch, self._is_epoch_over = number, None, False
+
+    def _counts(self, text: str, bar: Count | None) -> Iterator[Count]:
+        """Yield what counts in a line, or in the label of a bar, the outermost first."""
+        behind = 0
+        for epoch in _EPOCH.finditer(text):
+            number, total = int(epoch[2]), int(epoch[3])
+            if bar and bar.total == total and bar.done in (number - 1, number):
+                continue  # the bar counts the epochs itself
+            if total:
+                if number == 0:
+                    self._counted_from_0.add(epoch[1].lower())
+                yield self._epoch_count(epoch, text, bar)
+                behind = epoch.end()
+        if row := _ULTRALYTICS.search(text):
+            yield Count("epoch", int(row[1]) - 1, int(row[2]))
+        inner = bar or _steps(text[behind:])
+        if inner and inner.total > 0:
+            yield inner
+
+    def _epoch_count(self, epoch: re.Match[str], text: str, bar: Count | None) -> Count:
+        """Return how many epochs are over.
+
+        A line that names one alone announces it; one with metrics reports its end; one with a bar, or with
+        another count, is inside it.
+        """
+        word, number, total = epoch[1].lower(), int(epoch[2]), int(epoch[3])
+        rest = text[epoch.end() :]
+        if bar and bar.is_of_rich:
+            # Lightning's rich bar counts from 0 to one less than there are.
+            return Count(word, number, total + 1)
+        is_inside = bar is not None or _STEP.search(rest) or _EPOCH.search(rest) or _PART_OF_EPOCH.match(rest)
+        is_report = not is_inside and bool(_metrics_in(rest))
+        over = number + (word in self._counted_from_0) - (not is_report)
+        return Count(word, min(total, max(0, over)), total)
 
 
-class _Counter:
-    """What counts under one name; it is stale once what is around it has counted on."""
-
-    def __init__(self, count: _Count, row: int) -> None:
-        self.name = count.name
-        self.row = row
-        self.done = count.done
-        self.total = count.total
-        self.is_stale = False
-
-    @property
-    def is_bar(self) -> bool:
-        return self.name.startswith("|")
-
-    @property
-    def is_over(self) -> bool:
-        return self.done >= self.total
+def _last_epoch(text: str) -> re.Match[str] | None:
+    """Return where a text names an epoch of so many; of a fold and an epoch in it, the epoch."""
+    named = [epoch for epoch in _EPOCH.finditer(text) if int(epoch[3])]
+    return named[-1] if named else None
 
 
-class _Counters:
-    """The counters that run, each inside the one before: the first one seen is the outermost.
-
-    They are no measure of the training any more when one ends and another, which is not inside of it, begins;
-    when the outermost begins again; or when two count on side by side.
-    """
-
-    def __init__(self) -> None:
-        self._running: list[_Counter] = []
-        self._is_unknown = False
-        self._highest = 0.0
-
-    def count(self, count: _Count, row: int) -> None:
-        """Note where a counter is, which a row of the terminal shows."""
-        place = self._place(count, row)
-        if place is not None:
-            counter = self._running[place]
-            is_redrawn = (counter.row, counter.done) == (row, count.done)
-            counter.name, counter.row = count.name, row
-            if not is_redrawn:
-                self._count_on(place, count)
-        elif self._running or not count.is_part:
-            self._add(count, row)
-
-    def _place(self, count: _Count, row: int) -> int | None:
-        """Return which counter it is. A bar whose label changes stays in its row."""
-        running = [(place, one) for place, one in enumerate(self._running) if one.total == count.total]
-        for place, counter in running:
-            if counter.name == count.name:
-                return place
-        for place, counter in running:
-            if counter.is_bar and count.is_bar and counter.row == row and counter.done <= count.done:
-                return place
-        return None
-
-    def progress(self) -> float | None:
-        """Return how far the outermost counter is, with the part that those inside of it add."""
-        if self._is_unknown or not self._running:
-            return None
-        part = 0.0
-        for counter in reversed(self._running):
-            inside = 0.0 if counter.is_stale else part
-            part = min(1.0, (counter.done + (0.0 if counter.is_over else inside)) / counter.total)
-            if counter.is_stale:
-                part = 0.0
-        # A second bar inside of the same step must not undo what the first one added.
-        self._highest = max(self._highest, part)
-        return self._highest
-
-    def _count_on(self, place: int, count: _Count) -> None:
-        counter = self._running[place]
-        if count.done < counter.done:
-            self._is_unknown = self._is_unknown or place == 0
-            del self._running[place + 1 :]
-        elif count.done > counter.done:
-            if counter.is_stale and counter.done > 0:
-                self._is_unknown = True  # what is around it has counted on meanwhile: they run side by side
-            for inner in self._running[place + 1 :]:
-                inner.is_stale = True
-                self._is_unknown = self._is_unknown or (count.done >= count.total and not inner.is_over)
-        counter.done = count.done
-        counter.is_stale = False
-
-    def _add(self, count: _Count, row: int) -> None:
-        # Two loops over epochs of different numbers follow each other: how many more there are nobody knows.
-        names = {counter.name for counter in self._running}
-        self._is_unknown = self._is_unknown or (count.name in names and not count.is_bar)
-        while len(self._running) > 1 and (self._running[-1].is_over or self._running[-1].is_stale):
-            self._running.pop()
-        if self._running and self._running[0].is_over:
-            self._is_unknown = True
-        self._running.append(_Counter(count, row))
-
-
-def _counts(text: str, bar: _Bar | None) -> Iterator[_Count]:
-    """Yield what counts in a line, the outermost first; names of bars begin with `|`."""
-    behind = 0
-    for epoch in _EPOCH.finditer(text):
-        if int(epoch[3]):
-            yield _epoch_count(epoch, text, bar)
-            behind = epoch.end()
-    if row := _ULTRALYTICS.search(text):
-        yield _Count("epoch", int(row[1]) - 1, int(row[2]))
-    inner = bar.counts if bar else _steps(text[behind:])
-    if inner and inner.total > 0:
-        yield inner
-
-
-def _epoch_count(epoch: re.Match[str], text: str, bar: _Bar | None) -> _Count:
-    """Return how many epochs are over.
-
-    A line that names one alone announces it; one with metrics reports its end; one with a bar is inside it.
-    """
-    word, number, total = epoch[1].lower(), int(epoch[2]), int(epoch[3])
-    rest = text[epoch.end() :]
-    if _RICH.search(rest):
-        # Lightning's rich bar counts from 0 to one less than there are.
-        return _Count(word, number, total + 1)
-    is_inside = bar is not None or _STEP.search(rest) is not None or _EPOCH.search(rest) is not None
-    is_report = not is_inside and bool(_metrics_in(rest))
-    return _Count(word, number if is_report else max(0, number - 1), total)
-
-
-def _steps(text: str) -> _Count | None:
+def _steps(text: str) -> Count | None:
     step = _STEP.search(text)
-    return _Count(step[1].lower(), int(step[2]), int(step[3])) if step else None
+    return Count(step[1].lower(), int(step[2]), int(step[3])) if step else None
 
 
 def _bar(text: str) -> _Bar | None:
@@ -297,18 +230,18 @@ def _bar(text: str) -> _Bar | None:
         bar = pattern.search(text)
         if not bar:
             continue
-        label, rest = text[: bar.start()].strip().rstrip(":"), text[bar.end() :]
+        label, rest, behind = text[: bar.start()].strip().rstrip(":"), text[bar.end() :], ""
         if pattern is _TQDM:
-            rest = rest.partition("]")[0]
+            rest, _, behind = rest.partition("]")
         if _NO_TRAINING.search(label) or _BYTES.search(rest):
-            return _Bar(label, None, rest)
+            return _Bar(label, None, rest, behind)
         name = "|" + " ".join(_LABEL_NUMBER.sub("#", label).split())
         is_part = _EPOCH_OF_MANY.search(label) is not None
-        if bar[total] is None or (pattern is _TQDM and bar[3]):
-            # With units, such as 500k/2.00M, the percentage is all there is to go by.
-            percent = float(bar[3] if pattern is _RICH else bar[1])
-            return _Bar(label, _Count(name, percent, 100.0, is_part), rest)
-        return _Bar(label, _Count(name, float(bar[done]), float(bar[total]), is_part), rest)
+        count = Count(name, float(bar[done] or 0), float(bar[total] or 0), is_part, pattern is _RICH)
+        if bar[total] is None or (pattern is _TQDM and (bar[3] or bar[5])):
+            # With units, such as 500/2.00M, the percentage is all there is to go by.
+            count = count._replace(done=float(bar[3] if pattern is _RICH else bar[1]), total=100.0)
+        return _Bar(label, count, rest, behind)
     return None
 
 

@@ -25,12 +25,14 @@ _UNFINISHED_CONTROL = re.compile(r"\x1b(?:\[[\d;?]*|\][^\x07\x1b]{0,1000}\x1b?)?
 class Row(NamedTuple):
     """What a row of the terminal shows. `number` counts from the top, with the rows that are not kept.
 
-    `is_left` says that the cursor went to the row below; otherwise the row is about to be overwritten.
+    `is_left` says that the cursor went to the row below; otherwise the row is about to be overwritten. What
+    is behind `end` was written before the rest of the text, unless it is 0.
     """
 
     number: int
     text: str
     is_left: bool
+    end: int
 
 
 class Terminal:
@@ -42,6 +44,7 @@ class Terminal:
         self._top = 0
         self._row = 0
         self._column = 0
+        self._end = 0
         self._rest = ""
 
     def feed(self, text: str) -> Iterator[Row]:
@@ -66,7 +69,8 @@ class Terminal:
     def open_row(self) -> Row:
         """The row that the cursor is in; without text if it was yielded as it is."""
         text = self._rows[self._row].rstrip(" ")
-        return Row(self._top + self._row, "" if self._settled[self._row] == text else text, is_left=False)
+        shown = "" if self._settled[self._row] == text else text
+        return Row(self._top + self._row, shown, is_left=False, end=self._end)
 
     def _write(self, text: str) -> None:
         text = text[: max(0, _LONGEST_ROW - self._column)]
@@ -75,14 +79,15 @@ class Terminal:
         row = self._rows[self._row]
         end = self._column + len(text)
         self._rows[self._row] = row[: self._column].ljust(self._column) + text + row[end:]
-        self._column = end
+        self._column = self._end = end
 
     def _leave_row(self) -> Iterator[Row]:
-        row = Row(self._top + self._row, self._rows[self._row].rstrip(" "), is_left=True)
+        text = self._rows[self._row].rstrip(" ")
+        row = Row(self._top + self._row, text, is_left=True, end=self._end)
         is_new = self._settled[self._row] != row.text
         self._settled[self._row] = row.text
         self._row += 1
-        self._column = 0
+        self._column = self._end = 0
         if self._row == len(self._rows):
             self._rows.append("")
             self._settled.append(None)
@@ -111,6 +116,8 @@ class Terminal:
                 del self._rows[self._row + 1 :], self._settled[self._row + 1 :]
 
     def _move_by(self, direction: str, count: int) -> None:
+        if direction in "AFBE":
+            self._end = 0  # in another row, all may be as it was written
         if direction in "AF":
             self._row = max(0, self._row - count)
         elif direction in "BE":

@@ -67,17 +67,20 @@ class Watch:
     def look(self) -> None:
         """Read what is new, and note what it changed."""
         self._read()
-        changed = {name: value for name, value in self._values.items() if self._noted.get(name) != value}
+        with self._reading:
+            values = dict(self._values)
+        changed = {name: value for name, value in values.items() if self._noted.get(name) != value}
         if changed:
             self._note(**changed)
             self._noted |= changed
 
     def finish(self) -> dict[str, Any]:
         """Return the last values of the record, when the training has ended; it never waits for the store."""
-        # A training that has ended must not fail because of what was read from its output.
+        # Nothing that a training printed may change how it ended.
         with contextlib.suppress(Exception):
             self._read(is_last=True)
-        return {name: value for name, value in self._values.items() if name != "eta_s"}
+        with self._reading:
+            return {name: value for name, value in self._values.items() if name != "eta_s"}
 
     def _read(self, *, is_last: bool = False) -> None:
         with self._reading:
@@ -150,7 +153,10 @@ class Watch:
 
     def _report(self, hints: list[Metrics]) -> None:
         for hint in hints:
-            reporting.write(self._folder.path, step=hint.epoch, total=None, metrics=hint.values, hint=True)
+            with contextlib.suppress(OSError):  # a full disk must not cost the progress, too
+                reporting.write(
+                    self._folder.path, step=hint.epoch, total=None, metrics=hint.values, hint=True
+                )
 
     def _peak(self) -> float:
         with contextlib.suppress(psutil.Error):
