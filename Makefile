@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OLD_WEBARGS := .venv-webargs5
+AUDIT := .venv-audit
+LOCKED := deploy/requirements.txt
 TYPESCRIPT := tests/http/typescript
 EXAMPLE := examples/digits
 EXAMPLES := $(EXAMPLE) examples/filetype
@@ -20,7 +22,7 @@ MINUTES := 10
 environment = $(1)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages run docs test test-fast test-webargs5 test-ray check fix bench growth soak vendor screenshots clean
+.PHONY: help setup system-packages run docs test test-fast test-webargs5 test-ray check fix lock audit bench growth soak vendor screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -89,6 +91,19 @@ $(VENV)/.bench: $(VENV)/.develop
 	$(BIN)/python $(INSTALL) --editable '.[bench]'
 	touch $@
 
+$(AUDIT)/.installed:
+	@$(call environment,$(AUDIT))
+	$(AUDIT)/bin/python $(INSTALL) pip-tools pip-audit
+	touch $@
+
+lock: $(AUDIT)/.installed  ## choose the versions of the packages in the image anew, and note their hashes
+	echo '# The packages of the image, with the hashes of their files. `make lock` writes it.' > $(LOCKED)
+	$(AUDIT)/bin/pip-compile --quiet --upgrade --strip-extras --extra postgresql --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file - pyproject.toml >> $(LOCKED)
+
+audit: $(AUDIT)/.installed  ## look for known vulnerabilities in the packages of the image; asks a service
+	$(AUDIT)/bin/pip-audit --requirement $(LOCKED) --require-hashes --disable-pip --strict
+
 bench: setup  ## measure this server beside others, some 3 minutes a round; ROUNDS=3
 	$(BIN)/python -m benchmarks $(ROUNDS)
 
@@ -106,4 +121,4 @@ screenshots: setup  ## write pictures of the page to docs/images
 	$(BIN)/python tools/screenshots.py
 
 clean:  ## remove the environments and caches
-	rm -rf $(TYPESCRIPT)/node_modules $(VENV) $(OLD_WEBARGS) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build
+	rm -rf $(TYPESCRIPT)/node_modules $(VENV) $(OLD_WEBARGS) $(AUDIT) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build

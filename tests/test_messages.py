@@ -1,8 +1,12 @@
 """What crosses the pipe comes out of it as it went in, however it was cut."""
 
 import itertools
+import os
 import pickle
 import threading
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,8 +21,10 @@ from deepaas.messages import (
     Ready,
     Reply,
     Start,
+    Together,
     Unframer,
     decode,
+    decode_plain,
     encode,
     frame,
 )
@@ -30,12 +36,13 @@ values = st.recursive(
     max_leaves=5,
 )
 bodies = st.builds(Body, texts, st.binary(max_size=50), st.none() | texts, st.none() | texts)
-failures = st.builds(Failed, st.integers(400, 599), texts, texts)
+problems = st.none() | st.dictionaries(texts, st.lists(texts, max_size=2), max_size=2)
+failures = st.builds(Failed, st.integers(400, 599), texts, texts, problems)
 messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Start, texts, texts, st.lists(texts), st.booleans(), st.booleans(), texts, texts),
     st.just(Ready()),
     st.builds(Call, texts, st.dictionaries(texts, values), st.booleans(), st.none() | texts, texts, texts),
-    st.builds(Reply, bodies | failures, st.floats(0, 1e6), st.floats(0, 1e6)),
+    st.builds(Reply, bodies | failures, st.floats(0, 1e6), st.floats(0, 1e6), st.integers(1, 99)),
     failures,
     st.builds(Chunk, texts, st.binary(max_size=50), st.floats(0, 1e6)),
 )
@@ -48,6 +55,88 @@ def test_round_trip(message: Message) -> None:
     found = decode(encode(message))
     assert found == message
     assert type(found) is type(message)
+
+
+@given(
+    st.builds(Reply, bodies | failures, st.floats(0, 1e6), st.floats(0, 1e6), st.integers(1, 99)) | failures
+)
+def test_plain_round_trip(message: Message) -> None:
+    """What a process of a model sends holds plain values alone."""
+    assert decode_plain(memoryview(encode(message))) == message
+
+
+@pytest.mark.parametrize("value", [os.system, Path("x"), Failed(500, "x"), ValueError("x")])
+def test_object_from_a_model(value: Any) -> None:
+    """What names a class or a function is refused before anything of it is called."""
+    with pytest.raises(ValueError, match="sent an object of"):
+        decode_plain(memoryview(pickle.dumps((6, value))))
+
+
+class Text(str):
+    """A text of a class that comes with a model, as NumPy's or a translation's."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self
+
+
+class Lazy:
+    """What becomes a text when it is shown."""
+
+    def __str__(self) -> str:
+        return Text("later")
+
+
+@pytest.mark.parametrize(
+    ("message", "plain"),
+    [
+        (Reply(Body("a/b", b"", "/x", Text("n")), 1.0, 1.0), Reply(Body("a/b", b"", "/x", "n"), 1.0, 1.0)),
+        (Reply(Body(Text("a/b"), b"x"), 1.0, 1.0), Reply(Body("a/b", b"x"), 1.0, 1.0)),
+        (Failed(HTTPStatus.CONFLICT, Text("x")), Failed(409, "x")),
+        (
+            Reply(Failed(422, "x", "", {Text("a"): [Lazy(), Text("b"), (HTTPStatus.OK, None)]}), 1.0, 1.0),
+            Reply(Failed(422, "x", "", {"a": ["later", "b", [200, None]]}), 1.0, 1.0),
+        ),
+    ],
+    ids=["file", "type", "status", "problems"],
+)
+def test_values_of_a_models_classes(message: Message, plain: Message) -> None:
+    """A process sends the plain values that those of a model's classes stand for."""
+    found = decode_plain(memoryview(encode(message)))
+    assert found == plain
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        encode(Call("predict", {}, validated=True, media_type=None, scratch="", request_id="")),
+        encode(Together(2)),
+        encode(Chunk("a/b", "text", 1.0)),
+        pickle.dumps((6, "a", 1.0, 1, 4, "a/b", b"", None, None)),
+        pickle.dumps((6, 1.0, 1.0, 1, 4, "a/b", 5, None, None)),
+        pickle.dumps((6, 1.0, 1.0, 1, 7)),
+        pickle.dumps((5, "a", "b", "", None)),
+        pickle.dumps((99,)),
+        pickle.dumps(5),
+    ],
+)
+def test_message_that_no_model_sends(content: bytes) -> None:
+    """The server takes only what a process of a model sends, with fields of the right types."""
+    with pytest.raises((ValueError, TypeError, IndexError)):
+        decode_plain(memoryview(content))
+
+
+def test_code_from_a_model(tmp_path: Path) -> None:
+    """A pickle that would run a command does not."""
+
+    class Command:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.system, (f"touch {tmp_path / 'done'}",)
+
+    with pytest.raises(ValueError, match=r"sent an object of posix\.system"):
+        list(Unframer(decode_plain).feed(frame(pickle.dumps((6, Command())))))
+    assert list(tmp_path.iterdir()) == []
 
 
 @given(sent, st.lists(st.integers(0, 2000), max_size=30))

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from deepaas.errors import BadRequest, PredictionFailed
+from deepaas.errors import BadRequest, InvalidArguments, InvalidJson, PredictionFailed
 from deepaas.files import Scratch
 from deepaas.log import get_logger
-from deepaas.messages import Body, Call, Envelope, Failed, Start, encode
+from deepaas.messages import Body, Call, Envelope, Failed, Start, encode_in_steps
+from deepaas.messages import encode as encode_at_once
 from deepaas.model.model import Model
 from deepaas.settings import Settings
 from deepaas.workers.limits import Limits
@@ -20,30 +21,34 @@ from deepaas.workers.stream import Stream
 _log = get_logger(__name__)
 
 
-async def predict(pool: Pool, call: Call, raw: Mapping[str, Any], scratch: Scratch) -> Body | Stream:
-    """Return what comes of a call of `predict`; `raw` is what its arguments were made of.
+async def predict(pool: Pool, call: bytes, scratch: Scratch) -> Body | Stream:
+    """Return what comes of a call of `predict`, as `encoded` returns it.
 
-    Raise `BadRequest`, `PredictionFailed`, or what `Pool.run` raises.
+    Raise `BadRequest`, `InvalidArguments`, `PredictionFailed`, or what `Pool.run` raises.
     """
     try:
-        outcome = await pool.run(encoded(call, raw), scratch)
+        outcome = await pool.run(call, scratch)
     except BaseException:
         # Whatever became of the call, it may have left files.
         scratch.note_use()
         raise
     if isinstance(outcome, Failed):
         scratch.note_use()
+        if outcome.problems is not None:
+            raise InvalidArguments(outcome.problems) if outcome.problems else InvalidJson(outcome.message)
         raise PredictionFailed(outcome.message, status=outcome.status, detail=outcome.traceback)
     if isinstance(outcome, Body) and outcome.path:
         scratch.note_use()
     return outcome
 
 
-def encoded(call: Call, raw: Mapping[str, Any]) -> bytes:
+def encoded(call: Call, raw: Mapping[str, Any], *, is_large: bool = False) -> bytes:
     """Return the call as bytes; with raw arguments, when what they became cannot be pickled.
 
-    Raise `BadRequest` for arguments that are nested too deeply.
+    A large one is encoded in steps, between which other threads can run. Raise `BadRequest` for arguments
+    that are nested too deeply.
     """
+    encode = encode_in_steps if is_large else encode_at_once
     try:
         return encode(call)
     except Exception as error:  # noqa: BLE001 - the author's values may refuse to be pickled in any way

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from deepaas.private import open_file
+
 _CHUNK_BYTES = 1 << 20
 _OPEN_FILES = re.compile(r"/dev/(std(in|out|err)$|fd/)|/proc/")
 
@@ -38,11 +40,11 @@ def copy_hashed(source: Path, target: Path) -> str:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, is_private: bool = False) -> Iterator[IO[bytes]]:
     """Open a file to write that takes the place of `path` when all is written, and is gone if that fails.
 
-    A file keeps its mode. Behind a symbolic link, the file that it leads to is replaced, not the link. What
-    cannot be replaced (see `is_replaceable`) is written to directly.
+    A file keeps its mode; a new one may be private. Behind a symbolic link, the file that it leads to is
+    replaced, not the link. What cannot be replaced (see `is_replaceable`) is written to directly.
     """
     if not is_replaceable(path):
         with path.open("ab") as file:  # /dev/stdout may be a file that others write to
@@ -53,7 +55,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     if target.exists() and not os.access(target.parent, os.W_OK):
         unfinished = Path(tempfile.gettempdir(), unfinished.name)
     try:
-        with unfinished.open("xb") as file:
+        with open_file(unfinished, "xb") if is_private else unfinished.open("xb") as file:
             if target.exists():
                 os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
             yield file

@@ -34,6 +34,10 @@ class BadRequest(DeepaasError):
     title = "Bad request"
 
 
+class InvalidJson(BadRequest):
+    """A body that says it is JSON and is not."""
+
+
 class NotAuthenticated(DeepaasError):
     """The request bears no token, or none that this server knows."""
 
@@ -95,6 +99,20 @@ class BodyTooLarge(DeepaasError):
 
     status = 413
     title = "Body too large"
+
+
+class UnsupportedEncoding(DeepaasError):
+    """The request's body is compressed in a way that this server does not read."""
+
+    status = 415
+    title = "Unsupported encoding"
+
+
+class HeadersTooLarge(DeepaasError):
+    """The request's headers are larger than this server reads."""
+
+    status = 431
+    title = "Headers too large"
 
 
 class InvalidArguments(DeepaasError):

@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Self
 
+from deepaas.private import FILE_MODE, make_folders, open_file
+
 SMALL_BYTES = 1 << 20
 """The size up to which a file may be kept in memory."""
 
@@ -78,7 +80,7 @@ class Scratch:
 
     def new_file(self, original_filename: str) -> Path:
         """Return the path of a file yet to be written, with the suffix of the name it came under."""
-        Path(self.path).mkdir(parents=True, exist_ok=True)
+        make_folders(Path(self.path))
         self._may_exist = True
         path = Path(self.path) / self._new_name(original_filename)
         self._on_disk.append(str(path))
@@ -92,7 +94,8 @@ class Scratch:
                 self._taken += size
                 return self._write_in_memory(self._path_in_memory, original_filename, content, size)
         path = self.new_file(original_filename)
-        path.write_bytes(b"".join(content))
+        with open_file(path, "wb") as file:
+            file.writelines(content)
         return str(path)
 
     def keep(self) -> None:
@@ -110,10 +113,10 @@ class Scratch:
         self, folder: str, original_filename: str, content: Sequence[bytes | bytearray], size: int
     ) -> str:
         if not self._has_memory:
-            os.mkdir(folder)  # noqa: PTH102 - half the time of pathlib's
+            os.mkdir(folder, 0o700)  # noqa: PTH102 - half the time of pathlib's
             self._has_memory = True
         path = f"{folder}/{self._new_name(original_filename)}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
         try:
             if os.writev(descriptor, content) < size:
                 os.unlink(path)  # noqa: PTH108 - as below

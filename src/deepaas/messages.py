@@ -5,13 +5,17 @@ values of arguments. It must not know who sends or receives them.
 """
 
 import enum
+import io
 import pickle
 import struct
-from collections.abc import Iterator
+import types
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 _HEADER = struct.Struct("!QQ")
 _LONGEST = 1 << 40
+_BODY = struct.Struct("!cddII")
+_BODY_MARK = b"B"  # a pickle begins with another byte
 
 
 class Envelope(enum.StrEnum):
@@ -60,7 +64,8 @@ class Call(NamedTuple):
     pickle cannot carry are then made again, by the same fields, in the process that needs them.
     `scratch` is the folder of the request's files; it may not exist yet. With `prefers_events`, a stream
     without a media type is sent as server-sent events. Where `media_type` has a wildcard, `requested_type` is
-    the concrete one that the client named, if it did.
+    the concrete one that the client named, if it did. `json` is a JSON body that nobody has read yet; the
+    `arguments` are then raw, those of the rest of the request.
     """
 
     function: str
@@ -71,6 +76,7 @@ class Call(NamedTuple):
     request_id: str
     prefers_events: bool = False
     requested_type: str | None = None
+    json: bytes = b""
 
 
 class Body(NamedTuple):
@@ -94,11 +100,15 @@ class Chunk(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """Why a call did not end well: an HTTP status, a message for the caller, a traceback for the log."""
+    """Why a call did not end well: an HTTP status, a message for the caller, a traceback for the log.
+
+    `problems` are those of invalid arguments, where they were validated with the call.
+    """
 
     status: int
     message: str
     traceback: str = ""
+    problems: dict[str, Any] | None = None
 
 
 class Reply(NamedTuple):
@@ -129,31 +139,125 @@ class TakenBack(NamedTuple):
 _KINDS = (Start, Loading, Ready, Call, Body, Failed, Reply, TakenBack, Together, Chunk)
 _NUMBER_OF = {kind: number for number, kind in enumerate(_KINDS)}
 _REPLY = _NUMBER_OF[Reply]
+# What a process of a model may send, and the types of the fields
+_FROM_MODEL: dict[type, tuple[type | types.UnionType, ...]] = {
+    Loading: (),
+    Ready: (),
+    TakenBack: (),
+    Chunk: (str, bytes, float),
+    Body: (str, bytes, str | None, str | None),
+    Failed: (int, str, str, dict | None),
+}
 
 
 def encode(message: Message) -> bytes:
     """Return `message` as bytes. Raise whatever `pickle` raises for values that it cannot carry.
 
     A message goes as a plain tuple behind the number of its kind, which takes a quarter of the time that
-    naming its class would.
+    naming its class would; the one that ends most calls has a form of its own.
     """
     if isinstance(message, Reply):
+        if (
+            isinstance(message.outcome, Body)
+            and message.outcome.path is None
+            and message.outcome.filename is None
+        ):
+            return _encode_body(message, message.outcome)
         plain: Message = (
             _REPLY,
             message.model_s,
             message.render_s,
             message.together,
             _NUMBER_OF[type(message.outcome)],
-            *message.outcome,
+            *map(_plain, message.outcome),
         )
+    elif isinstance(message, Failed):
+        plain = (_NUMBER_OF[Failed], *map(_plain, message))
     else:
         plain = (_NUMBER_OF[type(message)], *message)
     return pickle.dumps(plain, protocol=5)
 
 
+def encode_in_steps(message: Call) -> bytes:
+    """Do the same as `encode`, 64 KiB at a time: the interpreter lets no other thread run during a step."""
+    pieces = _Pieces()
+    pickle.Pickler(pieces, protocol=5).dump((_NUMBER_OF[type(message)], *message))
+    return b"".join(pieces)
+
+
+class _Pieces(list[bytes]):
+    def write(self, piece: bytes) -> None:
+        self.append(bytes(piece))
+
+
+def _encode_body(reply: Reply, body: Body) -> bytes:
+    media_type = body.media_type.encode("utf-8", "surrogatepass")
+    head = _BODY.pack(_BODY_MARK, reply.model_s, reply.render_s, reply.together, len(media_type))
+    return head + media_type + body.content
+
+
+def _decode_body(content: memoryview) -> Reply:
+    _, model_s, render_s, together, length = _BODY.unpack_from(content)
+    end = _BODY.size + length
+    media_type = str(content[_BODY.size : end], "utf-8", "surrogatepass")
+    return Reply(Body(media_type, bytes(content[end:])), model_s, render_s, together)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a message to the server without the model's classes.
+
+    A file's name may be a text of NumPy, and the message of a validator anything that can be shown.
+    """
+    if value is None or type(value) in (str, bytes, bool, int, float):
+        return value
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    number_or_bytes = next((kind for kind in (int, float, bytes) if isinstance(value, kind)), None)
+    return number_or_bytes(value) if number_or_bytes else str.__str__(str(value))
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Reads plain values; a process of a model may send anything, which must not become code here."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise ValueError(f"the process sent an object of {module}.{name}")
+
+
+def decode_plain(content: memoryview) -> Any:
+    """Return a message that a process of a model sent.
+
+    Raise `ValueError` for what holds more than plain values, and what `pickle` raises for what is no message.
+    """
+    if content[:1] == _BODY_MARK:
+        return _decode_body(content)
+    number, *fields = _PlainUnpickler(io.BytesIO(content)).load()
+    if number != _REPLY:
+        return _checked(_KINDS[number], fields)
+    model_s, render_s, together, kind, *outcome = fields
+    if _KINDS[kind] not in (Body, Failed) or not isinstance(together, int):
+        raise ValueError("the process sent no reply")
+    return Reply(_checked(_KINDS[kind], outcome), float(model_s), float(render_s), together)
+
+
+def _checked(kind: Any, fields: list[Any]) -> Any:
+    """Return the message if it is one that a process of a model may send. Raise `ValueError`."""
+    expected = _FROM_MODEL.get(kind)
+    if expected is None or len(fields) != len(expected) or not all(map(isinstance, fields, expected)):
+        raise ValueError(f"the process sent a {kind.__name__} that it may not send")
+    return kind(*fields)
+
+
 def decode(content: bytes | memoryview) -> Any:
-    """Return the message that `encode` made bytes of."""
-    number, *fields = pickle.loads(content)  # noqa: S301 - our own processes
+    """Return the message that `encode` made bytes of. Only what the server itself sent may be decoded so."""
+    if content[:1] == _BODY_MARK:
+        return _decode_body(memoryview(content))
+    return _message(pickle.loads(content))  # noqa: S301 - our own processes
+
+
+def _message(plain: Any) -> Any:
+    number, *fields = plain
     if number == _REPLY:
         model_s, render_s, together, kind, *outcome = fields
         return Reply(_KINDS[kind](*outcome), model_s, render_s, together)  # type: ignore[arg-type]  # kind says which
@@ -168,7 +272,8 @@ def frame(content: bytes, number: int = 0) -> bytes:
 class Unframer:
     """Turns a stream of bytes, however it was cut, back into messages and the numbers of their calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, decode: Callable[[memoryview], Any] = decode) -> None:
+        self._decode = decode
         self._rest = bytearray()
 
     def feed(self, chunk: bytes) -> Iterator[tuple[int, Any]]:
@@ -191,6 +296,6 @@ class Unframer:
             if begin + length > len(stream):
                 break
             offset = begin + length
-            yield number, decode(view[begin:offset])
+            yield number, self._decode(view[begin:offset])
         if offset or stream is chunk:
             self._rest = bytearray(view[offset:])

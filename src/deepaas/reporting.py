@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+from deepaas.private import open_file
+
 FOLDER_VARIABLE = "DEEPAAS_TRAINING"
 ARTIFACTS_VARIABLE = "DEEPAAS_ARTIFACTS"
 METRICS = "metrics.jsonl"
@@ -42,7 +44,7 @@ def write(folder: Path, *, step: Any, total: Any, metrics: dict[str, Any], hint:
         "total": _number(total),
         "metrics": {name: _number(value) for name, value in metrics.items()},
     }
-    with (folder / METRICS).open("ab", buffering=0) as file:
+    with open_file(folder / METRICS, "ab", buffering=0) as file:
         file.write(orjson.dumps(said | ({"hint": True} if hint else {})) + b"\n")
 
 

@@ -15,11 +15,12 @@ from deepaas.engines.engine import Engine
 from deepaas.errors import ModelNotFound, NotServed
 from deepaas.files import Scratch, ScratchSpace
 from deepaas.log import request_id
-from deepaas.messages import Body, Call, Start
+from deepaas.messages import Body, Call, Start, encode
 from deepaas.metrics import Metrics
 from deepaas.model import loading
 from deepaas.model.arguments import Arguments
 from deepaas.model.model import Model
+from deepaas.threads import PARSING, USER_CODE, run_in
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.runner import Runner
 from deepaas.trainings.shown import shown
@@ -77,47 +78,57 @@ class ServedModel:
         raw: Mapping[str, Any],
         wanted: Wanted,
         scratch: Scratch,
+        *,
+        is_large: bool = False,
     ) -> Body | Stream:
         """Return the model's prediction for raw arguments, as `Arguments.gather` returns them.
 
+        Arguments that are large are validated and encoded outside the event loop.
+
         Raise `InvalidArguments`, `NotImplementedByModel`, `ModelUnavailable` or `PredictionFailed`.
         """
+        pool = self._serving_pool()
+        arguments = await self._validated(self.model.predict_arguments, raw, is_large=is_large)
+        call = _prediction(arguments, wanted, scratch)._replace(validated=True)
+        return await calling.predict(pool, await _encoded(call, raw, is_large=is_large), scratch)
+
+    async def predict_unread(
+        self, raw: Mapping[str, Any], json: bytes, wanted: Wanted, scratch: Scratch
+    ) -> Body | Stream:
+        """Do the same for a JSON body that the worker reads; `raw` is what the rest of the request gave."""
+        pool = self._serving_pool()
+        call = _prediction(dict(raw), wanted, scratch)._replace(json=json)
+        return await calling.predict(pool, encode(call), scratch)
+
+    def _serving_pool(self) -> Pool:
+        """Return the workers. Raise `NotImplementedByModel` or `NotServed`."""
         if self._pool is None:
             self.model.function("predict")
             raise NotServed("Predictions are switched off.")
-        arguments = await self._validated(self.model.predict_arguments, raw)
-        call = Call(
-            "predict",
-            arguments,
-            True,  # noqa: FBT003
-            wanted.media_type,
-            scratch.path,
-            request_id.get(),
-            wanted.prefers_events,
-            wanted.concrete_type,
-        )
-        return await calling.predict(self._pool, call, raw, scratch)
+        return self._pool
 
     def draft_training(self) -> Draft:
         """Return the id and the folder for a new training."""
         identity = uuid.uuid4().hex
         return Draft(identity, Scratch(str(self._runner.folder(self.name, identity).path)))
 
-    async def train(self, draft: Draft, raw: Mapping[str, Any]) -> Training:
+    async def train(self, draft: Draft, raw: Mapping[str, Any], *, is_large: bool = False) -> Training:
         """Start a training with raw arguments. Raise `InvalidArguments` or `NotImplementedByModel`."""
         self.model.function("train")
-        arguments = await self._validated(self.model.train_arguments, raw)
+        arguments = await self._validated(self.model.train_arguments, raw, is_large=is_large)
         draft.scratch.note_use()
         call = Call("train", arguments, True, None, draft.scratch.path, request_id.get())  # noqa: FBT003
         training = Training(
             uuid=draft.uuid,
             model=self.name,
             created=time.time(),
-            arguments=shown(arguments),
+            arguments=await run_in(PARSING, shown, arguments) if is_large else shown(arguments),
             model_version=loading.version_of(self.name),
         )
         # A client that leaves now must not leave half a training behind.
-        return await asyncio.shield(self._submit(draft, training, calling.encoded(call, raw)))
+        return await asyncio.shield(
+            self._submit(draft, training, await _encoded(call, raw, is_large=is_large))
+        )
 
     async def _submit(self, draft: Draft, training: Training, call: bytes) -> Training:
         draft.scratch.keep()
@@ -149,19 +160,21 @@ class ServedModel:
 
     async def reload(self) -> int:
         """Let new workers, warmed with what is on disk now, take over; return how many there are."""
-        self.model = await asyncio.to_thread(self.model.afresh().checked)
+        self.model = await run_in(USER_CODE, self.model.afresh().checked)
         return await asyncio.shield(self._pool.reload()) if self._pool else 0
 
-    async def _validated(self, arguments: Arguments, raw: Mapping[str, Any]) -> dict[str, Any]:
+    async def _validated(
+        self, arguments: Arguments, raw: Mapping[str, Any], *, is_large: bool
+    ) -> dict[str, Any]:
         """Return the arguments that raw ones become.
 
         Where that calls the author's own code, which may have to wait for a disk, it is done outside the
         loop, though one request after the other: the author need not think of threads.
         """
-        if not arguments.run_authors_code:
-            return arguments.validate(raw)
-        async with self._validating:
-            return await asyncio.to_thread(arguments.validate_safely, raw)
+        if arguments.run_authors_code:
+            async with self._validating:
+                return await run_in(USER_CODE, arguments.validate_safely, raw)
+        return await run_in(PARSING, arguments.validate, raw) if is_large else arguments.validate(raw)
 
     def problem(self) -> str | None:
         """Return why no prediction could be answered now, or nothing when one could."""
@@ -178,6 +191,25 @@ class ServedModel:
         counts = await self._runner.records.count(self.name)
         for training_state, count in (counts or {}).items():
             metrics.trainings.labels(self.name, training_state.value).set(count)
+
+
+def _prediction(arguments: dict[str, Any], wanted: Wanted, scratch: Scratch) -> Call:
+    return Call(
+        "predict",
+        arguments,
+        validated=False,
+        media_type=wanted.media_type,
+        scratch=scratch.path,
+        request_id=request_id.get(),
+        prefers_events=wanted.prefers_events,
+        requested_type=wanted.concrete_type,
+    )
+
+
+async def _encoded(call: Call, raw: Mapping[str, Any], *, is_large: bool) -> bytes:
+    if not is_large:
+        return calling.encoded(call, raw)
+    return await run_in(PARSING, calling.encoded, call, raw, is_large=True)
 
 
 class Service:

@@ -174,7 +174,14 @@ class Settings:
     cancel_on_disconnect: bool = option(
         default=False, text="Kill the worker that makes a prediction for a client that has left."
     )
-    client_max_size: int = option(0, "Largest request body that is read, in bytes; 0 is no limit.", minimum=0)
+    client_max_size: int = option(
+        0, "Largest request body that is read, in bytes, decompressed; 0 is no limit.", minimum=0
+    )
+    max_memory_body: int = option(
+        64 << 20,
+        "Largest JSON body, or texts of a form together, in bytes; files are not counted.",
+        minimum=1024,
+    )
     warm: bool = option(default=True, text="Call the model's warm() before the first request.")
     predict_endpoint: bool = option(default=True, text="Serve predictions.")
     train_endpoint: bool = option(default=True, text="Serve trainings.")
@@ -221,6 +228,10 @@ class Settings:
     auth_token: str = option("", "A token with all scopes.", flag=False)
     tls_cert: str = option("", "File of the certificate chain to serve HTTPS with.")
     tls_key: str = option("", "File of the certificate's private key.")
+    allowed_hosts: str = option(
+        "",
+        "Names, separated by commas, under which this server is reached; requests for others are refused.",
+    )
     cors_origin: str = option(
         "", "Origins, separated by commas, whose pages may call this server; * is every origin."
     )

@@ -66,6 +66,28 @@ def test_healthy(check: Check, tmp_path: Path) -> None:
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+ECHOES = """
+from marshmallow import fields, validate
+
+def get_predict_args():
+    accept = fields.Str(load_default="image/png", validate=validate.OneOf(["image/png", "text/plain"]))
+    return {"path": fields.Str(load_default="/etc/passwd"), "accept": accept}
+
+def predict(path, accept):
+    return path
+"""
+
+
+def test_text_as_a_path(check: Check) -> None:
+    """A text that is returned in place of a file is an error that says what to return."""
+    done = check(ECHOES, "--predict")
+    assert done.returncode == 1
+    assert has(done, "error", "predict", "As image/png: it failed with 500: predict() returned a str")
+    assert has(done, "ok", "predict", "11 bytes of text/plain")
+    assert has(done, "differs", "2.6", "a str is not opened as the path of a file")
+    assert "Return pathlib.Path(…)" in done.stdout
+
+
 NESTED = """
 from marshmallow import fields
 

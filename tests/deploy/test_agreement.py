@@ -1,10 +1,12 @@
 """What the files in deploy/ say agrees with the server, and with each other."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import deployed
 import pytest
+from packaging.requirements import Requirement
 
 from deepaas.http.routes import routes
 from deepaas.settings import Settings, options
@@ -111,3 +113,16 @@ def test_image_is_made_of_what_is_there() -> None:
     for name in " ".join(copied).split():
         assert (deployed.ROOT / name).exists()
         assert name in seen
+
+
+def test_image_has_locked_packages() -> None:
+    """The image takes all that the server needs in versions that are allowed, with their hashes."""
+    project = tomllib.loads((deployed.ROOT / "pyproject.toml").read_text())["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["postgresql"]]
+    text = (deployed.DEPLOY / "requirements.txt").read_text()
+    locked = dict(re.findall(r"^([\w.-]+)==(\S+) .*\\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE))
+    assert len(locked) == len(re.findall(r"^[\w.-]+==", text, re.MULTILINE))
+    for requirement in map(Requirement, needed):
+        if requirement.marker is None or requirement.marker.evaluate():
+            assert requirement.specifier.contains(locked[requirement.name.lower()]), requirement
+    assert "--require-hashes --requirement requirements.txt" in deployed.DOCKERFILE

@@ -149,7 +149,7 @@ def test_client_that_does_not_read(client: httpx.Client, shared: Server) -> None
     with begun(shared, count=10**9, size=100_000, note="unread"):
         assert len(stream(client)) == 3
         assert "unread" in notes(shared)
-    shared.output.wait_for("did not read its prediction")
+    shared.output.wait_for("did not read its response")
 
 
 def test_slow_client(start: Callable[..., Server]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from deepaas.http.errors import without_folders
 from serving import CALL_S, Server, predict
 
 SERVED = ["as_module", "raising", "trainable", "uploads"]
@@ -136,11 +137,11 @@ def test_405_lists_methods(client: httpx.Client) -> None:
 
 MALFORMED = [
     b"nonsense\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: a\r\nbroken header\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
-    b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"a" * 100_000 + b"\r\n\r\n",
-    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nbroken header\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+    b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nA: " + b"a" * 100_000 + b"\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
 ]
 
 
@@ -171,7 +172,7 @@ def test_hanging_up_in_the_middle(server: Server, client: httpx.Client) -> None:
     """A client that hangs up in the middle of its body harms nobody, and its file is removed."""
     url = httpx.URL(server.url)
     request = (
-        b"POST /v2/models/uploads/predict/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n"
+        b"POST /v2/models/uploads/predict/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
         b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
         b'--b\r\nContent-Disposition: form-data; name="one"; filename="a"\r\n\r\nhalf'
     )
@@ -207,3 +208,19 @@ def test_too_large(small: Server) -> None:
         assert predict(client, "uploads", files={"one": b"x" * 500}).status_code == 200
     assert small.scratch_files() == []
     assert "ERROR" not in small.log
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("No such file: '/tmp/deepaas-scratch-x/1/a.png'", "No such file: '…/a.png'"),
+        ("/usr/lib/python3.11/site.py, line 3", "…/site.py, line 3"),
+        ("cannot write /home/somebody/", "cannot write …/"),
+        ("This takes POST /v2/models/x/predict.", "This takes POST /v2/models/x/predict."),
+        ("see https://example.org/usr/lib/x", "see https://example.org/usr/lib/x"),
+        ("a/tmp/b or tmp/b", "a/tmp/b or tmp/b"),
+    ],
+)
+def test_folders_of_the_server(message: str, shown: str) -> None:
+    """A message names a file of the server without its folders; addresses and parts of paths stay."""
+    assert without_folders(message) == shown

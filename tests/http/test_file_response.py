@@ -1,16 +1,23 @@
-"""Files that the server sends from its disk, when the client leaves before they are sent."""
+"""Files that the server sends from its disk, when something changes before all of them is sent."""
 
 import asyncio
+import contextlib
 import gc
+import os
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from aiohttp import web
 
+from deepaas.http.errors import Handler
+from deepaas.http.models import send
 from deepaas.http.streaming import FileResponse
+from deepaas.messages import Body
 from support import machine
 
 
@@ -64,3 +71,80 @@ async def _leave_while_a_file_is_opened(path: Path, condition: str, complaints: 
         await runner.cleanup()
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(others)
+
+
+WAYS = ["artifact", "prediction"]
+LARGE_BYTES = 64 << 20  # more than the buffers of a connection hold
+KEPT_BYTES = 3 << 20
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
+
+
+def sending(path: Path, way: str) -> Handler:
+    """Return a handler that sends the file in one of two ways."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if way == "artifact":
+            return FileResponse(path)
+        return await send(request, Body("application/octet-stream", b"", str(path)))
+
+    return handle
+
+
+@contextlib.asynccontextmanager
+async def connected(handler: Handler) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Connect to a server with one route."""
+    app = web.Application()
+    app.router.add_get("/", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    reader, writer = await asyncio.open_connection(*runner.addresses[0])
+    try:
+        async with asyncio.timeout(machine.limit_s(20)):
+            yield reader, writer
+    finally:
+        writer.close()
+        await runner.cleanup()
+
+
+@pytest.mark.filterwarnings("ignore::aiohttp.web_exceptions.NotAppKeyWarning")  # ours are plain texts
+@pytest.mark.parametrize("new_loop", [uvloop.new_event_loop, asyncio.new_event_loop])
+@pytest.mark.parametrize("left_bytes", [0, KEPT_BYTES])
+@pytest.mark.parametrize("way", WAYS)
+def test_file_shrinks(tmp_path: Path, way: str, left_bytes: int, new_loop: Any) -> None:
+    """The server hangs up: the response to another request is never taken for the rest of the file."""
+    path = tmp_path / "file"
+    path.touch()
+    os.truncate(path, LARGE_BYTES)
+
+    async def receive() -> bytes:
+        async with connected(sending(path, way)) as (reader, writer):
+            writer.write(GET % b"" + GET % b"Connection: close\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert f"Content-Length: {LARGE_BYTES}".encode() in head
+            os.truncate(path, left_bytes)
+            return await reader.read()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        received = runner.run(receive())
+    assert len(received) < LARGE_BYTES
+    assert not received.strip(b"\0")
+
+
+@pytest.mark.filterwarnings("ignore::aiohttp.web_exceptions.NotAppKeyWarning")
+@pytest.mark.parametrize("way", WAYS)
+def test_compressed_neighbour(tmp_path: Path, way: str) -> None:
+    """A file is sent, never another one whose name adds the suffix of an encoding that the client accepts."""
+    path = tmp_path / "v.csv"
+    path.write_bytes(b"the file")
+    for suffix in (".gz", ".br"):
+        path.with_name(path.name + suffix).write_bytes(b"another")
+
+    async def receive() -> tuple[bytes, bytes]:
+        async with connected(sending(path, way)) as (reader, writer):
+            writer.write(GET % b"Accept-Encoding: gzip, br\r\n")
+            return await reader.readuntil(b"\r\n\r\n"), await reader.readexactly(len(b"another"))
+
+    head, body = asyncio.run(receive())
+    assert b"Content-Encoding" not in head
+    assert body == b"the file"[: len(body)]

@@ -45,9 +45,8 @@ async def reading(scratch: Scratch, body: AsyncIterator[bytes]) -> None:
     """Read an upload into the scratch folder."""
     arguments = Arguments({"data": fields.Raw(metadata={"type": "file", "location": "form"})})
     headers = CIMultiDict({"Content-Type": TYPE})
-    await uploads.given_of(
-        CIMultiDict(), "multipart/form-data", headers, body, arguments=arguments, scratch=scratch
-    )
+    limits = {"max_memory_body": 1 << 20}
+    await uploads.given_of(CIMultiDict(), headers, body, arguments=arguments, scratch=scratch, **limits)
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -20,6 +20,9 @@ MODELS = {
     "waiting": "models.waiting",
     "raising": "models.raising",
     "uploads": "models.uploads",
+    "accepts_anything": "models.accepts:WithoutChoices",
+    "accepts_pictures": "models.accepts:Wildcard",
+    "odd_choices": "models.streams:OddChoices",
 }
 FIRST = request("/v2/", method="GET")
 JSON = "Content-Type: application/json"
@@ -57,6 +60,14 @@ SAME = {
     "accepted by name": post("negotiated/predict/?accept=image/png"),
     "bytes": post("returns_files/predict/?what=bytes&accept=text/plain"),
     "with a name": post("returns_files/predict/?what=named&accept=text/plain"),
+    "control character in a media type": post("returns_files/predict/?what=odd_type&accept=image/png"),
+    "control character in a name": post("returns_files/predict/?what=odd_name&accept=image/png"),
+    "name that is no text": post("returns_files/predict/?what=no_text_name&accept=image/png"),
+    "control character in accept": post("accepts_anything/predict/?accept=a%0D%0Ab/c"),
+    "control character in accept, no UTF-8": post(
+        "accepts_pictures/predict/?accept=image/*", "Accept: image/?"
+    ).replace(b"/?\r", b"/\xff\r"),
+    "control character in a stream's media type": post("odd_choices/predict/"),
     "large": post("returns_files/predict/?what=large&accept=application/octet-stream"),
     "large file": post("returns_files/predict/?what=large_path&accept=application/octet-stream"),
     "unfit result": post("returns_files/predict/?what=missing&accept=image/png"),
@@ -101,6 +112,34 @@ def test_same_answer(served: Server, sent: bytes) -> None:
         first, second = fresh.answer(), taken.answer()
     assert known(first) == known(second)
     assert set(first.headers) == set(second.headers)
+
+
+@pytest.mark.parametrize("before", [b"", FIRST])
+def test_result_that_is_gone(served: Server, before: bytes) -> None:
+    """A result whose file is gone before it is sent is an error, not the end of the connection."""
+    upload = post(
+        "returns_files/predict/?what=vanishing&accept=image/png",
+        "Content-Type: multipart/form-data; boundary=x",
+        body=PARTS.replace(b"many", b"data") + b"--x--\r\n",
+    )
+    with Wire(served) as wire:
+        wire.send(before)
+        if before:
+            wire.answer()
+        for _ in range(2):
+            wire.send(upload)
+            answer = wire.answer()
+            assert (answer.status, "FileNotFoundError" in answer.message) == (500, True)
+            assert "/" not in answer.message
+
+
+def test_stream_of_an_odd_media_type(served: Server) -> None:
+    """A media type that no header can hold is an error that says so, not the end of the connection."""
+    with Wire(served) as wire:
+        wire.send(post("odd_choices/predict/"))
+        answer = wire.answer()
+    assert answer.status == 500
+    assert r"The media type 'text/a\r\nb' has control characters" in answer.message
 
 
 @pytest.mark.parametrize("path", ["sources/predict/", "sources/predict/?split=a", "nobody/predict/"])

@@ -3,7 +3,7 @@
 import io
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import marshmallow
 import numpy as np
@@ -110,6 +110,81 @@ def test_upload_sent_back(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x")
     upload = UploadedFile(filename=str(tmp_path / "a"))
     assert rendered(upload, "image/png", WRAPPED, tmp_path).content == b"x"
+
+
+class Folders(NamedTuple):
+    """The folders that a call's own files may be in, and one with the files of somebody else."""
+
+    scratch: Path
+    uploads: Path
+    artifacts: Path
+    other: Path
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folders:
+    """Return folders with a file `a` each."""
+    made = Folders(*(tmp_path / name for name in Folders._fields))
+    for folder in made:
+        folder.mkdir()
+        (folder / "a").write_text(folder.name)
+    monkeypatch.setenv("DEEPAAS_ARTIFACTS", str(made.artifacts))
+    return made
+
+
+def text_rendered(text: str, media_type: str, folders: Folders) -> bytes:
+    """Return what is sent when a model with two uploads returns a text."""
+    upload = UploadedFile(filename=str(folders.uploads / "a"))
+    arguments = {"number": 1, "file": upload, "files": [upload], "nothing": None, "empty": UploadedFile()}
+    return render(text, media_type, WRAPPED, str(folders.scratch), arguments=arguments).content
+
+
+@pytest.mark.parametrize("media_type", ["image/png", "application/octet-stream", "image/*"])
+@pytest.mark.parametrize("name", ["scratch", "uploads", "artifacts"])
+def test_text_that_names_a_file_of_the_call(folders: Folders, name: str, media_type: str) -> None:
+    """The path of a file in the call's folders may be a text, as old modules return it."""
+    path: Path = getattr(folders, name) / "." / "a"
+    assert text_rendered(str(path), media_type, folders) == name.encode()
+
+
+NOT_PATHS = {
+    "outside": "{other}/a",
+    "outside, by dots": "{scratch}/../other/a",
+    "outside, by a link": "{scratch}/link",
+    "outside, by a linked folder": "{scratch}/folder/a",
+    "a link to itself": "{scratch}/loop",
+    "no file": "{scratch}/none",
+    "a folder": "{scratch}",
+    "another folder with the same beginning": "{scratch}a",
+    "relative": "a",
+    "of the system": "/etc/passwd",
+    "of the process": "/proc/self/environ",
+    "empty": "",
+    "null": "\0",
+    "too long": "x" * 5000,
+    "undecodable": "\udcff",
+}
+
+
+@pytest.mark.parametrize("media_type", ["image/png", "image/*", "application/xml"])
+@pytest.mark.parametrize("text", NOT_PATHS.values(), ids=NOT_PATHS)
+def test_text_is_no_path(
+    folders: Folders, text: str, media_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any other text is not opened: it may be what a client sent."""
+    (folders.scratch / "link").symlink_to(folders.other / "a")
+    (folders.scratch / "folder").symlink_to(folders.other)
+    (folders.scratch / "loop").symlink_to(folders.scratch / "loop")
+    monkeypatch.chdir(folders.other)
+    with pytest.raises(UnfitResponse, match=r"pathlib\.Path"):
+        text_rendered(text.format(**folders._asdict()), media_type, folders)
+
+
+def test_paths_are_opened_anywhere(folders: Folders) -> None:
+    """The model's author means a path, wherever it leads."""
+    path = folders.other / "a"
+    for value in (path, ReturnedFile(filename=str(path))):
+        assert render(value, "image/png", WRAPPED, str(folders.scratch)).content == b"other"
 
 
 def test_record(caplog: pytest.LogCaptureFixture) -> None:

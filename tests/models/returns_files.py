@@ -24,6 +24,7 @@ def get_predict_args():
     return {
         "what": fields.Str(required=True),
         "accept": fields.Str(load_default=TYPES[0], validate=validate.OneOf(TYPES)),
+        "data": fields.Field(metadata={"type": "file", "location": "form"}),
     }
 
 
@@ -39,6 +40,25 @@ def at_the_second_byte():
     return file
 
 
+class Vanishing(io.BytesIO):
+    """A large file that, when it has been copied, removes the copies in the folder."""
+
+    def __init__(self, folder):
+        super().__init__(LARGE)
+        self._folder = folder
+
+    def read(self, size=-1):
+        content = super().read(size)
+        if not content:
+            for copy in self._folder.glob("result-*"):
+                copy.unlink()
+        return content
+
+
+WITH_UPLOAD = {
+    "path_of_upload": lambda upload: upload.filename,
+    "vanishing": lambda upload: Vanishing(pathlib.Path(upload.filename).parent),
+}
 RESULTS = {
     "bytes": lambda: b"bytes",
     "bytearray": lambda: bytearray(b"bytes"),
@@ -53,16 +73,20 @@ RESULTS = {
     "named": lambda: ReturnedFile(
         filename=temporary(b"bytes"), content_type="text/csv", original_filename="tä ble.csv"
     ),
+    "odd_type": lambda: ReturnedFile(filename=temporary(b"bytes"), content_type="text/csv\r\nX-Evil: 1"),
+    "odd_name": lambda: ReturnedFile(filename=temporary(b"bytes"), original_filename="a\r\nX-Evil: 1"),
+    "no_text_name": lambda: ReturnedFile(filename=temporary(b"bytes"), original_filename=pathlib.Path("a")),
+    "undecodable_name": lambda: ReturnedFile(filename=temporary(b"bytes"), original_filename="a\udcff"),
     "picture": lambda: Image.new("RGB", (3, 2), "red"),
     "large": lambda: LARGE,
     "large_text": lambda: "x" * 500_000,
     "large_open": lambda: open(temporary(LARGE), "rb"),
     "large_path": lambda: pathlib.Path(temporary(LARGE)),
-    "missing": lambda: "/nowhere/at/all",
+    "missing": lambda: pathlib.Path("/nowhere/at/all"),
     "number": lambda: 5,
     "unnamed": lambda: ReturnedFile(),
 }
 
 
-def predict(what, accept):
-    return RESULTS[what]()
+def predict(what, accept, data=None):
+    return WITH_UPLOAD[what](data) if what in WITH_UPLOAD else RESULTS[what]()

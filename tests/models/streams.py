@@ -106,3 +106,13 @@ class Anything:
 
     def predict(self, accept, items):
         return iter(ITEMS[items])
+
+
+class OddChoices:
+    """Offers a media type that no header can hold."""
+
+    def get_predict_args(self):
+        return {"accept": fields.Str(load_default="text/a\r\nb")}
+
+    def predict(self, accept):
+        return iter(["a"])

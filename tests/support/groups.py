@@ -4,7 +4,7 @@ import pytest
 
 
 def assign(items: list[pytest.Item]) -> None:
-    """Mark each test with its group, and put the slow ones first.
+    """Mark each test with its group; put those on Ray first, which share one cluster, then the slow ones.
 
     pytest-xdist runs large groups first, and after all groups, in this order, the tests that have none
     because they share no server.
@@ -16,7 +16,7 @@ def assign(items: list[pytest.Item]) -> None:
         group = _group(item, scopes)
         if group:
             item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("ray", "slow")])
 
 
 def _group(item: pytest.Item, scopes: dict[str, str]) -> str:

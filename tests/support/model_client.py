@@ -47,13 +47,12 @@ def _respond(request: httpx.Request) -> httpx.Response:
 
 def _predict(model: Model, request: httpx.Request, scratch: Scratch) -> Body:
     headers = CIMultiDict(request.headers.multi_items())
-    content_type = headers.get("Content-Type", "").partition(";")[0]
     query = MultiDict(URL(str(request.url)).query)
     content = request.read()
     arguments = model.predict_arguments
-    reading = given_of(
-        query, content_type, headers, [content] if content else [], arguments=arguments, scratch=scratch
-    )
+    body = [content] if content else []
+    limits = {"max_memory_body": 1 << 20}
+    reading = given_of(query, headers, body, arguments=arguments, scratch=scratch, **limits)
     raw = arguments.gather(asyncio.run(reading))
     call = Call("predict", arguments.validate_safely(raw), True, None, scratch.path, "-")  # noqa: FBT003
     answering = Answering(model, None, Envelope.STRING)  # type: ignore[arg-type]  # nothing here streams

@@ -150,6 +150,21 @@ def test_bar(http: httpx.Client, gate: Gate) -> None:
     assert http.get(path_of(record, "/log")).text == "".join(bars) + "\nsaved\n"
 
 
+def test_tail(http: httpx.Client, gate: Gate) -> None:
+    """A client may begin with the last lines of the log."""
+    record = begin(
+        http, *[["print", str(number)] for number in range(5)], ["wait", gate.port], ["print", "5"]
+    )
+    gate.wait()
+    with http.stream("GET", path_of(record, "/events"), params={"tail": 2}) as response:
+        found = []
+        for event in read_events(response.iter_lines()):
+            found.append(event)
+            if event.kind == "log" and event.content["line"] == "4":
+                gate.open()
+    assert [event.content["line"] for event in found if event.kind == "log"] == ["3", "4", "5"]
+
+
 def test_keep_alive(http: httpx.Client, gate: Gate) -> None:
     """While nothing happens, a comment now and then keeps proxies from cutting the connection."""
     record = begin(http, ["wait", gate.port], ["print", "x"])

@@ -1,11 +1,15 @@
 """Progress and metrics as they are read from the lines that well-known tools print."""
 
 import re
+import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deepaas.trainings.hints import Hints, Metrics
 from deepaas.trainings.terminal import Row, Terminal
+from support.machine import processor_s
 
 ONE_LINE = [
     # tqdm, in its forms
@@ -121,6 +125,61 @@ def test_keras() -> None:
 def test_hostile(line: str) -> None:
     """No line, however odd, takes long or fails."""
     Reader().read(line)
+
+
+FRAGMENTS = [
+    *(
+        "epoch ",
+        "Epoch 1/",
+        "step",
+        "trial",
+        "50%|",
+        "| 1.2.3/4 [",
+        "━━━",
+        "1/1",
+        "[",
+        "{'epoch': ",
+        "}",
+        "loss: ",
+    ),
+    *(
+        " ",
+        ",",
+        ":",
+        ".",
+        "/",
+        "e",
+        "nan",
+        "-",
+        "=",
+        "9",
+        "0",
+        "9" * 400,
+        "\r",
+        "\n",
+        "\x1b[A",
+        "\x1b[2K",
+        "\b",
+    ),
+]
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=40))
+def test_anything(fragments: list[str]) -> None:
+    """Whatever is printed, reading it does not fail, and progress is from 0 to 1 or nothing."""
+    reader = Reader()
+    reader.read("".join(fragments))
+    reader.finish()
+    assert reader.progress is None or 0 <= reader.progress <= 1
+
+
+@pytest.mark.parametrize("part", ["9", "1,", " ", "━", "a ", "a=", "a: 1e", "[", "%|", "epoch ", "a.'/@-"])
+def test_no_line_takes_long(part: str) -> None:
+    """The time of a line does not grow with the square of its length."""
+    line = part * (40_000 // len(part))
+    begin = time.process_time()
+    Reader().read(line)
+    assert time.process_time() - begin < processor_s(0.1)
 
 
 def read_progress(lines: list[str]) -> list[float | None]:

@@ -232,7 +232,7 @@ def test_id_used_again(tmp_path: Path, restarts: Callable[[], Server]) -> None:
     """When another process has got a vanished training's id, the training is lost and the other lives."""
     with bystander() as other:
         try:
-            uuid = kept(tmp_path / "state", state=State.RUNNING, pid=other.pid, pid_started=12345.0)
+            uuid = kept(tmp_path / "state", state=State.RUNNING, pid=other.pid, process_start="b/12345")
             with restarts().client() as client:
                 assert ended(client, {"uuid": uuid})["state"] == "lost"
             assert other.poll() is None, "a process that is no training was killed"
@@ -246,7 +246,7 @@ def test_cancel_when_id_is_used_again(tmp_path: Path, restarts: Callable[[], Ser
         try:
             own = psutil.Process()
             server = f"{socket.gethostname()} {own.pid} {own.create_time()}"
-            values = {"state": State.RUNNING, "pid": other.pid, "pid_started": 12345.0, "server": server}
+            values = {"state": State.RUNNING, "pid": other.pid, "process_start": "b/12345", "server": server}
             uuid = kept(tmp_path / "state", **values)
             with restarts().client() as client, contextlib.suppress(httpx.ReadTimeout):
                 client.delete(path_of({"uuid": uuid}), timeout=limit_s(2))
@@ -274,7 +274,7 @@ def test_folder_gone(tmp_path: Path, restarts: Callable[[], Server]) -> None:
 
 def test_other_host(tmp_path: Path, restarts: Callable[[], Server]) -> None:
     """After the machine got another name, as containers do, a training of the old name comes to an end."""
-    values = {"server": "old-name 7 12345.0", "host": "old-name", "pid": 8, "pid_started": 12346.0}
+    values = {"server": "old-name 7 12345.0", "host": "old-name", "pid": 8, "process_start": "b/12346"}
     uuid = kept(tmp_path / "state", state=State.RUNNING, **values)
     with restarts().client() as client:
         response = client.delete(path_of({"uuid": uuid}), timeout=CALL_S)

@@ -235,3 +235,9 @@ def test_from_threads(http: httpx.Client, gate: Gate) -> None:
         thread.join(CALL_S)
     assert look(http, record)["state"] == "done"
     assert seen == [log(http, record)] * 8
+
+
+@pytest.mark.parametrize("line", ["50%| | 1.2.3/4 [", f"epoch 1/{'9' * 400}"])
+def test_line_that_cannot_be_read(http: httpx.Client, line: str) -> None:
+    """Nothing that a training prints changes how it ends."""
+    assert ended(http, begin(http, ["write", line]))["state"] == "done"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ FULL = Training(
     state=State.RUNNING,
     pid=2**22,
     pid_started=1_700_000_000.25,
+    process_start="b/1700",
     started=1_700_000_001.0,
     finished=1_700_000_002.0,
     output=[{"a": None}, "ü", True, 0.1],
@@ -61,6 +63,20 @@ class TestStore:
         with Store(url) as other:
             assert other.get(FULL.uuid) == FULL
         assert store.get("0" * 32) is None
+
+    def test_older_store(self, url: str) -> None:
+        """A store that was made before there were boot ids in it keeps its records, and takes new ones."""
+        old = dataclasses.replace(FULL, process_start=None)
+        with Store(url) as store:
+            store.add(old)
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE trainings DROP COLUMN process_start"))
+        engine.dispose()
+        with Store(url) as store, Store(url) as another:
+            assert store.get(old.uuid) == old
+            assert another.change(old.uuid, State.RUNNING, process_start="b/1700")
+            assert store.get(old.uuid) == FULL
 
     def test_of_model(self, store: Store) -> None:
         """A model's records are listed, oldest first, and no other's."""

@@ -23,6 +23,7 @@ SHOWN = [
     ("one\ntwo\x1b[A\x1b[J\n", ["one"], ""),
     ("\x1b[99A\x1b[99Ba\n", ["a"], ""),
     ("\x1b[?25la\x1b[?25h\n", ["a"], ""),
+    ("a\x1bEb\x1bA\x1bKc\n", ["abc"], ""),
 ]
 
 

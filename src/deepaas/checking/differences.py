@@ -60,6 +60,12 @@ def _returns_files(model: Model) -> bool:
     return any(choice != JSON for accept in accepts if accept for choice in accept.choices)
 
 
+def _returns_files_other_than_texts(model: Model) -> bool:
+    accepts = [arguments.accept for arguments in _of(model, "predict")]
+    choices = [choice for accept in accepts if accept for choice in accept.choices]
+    return any(not choice.startswith("text/") and not choice.endswith("json") for choice in choices)
+
+
 def _validates(model: Model) -> bool:
     return any(field.validators for one in _all_arguments(model) for field in one.fields.values())
 
@@ -112,6 +118,13 @@ _ROWS: tuple[tuple[Touches, str], ...] = (
         ),
     ),
     (_returns_files, "deepaas-cli writes results that are files; 2.6 lost them."),
+    (
+        _returns_files_other_than_texts,
+        (
+            "For a media type other than JSON and text, a str is not opened as the path of a file, unless "
+            "the file is in the folder of the call's uploads: return pathlib.Path(…)."
+        ),
+    ),
     (_validates, "deepaas-cli validates arguments as the server does; 2.6 did not."),
     (_has_no_train_arguments, "deepaas-cli works although there is no get_train_args(); 2.6 crashed."),
     (

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 
 import uvloop
+from aiohttp import web
 
 from deepaas import log
 from deepaas.assembly import build_service
@@ -20,6 +21,8 @@ from deepaas.checking.finding import Level
 from deepaas.cmd.options import command
 from deepaas.errors import DeepaasError, SettingsError
 from deepaas.http.app import bind, build_app, listening
+from deepaas.http.browsers import is_loopback
+from deepaas.http.keys import TOKENS
 from deepaas.http.output import RecentOutput
 from deepaas.log import get_logger
 from deepaas.metrics import Metrics
@@ -91,6 +94,7 @@ async def _serve_until(
             gc.freeze()
             gc.set_threshold(_COLLECT_AFTER)
             _keep_freed_memory()
+            _warn_about_everybody(settings, app)
             _say_where(settings, taken.getsockname()[1], service)
             await stop.wait()
             _log.info("Stopping; again to stop at once")
@@ -137,6 +141,15 @@ def _interruptible() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _warn_about_everybody(settings: Settings, app: web.Application) -> None:
+    if not app[TOKENS] and not is_loopback(settings.listen_ip):
+        _log.warning(
+            "Everybody who reaches %s may predict, train and read what trainings left: there are no tokens. "
+            "Name a file of tokens with --auth-token-file.",
+            settings.listen_ip,
+        )
 
 
 def _warn_about_several(service: Service) -> None:

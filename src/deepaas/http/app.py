@@ -10,10 +10,23 @@ from aiohttp import web
 
 from deepaas.errors import SettingsError
 from deepaas.http.access import read_tokens
+from deepaas.http.browsers import Browsers
 from deepaas.http.connection import Connection
 from deepaas.http.cors import allow_origins
+from deepaas.http.following import encode_event
 from deepaas.http.front import front
-from deepaas.http.keys import METRICS, OUTPUT, SCOPES, SERVICE, SETTINGS, STOPPING, TOKENS, UNDER_WAY
+from deepaas.http.keys import (
+    BROWSERS,
+    EVENTS,
+    METRICS,
+    OUTPUT,
+    SCOPES,
+    SERVICE,
+    SETTINGS,
+    STOPPING,
+    TOKENS,
+    UNDER_WAY,
+)
 from deepaas.http.output import RecentOutput
 from deepaas.http.routes import add_routes
 from deepaas.http.shortcut import Shortcut
@@ -21,6 +34,7 @@ from deepaas.http.under_way import UnderWay
 from deepaas.metrics import Metrics
 from deepaas.service import Service
 from deepaas.settings import Settings
+from deepaas.trainings.events import Events
 
 _BACKLOG = 1024
 _AT_ONCE_S = 0.5  # for the last bytes of answers; aiohttp takes 0 for ever
@@ -37,10 +51,15 @@ def build_app(
     app[SETTINGS] = settings
     app[METRICS] = metrics
     app[TOKENS] = read_tokens(settings)
+    app[BROWSERS] = Browsers(settings, has_tokens=bool(app[TOKENS]))
     app[SCOPES] = {}
     app[STOPPING] = asyncio.Event()
     app[UNDER_WAY] = UnderWay()
     app[OUTPUT] = output
+    app[EVENTS] = {
+        name: Events(model.training, model.folder, encode_event, app[STOPPING].is_set)
+        for name, model in service.models.items()
+    }
     add_routes(app, settings)
     return app
 

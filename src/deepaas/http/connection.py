@@ -8,6 +8,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from deepaas.http.errors import REQUEST_ID, json_response, new_identity
 from deepaas.http.shortcut import Shortcut
+from deepaas.http.uploads import SLOWEST_BYTES_S
 from deepaas.http.whole import WholeRequest
 from deepaas.log import get_logger
 from deepaas.service import ServedModel
@@ -32,6 +33,8 @@ class Connection(RequestHandler):
         "_request",
         "_settings",
         "_shortcut",
+        "_unsent_bytes",
+        "_unsent_look",
     )
 
     def __init__(
@@ -45,6 +48,7 @@ class Connection(RequestHandler):
             max_line_size=settings.max_header_size,
             max_field_size=settings.max_header_size,
             read_bufsize=_READ_BYTES,
+            auto_decompress=False,  # aiohttp does it in the event loop, before our limits
         )
         self._settings = settings
         self._shortcut: Shortcut | None = shortcut
@@ -55,6 +59,8 @@ class Connection(RequestHandler):
         self._quiet_since = 0.0
         self._limit_s = 0.0
         self._look: asyncio.TimerHandle | None = None
+        self._unsent_bytes = 0
+        self._unsent_look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give the client its time for the first request."""
@@ -66,9 +72,20 @@ class Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the time and the answer."""
         self._look_no_more()
+        self._wait_for_reader_no_more()
         if self._answering:
             self._answering.cancel()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for a client that has more to read than the system and this server keep for it."""
+        super().pause_writing()
+        self._wait_for_reader()
+
+    def resume_writing(self) -> None:
+        """Go on writing: the client has read."""
+        self._wait_for_reader_no_more()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Take the shortcut, or give what came to aiohttp; keep what comes before its turn."""
@@ -151,6 +168,30 @@ class Connection(RequestHandler):
             early, self._early = bytes(self._early), bytearray()
             self.transport.resume_reading()
             self.data_received(early)
+
+    def _wait_for_reader(self) -> None:
+        if self.transport:
+            self._unsent_bytes = self.transport.get_write_buffer_size()
+            self._unsent_look = self._loop.call_later(self._settings.body_timeout, self._end_if_unread)
+
+    def _wait_for_reader_no_more(self) -> None:
+        if self._unsent_look:
+            self._unsent_look.cancel()
+            self._unsent_look = None
+
+    def _end_if_unread(self) -> None:
+        """Cut off a client that reads less than 500 bytes a second: a worker or a file may wait for it.
+
+        While writing is paused, what is left to send only becomes less.
+        """
+        if self.transport is None:
+            return
+        read_bytes = self._unsent_bytes - self.transport.get_write_buffer_size()
+        if read_bytes < self._settings.body_timeout * SLOWEST_BYTES_S:
+            _log.info("A client did not read its response and is cut off (--body-timeout)")
+            self.transport.abort()
+        else:
+            self._wait_for_reader()
 
     def _look_after(self, seconds: float) -> None:
         self._look_no_more()

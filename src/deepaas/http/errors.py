@@ -1,7 +1,10 @@
 """The one place where errors become JSON."""
 
+import functools
 import math
+import os
 import random
+import re
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,17 +14,19 @@ from aiohttp import web
 from deepaas.errors import (
     DeepaasError,
     InvalidArguments,
+    InvalidJson,
     ModelUnavailable,
     NotAuthenticated,
     StoreUnavailable,
 )
-from deepaas.http.uploads import InvalidJson
+from deepaas.http.browsers import PRIVATE
 from deepaas.log import get_logger, with_trace
-from deepaas.model.failure import failure
+from deepaas.model.failure import describe
 from deepaas.model.jsonable import dumps_plain
 from deepaas.model.output import record
 
 _SERVER_ERROR = 500
+_PATH = re.compile(r"(?<![\w.:/-])/([\w.-]+)/(?:[^\s'\"`,;:()/]+/)*([^\s'\"`,;:()/]*)")
 _NOT_IMPLEMENTED = 501
 REQUEST_ID = "X-Request-ID"
 STREAMING = "streaming"
@@ -37,7 +42,9 @@ def new_identity() -> str:
 
 def json_response(content: Any, status: int = 200) -> web.Response:
     """Return `content`, which is plain JSON values, as a JSON response."""
-    return web.Response(body=dumps_plain(content), status=status, content_type="application/json")
+    return web.Response(
+        body=dumps_plain(content), status=status, headers=PRIVATE, content_type="application/json"
+    )
 
 
 def error_response(error: Exception) -> web.Response:
@@ -59,12 +66,25 @@ def error_response(error: Exception) -> web.Response:
             return response
         case DeepaasError():
             _note(error.status, error.message, getattr(error, "detail", ""))
-            return json_response({"message": error.message}, error.status)
+            return json_response({"message": without_folders(error.message)}, error.status)
         case web.HTTPException():
             return _http_error(error)
-    found = failure(error)
-    _note(found.status, found.message, "".join(traceback.format_exception(error)))
-    return json_response({"message": found.message}, found.status)
+    # What else is raised is a fault of the server, or of what it runs on: no matter of clients.
+    _note(_SERVER_ERROR, describe(error), "".join(traceback.format_exception(error)))
+    message = (
+        f"The server failed with {type(error).__name__}. Its log says more, under the id of this request."
+    )
+    return json_response({"message": message}, _SERVER_ERROR)
+
+
+def without_folders(message: str) -> str:
+    """Return a message with files of this machine named without their folders, which the log has."""
+    return _PATH.sub(lambda found: f"…/{found[2]}" if found[1] in _top_folders() else found[0], message)
+
+
+@functools.cache
+def _top_folders() -> frozenset[str]:
+    return frozenset(os.listdir("/"))  # noqa: PTH208 - names are all that is wanted
 
 
 def _http_error(error: web.HTTPException) -> web.Response:

@@ -2,24 +2,25 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 from aiohttp import hdrs, web
 
 from deepaas import reporting
-from deepaas.errors import StoreUnavailable, TrainingNotFound
+from deepaas.http.browsers import MADE_BY_MODELS
 from deepaas.http.errors import json_response
-from deepaas.http.keys import STOPPING
+from deepaas.http.keys import EVENTS
 from deepaas.http.named import count, flag, trainable, uuid_of
 from deepaas.http.streaming import FileResponse, begin_answer
-from deepaas.model.jsonable import dumps
-from deepaas.service import ServedModel
-from deepaas.trainings.events import Position, events
+from deepaas.model.jsonable import dumps, dumps_plain
+from deepaas.threads import PARSING, run_in
+from deepaas.trainings.events import Event, Position
 from deepaas.trainings.folder import TrainingFolder
-from deepaas.trainings.tail import Tail, read_last_lines
+from deepaas.trainings.tail import Tail, find_last_lines
 from deepaas.trainings.terminal import last_lines
 
-_LOOK_S = 0.2
+_END = Position(1 << 62, 1 << 62)
 _KEEP_ALIVE_S = 5.0
 """Proxies cut connections on which nothing comes for 30 to 60 s; the comment is what the standard advises:
 https://html.spec.whatwg.org/multipage/server-sent-events.html#authoring-notes"""
@@ -37,19 +38,19 @@ async def log(request: web.Request) -> web.StreamResponse:
     lines = count(request, "tail")
     is_followed = flag(request, "follow")
     if lines is not None and not is_followed:
-        shown = await asyncio.to_thread(last_lines, path, lines)
-        return web.Response(text="".join(f"{line}\n" for line in shown), content_type="text/plain")
-    begin = b"" if lines is None else await asyncio.to_thread(read_last_lines, path, lines)
-    size = path.stat().st_size if path.exists() else 0
-    offset = 0 if lines is None else max(0, size - len(begin))
+        shown = await run_in(PARSING, last_lines, path, lines)
+        text = "".join(f"{line}\n" for line in shown)
+        return web.Response(text=text, content_type="text/plain", headers=MADE_BY_MODELS)
+    offset = 0 if lines is None else await asyncio.to_thread(find_last_lines, path, lines)
     response = await begin_answer(request, "text/plain; charset=utf-8")
-    stopping = request.app[STOPPING]
-
-    def is_over() -> bool:
-        return stopping.is_set() or not is_followed
-
-    async for chunk in _chunks(model, uuid, offset, is_over):
+    async for chunk in _chunks(path, offset):
+        offset += len(chunk)
         await response.write(chunk)
+    if is_followed:
+        async for _ in request.app[EVENTS][model.name].follow(uuid, _END):
+            async for chunk in _chunks(path, offset):
+                offset += len(chunk)
+                await response.write(chunk)
     await response.write_eof()
     return response
 
@@ -58,24 +59,30 @@ async def metrics(request: web.Request) -> web.Response:
     """Answer with the history of a training's metrics, oldest first."""
     model, uuid = trainable(request), uuid_of(request)
     await model.training(uuid)
-    return json_response(await asyncio.to_thread(_history, model.folder(uuid)))
+    history = await run_in(PARSING, _history, model.folder(uuid))
+    return web.Response(body=history, content_type="application/json")
 
 
 async def follow(request: web.Request) -> web.StreamResponse:
-    """Send what happens in a training as server-sent events, from where the client left off."""
+    """Send what happens in a training as server-sent events, from where the client left off.
+
+    A client that begins gets the whole log, or its last `?tail=` lines.
+    """
     model, uuid = trainable(request), uuid_of(request)
     await model.training(uuid)
+    lines = count(request, "tail")
     position = Position.parse(request.headers.get("Last-Event-ID", ""))
+    if lines is not None and position == Position():
+        begin = await asyncio.to_thread(find_last_lines, model.folder(uuid).log, lines)
+        position = Position(log=begin)
     if position.is_end:
         # The one answer that keeps a browser from connecting again.
         return web.Response(status=204)
     response = await begin_answer(request, "text/event-stream")
-    is_over = request.app[STOPPING].is_set
     written = time.monotonic()
-    async for event in events(lambda: model.training(uuid), model.folder(uuid), position, is_over):
-        if event:
-            content = dumps(event.content).decode()
-            await response.write(f"id: {event.id}\nevent: {event.kind}\ndata: {content}\n\n".encode())
+    async for content in request.app[EVENTS][model.name].follow(uuid, position):
+        if content:
+            await response.write(content)
         elif time.monotonic() > written + _KEEP_ALIVE_S:
             await response.write(b": keep-alive\n\n")
         else:
@@ -83,6 +90,11 @@ async def follow(request: web.Request) -> web.StreamResponse:
         written = time.monotonic()
     await response.write_eof()
     return response
+
+
+def encode_event(event: Event) -> bytes:
+    """Return an event as server-sent events have it."""
+    return f"id: {event.id}\nevent: {event.kind}\ndata: {dumps(event.content).decode()}\n\n".encode()
 
 
 async def list_artifacts(request: web.Request) -> web.Response:
@@ -99,28 +111,16 @@ async def artifact(request: web.Request) -> FileResponse:
     model, uuid = trainable(request), uuid_of(request)
     await model.training(uuid)
     path = await asyncio.to_thread(model.folder(uuid).artifact, request.match_info["path"])
-    return FileResponse(path, headers={hdrs.CONTENT_DISPOSITION: "attachment"})
+    return FileResponse(path, headers=MADE_BY_MODELS | {hdrs.CONTENT_DISPOSITION: "attachment"})
 
 
-async def _chunks(
-    model: ServedModel, uuid: str, offset: int, is_over: Callable[[], bool]
-) -> AsyncIterator[bytes]:
-    """Yield the log from `offset` on, and what it gets until the training has ended, or `is_over`."""
-    path = model.folder(uuid).log
-    while True:
-        try:
-            is_end = (await model.training(uuid)).state.is_end
-        except TrainingNotFound:
-            return  # it was purged meanwhile
-        except StoreUnavailable:
-            is_end = False
-        while chunk := await asyncio.to_thread(Tail(path, offset).read, _CHUNK_BYTES):
-            offset += len(chunk)
-            yield chunk
-        if is_end or is_over():
-            return
-        await asyncio.sleep(_LOOK_S)
+async def _chunks(path: Path, offset: int) -> AsyncIterator[bytes]:
+    """Yield what a file has from `offset` on."""
+    tail = Tail(path, offset)
+    while chunk := await asyncio.to_thread(tail.read, _CHUNK_BYTES):
+        tail.offset += len(chunk)
+        yield chunk
 
 
-def _history(folder: TrainingFolder) -> list[object]:
-    return list(reporting.read(Tail(folder.metrics).lines()))
+def _history(folder: TrainingFolder) -> bytes:
+    return dumps_plain(list(reporting.read(Tail(folder.metrics).lines())))

@@ -5,13 +5,17 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from deepaas.http import health
 from deepaas.http.access import Scope
+from deepaas.http.browsers import PRIVATE
 from deepaas.http.errors import REQUEST_ID, STREAMING, Handler, error_response, new_identity
-from deepaas.http.keys import METRICS, SCOPES, TOKENS, UNDER_WAY
+from deepaas.http.keys import BROWSERS, METRICS, SCOPES, TOKENS, UNDER_WAY
 from deepaas.log import request_id
 
 _USABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _UNMATCHED = "unmatched"
+# Orchestrators ask by the address of a container, which nobody can name beforehand.
+_PROBES = (health.live, health.ready, health.model_ready)
 
 
 @web.middleware
@@ -23,6 +27,8 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
     request.app[UNDER_WAY].begin()
     try:
         scope = request.app[SCOPES].get(request.match_info.handler, Scope.OPEN)
+        if request.match_info.handler not in _PROBES:
+            request.app[BROWSERS].check(request.method, request.headers)
         request.app[TOKENS].check(request.headers, scope)
         response = await handler(request)
     except ConnectionResetError:
@@ -38,6 +44,8 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
         request.app[UNDER_WAY].end()
     if not response.prepared:
         response.headers[REQUEST_ID] = identity
+        for name, value in PRIVATE.items():
+            response.headers.setdefault(name, value)
     resource = request.match_info.route.resource
     route = resource.canonical.removesuffix("{slash}") if resource else _UNMATCHED
     request.app[METRICS].note_request(request.method, route, response.status)

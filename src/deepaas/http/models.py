@@ -10,17 +10,19 @@ from aiohttp import hdrs, web
 from multidict import MultiMapping
 
 from deepaas.files import Scratch
+from deepaas.http.browsers import MADE_BY_MODELS
 from deepaas.http.errors import REQUEST_ID, STREAMING, json_response
 from deepaas.http.keys import SERVICE, SETTINGS
 from deepaas.http.named import named, predictable
 from deepaas.http.negotiation import choose, concrete_type, prefers_events
-from deepaas.http.streaming import Pace, send_stream
-from deepaas.http.uploads import read_given
+from deepaas.http.streaming import read_piece, send_stream
+from deepaas.http.uploads import gather, read_given
 from deepaas.log import request_id
 from deepaas.messages import Body
 from deepaas.model.arguments import Accept, Given
-from deepaas.model.media_types import is_wildcard
+from deepaas.model.media_types import has_control_character, is_wildcard
 from deepaas.service import ServedModel, Wanted
+from deepaas.threads import USER_CODE, run_in
 from deepaas.workers.stream import Stream
 
 _SENT_BYTES = 1 << 20
@@ -43,7 +45,7 @@ async def predict(request: web.Request) -> web.StreamResponse:
     async with request.app[SERVICE].scratch() as scratch:
         given = await read_given(request, served.model.predict_arguments, scratch)
         body = await prediction(served, given, request.headers, scratch)
-        return await send(request, body, request.app[SETTINGS].body_timeout)
+        return await send(request, body)
 
 
 async def prediction(
@@ -51,10 +53,15 @@ async def prediction(
 ) -> Body | Stream:
     """Return what the model predicts, in the media type that the request likes best."""
     arguments = served.model.predict_arguments
-    raw = arguments.gather(given)
+    raw = await gather(arguments, given)
+    is_asked = arguments.accept is not None and raw.get(arguments.accept.key) is not None
     accepted = ",".join(headers.getall(hdrs.ACCEPT, []))
     wanted = Wanted(*_media_types(arguments.accept, raw, accepted), prefers_events(accepted))
-    return await served.predict(raw, wanted, scratch)
+    if given.unread_json:
+        if arguments.accept and not is_asked:
+            raw.pop(arguments.accept.key, None)  # the JSON may say it
+        return await served.predict_unread(raw, given.unread_json, wanted, scratch)
+    return await served.predict(raw, wanted, scratch, is_large=given.is_large)
 
 
 def _media_types(accept: Accept | None, raw: dict[str, Any], accepted: str) -> tuple[str | None, str | None]:
@@ -72,6 +79,12 @@ def _media_types(accept: Accept | None, raw: dict[str, Any], accepted: str) -> t
     media_type = raw[accept.key]
     if not isinstance(media_type, str) or "," in media_type:
         return None, None  # what validation refuses, or a header's list where there are no choices
+    if (
+        media_type != accept.default
+        and media_type not in accept.choices
+        and has_control_character(media_type)
+    ):
+        return None, None  # a text of the client's that is no media type
     return media_type, concrete_type(accepted, media_type) if is_wildcard(media_type) else None
 
 
@@ -82,40 +95,35 @@ async def reload(request: web.Request) -> web.Response:
 
 async def _describe(request: web.Request, served: ServedModel) -> dict[str, Any]:
     """Ask the author's code, which may read disks, outside the loop."""
-    said = await asyncio.to_thread(served.model.metadata)
+    said = await run_in(USER_CODE, served.model.metadata)
     href = f"{request.app[SETTINGS].base_path}/v2/models/{quote(served.name)}"
     return {"id": said["id"], "name": said["name"], "links": [{"rel": "self", "href": href}]} | said
 
 
-async def send(request: web.BaseRequest, body: Body | Stream, pause_s: float) -> web.StreamResponse:
-    """Return the answer; a stream or a file is sent at once, before its scratch folder goes.
-
-    `pause_s` is how long a client may read nothing of a stream, in seconds.
-    """
+async def send(request: web.BaseRequest, body: Body | Stream) -> web.StreamResponse:
+    """Return the answer; a stream or a file is sent at once, before its scratch folder goes."""
     if isinstance(body, Stream):
-        return await send_stream(request, body, pause_s)
-    headers: dict[str, str] = {hdrs.CONTENT_TYPE: body.media_type}
+        return await send_stream(request, body)
+    headers: dict[str, str] = {**MADE_BY_MODELS, hdrs.CONTENT_TYPE: body.media_type}
     if body.filename:
         headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{quote(body.filename, safe='')}"
     if not body.path:
         return web.Response(body=body.content, headers=headers)
-    return await _send_file(request, Path(body.path), headers, pause_s)
+    return await _send_file(request, Path(body.path), headers)
 
 
-async def _send_file(
-    request: web.BaseRequest, path: Path, headers: dict[str, str], pause_s: float
-) -> web.StreamResponse:
+async def _send_file(request: web.BaseRequest, path: Path, headers: dict[str, str]) -> web.StreamResponse:
     """Send a file whole: no part of it, nor its age, means anything for what was just predicted."""
-    transport = request.transport
-    if transport is None:
-        raise ConnectionResetError("The client has left.")
-    with await asyncio.to_thread(path.open, "rb") as file, Pace(transport, pause_s) as pace:
-        length = {hdrs.CONTENT_LENGTH: str(os.fstat(file.fileno()).st_size)}
+    with await asyncio.to_thread(path.open, "rb") as file:
+        left = os.fstat(file.fileno()).st_size
+        length = {hdrs.CONTENT_LENGTH: str(left)}
         response = web.StreamResponse(headers=headers | length | {REQUEST_ID: request_id.get()})
-        request[STREAMING] = True
+        # A head that cannot be sent is an error that still can be answered.
         await response.prepare(request)
-        while chunk := await asyncio.to_thread(file.read, _SENT_BYTES):
-            pace.sent_bytes += len(chunk)
-            await response.write(chunk)
+        request[STREAMING] = True
+        while left:
+            piece = await read_piece(file, min(_SENT_BYTES, left))
+            left -= len(piece)
+            await response.write(piece)
         await response.write_eof()
     return response

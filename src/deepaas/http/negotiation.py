@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import mimeparse
 
-from deepaas.errors import NotAcceptable
-from deepaas.model.media_types import is_wildcard
+from deepaas.errors import HeadersTooLarge, NotAcceptable
+from deepaas.model.media_types import has_control_character, is_wildcard
 from deepaas.model.streaming import EVENTS, LINES
+
+_LONGEST_HEADER = 8190  # characters, as of one header
 
 
 def choose(accepted: str, choices: Sequence[str], default: str | None) -> str | None:
@@ -15,8 +17,10 @@ def choose(accepted: str, choices: Sequence[str], default: str | None) -> str | 
     Between equals, the one that it names most exactly wins, then the default, then the first. A choice with a
     wildcard, such as `image/*`, never wins over an acceptable default: browsers and HTTP libraries name image
     types in the header that they send by themselves. Without a header the default is returned. Raise
-    `NotAcceptable`, listing the choices, when the header excludes them all.
+    `NotAcceptable`, listing the choices, when the header excludes them all, and `HeadersTooLarge`.
     """
+    if len(accepted) > _LONGEST_HEADER:
+        raise HeadersTooLarge(f"The Accept headers have more than {_LONGEST_HEADER} characters together.")
     if not accepted.strip() or not choices:
         return default
     ranges = _ranges(accepted)
@@ -41,6 +45,7 @@ def concrete_type(accepted: str, choice: str) -> str | None:
         (float(parameters["q"]), -index, f"{kind}/{subtype}")
         for index, (kind, subtype, parameters) in enumerate(_ranges(accepted))
         if "*" not in (kind, subtype) and _covers(choice, kind, subtype)
+        if not has_control_character(f"{kind}/{subtype}")
     ]
     quality, _, media_type = max(named, default=(0.0, 0, None))
     return media_type if quality > 0 else None

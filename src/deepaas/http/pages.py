@@ -40,6 +40,9 @@ _GUARDED = {
 }
 
 
+_NOT_FRAMED = {"Content-Security-Policy": "frame-ancestors 'self'", hdrs.CACHE_CONTROL: "no-cache"}
+
+
 async def swagger(request: web.Request) -> web.Response:
     """Answer with the Swagger 2.0 document."""
     return json_response(specification.swagger(_models(request), _published(request)))
@@ -66,7 +69,7 @@ async def documentation(request: web.Request) -> FileResponse:
     """Answer with Swagger UI, whose addresses are relative to that of this page without a final slash."""
     if request.path.endswith("/"):
         raise web.HTTPFound(request.path.rstrip("/"))
-    return FileResponse(STATIC / "api" / "index.html")
+    return FileResponse(STATIC / "api" / "index.html", headers=_NOT_FRAMED)
 
 
 async def ui(request: web.Request) -> FileResponse:

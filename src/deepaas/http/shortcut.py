@@ -9,6 +9,7 @@ import functools
 import time
 from email.utils import formatdate
 from typing import TypeGuard
+from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from aiohttp.http import SERVER_SOFTWARE, HttpVersion11, RawRequestMessage, StreamWriter
@@ -18,11 +19,11 @@ from multidict import CIMultiDictProxy
 
 from deepaas.files import Scratch
 from deepaas.http.access import Scope
-from deepaas.http.errors import REQUEST_ID, error_response
+from deepaas.http.browsers import MADE_BY_MODELS
+from deepaas.http.errors import REQUEST_ID, STREAMING, error_response
 from deepaas.http.front import identity_of
-from deepaas.http.keys import METRICS, SERVICE, SETTINGS, TOKENS, UNDER_WAY
+from deepaas.http.keys import BROWSERS, METRICS, SERVICE, SETTINGS, TOKENS, UNDER_WAY
 from deepaas.http.models import prediction, send
-from deepaas.http.streaming import Pace
 from deepaas.http.uploads import given_of
 from deepaas.http.whole import LARGEST_BYTES, WholeRequest
 from deepaas.log import request_id
@@ -32,7 +33,8 @@ from deepaas.service import ServedModel
 from deepaas.workers.stream import Stream
 
 _CLOSE = "Connection: close\r\n"
-_UNUSUAL = (hdrs.EXPECT, hdrs.CONTENT_ENCODING, hdrs.UPGRADE)
+_HEADERS = "".join(f"{name}: {value}\r\n" for name, value in MADE_BY_MODELS.items())
+_UNUSUAL = (hdrs.EXPECT, hdrs.CONTENT_ENCODING, hdrs.UPGRADE, hdrs.SEC_WEBSOCKET_KEY1)
 
 
 class Shortcut:
@@ -45,23 +47,30 @@ class Shortcut:
         self._service = app[SERVICE]
         self._metrics = app[METRICS]
         self._tokens = app[TOKENS]
+        self._browsers = app[BROWSERS]
         self._under_way = app[UNDER_WAY]
         self._route = f"{below}{{model}}/predict"
         self._served = {
-            f"{below}{name}/predict{slash}": served for name, served in models.items() for slash in ("", "/")
+            f"{below}{name}/predict{slash}": served
+            for name, served in models.items()
+            for slash in ("", "/")
+            # aiohttp decodes a path before it looks for the model's name in it.
+            if quote(name, safe="") == name
         }
-        self._largest = settings.client_max_size or LARGEST_BYTES
+        self._largest = min(settings.client_max_size or LARGEST_BYTES, settings.max_memory_body)
+        self._max_memory_body = settings.max_memory_body
         self._longest_head = settings.max_header_size
-        self._pause_s = settings.body_timeout
-        self._unusual = (*_UNUSUAL, hdrs.ORIGIN) if settings.cors_origin else _UNUSUAL
+        unusual = (*_UNUSUAL, hdrs.ORIGIN) if settings.cors_origin else _UNUSUAL
+        self._unusual = frozenset(name.lower() for name in unusual)
 
     def find(self, request: WholeRequest) -> ServedModel | None:
         """Return the model that a request asks for a prediction, if it can take the shortcut."""
         if not request.is_usual or request.size > self._largest or request.head_size > self._longest_head:
             return None
-        if any(name in request.headers for name in self._unusual):
+        if not self._unusual.isdisjoint(request.names):
             return None
-        return self._served.get(request.url.raw_path)
+        # The path as it was sent: to yarl, `//host/path` names a host.
+        return self._served.get(request.path)
 
     async def answer(self, request: WholeRequest, served: ServedModel, connection: RequestHandler) -> None:
         """Answer on the connection, whatever happens."""
@@ -79,13 +88,14 @@ class Shortcut:
     ) -> int:
         """Write the answer and return its status."""
         try:
+            self._browsers.check(hdrs.METH_POST, request.headers)
             self._tokens.check(request.headers, Scope.PREDICT)
             async with self._service.scratch() as scratch:
                 given = await self._given(request, served, scratch)
                 body = await prediction(served, given, request.headers, scratch)
                 if not _is_plain(body):
-                    return await _send(request, body, identity, connection, self._pause_s)
-            await _write(request, body, identity, connection, self._pause_s)
+                    return await _send(request, body, identity, connection)
+            await _write(request, body, identity, connection)
         except ConnectionResetError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is raised becomes JSON with a status
@@ -101,11 +111,11 @@ class Shortcut:
         arguments = served.model.predict_arguments
         return await given_of(
             request.url.query,
-            request.content_type,
             request.headers,
             body,
             arguments=arguments,
             scratch=scratch,
+            max_memory_body=self._max_memory_body,
         )
 
 
@@ -113,35 +123,32 @@ def _is_plain(body: Body | Stream) -> TypeGuard[Body]:
     return isinstance(body, Body) and not (body.path or body.filename) and body.media_type.isprintable()
 
 
-async def _write(
-    request: WholeRequest, body: Body, identity: str, connection: RequestHandler, pause_s: float
-) -> None:
+async def _write(request: WholeRequest, body: Body, identity: str, connection: RequestHandler) -> None:
     """Write an answer that is there, and wait while the client takes in less than it asks for."""
     transport = connection.transport
     if transport is None:
         return
     head = (
         f"HTTP/1.1 200 OK\r\nContent-Type: {body.media_type}\r\nContent-Length: {len(body.content)}\r\n"
-        f"{REQUEST_ID}: {identity}\r\nDate: {_date(int(time.time()))}\r\nServer: {SERVER_SOFTWARE}\r\n"
+        f"{_HEADERS}{REQUEST_ID}: {identity}\r\n"
+        f"Date: {_date(int(time.time()))}\r\nServer: {SERVER_SOFTWARE}\r\n"
         f"{'' if request.keeps_alive else _CLOSE}\r\n"
     )
     transport.write(head.encode() + body.content)
     if transport.get_write_buffer_size():
-        with Pace(transport, pause_s) as pace:
-            pace.sent_bytes = len(body.content)
-            await StreamWriter(connection, asyncio.get_running_loop()).drain()
+        await StreamWriter(connection, asyncio.get_running_loop()).drain()
 
 
-async def _send(
-    request: WholeRequest, body: Body | Stream, identity: str, connection: RequestHandler, pause_s: float
-) -> int:
-    """Send an answer as aiohttp does it; nothing can be said any more when that fails."""
+async def _send(request: WholeRequest, body: Body | Stream, identity: str, connection: RequestHandler) -> int:
+    """Send an answer as aiohttp does it. Raise what goes wrong while an error can still be answered."""
     asked = _as_aiohttp(request, connection)
     try:
-        response = await send(asked, body, pause_s)
+        response = await send(asked, body)
         if not response.prepared:
             await _respond(asked, response, identity)
     except Exception as error:
+        if not asked.get(STREAMING):
+            raise
         if connection.transport:
             connection.transport.abort()
         raise ConnectionResetError from error
@@ -151,6 +158,7 @@ async def _send(
 async def _respond(request: web.BaseRequest, response: web.StreamResponse, identity: str) -> None:
     response.headers[REQUEST_ID] = identity
     await response.prepare(request)
+    request[STREAMING] = True
     await response.write_eof()
 
 

@@ -1,49 +1,50 @@
 """Answers that are sent as they come, and how they end when they cannot be finished."""
 
 import asyncio
-from typing import Self
+from typing import IO, Any
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 from deepaas.errors import DeepaasError
+from deepaas.http.browsers import MADE_BY_MODELS
 from deepaas.http.errors import REQUEST_ID, STREAMING, error_response
-from deepaas.http.uploads import SLOWEST_BYTES_S
 from deepaas.log import get_logger, request_id
 from deepaas.model.streaming import EVENTS, end_of_item
 from deepaas.workers.stream import Stream
 
+_PIECE_BYTES = 1 << 18
 _log = get_logger("deepaas.http")
 
 
 async def begin_answer(request: web.BaseRequest, content_type: str) -> web.StreamResponse:
     """Send the head of an answer whose body comes by and by."""
     headers = {
+        **MADE_BY_MODELS,
         hdrs.CONTENT_TYPE: content_type,
-        hdrs.CACHE_CONTROL: "no-store",
         # nginx passes it on as it comes: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
         "X-Accel-Buffering": "no",
         REQUEST_ID: request_id.get(),
     }
     response = web.StreamResponse(headers=headers)
-    request[STREAMING] = True
+    # A head that cannot be sent is an error that still can be answered.
     await response.prepare(request)
+    request[STREAMING] = True
     return response
 
 
-async def send_stream(request: web.BaseRequest, stream: Stream, pause_s: float) -> web.StreamResponse:
-    """Send a prediction as it comes; it is ended when the client leaves, or reads nothing for `pause_s`."""
+async def send_stream(request: web.BaseRequest, stream: Stream) -> web.StreamResponse:
+    """Send a prediction as it comes; it is ended when the client leaves."""
     transport = request.transport
     if transport is None:
         stream.close()
         raise ConnectionResetError("The client has left.")
-    with stream, Pace(transport, pause_s) as pace:
+    with stream:
         response = await begin_answer(request, stream.media_type)
         last = b""
         try:
             while chunk := await stream.read():
                 last = chunk
-                pace.sent_bytes += len(chunk)
                 await response.write(chunk)
             await response.write_eof()
         except DeepaasError as error:
@@ -72,9 +73,10 @@ async def _break_off(
 
 
 class FileResponse(web.FileResponse):
-    """A file, which is closed also when the client leaves while it is being opened.
+    """A file, never another one, sent to the length that its head gives, or else the connection is closed.
 
-    aiohttp opens it in a thread, and forgets it when the handler is cancelled meanwhile.
+    The file is closed also when the client leaves while it is being opened: aiohttp opens it in a thread, and
+    forgets it when the handler is cancelled meanwhile.
     """
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
@@ -86,6 +88,35 @@ class FileResponse(web.FileResponse):
             sending.add_done_callback(_ignore_broken_connection)
             raise
 
+    def _get_file_path_stat_encoding(self, _: str) -> Any:
+        """Find the file itself: aiohttp takes `v.csv.gz` for `v.csv` when the client accepts gzip."""
+        return super()._get_file_path_stat_encoding("")
+
+    async def _sendfile(
+        self, request: web.BaseRequest, fobj: IO[Any], offset: int, count: int
+    ) -> AbstractStreamWriter:
+        """Send `count` bytes; aiohttp keeps the connection open when there are fewer by now."""
+        writer = await super(web.FileResponse, self).prepare(request)
+        assert writer is not None
+        fobj.seek(offset)
+        while count:
+            piece = await read_piece(fobj, min(_PIECE_BYTES, count))
+            count -= len(piece)
+            await self.write(piece)
+        return writer
+
+
+async def read_piece(file: IO[bytes], size: int) -> bytes:
+    """Return up to `size` bytes, at least one, of a file whose length was sent; read them in a thread.
+
+    Raise `ConnectionResetError`, with which the connection is closed, when the file has become shorter.
+    """
+    piece = await asyncio.to_thread(file.read, size)
+    if not piece:
+        _log.warning("%s became shorter while it was sent; closing the connection", file.name)
+        raise ConnectionResetError("The file became shorter while it was sent.")
+    return piece
+
 
 def _ignore_broken_connection(sending: asyncio.Future[AbstractStreamWriter | None]) -> None:
     """Let asyncio log what went wrong after the client left, unless it is that it left.
@@ -95,40 +126,3 @@ def _ignore_broken_connection(sending: asyncio.Future[AbstractStreamWriter | Non
     if sending.cancelled() or isinstance(sending.exception(), ConnectionError):
         return
     sending.result()
-
-
-class Pace:
-    """Cuts off a client that takes less than 500 bytes a second of what it is sent: a worker waits for it.
-
-    Use it as a context manager. `sent_bytes` is kept by whoever sends.
-    """
-
-    def __init__(self, transport: asyncio.Transport, pause_s: float) -> None:
-        self.sent_bytes = 0
-        self._transport = transport
-        self._pause_s = pause_s
-        self._sent_before_bytes = 0
-        self._taken_before_bytes = 0
-        self._timer: asyncio.TimerHandle | None = None
-
-    def __enter__(self) -> Self:
-        self._wait()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._timer:
-            self._timer.cancel()
-
-    def _wait(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._pause_s, self._look)
-
-    def _look(self) -> None:
-        """Look whether the client has taken what was there to be taken when this was last looked at."""
-        taken_bytes = self.sent_bytes - self._transport.get_write_buffer_size()
-        is_behind = taken_bytes < self._sent_before_bytes
-        if is_behind and taken_bytes - self._taken_before_bytes < self._pause_s * SLOWEST_BYTES_S:
-            _log.info("A client that did not read its prediction is cut off (--body-timeout)")
-            self._transport.abort()
-            return
-        self._sent_before_bytes, self._taken_before_bytes = self.sent_bytes, taken_bytes
-        self._wait()

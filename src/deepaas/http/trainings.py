@@ -4,7 +4,7 @@ from aiohttp import web
 
 from deepaas.http.errors import json_response
 from deepaas.http.named import flag, trainable, uuid_of
-from deepaas.http.uploads import read_given
+from deepaas.http.uploads import gather_all, read_given
 
 
 async def start(request: web.Request) -> web.Response:
@@ -14,7 +14,8 @@ async def start(request: web.Request) -> web.Response:
     draft = model.draft_training()
     async with draft.scratch as scratch:
         given = await read_given(request, arguments, scratch)
-        training = await model.train(draft, arguments.gather(given))
+        raw = await gather_all(arguments, given)
+        training = await model.train(draft, raw, is_large=given.is_large)
     return json_response(training.as_v2())
 
 

@@ -7,24 +7,29 @@ import asyncio
 import codecs
 import contextlib
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import IO, Any
-from urllib.parse import parse_qs
 
 import multipart
-from aiohttp import web
+from aiohttp import hdrs, web
 from multidict import MultiMapping
 
-from deepaas.errors import BadRequest, BodyTooLarge, InvalidArguments, SenderTooSlow
+from deepaas.errors import BadRequest, BodyTooLarge, SenderTooSlow
 from deepaas.files import SMALL_BYTES, Scratch
+from deepaas.http.content_encoding import decompress, is_compressed
 from deepaas.http.form_part import HEADER_CHARSET, Decoder, make_decoder, read_names
 from deepaas.http.keys import METRICS, SETTINGS
-from deepaas.model.arguments import Arguments, Given
-from deepaas.model.jsonable import loads
+from deepaas.http.urlencoded import parse_form
+from deepaas.model.arguments import Arguments, Given, read_json
 from deepaas.model.v2.wrapper import UploadedFile
+from deepaas.private import open_file
+from deepaas.threads import PARSING, run_in
 
 SLOWEST_BYTES_S = 500
-_LONGEST_TEXT_BYTES = 16 << 20
+_LARGE_BYTES = 1 << 16
+_LARGEST_READ_BYTES = 1 << 20
+"""The interpreter lets no other thread run while it parses JSON, which takes 5 ms for this much."""
+_MOST_PARTS = 10_000
 _PARTS_IN_A_TURN = 32
 _TINY_BYTES = 1 << 12
 _ENCODING = "utf-8"
@@ -38,32 +43,48 @@ _CHARSET = "_charset_"
 https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#naming-form-controls:-the-name-attribute"""
 
 
-class InvalidJson(BadRequest):
-    """A body that says it is JSON and is not."""
-
-
 async def read_given(request: web.Request, arguments: Arguments, scratch: Scratch) -> Given:
     """Return what the request gives for `arguments`, with its uploads in `scratch`.
 
-    Raise `BadRequest` for what cannot be read, `BodyTooLarge`, and `SenderTooSlow`.
+    Raise `BadRequest` for what cannot be read, `BodyTooLarge`, `UnsupportedEncoding` and `SenderTooSlow`.
     """
+    settings = request.app[SETTINGS]
     body: list[bytes] | AsyncIterator[bytes] = []
     if request.body_exists:
-        settings = request.app[SETTINGS]
-        body = _limited(request, settings.client_max_size, settings.body_timeout)
+        received = _received(request, settings.client_max_size, settings.body_timeout)
+        if is_compressed(request.headers.get(hdrs.CONTENT_ENCODING, "")):
+            received = decompress(received)
+        body = _limited(received, settings.client_max_size)
     return await given_of(
-        request.query, request.content_type, request.headers, body, arguments=arguments, scratch=scratch
+        request.query,
+        request.headers,
+        body,
+        arguments=arguments,
+        scratch=scratch,
+        max_memory_body=settings.max_memory_body,
     )
+
+
+async def gather(arguments: Arguments, given: Given) -> dict[str, Any]:
+    """Return the raw value of each argument that was given; large ones are read outside the event loop."""
+    return await run_in(PARSING, arguments.gather, given) if given.is_large else arguments.gather(given)
+
+
+async def gather_all(arguments: Arguments, given: Given) -> dict[str, Any]:
+    """Do the same; also read JSON that is so large that a process of the model should read it."""
+    if given.unread_json:
+        given = given._replace(json=await run_in(PARSING, read_json, given.unread_json))
+    return await gather(arguments, given)
 
 
 async def given_of(
     query: MultiMapping[str],
-    content_type: str,
     headers: MultiMapping[str],
     body: list[bytes] | AsyncIterator[bytes],
     *,
     arguments: Arguments,
     scratch: Scratch,
+    max_memory_body: int,
 ) -> Given:
     """Return what the parts of a request give for `arguments`, with its uploads in `scratch`.
 
@@ -72,18 +93,37 @@ async def given_of(
     """
     form: dict[str, list[Any]] = {}
     json: dict[str, Any] = {}
+    content_type = media_type_of(headers)
+    unread_json = b""
+    size_bytes = 0
     if not body:
         pass
     elif content_type == "multipart/form-data":
         pieces = _each(body) if isinstance(body, list) else body
-        form = await _Multipart(arguments, scratch).read(headers["Content-Type"], pieces)
+        reader = _Multipart(arguments, scratch, max_memory_body)
+        form = await reader.read(headers[hdrs.CONTENT_TYPE], pieces)
+        size_bytes = reader.memory_bytes
     elif content_type == "application/x-www-form-urlencoded":
-        form = _urlencoded(await _whole(body))
+        whole = await _whole(body, max_memory_body)
+        size_bytes = len(whole)
+        form = await _parsed(parse_form, whole)
     elif content_type == "application/json" or content_type.endswith("+json"):
-        json = _json(await _whole(body))
+        whole = await _whole(body, max_memory_body)
+        size_bytes = len(whole)
+        if size_bytes > _LARGEST_READ_BYTES:
+            unread_json = whole
+        else:
+            json = await _parsed(read_json, whole)
     else:
         await _pass_over(body)
-    return Given({key: query.getall(key) for key in query}, form, json, headers)
+    is_large = size_bytes > _LARGE_BYTES
+    return Given({key: query.getall(key) for key in query}, form, json, headers, unread_json, is_large)
+
+
+def media_type_of(headers: MultiMapping[str]) -> str:
+    """Return the media type of a request's body, without its parameters; empty when there is no valid one."""
+    media_type = headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
+    return media_type if media_type.count("/") == 1 else ""
 
 
 async def _each(pieces: list[bytes]) -> AsyncIterator[bytes]:
@@ -97,7 +137,7 @@ async def _pass_over(body: list[bytes] | AsyncIterator[bytes]) -> None:
             pass
 
 
-async def _limited(request: web.Request, limit_bytes: int, pause_s: float) -> AsyncIterator[bytes]:
+async def _received(request: web.Request, limit_bytes: int, pause_s: float) -> AsyncIterator[bytes]:
     """Yield the body as it comes. Raise `BodyTooLarge` or `SenderTooSlow` as soon as it is."""
     if limit_bytes and (request.content_length or 0) > limit_bytes:
         raise BodyTooLarge(_too_large(limit_bytes))
@@ -109,7 +149,15 @@ async def _limited(request: web.Request, limit_bytes: int, pause_s: float) -> As
         request.app[METRICS].upload_bytes.inc(len(chunk))
         if loop.time() - began > pause_s + received / SLOWEST_BYTES_S:
             raise SenderTooSlow(f"The body came with less than {SLOWEST_BYTES_S} bytes a second.")
-        if limit_bytes and received > limit_bytes:
+        yield chunk
+
+
+async def _limited(body: AsyncIterator[bytes], limit_bytes: int) -> AsyncIterator[bytes]:
+    """Yield a decompressed body. Raise `BodyTooLarge` as soon as it is."""
+    size = 0
+    async for chunk in body:
+        size += len(chunk)
+        if limit_bytes and size > limit_bytes:
             raise BodyTooLarge(_too_large(limit_bytes))
         yield chunk
 
@@ -128,27 +176,29 @@ def _too_large(limit_bytes: int) -> str:
     return f"The body is larger than this server takes: {limit_bytes} bytes (--client-max-size)."
 
 
-async def _whole(body: list[bytes] | AsyncIterator[bytes]) -> bytes:
-    return b"".join(body if isinstance(body, list) else [piece async for piece in body])
+def _too_large_for_memory(limit_bytes: int) -> str:
+    return (
+        f"The JSON, or the texts of the form, have more than {limit_bytes} bytes (--max-memory-body). "
+        "Send large content as a file in multipart/form-data."
+    )
 
 
-def _urlencoded(body: bytes) -> dict[str, list[str]]:
-    try:
-        return parse_qs(body.decode(_ENCODING), keep_blank_values=True, errors="strict")
-    except ValueError as error:
-        raise BadRequest(f"The form cannot be read: {error}.") from error
+async def _whole(body: list[bytes] | AsyncIterator[bytes], limit_bytes: int) -> bytes:
+    """Return a body that has to be in memory. Raise `BodyTooLarge`."""
+    if isinstance(body, list):
+        return b"".join(body)
+    pieces, size = [], 0
+    async for piece in body:
+        size += len(piece)
+        if size > limit_bytes:
+            raise BodyTooLarge(_too_large_for_memory(limit_bytes))
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
-def _json(body: bytes) -> dict[str, Any]:
-    if not body.strip():
-        return {}
-    try:
-        found = loads(body)
-    except ValueError as error:
-        raise InvalidJson("Invalid JSON body.") from error
-    if not isinstance(found, dict):
-        raise InvalidArguments({"_schema": ["Invalid input type."]})
-    return found
+async def _parsed(parse: Callable[[bytes], dict[str, Any]], body: bytes) -> dict[str, Any]:
+    """Parse a body; a large one outside the event loop."""
+    return parse(body) if len(body) <= _LARGE_BYTES else await run_in(PARSING, parse, body)
 
 
 def _write(file: IO[bytes], pieces: list[bytes | bytearray], *, is_last: bool) -> None:
@@ -169,7 +219,9 @@ class _Multipart:
     A file is written when it is whole, or when it turns out to be large, and from then on as it comes.
     """
 
-    def __init__(self, arguments: Arguments, scratch: Scratch) -> None:
+    def __init__(self, arguments: Arguments, scratch: Scratch, max_memory_body: int) -> None:
+        self.memory_bytes = 0
+        self._max_memory_body = max_memory_body
         self._arguments = arguments
         self._scratch = scratch
         self._form: dict[str, list[Any]] = {}
@@ -206,6 +258,8 @@ class _Multipart:
             elif event is None:
                 await self._end()
                 self._parts += 1
+                if self._parts > _MOST_PARTS:
+                    raise BodyTooLarge(f"The form has more than {_MOST_PARTS} parts.")
                 if self._parts % _PARTS_IN_A_TURN == 0:
                     await asyncio.sleep(0)
             elif self._is_wanted:
@@ -228,13 +282,13 @@ class _Multipart:
         """Keep a piece of a text or of a small file; write that of a large one without holding up others."""
         self._keep(self._unencoded(content) if self._decoder else content)
         if self._upload is None:
-            if self._size > _LONGEST_TEXT_BYTES:
-                raise BodyTooLarge("A text in a form is too long; send it as a file.")
+            if self.memory_bytes + self._size > self._max_memory_body:
+                raise BodyTooLarge(_too_large_for_memory(self._max_memory_body))
         elif self._size > SMALL_BYTES:
             if self._file is None:
                 path = self._scratch.new_file(self._upload.original_filename or "")
                 self._upload = self._upload._replace(filename=str(path))
-                self._file = path.open("wb")
+                self._file = open_file(path, "wb")
             await self._write_out(self._file)
 
     async def _write_out(self, file: IO[bytes], *, is_last: bool = False) -> None:
@@ -277,6 +331,7 @@ class _Multipart:
             self._keep(self._unencoded(None))
         name = self._name
         if self._upload is None:
+            self.memory_bytes += self._size
             text = self._decoded(name)
             if name == _CHARSET:
                 self._default_charset = text

@@ -11,25 +11,33 @@ from yarl import URL
 LARGEST_BYTES = 1 << 20
 _MOST_HEADERS = 100
 _END_OF_HEAD = b"\r\n\r\n"
+_HOST = hdrs.HOST.lower()
+_TRANSFER_ENCODING = hdrs.TRANSFER_ENCODING.lower()
 
 
 class WholeRequest:
     """A request that is fed piece by piece; `pieces` is all that was fed, `size` how many bytes that is.
 
-    `headers` and `url` are there when `has_head`, which has `head_size` bytes.
+    When `has_head`, which has `head_size` bytes, there are `url` and its `path`, as they were sent; `headers`
+    and their `names` in lower case; and `keeps_alive`, whether another request may follow on the connection.
     """
 
     __slots__ = (
         "_begun",
         "_fields",
+        "_has_usual_head",
         "_is_broken",
         "_is_post",
+        "_parser",
         "_target",
         "_version",
         "_whole_size",
         "has_head",
         "head_size",
         "headers",
+        "keeps_alive",
+        "names",
+        "path",
         "pieces",
         "size",
         "url",
@@ -42,8 +50,10 @@ class WholeRequest:
         self.head_size = 0
         self._begun = 0
         self._fields: list[tuple[str, str]] = []
+        self._has_usual_head = False
         self._is_broken = False
         self._is_post = False
+        self._parser: httptools.HttpRequestParser | None = None
         self._target = b""
         self._version = ""
         self._whole_size = 0
@@ -58,16 +68,7 @@ class WholeRequest:
     @property
     def is_usual(self) -> bool:
         """Whether this is one small POST of today's HTTP, as far as it has come."""
-        return (
-            self.has_head
-            and not self._is_broken
-            and self._begun == 1
-            and self.size <= self._whole_size <= LARGEST_BYTES
-            and len(self._fields) <= _MOST_HEADERS
-            and self._version == "1.1"
-            and self._is_post
-            and hdrs.TRANSFER_ENCODING not in self.headers
-        )
+        return self._has_usual_head and self.size <= self._whole_size <= LARGEST_BYTES
 
     @property
     def is_complete(self) -> bool:
@@ -81,33 +82,46 @@ class WholeRequest:
         first = first[self.head_size :]
         return [first, *others] if first else others
 
-    @property
-    def content_type(self) -> str:
-        """The media type of the body, without its parameters; empty when the request does not say."""
-        return self.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
-
-    @property
-    def keeps_alive(self) -> bool:
-        """Whether another request may follow on the connection."""
-        return "close" not in self.headers.get(hdrs.CONNECTION, "").lower()
-
     def _read_head(self, piece: bytes) -> None:
         """Read the head, which must be in one piece; what follows it is not looked at."""
         end = piece.find(_END_OF_HEAD)
         if end < 0:
             return
         self.head_size = end + len(_END_OF_HEAD)
-        parser = httptools.HttpRequestParser(self)
+        head = piece[: self.head_size]
+        self._parser = parser = httptools.HttpRequestParser(self)
         try:
-            parser.feed_data(piece[: self.head_size])
+            parser.feed_data(head)
             if not self.has_head:
                 return  # empty lines, or another protocol's greeting
             self._version = parser.get_http_version()
             self._is_post = parser.get_method() == b"POST"
             # The parser has made sure that there is one length at the most, and that it is a number.
             self._whole_size = self.head_size + int(self.headers.get(hdrs.CONTENT_LENGTH, "0"))
+            self._has_usual_head = self._is_usual_head(head)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError):
             self._is_broken = True
+        finally:
+            self._parser = None  # it refers to this object
+
+    def _is_usual_head(self, head: bytes) -> bool:
+        """Return whether the head means the same to everybody.
+
+        Which headers may be repeated, and what that means, is left to aiohttp. So is white space behind a
+        value: aiohttp strips it, and our parser does not.
+        """
+        return (
+            not self._is_broken
+            and self._begun == 1
+            and self._is_post
+            and self._version == "1.1"
+            and b"#" not in self._target
+            and len(self.names) == len(self._fields) <= _MOST_HEADERS
+            and b" \r\n" not in head
+            and b"\t\r\n" not in head
+            and _HOST in self.names
+            and _TRANSFER_ENCODING not in self.names
+        )
 
     # What the parser calls, by the names that it looks for.
 
@@ -121,12 +135,17 @@ class WholeRequest:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
-        self._fields.append((name.decode(), value.decode("utf-8", "surrogateescape")))
+        self._fields.append((name.decode(), value.decode()))
 
     def on_headers_complete(self) -> None:
         """Make the head ready to be looked at."""
-        self.url = URL(self._target.decode(), encoded=True)
+        target = self._target.decode()
+        self.path = target.partition("?")[0]
+        self.url = URL(target, encoded=True)
         self.headers = CIMultiDict(self._fields)
+        self.names = {name.lower() for name, _ in self._fields}
+        # The parser forgets this when the request ends with its head.
+        self.keeps_alive = self._parser is not None and self._parser.should_keep_alive()
         self.has_head = True
 
     def on_body(self, _: bytes) -> None:

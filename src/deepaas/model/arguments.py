@@ -11,7 +11,7 @@ import marshmallow
 from marshmallow import fields, validate
 from marshmallow.fields import Field
 
-from deepaas.errors import InvalidArguments, PredictionFailed
+from deepaas.errors import InvalidArguments, InvalidJson, PredictionFailed
 from deepaas.model.failure import failure
 from deepaas.model.jsonable import loads
 from deepaas.model.v2.wrapper import UploadedFile
@@ -24,13 +24,17 @@ class Given(NamedTuple):
     """What a request gave for arguments, in order of precedence.
 
     `query` and `form` map a name to everything sent under it; a file in `form` is an `UploadedFile`.
-    `headers` is looked up by the names of header arguments only.
+    `headers` is looked up by the names of header arguments only. `unread_json` is a JSON body that is left to
+    a process of the model; `json` is then empty. `is_large` says that the values are too many or too long to
+    be read in the event loop.
     """
 
     query: Mapping[str, Sequence[Any]] = {}
     form: Mapping[str, Sequence[Any]] = {}
     json: Mapping[str, Any] = {}
     headers: Mapping[str, str] = {}
+    unread_json: bytes = b""
+    is_large: bool = False
 
 
 class Accept(NamedTuple):
@@ -73,6 +77,17 @@ class Arguments:
         if not isinstance(default, str):
             default = choices[0] if choices else None
         return Accept(field.data_key or "accept", choices, default)
+
+    def settle_accept(self, raw: dict[str, Any], media_type: str | None) -> str | None:
+        """Return the media type that `raw` asks for; where it asks for none, put `media_type` there."""
+        if self.accept is None:
+            return media_type
+        asked = raw.get(self.accept.key)
+        if asked is None:
+            if media_type is not None:
+                raw[self.accept.key] = media_type
+            return media_type
+        return asked if isinstance(asked, str) and "," not in asked else None
 
     def is_negotiated(self, key: str) -> bool:
         """Return whether this is `accept` with choices: its header lists preferences, not a choice."""
@@ -137,6 +152,19 @@ class Arguments:
         except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
             found = failure(error)
             raise PredictionFailed(found.message, status=found.status, detail=found.traceback) from None
+
+
+def read_json(body: bytes) -> dict[str, Any]:
+    """Return what a JSON body gives. Raise `InvalidJson`, or `InvalidArguments` for what is no object."""
+    if not body.strip():
+        return {}
+    try:
+        found = loads(body)
+    except ValueError as error:
+        raise InvalidJson("Invalid JSON body.") from error
+    if not isinstance(found, dict):
+        raise InvalidArguments({"_schema": ["Invalid input type."]})
+    return found
 
 
 def is_file(field: Field) -> bool:

@@ -29,6 +29,8 @@ _NOT_A_TIME = "it is NaT (not a time); put None in its place"
 # (https://github.com/ijl/orjson/issues/249); of an array of several dimensions, it leaves out times that it
 # cannot write: `[["1971-01-01T00:00:00",]`. Only where its text looks like that is the value looked through.
 _MAY_BE_WRONG = re.compile(rb'null|,\]|\[\]|"1970-01-01T00:00:00|"1677-09-21T00:12:43')
+_SEARCHED_BYTES = 1 << 20
+_OVERLAP = 20
 _LONG_NUMBER = re.compile(rb"[-:,\[\s][0-9]{19}")  # not the digits behind a point
 
 
@@ -36,13 +38,19 @@ def loads(text: bytes | str) -> Any:
     """Return what JSON says, whole numbers of any length as they are. Raise `ValueError` for what is none."""
     found = orjson.loads(text)
     content = text.encode() if isinstance(text, str) else text
-    if not _LONG_NUMBER.search(content):
+    if not _has_long_number(content):
         return found
     # orjson makes floats of whole numbers that do not fit into 64 bits.
     try:
         return json.loads(content)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def _has_long_number(content: bytes) -> bool:
+    """Look for it piece by piece: a search is one step, during which no other thread runs."""
+    pieces = range(0, len(content), _SEARCHED_BYTES)
+    return any(_LONG_NUMBER.search(content, begin, begin + _SEARCHED_BYTES + _OVERLAP) for begin in pieces)
 
 
 def dumps(value: Any, what: str = _RESULT) -> bytes:

@@ -1,16 +1,35 @@
 """The media type of a result for which the model declared a range of types, such as `image/*`."""
 
 import mimetypes
+import re
 
 import filetype  # type: ignore[import-untyped]  # it has no annotations
 
+from deepaas.errors import UnfitResponse
+
 ANY = "*/*"
 BYTES = "application/octet-stream"
+# Surrogates are bytes that were no UTF-8, and cannot become some again.
+_CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def is_wildcard(media_type: str) -> bool:
     """Return whether the media type stands for several, as `image/*` does."""
     return "*" in media_type
+
+
+def has_control_character(text: str) -> bool:
+    """Return whether the text has a character that no header of HTTP may have."""
+    return _CONTROL_CHARACTER.search(text) is not None
+
+
+def check_media_type(media_type: str) -> None:
+    """Raise `UnfitResponse` for a media type, chosen by the model, that no header can hold."""
+    if has_control_character(media_type):
+        raise UnfitResponse(
+            f"The media type {media_type!r} has control characters, so it cannot be sent. "
+            "Remove them from content_type of the ReturnedFile, or from the choices of 'accept'."
+        )
 
 
 def is_within(media_type: str, wildcard: str) -> bool:

@@ -8,7 +8,7 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,8 +19,10 @@ from deepaas.errors import UnfitResponse
 from deepaas.log import get_logger
 from deepaas.messages import Body, Envelope
 from deepaas.model import jsonable
-from deepaas.model.media_types import ANY, concrete, is_wildcard
+from deepaas.model.media_types import ANY, check_media_type, concrete, has_control_character, is_wildcard
 from deepaas.model.v2.wrapper import ReturnedFile, UploadedFile
+from deepaas.private import make_folders
+from deepaas.reporting import ARTIFACTS_VARIABLE
 
 JSON = "application/json"
 _INLINE_LIMIT_BYTES = 1 << 20
@@ -36,17 +38,28 @@ class Form(NamedTuple):
 
 
 def render(
-    value: Any, media_type: str | None, form: Form, scratch: str, requested_type: str | None = None
+    value: Any,
+    media_type: str | None,
+    form: Form,
+    scratch: str,
+    requested_type: str | None = None,
+    *,
+    arguments: Mapping[str, Any] | None = None,
 ) -> Body:
     """Return the body that answers with `value`.
 
     `media_type` is what the caller accepts, `None` for JSON; where it has a wildcard, `requested_type` is the
     concrete one that the client named, if it did, and the body's is always concrete. Bodies of over 1 MiB are
-    left in a file in the folder `scratch`. Raise `UnfitResponse`, with a message for the author.
+    left in a file in the folder `scratch`. The call's `arguments` are needed for a text that is a path: it
+    must lead to a file of the call. Raise `UnfitResponse`, with a message for the author.
     """
+    if isinstance(value, str) and not _is_sent_as_text(media_type):
+        value = _own_file(value, media_type, scratch, arguments or {})
     if media_type and is_wildcard(media_type) and _is_picture(value):
         return _picture(value, requested_type, scratch)
     body = _rendered(value, media_type, form, scratch)
+    if body.media_type is not JSON:
+        check_media_type(body.media_type)
     if not is_wildcard(body.media_type):
         return body
     if isinstance(value, str) and body.media_type.startswith("text/"):
@@ -142,8 +155,6 @@ def _from_value(value: Any, media_type: str, scratch: str) -> Body:
     if media_type.endswith("json"):
         return Body(media_type, *_spilled(jsonable.dumps(value), scratch))
     if isinstance(value, str):
-        if not media_type.startswith("text/"):
-            return _from_path(value, media_type, scratch)
         return Body(media_type, *_spilled(value.encode(), scratch))
     raise UnfitResponse(
         f"predict() returned {type(value).__name__} where {media_type} was asked for. "
@@ -151,11 +162,59 @@ def _from_value(value: Any, media_type: str, scratch: str) -> Body:
     )
 
 
+def _is_sent_as_text(media_type: str | None) -> bool:
+    """Return whether a `str` is the response itself, as JSON or as it is."""
+    return media_type in (None, ANY) or media_type.startswith("text/") or media_type.endswith("json")
+
+
+def _own_file(text: str, media_type: str | None, scratch: str, arguments: Mapping[str, Any]) -> Path:
+    """Return the file of the call that the text is the path of. Raise `UnfitResponse` for any other text.
+
+    It may come from the client: a model that returns what it was sent must not send the server's files.
+    Modules that were written for DEEPaaS 2.6 return paths as texts, hence the call's files.
+    """
+    with contextlib.suppress(
+        OSError, RuntimeError, ValueError
+    ):  # what no file can be called, links in a circle
+        path = Path(text).resolve()
+        if path.is_file() and any(map(path.is_relative_to, _own_folders(scratch, arguments))):
+            return path
+    raise UnfitResponse(
+        f"predict() returned a str where {media_type} was asked for, and a str is not opened as the path of "
+        "a file. Return pathlib.Path(…) for a file, or bytes for the content."
+    )
+
+
+def _own_folders(scratch: str, arguments: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield the folders of a call: of its results, of its uploads, and of the artifacts in a training."""
+    yield Path(scratch).resolve()
+    for value in arguments.values():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, UploadedFile) and item.filename:
+                yield Path(item.filename).parent.resolve()
+    if ARTIFACTS_VARIABLE in os.environ:
+        yield Path(os.environ[ARTIFACTS_VARIABLE]).resolve()
+
+
 def _from_returned_file(file: ReturnedFile, media_type: str | None, scratch: str) -> Body:
     if not file.filename:
         raise UnfitResponse("predict() returned a ReturnedFile without a filename. Set it to the path.")
+    _check_name(file.original_filename)
     body = _from_path(file.filename, file.content_type or media_type or ANY, scratch)
     return body._replace(filename=file.original_filename)
+
+
+def _check_name(name: Any) -> None:
+    """Raise `UnfitResponse` for a name under which no client could save a file."""
+    if name is not None and not isinstance(name, str):
+        raise UnfitResponse(
+            f"original_filename of the ReturnedFile is {type(name).__name__}. Set it to a str."
+        )
+    if name and has_control_character(name):
+        raise UnfitResponse(
+            f"The name {name!r} has control characters, so it cannot be sent. "
+            "Remove them from original_filename of the ReturnedFile."
+        )
 
 
 def _from_path(path: str | bytes, media_type: str, scratch: str) -> Body:
@@ -196,7 +255,7 @@ def _spilled(content: bytes, scratch: str) -> tuple[bytes, str | None]:
 
 
 def _new_file(scratch: str) -> Any:
-    Path(scratch).mkdir(parents=True, exist_ok=True)
+    make_folders(Path(scratch))
     return tempfile.NamedTemporaryFile(dir=scratch, prefix="result-", delete=False)
 
 

@@ -12,7 +12,7 @@ import marshmallow
 from deepaas.errors import UnfitResponse
 from deepaas.messages import Envelope
 from deepaas.model import output
-from deepaas.model.media_types import ANY, concrete, is_wildcard
+from deepaas.model.media_types import ANY, check_media_type, concrete, is_wildcard
 
 LINES = "application/x-ndjson"
 EVENTS = "text/event-stream"
@@ -79,6 +79,7 @@ class Rendering:
         self._wildcard = media_type or ANY
         known = None if media_type == ANY else media_type
         self.media_type = streamed_type(known, prefers_events=prefers_events)
+        check_media_type(self.media_type)
         self._form = output.Form(schema, Envelope.NONE)
 
     def render(self, item: Any) -> bytes:

@@ -41,7 +41,7 @@ _log = get_logger("deepaas.training")
 def run(uuid: str, folder: TrainingFolder, store: Store, *, is_elsewhere: bool = False) -> None:
     """Do the job in `folder`, unless the training was cancelled or given up in the meantime."""
     process = ProcessName.own()
-    of_process = {"host": process.host, "pid": process.pid, "pid_started": process.started}
+    of_process = {"host": process.host, "pid": process.pid, "process_start": process.start}
     begin = functools.partial(store.change, uuid, State.RUNNING, only_from=State.STARTING)
     if not _patiently(functools.partial(begin, started=time.time(), **of_process)):
         return

@@ -15,6 +15,7 @@ import platformdirs
 
 from deepaas.contents import sha256_of
 from deepaas.errors import ArtifactNotFound, SettingsError
+from deepaas.private import make_folders
 from deepaas.reporting import METRICS
 
 
@@ -25,7 +26,7 @@ def state_folder(named: str) -> Path:
     """
     folder = Path(named or platformdirs.user_state_path("deepaas")).absolute()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError as error:
@@ -53,7 +54,7 @@ class TrainingFolder:
 
     def make(self) -> None:
         """Make the folder, and that of the artifacts."""
-        self.artifacts.mkdir(parents=True, exist_ok=True)
+        make_folders(self.artifacts)
 
     def uploads(self) -> list[Path]:
         """Return the uploaded files of the arguments."""

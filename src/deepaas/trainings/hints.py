@@ -12,14 +12,16 @@ from typing import Any, NamedTuple
 from deepaas.trainings.counters import Count, Counters
 from deepaas.trainings.terminal import Row
 
-_COUNT = r"\[?\s*(\d+)\s*(?:/|of)\s*(\d+)"
+_INT = r"(\d{1,15})(?!\d)"
+_COUNT = rf"\[?\s*{_INT}\s*(?:/|of)\s*{_INT}"
 _EPOCH = re.compile(rf"(?<![/\w])(epoch|iteration|iter|round|fold|trial)s?\W{{0,3}}?{_COUNT}", re.IGNORECASE)
 _STEP = re.compile(rf"\b(step|batch)(?:es|s)?\W{{0,3}}?{_COUNT}", re.IGNORECASE)
-_ULTRALYTICS = re.compile(r"^\s*(\d+)/(\d+)\s+[\d.]+G\s")
-_TQDM = re.compile(r"(\d+)%\|[^|]*\|\s*(\d+(?:\.\d+)?)([kMGTP]?)/(\d+(?:\.\d+)?)([kMGTP]?)\s*\[")
-_KERAS = re.compile(r"^\s*(\d+)/(\d+)\s*(?:[\[━─]|- \d+m?s\b)")
-_HEAVY_LINES = re.compile(r"(\d+)%\s+[━─╸╺]+\s*(\d+)/(\d+)\s")  # ultralytics
-_RICH = re.compile(r"[━╸╺]{3,}\s+(?:(\d+)/(\d+)|(\d+)%)")
+_ULTRALYTICS = re.compile(rf"^\s*{_INT}/{_INT}\s+[\d.]+G\s")
+_DECIMAL = r"(\d{1,15}(?:\.\d{1,15})?)"
+_TQDM = re.compile(rf"(\d{{1,3}})%\|[^|]*\|\s*{_DECIMAL}([kMGTP]?)/{_DECIMAL}([kMGTP]?)\s*\[")
+_KERAS = re.compile(rf"^\s*{_INT}/{_INT}\s*(?:[\[━─]|- \d+m?s\b)")
+_HEAVY_LINES = re.compile(rf"(\d{{1,3}})%\s+[━─╸╺]+\s*{_INT}/{_INT}\s")  # ultralytics
+_RICH = re.compile(rf"(?<![━╸╺])[━╸╺]{{3,}}\s+(?:{_INT}/{_INT}|(\d{{1,3}})%)")
 _UNIT_OF_NO_TRAINING = re.compile(r"\d[kMGT]?i?B/s| examples/s")  # downloads; whatever datasets prepares
 # Bars of what precedes or interrupts a training. Their names are those of pip, huggingface_hub, datasets,
 # transformers, Lightning, and ultralytics.
@@ -38,9 +40,9 @@ _METRIC = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(
-    r"^\s*(?:\[(\d+)\]\s|(?:.*\b)?(?:epoch|iteration|iter|step)\W{0,2}(\d+)\b(?!\s*(?:/|of)))", re.IGNORECASE
+    rf"^\s*\[{_INT}\]\s|\b(?:epoch|iteration|iter|step)\W{{0,2}}{_INT}\b(?!\s*(?:/|of))", re.IGNORECASE
 )
-_OPTUNA = re.compile(rf"\bTrial (\d+) finished with (value): ({_NUMBER})(?!\w)")
+_OPTUNA = re.compile(rf"\bTrial {_INT} finished with (value): ({_NUMBER})(?!\w)")
 _WITHOUT_MEANING = {
     *("epoch", "step", "batch", "iteration", "iter", "round", "fold", "trial", "date", "pid", "seed"),
     *("eta", "time", "elapsed", "duration", "took", "total"),
@@ -48,7 +50,7 @@ _WITHOUT_MEANING = {
 _PART_OF_EPOCH = re.compile(r"\W{0,3}\d{1,3}%|\s*(?:\[[^\]]*\]\s*)?\d+/\d")
 _LABEL_NUMBER = re.compile(r"[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?")
 _MOST_WORDS = 4
-_LONGEST_LINE = 10_000
+LONGEST_LINE = 500  # characters that are read of a line
 
 
 class Metrics(NamedTuple):
@@ -88,7 +90,7 @@ class Hints:
 
     def read(self, row: Row) -> list[Metrics]:
         """Return the metrics that are complete now: those of a bar when another bar or line follows it."""
-        text = row.text[:_LONGEST_LINE]
+        text = row.text[:LONGEST_LINE]
         bar = _bar(text)
         if bar is None:
             # Without a bar, nothing pads a text that is shorter than the one before in the same row.
@@ -294,7 +296,10 @@ def _metrics_of_dict(text: str) -> dict[str, float | str]:
         if not (isinstance(printed, dict) and "epoch" in printed):
             return {}  # anything else may be printed so: settings, for example
         return {
-            str(name): _value(str(value)) for name, value in printed.items() if name not in _WITHOUT_MEANING
+            # An escape in the text, such as \\ud800, may stand for half a character.
+            str(name).encode("utf-8", "replace").decode(): _value(str(value))
+            for name, value in printed.items()
+            if name not in _WITHOUT_MEANING
         }
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return {}

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 
+from deepaas.private import open_file
 from deepaas.reporting import ARTIFACTS_VARIABLE, FOLDER_VARIABLE
 from deepaas.spawn import exit_reason, exit_word, spawn
 from deepaas.spawned import kill_group
@@ -59,11 +60,12 @@ class LocalRunning:
 
     def _process_of(self, training: Training) -> ProcessName | None:
         """Return the training's process, if it has one that is not known to be gone."""
-        if training.pid is None or training.pid_started is None:
+        start = training.process_start or training.pid_started
+        if training.pid is None or start is None:
             return None
         if self._store.is_file and training.host != self._host:
             return None
-        return ProcessName(training.host, training.pid, training.pid_started)
+        return ProcessName(training.host, training.pid, str(start))
 
 
 async def spawn_training(
@@ -75,7 +77,7 @@ async def spawn_training(
     this, since nobody could find it again.
     """
     places = {FOLDER_VARIABLE: str(folder.path), ARTIFACTS_VARIABLE: str(folder.artifacts)}
-    with folder.log.open("ab") as output:
+    with open_file(folder.log, "ab") as output:
         return await spawn(
             "deepaas.trainings.child",
             uuid,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 
 from deepaas.contents import replacing
 from deepaas.model import jsonable
+from deepaas.private import open_file
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.store import Store
 from deepaas.trainings.training import State
@@ -39,7 +40,7 @@ class Outcome(NamedTuple):
     def write(self, folder: TrainingFolder) -> None:
         """Write the outcome to the folder, in the room that was kept for it. Raise `OSError`."""
         folder.reserve.unlink(missing_ok=True)
-        with replacing(folder.outcome) as file:
+        with replacing(folder.outcome, is_private=True) as file:
             file.write(jsonable.dumps_plain([self.state.value, self.values, self.packages]))
             file.flush()
             os.fsync(file.fileno())
@@ -53,5 +54,5 @@ class Outcome(NamedTuple):
 
 def reserve_room(folder: TrainingFolder) -> None:
     """Keep some room on the disk for the outcome, which must be written also when the disk is full."""
-    with contextlib.suppress(OSError):
-        folder.reserve.write_bytes(bytes(_RESERVE_BYTES))
+    with contextlib.suppress(OSError), open_file(folder.reserve, "wb") as file:
+        file.write(bytes(_RESERVE_BYTES))

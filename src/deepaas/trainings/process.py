@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 from typing import NamedTuple, Self
 
 import psutil
@@ -12,47 +13,51 @@ import psutil
 from deepaas.spawned import kill_group
 
 _LOOK_S = 0.05
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SAME_TIME_S = 1.0
+_START_TICKS = 19  # place of `starttime` behind the name of the command, in proc_pid_stat(5)
 
 
 class ProcessName(NamedTuple):
-    """What names a process for ever: its host, its id, and when it started, since ids are used again."""
+    """What names a process for ever: its host, its id, and its start, since ids are used again.
+
+    `start` is ``BOOT_ID/TICKS``, or seconds since the epoch: on other systems than Linux, and in records that
+    were made before there were boot ids in them.
+    """
 
     host: str
     pid: int
-    started: float
+    start: str
 
     @classmethod
     def own(cls) -> Self:
         """Return the name of this process."""
-        return cls(socket.gethostname(), os.getpid(), psutil.Process().create_time())
+        return cls(socket.gethostname(), os.getpid(), _start_of(os.getpid()))
 
     @classmethod
     def of(cls, pid: int) -> Self | None:
         """Return the name of a process of this machine, if it is there."""
         try:
-            return cls(socket.gethostname(), pid, psutil.Process(pid).create_time())
-        except psutil.Error:
+            return cls(socket.gethostname(), pid, _start_of(pid))
+        except (OSError, psutil.Error):
             return None
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the name that `str` made."""
-        host, pid, started = text.rsplit(" ", 2)
-        return cls(host, int(pid), float(started))
+        host, pid, start = text.rsplit(" ", 2)
+        return cls(host, int(pid), start)
 
     def __str__(self) -> str:
-        return f"{self.host} {self.pid} {self.started}"
+        return f"{self.host} {self.pid} {self.start}"
 
     def is_alive(self) -> bool:
         """Say whether the process runs. One on another host is taken to."""
         if self.host != socket.gethostname():
             return True
         try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < _SAME_TIME_S
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
+            return self._has_started() and psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
+        except (OSError, psutil.Error):
             return False
 
     async def gone(self, timeout_s: float | None = None, hurry: asyncio.Event | None = None) -> bool:
@@ -77,8 +82,26 @@ class ProcessName(NamedTuple):
                 process.kill()
         await self.gone()
 
+    def _has_started(self) -> bool:
+        """Say whether the process that has the id now is the named one. Raise `OSError` or `psutil.Error`."""
+        if "/" in self.start:
+            return _start_of(self.pid) == self.start
+        return abs(psutil.Process(self.pid).create_time() - float(self.start)) < _SAME_TIME_S
+
     def _descendants(self) -> list[psutil.Process]:
         try:
             return psutil.Process(self.pid).children(recursive=True)
         except psutil.Error:
             return []
+
+
+def _start_of(pid: int) -> str:
+    """Return what tells a process from others that have had its id. Raise `OSError` or `psutil.Error`.
+
+    It is the boot of the system and the clock ticks since then. The time of day would change with each step
+    of the clock, also for processes that run already.
+    """
+    if not _BOOT_ID.exists():
+        return str(psutil.Process(pid).create_time())  # systems other than Linux keep that time
+    _, _, fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+    return f"{_BOOT_ID.read_text().strip()}/{fields.split()[_START_TICKS]}"

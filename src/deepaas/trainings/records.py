@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from deepaas.errors import StoreUnavailable, TrainingNotFound
 from deepaas.log import get_logger
+from deepaas.threads import DATABASE, run_in
 from deepaas.trainings.store import Store
 from deepaas.trainings.training import State, Training
 
@@ -29,7 +30,7 @@ class Records:
 
     async def ask(self, method: Callable[_P, _T], *arguments: _P.args, **values: _P.kwargs) -> _T:
         """Call any method of the store, which may have to wait for a disk or a network."""
-        return await asyncio.to_thread(method, *arguments, **values)
+        return await run_in(DATABASE, method, *arguments, **values)
 
     async def ask_patiently(self, method: Callable[_P, _T], *arguments: _P.args, **values: _P.kwargs) -> _T:
         """Do the same as `ask`, again and again while the store cannot be used."""

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple, Self
 from deepaas.errors import StoreUnavailable
 from deepaas.log import get_logger
 from deepaas.messages import Start, encode, frame
-from deepaas.model.failure import describe
+from deepaas.private import open_file
 from deepaas.trainings.folder import TrainingFolder
-from deepaas.trainings.keeping import Keeping
+from deepaas.trainings.keeping import Keeping, SteadyClock
 from deepaas.trainings.local import LocalRunning
 from deepaas.trainings.neighbours import LOOK_S, Neighbours
 from deepaas.trainings.outcome import Outcome
@@ -75,6 +75,7 @@ class Runner:
         self._rules = rules
         self._places = asyncio.Semaphore(rules.at_a_time)
         self._own_name = ProcessName.own()
+        self._clock = SteadyClock()
         self._neighbours = Neighbours(self.records, self._own_name, rules.lost_after_s)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._repeating: list[asyncio.Task[None]] = []
@@ -152,7 +153,9 @@ class Runner:
             ended = await work
         except Exception as error:  # noqa: BLE001 - a training must end, whatever happens
             _log.exception("The training %s could not be run", training.uuid)
-            ended = Ended(f"The training could not be run: {describe(error)}", None)
+            ended = Ended(
+                f"The training could not be run: {type(error).__name__}. The server's log says more.", None
+            )
         if ended:
             await self._record_end(training, ended)
             await self._after(training)
@@ -172,8 +175,8 @@ class Runner:
 
     def _make_reserve(self) -> None:
         """Keep some room on the disk, to be given up when the end of a training needs it."""
-        with contextlib.suppress(OSError):
-            self._reserve.write_bytes(bytes(_RESERVE_BYTES))
+        with contextlib.suppress(OSError), open_file(self._reserve, "wb") as file:
+            file.write(bytes(_RESERVE_BYTES))
 
     async def _run(self, training: Training) -> Ended | None:
         """Wait for a place, then for the training's process; return nothing when there is nothing to run."""
@@ -283,7 +286,7 @@ class Runner:
         if self._rules.keeping == Keeping():
             return
         trainings = await self.records.ask(self._store.of_model, model)
-        for superfluous in self._rules.keeping.superfluous(trainings, time.time()):
+        for superfluous in self._rules.keeping.superfluous(trainings, self._clock.now()):
             await self._remove(superfluous)
 
     async def _end(self, uuid: str) -> None:
@@ -334,4 +337,5 @@ def _note_end(training: Training) -> None:
 
 def _write_job(folder: TrainingFolder, job: bytes) -> None:
     folder.make()
-    folder.job.write_bytes(job)
+    with open_file(folder.job, "wb") as file:
+        file.write(job)

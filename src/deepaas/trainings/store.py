@@ -19,8 +19,10 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
     TimeoutError,  # noqa: A004 - SQLAlchemy's: no connection became free
 )
+from sqlalchemy.schema import CreateColumn
 
 from deepaas.errors import StoreUnavailable, StoreUnusable
+from deepaas.private import open_file
 from deepaas.trainings.training import State, Training
 
 VERSION = 1
@@ -50,6 +52,7 @@ _trainings = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("pid", sa.Integer),
     sa.Column("pid_started", sa.Double),
+    sa.Column("process_start", sa.Text),
     sa.Column("started", sa.Double),
     sa.Column("finished", sa.Double),
     sa.Column("output", sa.JSON),
@@ -103,6 +106,7 @@ class Store:
 
     def __enter__(self) -> Self:
         try:
+            self._make_file()
             self._check_version()
             self._engine = _engine(self.url)
             self._prepare_among_others()
@@ -257,6 +261,7 @@ class Store:
     def _prepare(self) -> None:
         with self._begin() as connection:
             _metadata.create_all(connection)
+            _add_missing_columns(connection)
             found = connection.scalar(sa.select(_version.c.version))
             connection.execute(sa.select(_trainings).limit(1))
             if found is None:
@@ -268,6 +273,13 @@ class Store:
         with contextlib.ExitStack() as stack:
             for _ in range(_CONNECTIONS if self.is_file else 0):
                 stack.enter_context(self._engine.connect())
+
+    def _make_file(self) -> None:
+        """Make the file of SQLite, whose other files get its mode; a path that cannot be used fails later."""
+        parsed = sa.make_url(self.url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+            with contextlib.suppress(OSError):
+                open_file(Path(parsed.database), "ab").close()
 
     def _check_version(self) -> None:
         """Look at a store that is there, before anything in it is touched."""
@@ -285,6 +297,15 @@ class Store:
                 f"{found}, this program writes {VERSION}). It was left as it is. Upgrade deepaas, or name "
                 "another store with --store."
             )
+
+
+def _add_missing_columns(connection: sa.Connection) -> None:
+    """Add the columns that an older version did not know; it can go on using the store without them."""
+    known = {column["name"] for column in sa.inspect(connection).get_columns(_trainings.name)}
+    for column in _trainings.columns:
+        if column.name not in known:
+            definition = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.execute(sa.text(f"ALTER TABLE {_trainings.name} ADD COLUMN {definition}"))
 
 
 def sqlite_url(folder: Path) -> str:

@@ -1,7 +1,9 @@
 """Reading a file that grows, line by line, from where one stopped."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 _CHUNK_BYTES = 1 << 20
 
@@ -9,12 +11,14 @@ _CHUNK_BYTES = 1 << 20
 class Tail:
     """The lines that a file got since one looked last.
 
-    `offset` is where the next look begins, in bytes: behind the last line that was yielded.
+    `offset` is where the next look begins, in bytes: behind the last line that was yielded. Nothing behind
+    `end` is read.
     """
 
-    def __init__(self, path: Path, offset: int = 0) -> None:
+    def __init__(self, path: Path, offset: int = 0, end: int | None = None) -> None:
         self._path = path
         self.offset = offset
+        self._end = end
 
     def lines(self) -> Iterator[str]:
         """Yield new lines without their ends."""
@@ -38,6 +42,8 @@ class Tail:
 
     def read(self, most_bytes: int = _CHUNK_BYTES) -> bytes:
         """Return what is new, without moving on."""
+        if self._end is not None:
+            most_bytes = max(0, min(most_bytes, self._end - self.offset))
         try:
             with self._path.open("rb") as file:
                 file.seek(self.offset)
@@ -46,17 +52,33 @@ class Tail:
             return b""
 
 
-def read_last_lines(path: Path, count: int) -> bytes:
-    """Return the last `count` lines of a file as they are, reading no more of it than that takes."""
-    try:
-        with path.open("rb") as file:
-            position = file.seek(0, 2)
-            found = b""
-            while position > 0 and found.count(b"\n", 0, -1) < count:
-                step = min(_CHUNK_BYTES, position)
-                position -= step
-                file.seek(position)
-                found = file.read(step) + found
-    except OSError:
-        return b""
-    return b"".join(found.splitlines(keepends=True)[-count:]) if count else b""
+def find_last_lines(path: Path, count: int) -> int:
+    """Return where the last `count` lines of a file begin, in bytes, reading no more than that takes."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        size = file.seek(0, 2)
+        if count == 0 or size == 0:
+            return size
+        file.seek(size - 1)
+        return _find_break(file, size, count + (file.read(1) == b"\n"))
+    return 0
+
+
+def find_unfinished_line(path: Path) -> int:
+    """Return where the line begins that has no end yet, in bytes."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return _find_break(file, file.seek(0, 2), 1)
+    return 0
+
+
+def _find_break(file: IO[bytes], size: int, number: int) -> int:
+    """Return what follows the line break with that number from the end, or the beginning."""
+    position = size
+    while position > 0:
+        end, position = position, max(0, position - _CHUNK_BYTES)
+        file.seek(position)
+        piece = file.read(end - position)
+        found = piece.count(b"\n")
+        if found >= number:
+            return position + len(b"\n".join(piece.split(b"\n")[: found - number + 1])) + 1
+        number -= found
+    return 0

@@ -145,12 +145,12 @@ class Terminal:
 class Lines:
     """The lines of a log that grows, as a terminal shows them, from where one stopped.
 
-    `offset` is in bytes: behind the last line that was yielded.
+    `offset` is in bytes: behind the last line that was yielded. Nothing behind `end` is read.
     """
 
-    def __init__(self, path: Path, offset: int = 0) -> None:
+    def __init__(self, path: Path, offset: int = 0, end: int | None = None) -> None:
         self.offset = offset
-        self._tail = Tail(path, offset)
+        self._tail = Tail(path, offset, end)
         self._terminal = Terminal()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
@@ -159,7 +159,7 @@ class Lines:
         for row in self.rows():
             if row.is_left:
                 yield row.text
-        if also_unfinished and self.unfinished:
+        if also_unfinished and self.unfinished and self.offset < self._tail.offset:
             self.offset = self._tail.offset
             yield self.unfinished
 
@@ -168,10 +168,13 @@ class Lines:
         while chunk := self._tail.read():
             for piece in _PIECE.findall(chunk):
                 self._tail.offset += len(piece)
-                rows = list(self._terminal.feed(self._decoder.decode(piece)))
+                # One by one: a row of 16 kB that is drawn again with every second byte would fill the memory.
+                for row in self._terminal.feed(self._decoder.decode(piece)):
+                    if row.is_left:
+                        self.offset = self._tail.offset
+                    yield row
                 if piece.endswith(b"\n"):
                     self.offset = self._tail.offset
-                yield from rows
 
     @property
     def unfinished(self) -> str:

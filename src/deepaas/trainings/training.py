@@ -56,8 +56,8 @@ _STATUS_OF_END = {
 class Training:
     """The record of one run of `train`. Times are seconds since the epoch.
 
-    `server` names the server that answers for the training; `pid` and `pid_started` together name its
-    process, since ids are used again.
+    `server` names the server that answers for the training; `pid` and `process_start` together name its
+    process, since ids are used again; records of older versions have `pid_started`, a time, instead.
     `output` is what `train` returned, as JSON values. `progress` goes from 0 to 1.
     `uploads` are SHA-256 sums by the argument's name, `environment` is the key of
     the set of packages. `queue_position` is counted when the record is read, not kept.
@@ -72,6 +72,7 @@ class Training:
     state: State = State.QUEUED
     pid: int | None = None
     pid_started: float | None = None
+    process_start: str | None = None
     started: float | None = None
     finished: float | None = None
     output: Any = None

@@ -9,14 +9,15 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import psutil
 
 from deepaas import reporting
 from deepaas.trainings.folder import TrainingFolder
-from deepaas.trainings.hints import Hints, Metrics
+from deepaas.trainings.hints import LONGEST_LINE, Hints, Metrics
 from deepaas.trainings.pace import Pace
 from deepaas.trainings.tail import Tail
 from deepaas.trainings.terminal import Lines, Row
@@ -26,6 +27,7 @@ _LOOKS_BETWEEN_BEATS = 4
 _MEBIBYTE = 1 << 20
 _KIBIBYTES_A_MEBIBYTE = 1024 if sys.platform != "darwin" else _MEBIBYTE
 _LOOKED_AT_BYTES = 1 << 18
+_ROWS_LIMIT_CHARACTERS = 2 * _LOOKED_AT_BYTES
 
 
 class Watch:
@@ -87,7 +89,7 @@ class Watch:
     def _changes(self, *, is_last: bool) -> dict[str, Any]:
         values = self._from_reports()
         self._log.skip_to_last(_LOOKED_AT_BYTES)
-        for row in [*self._log.rows(), self._log.open_row]:
+        for row in self._rows():
             values |= self._from_log(row)
         if is_last and not self._reported:
             self._report(self._hints.finish())
@@ -125,6 +127,20 @@ class Watch:
                 values["progress"] = max(0.0, min(1.0, step / total))
                 self._pace.note(said["time"], values["progress"])
         return values
+
+    def _rows(self) -> Iterable[Row]:
+        """Return the rows that new text in the log draws, the last ones where their text is much longer.
+
+        A byte can draw a long row again, so reading all of them could take minutes and gigabytes.
+        """
+        rows: deque[Row] = deque()
+        size = 0
+        for row in self._log.rows():
+            rows.append(row._replace(text=row.text[:LONGEST_LINE]))
+            size += len(rows[-1].text)
+            while size > _ROWS_LIMIT_CHARACTERS:
+                size -= len(rows.popleft().text)
+        return *rows, self._log.open_row
 
     def _from_log(self, row: Row) -> dict[str, Any]:
         """Take hints from a row of the log, unless the author's code reports by itself."""

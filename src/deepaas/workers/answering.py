@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from deepaas import log
-from deepaas.errors import UnfitResponse
+from deepaas.errors import InvalidArguments, InvalidJson, UnfitResponse
 from deepaas.log import get_logger
 from deepaas.messages import Body, Call, Envelope, Failed, Reply
 from deepaas.model import output, streaming
+from deepaas.model.arguments import Given, read_json
 from deepaas.model.failure import failure
 from deepaas.model.model import Model
 from deepaas.workers.sending import Sending
@@ -38,7 +39,8 @@ class Answering:
         began = returned = time.perf_counter()
         outcome: Body | Failed
         try:
-            result = self._model.function(call.function)(**self._arguments(call))
+            call = self._read(call)
+            result = self._model.function(call.function)(**call.arguments)
             returned = time.perf_counter()
             if streaming.is_stream(result):
                 outcome, render_s = self._sending.send(result, call, number, began)
@@ -46,6 +48,8 @@ class Answering:
                 returned = time.perf_counter() - render_s
             else:
                 outcome = self._body(result, call)
+        except _BadJsonError as error:
+            outcome = error.failed
         except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
             outcome = self._failure(error)
         return Reply(outcome, returned - began, time.perf_counter() - returned)
@@ -58,7 +62,8 @@ class Answering:
         log.request_id.set(f"{calls[0].request_id}+{len(calls) - 1}")
         began = time.perf_counter()
         try:
-            results = self._model.function("predict_batch")([self._arguments(call) for call in calls])
+            calls = [self._read(call) for call in calls]
+            results = self._model.function("predict_batch")([call.arguments for call in calls])
             _check_length(results, len(calls))
         except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
             trace = log.with_trace(self._failure(error).traceback)
@@ -81,17 +86,42 @@ class Answering:
         return Reply(outcome, took_s, time.perf_counter() - began, together)
 
     def _body(self, result: Any, call: Call) -> Body:
-        return output.render(result, call.media_type, self._form, call.scratch, call.requested_type)
+        return output.render(
+            result,
+            call.media_type,
+            self._form,
+            call.scratch,
+            call.requested_type,
+            arguments=call.arguments,
+        )
 
-    def _arguments(self, call: Call) -> dict[str, Any]:
+    def _read(self, call: Call) -> Call:
+        """Return a call with validated arguments. Raise `_BadJsonError` for JSON that cannot be used."""
         if call.validated:
-            return call.arguments
-        return self._model.arguments(call.function).validate(call.arguments)
+            return call
+        arguments = self._model.arguments(call.function)
+        if not call.json:
+            return call._replace(arguments=arguments.validate(call.arguments), validated=True)
+        try:
+            raw = arguments.gather(Given(json=read_json(call.json))) | call.arguments
+            media_type = arguments.settle_accept(raw, call.media_type)
+            read = arguments.validate(raw)
+        except InvalidArguments as error:
+            raise _BadJsonError(Failed(error.status, error.message, problems=error.messages)) from None
+        except InvalidJson as error:
+            raise _BadJsonError(Failed(error.status, error.message, problems={})) from None
+        return call._replace(arguments=read, validated=True, media_type=media_type, json=b"")
 
     def _failure(self, error: BaseException) -> Failed:
         if os.getpid() != self._pid:
             raise error  # a process that the model forked, and that is about to end, must not answer
         return failure(error)
+
+
+class _BadJsonError(Exception):
+    def __init__(self, failed: Failed) -> None:
+        super().__init__(failed.message)
+        self.failed = failed
 
 
 def _check_length(results: Any, expected: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psutil
 
 from deepaas.files import Scratch
-from deepaas.messages import Start, Unframer, encode, frame
+from deepaas.messages import Start, Unframer, decode_plain, encode, frame
 from deepaas.spawn import end, spawn
 from deepaas.spawned import kill_group
 from deepaas.workers.awake import Awake
@@ -40,7 +40,7 @@ class LocalProcess(asyncio.Protocol):
     ) -> None:
         self._on_output = on_output
         self._folder = folder
-        self._unframer = Unframer()
+        self._unframer = Unframer(decode_plain)
         self._hung_up = asyncio.Event()
         self._listener: Listener | None = None
         self._reading: asyncio.Task[None] | None = None

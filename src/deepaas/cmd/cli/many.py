@@ -120,7 +120,7 @@ def _ask(model: Model, pool: Pool, plan: Plan) -> Ask:
         async with validating:
             arguments = await asyncio.to_thread(declared.validate_safely, raw)
         call = Call("predict", arguments, True, media_type, scratch.path, "-")  # noqa: FBT003
-        outcome = await calling.predict(pool, call, raw, scratch)
+        outcome = await calling.predict(pool, calling.encoded(call, raw), scratch)
         return await _whole(outcome, scratch) if isinstance(outcome, Stream) else outcome
 
     return ask

@@ -54,7 +54,8 @@ def _prediction(model: Model, texts: Mapping[str, Texts], scratch: Scratch, *, w
             rendering = streaming.Rendering(media_type, model.schema, prefers_events=False)
             return _Prediction(returned, _whole(returned, rendering, scratch))
         form = output.Form(model.schema, Envelope.NONE)
-        return _Prediction(returned, output.render(returned, media_type, form, scratch.path))
+        body = output.render(returned, media_type, form, scratch.path, arguments=arguments)
+        return _Prediction(returned, body)
 
 
 def _whole(stream: Any, rendering: streaming.Rendering, scratch: Scratch) -> Body:

@@ -9,6 +9,7 @@ from typing import Any
 
 from deepaas.contents import replacing
 from deepaas.engines.on_ray.said import PIECE_BYTES
+from deepaas.private import make_folders
 
 
 async def send(path: Path, actor: Any, name: str) -> None:
@@ -21,7 +22,7 @@ async def send(path: Path, actor: Any, name: str) -> None:
 
 async def bring(actor: Any, source: str, target: Path) -> None:
     """Copy a file of the actor's node here, whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(target.parent)
     with replacing(target) as file:
         while piece := await actor.piece_at.remote(source, file.tell()):
             await asyncio.to_thread(file.write, piece)

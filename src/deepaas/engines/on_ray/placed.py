@@ -4,12 +4,13 @@ import shutil
 from pathlib import Path
 
 from deepaas.engines.on_ray.said import PIECE_BYTES
+from deepaas.private import make_folders, open_file
 
 
 def add(path: str, piece: bytes) -> None:
     """Append a piece to a file, which is made, with its folder, when it is not there."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with Path(path).open("ab") as file:
+    make_folders(Path(path).parent)
+    with open_file(Path(path), "ab") as file:
         file.write(piece)
 
 

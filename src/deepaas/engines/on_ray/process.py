@@ -15,7 +15,7 @@ from deepaas.engines.on_ray import carrying, refusals
 from deepaas.engines.on_ray.host import Said, WorkerHost
 from deepaas.engines.on_ray.said import Heard, InOrder
 from deepaas.files import Scratch
-from deepaas.messages import Body, Failed, Reply, Start, TakenBack, Unframer, encode
+from deepaas.messages import Body, Failed, Reply, Start, TakenBack, Unframer, decode_plain, encode
 from deepaas.model.elsewhere import name_of
 from deepaas.workers.process import Exit, Listener
 
@@ -223,7 +223,7 @@ class RayProcess:
         if heard.printed:
             self._on_output(heard.printed)
         try:
-            messages = list(Unframer().feed(heard.said))
+            messages = list(Unframer(decode_plain).feed(heard.said))
         except Exception:  # noqa: BLE001 - the model may have written anything
             self._listener.hear_garbage()
             messages = []

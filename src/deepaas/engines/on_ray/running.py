@@ -17,6 +17,7 @@ from deepaas.engines.on_ray.cluster import NAMESPACE
 from deepaas.engines.on_ray.said import PIECE_BYTES
 from deepaas.engines.on_ray.training_host import Seen, TrainingHost
 from deepaas.errors import StoreUnavailable
+from deepaas.private import open_file
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.outcome import Outcome, reserve_room
 from deepaas.trainings.records import Records
@@ -173,7 +174,7 @@ def _actor_of(training: Training) -> Any:
 def _append(folder: TrainingFolder, seen: Seen) -> None:
     for path, content in ((folder.log, seen.log), (folder.metrics, seen.metrics)):
         if content:
-            with path.open("ab") as file:
+            with open_file(path, "ab") as file:
                 file.write(content)
 
 

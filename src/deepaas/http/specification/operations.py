@@ -164,7 +164,9 @@ def _of_training(root: str) -> Iterator[Operation]:
     yield _about("delete", root, "cancelTraining", "Cancel a training", {200: training}, purge)
     yield _about("get", f"{root}/log", "getLog", "A training's log", {200: log}, tail, follow)
     yield _about("get", f"{root}/metrics", "listMetrics", "A training's metrics", {200: metrics})
-    yield _about("get", f"{root}/events", "getEvents", "A training's events", {200: events, 204: end}, last)
+    yield _about(
+        "get", f"{root}/events", "getEvents", "A training's events", {200: events, 204: end}, last, tail
+    )
     yield _about("get", f"{root}/artifacts/", "listArtifacts", "What a training left", {200: artifacts})
     yield _about(
         "get",

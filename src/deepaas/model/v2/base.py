@@ -75,7 +75,7 @@ class BaseModel(abc.ABC):  # noqa: B024 - every function is optional
             argument is an :class:`~deepaas.model.v2.wrapper.UploadedFile`. An optional argument without
             a default that was not sent is absent.
         :return: anything JSON can express, NumPy and pandas included. For the media types of other
-            files: bytes, an open binary file, a path, a PIL image or a
+            files: bytes, an open binary file, a :class:`pathlib.Path`, a PIL image or a
             :class:`~deepaas.model.v2.wrapper.ReturnedFile`.
 
             A generator, or any other iterator, is sent item by item while it runs. Each item is checked

@@ -44,7 +44,7 @@ class TrainingView extends View {
   async #follow(signal) {
     [this.#metrics, this.#log, this.#unfinished] = [[], [], ""];
     try {
-      for await (const event of eventsOf(this.#path("events"), signal)) {
+      for await (const event of eventsOf(`${this.#path("events")}?tail=${MOST_LINES}`, signal)) {
         this.#take(event);
         if (event.kind === "end") return;
       }

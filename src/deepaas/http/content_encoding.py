@@ -1,0 +1,70 @@
+"""Bodies that are sent compressed: decompressed piece by piece, outside the event loop, within limits."""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator
+
+from deepaas.errors import BadRequest, BodyTooLarge, UnsupportedEncoding
+
+_PIECE_BYTES = 1 << 18
+_HIGHEST_RATIO = 200
+_SMALL_BYTES = 10 << 20
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+_SUPPORTED = ("gzip", "x-gzip", "deflate")
+# Any other word is ignored, as aiohttp does it: some clients send "utf-8".
+_UNSUPPORTED = ("br", "zstd", "compress", "x-compress")
+_DEFLATE_METHOD = 8  # in the lower half of a zlib stream's first byte, RFC 1950
+
+
+def is_compressed(encoding: str) -> bool:
+    """Return whether a body with this Content-Encoding is compressed. Raise `UnsupportedEncoding`."""
+    encoding = encoding.strip().lower()
+    if encoding in _UNSUPPORTED or "," in encoding:
+        raise UnsupportedEncoding(
+            f"The Content-Encoding '{encoding}' is not supported. Send gzip, deflate, or the body as it is."
+        )
+    return encoding in _SUPPORTED
+
+
+async def decompress(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the content of a gzip or deflate body as it comes, at most 256 KiB at a time.
+
+    Raise `BadRequest` for what is not compressed, and `BodyTooLarge` for more than 10 MiB that are more than
+    200 times as large as what was received.
+    """
+    received_bytes = decompressed_bytes = 0
+    decompressor = None
+    async for chunk in body:
+        received_bytes += len(chunk)
+        rest = chunk
+        while rest:
+            decompressor = decompressor or _decompressor(rest)
+            piece = await asyncio.to_thread(_piece, decompressor, rest)
+            decompressed_bytes += len(piece)
+            if decompressed_bytes > max(_SMALL_BYTES, _HIGHEST_RATIO * received_bytes):
+                raise BodyTooLarge(
+                    f"The body becomes more than {_HIGHEST_RATIO} times as large when it is decompressed."
+                )
+            if piece:
+                yield piece
+            rest = decompressor.unconsumed_tail
+            if decompressor.eof:
+                rest, decompressor = decompressor.unused_data, None  # gzip files may follow each other
+    if decompressor:
+        raise BadRequest("The body cannot be decompressed: its end is missing.")
+
+
+def _decompressor(beginning: bytes) -> "zlib._Decompress":
+    """Return what decompresses a stream; some clients send deflate without the header that it should have.
+
+    See https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1.2.
+    """
+    is_raw = beginning[0] & 0xF != _DEFLATE_METHOD and beginning[:1] != b"\x1f"
+    return zlib.decompressobj(-zlib.MAX_WBITS if is_raw else _GZIP_OR_ZLIB)
+
+
+def _piece(decompressor: "zlib._Decompress", compressed: bytes) -> bytes:
+    try:
+        return decompressor.decompress(compressed, _PIECE_BYTES)
+    except zlib.error as error:
+        raise BadRequest(f"The body cannot be decompressed: {error}.") from error

@@ -1,0 +1,136 @@
+"""Requests that make much of little: the event loop answers others meanwhile, and memory has its limits."""
+
+import gzip
+import json
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from serving import Server, serving, until
+from support.machine import limit_s
+from support.models import HEALTHY
+
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
+MAX_MEMORY_BODY = 16 << 20
+HELD_S = 0.05
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server with a small limit of memory."""
+    folder = tmp_path_factory.mktemp("server")
+    options = ("--max-memory-body", str(MAX_MEMORY_BODY))
+    with serving(
+        folder, *options, models={name: HEALTHY[name] for name in ("lengths", "accepts_pictures")}
+    ) as server:
+        yield server
+
+
+class Probe(threading.Thread):
+    """Asks a server again and again whether it is alive, and takes the time of each answer."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(daemon=True)
+        self._server = server
+        self._stop_it = threading.Event()
+        self.waits_s: list[float] = []
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asked = len(self.waits_s)
+        until(lambda: len(self.waits_s) > asked)
+        self._stop_it.set()
+        self.join()
+
+    def run(self) -> None:
+        """Ask until the context ends."""
+        with self._server.client() as client:
+            while not self._stop_it.wait(0.01):
+                begin = time.monotonic()
+                assert client.get("/health/live").status_code == 200
+                self.waits_s.append(time.monotonic() - begin)
+
+
+def peak_mib(server: Server) -> float:
+    """Return the most memory that the server has had since this was asked last."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def multipart(count: int) -> bytes:
+    """Return a form of empty files."""
+    part = b'--b\r\nContent-Disposition: form-data; name="files"; filename="x"\r\n\r\n\r\n'
+    return part * count + b"--b--\r\n"
+
+
+NUMBERS = json.dumps({"numbers": [7] * 500_000}).encode()
+ATTACKS = {
+    "fields": (FORM, "", b"a=1&" * 3_000_000, 413),
+    "compressed fields": (FORM, "gzip", gzip.compress(b"a=1&" * 10_000_000), 413),
+    "deflated fields": (FORM, "deflate", zlib.compress(b"a=1&" * 2_500_000), 413),
+    "numbers": ("application/json", "", NUMBERS, 200),
+    "compressed numbers": ("application/json", "gzip", gzip.compress(NUMBERS), 200),
+    "more than fits into memory": ("application/json", "", b" " * MAX_MEMORY_BODY + b"{}", 413),
+    "escapes": (FORM, "", b"text=" + b"%41" * 3_000_000, 200),
+    "one long text": ("multipart/form-data; boundary=b", "", b"", 413),
+    "empty files": ("multipart/form-data; boundary=b", "", multipart(100_000), 413),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_others_are_answered(server: Server, attack: str) -> None:
+    """While a large request is read, others are answered, and memory stays within three times the limit."""
+    content_type, encoding, body, status = ATTACKS[attack]
+    if attack == "one long text":
+        head = b'--b\r\nContent-Disposition: form-data; name="text"\r\n\r\n'
+        body = head + b"x" * (MAX_MEMORY_BODY + 1) + b"\r\n--b--\r\n"
+    headers = {"Content-Type": content_type} | ({"Content-Encoding": encoding} if encoding else {})
+    before_mib = peak_mib(server)
+    with server.client() as client, Probe(server) as probe:
+        answer = client.post("/v2/models/lengths/predict", content=body, headers=headers)
+    assert answer.status_code == status, answer.text[:200]
+    assert max(probe.waits_s) < limit_s(HELD_S)
+    assert peak_mib(server) - before_mib < 3 * MAX_MEMORY_BODY / 2**20
+
+
+def test_accept_headers(server: Server) -> None:
+    """Many long Accept headers are refused, instead of being compared with each choice."""
+    headers = [("Accept", ", ".join(["a/b;q=0.5"] * 700))] * 95
+    with server.client() as client, Probe(server) as probe:
+        answer = client.post("/v2/models/accepts_pictures/predict", headers=headers)
+    assert answer.status_code == 431, answer.text[:200]
+    assert max(probe.waits_s) < limit_s(HELD_S)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "status", "message"),
+    [
+        ("gzip", gzip.compress(b'{"text": "abc"}'), 200, ""),
+        ("x-gzip", gzip.compress(b'{"text": ') + gzip.compress(b'"abc"}'), 200, ""),
+        ("deflate", zlib.compress(b'{"text": "abc"}'), 200, ""),
+        ("deflate", zlib.compress(b'{"text": "abc"}', wbits=-15), 200, ""),
+        ("utf-8", b'{"text": "abc"}', 200, ""),
+        ("gzip", gzip.compress(b'{"text": "abc"}')[:-9], 400, "its end is missing"),
+        ("gzip", b'{"text": "abc"}', 400, "cannot be decompressed"),
+        ("br", b"", 415, "Send gzip, deflate"),
+        ("gzip, gzip", b"", 415, "Send gzip, deflate"),
+    ],
+)
+def test_compressed_bodies(server: Server, encoding: str, body: bytes, status: int, message: str) -> None:
+    """Bodies are decompressed as their header says; what cannot be is refused with the reason."""
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    with server.client() as client:
+        answer = client.post("/v2/models/lengths/predict", content=body or b"{}", headers=headers)
+    assert (answer.status_code, message in answer.text) == (status, True), answer.text
+    if status == 200:
+        assert json.loads(answer.json()["predictions"])["text"] == 3

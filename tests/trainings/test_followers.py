@@ -1,0 +1,107 @@
+"""Many followers of one training, and one that is slower than the training."""
+
+import asyncio
+import dataclasses
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from following import STEPS, begin, ended, path_of
+
+from deepaas.trainings import events
+from deepaas.trainings.events import Event, Events, Position
+from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.training import State, Training
+from serving import Gate, Server, until
+from support.machine import limit_s, processor_s, timeout_s
+
+MANY = 200
+MEASURED_S = 2.0
+
+
+@pytest.mark.alone
+def test_many(trainer: Server, http: httpx.Client, gate: Gate) -> None:
+    """The training is looked at once for all: of a core, 200 followers take less than a tenth."""
+    record = begin(http, ["print", "x"], ["wait", gate.port])
+    gate.wait()
+
+    async def follow() -> float:
+        """Return the processor time that the server takes while they follow."""
+        process = psutil.Process(trainer.process.pid)
+        url = httpx.URL(trainer.url)
+        assert url.port
+        head = f"GET {path_of(record, '/events')} HTTP/1.1\r\nHost: {url.netloc.decode()}\r\n\r\n".encode()
+        writers = []
+        for _ in range(MANY):
+            reader, writer = await asyncio.open_connection(url.host, url.port)
+            writers.append(writer)
+            writer.write(head)
+            await reader.readuntil(b'"line":"x"}')
+        before = process.cpu_times()
+        await asyncio.sleep(MEASURED_S)
+        after = process.cpu_times()
+        for writer in writers:
+            writer.close()
+        return after.user + after.system - before.user - before.system
+
+    taken_s = asyncio.run(follow())
+    gate.open()
+    assert taken_s < processor_s(0.1 * MEASURED_S)
+
+
+def test_one_that_reads_nothing(start: Callable[..., Server]) -> None:
+    """It is cut off after --body-timeout, whatever it asked for."""
+    server = start("--body-timeout", str(timeout_s(1)), models=STEPS)
+    with server.client() as client:
+        record = begin(client, ["write", f"{'x' * 99}\n" * 200_000], ["leave", "big", "x" * 20_000_000])
+        ended(client, record)
+    url = httpx.URL(server.url)
+    sockets = []
+    for below in ("/log", "/events", "/log?tail=200000", "/artifacts/big"):
+        taken = socket.create_connection((url.host, url.port or 0))
+        taken.sendall(
+            f"GET {path_of(record, below)} HTTP/1.1\r\nHost: {url.netloc.decode()}\r\n\r\n".encode()
+        )
+        sockets.append(taken)
+    cut = "A client did not read its response and is cut off"
+    until(lambda: server.log.count(cut) == len(sockets))
+    for taken in sockets:
+        taken.close()
+
+
+def test_one_that_is_slower_than_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It misses no line and gets none twice, although what waits for it is bounded."""
+    monkeypatch.setattr(events, "_LOOK_S", 0.001)
+    folder = TrainingFolder(tmp_path)
+    training = Training(uuid="e" * 32, model="m", created=1.0, arguments={}, state=State.RUNNING)
+    asyncio.run(_follow_slowly(folder, training))
+
+
+async def _follow_slowly(folder: TrainingFolder, training: Training) -> None:
+    states = [training]
+
+    async def read(_: str) -> Training:
+        return states[0]
+
+    def encode(event: Event) -> bytes:
+        return f"{event.content['line']}\n".encode() if event.kind == "log" else b""
+
+    followed = Events(read, lambda _: folder, encode, lambda: False)
+    lines = [str(number) for number in range(1000)]
+    found = b""
+    folder.log.write_text("")
+    async with asyncio.timeout(limit_s(20)):
+        async for content in followed.follow(training.uuid, Position()):
+            found += content or b""
+            if lines:
+                with folder.log.open("a") as log:
+                    for _ in range(100):
+                        log.write(f"{lines.pop(0)}\n")
+                        log.flush()
+                        await asyncio.sleep(0.002)
+            else:
+                states[0] = dataclasses.replace(training, state=State.DONE)
+    assert found.decode().split() == [str(number) for number in range(1000)]

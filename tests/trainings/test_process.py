@@ -1,0 +1,94 @@
+"""What a process is told by from others that have had its id."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from deepaas.trainings.local import LocalRunning
+from deepaas.trainings.process import ProcessName
+from deepaas.trainings.store import Store, sqlite_url
+from deepaas.trainings.training import Training
+from serving import END_S
+
+
+def step_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let psutil see what it sees after the clock was set: other times of the boot and of each start."""
+    boot_s, created_s = psutil.boot_time(), psutil.Process.create_time
+    monkeypatch.setattr(psutil, "boot_time", lambda: boot_s + seconds)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: created_s(self) + seconds)
+
+
+@pytest.mark.parametrize("seconds", [-3, 3600, -3600])
+def test_clock_that_is_set(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """A process stays the same when the clock is set while it runs."""
+    before = ProcessName.own()
+    step_clock(monkeypatch, seconds)
+    assert before.is_alive()
+    assert ProcessName.parse(str(before)) == ProcessName.own() == ProcessName.of(os.getpid()) == before
+
+
+def test_id_that_is_used_again() -> None:
+    """A process with the same id that started at another time, or on another boot, is another one."""
+    own = ProcessName.own()
+    boot, ticks = own.start.split("/")
+    assert not own._replace(start=f"{boot}/{int(ticks) - 1}").is_alive()
+    assert not own._replace(start=f"another/{ticks}").is_alive()
+
+
+def test_process_of_an_older_record(tmp_path: Path) -> None:
+    """A process that a record names by the time of its start, as older versions did, is found and ended."""
+    with (
+        Store(sqlite_url(tmp_path)) as store,
+        subprocess.Popen(
+            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
+        ) as process,
+    ):
+        started = psutil.Process(process.pid).create_time()
+        running = LocalRunning(store)
+
+        def end(pid_started: float) -> bool:
+            host = socket.gethostname()
+            values: dict[str, Any] = {
+                "arguments": {},
+                "host": host,
+                "pid": process.pid,
+                "pid_started": pid_started,
+            }
+            training = Training(uuid="a", model="m", created=1.0, **values)
+            return asyncio.run(running.end(training, 0, asyncio.Event()))
+
+        end(started - 100)
+        assert process.poll() is None, "a process that is no training was ended"
+        # What has ended is there until somebody waits for it.
+        reaping = threading.Thread(target=process.wait)
+        reaping.start()
+        try:
+            end(started)
+            reaping.join(END_S)
+            assert not reaping.is_alive(), "the training's process was not ended"
+        finally:
+            process.kill()
+    server = ProcessName.parse(f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time()}")
+    assert server.is_alive()
+
+
+def test_name_of_a_command() -> None:
+    """The name of its command, which may have blanks and brackets, changes nothing."""
+    code = "import ctypes; ctypes.CDLL(None).prctl(15, b') 1 2 (', 0, 0, 0); print(); input()"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        name = ProcessName.of(process.pid)
+        assert name
+        assert name.is_alive()
+        process.communicate(b"\n")
+    assert not name.is_alive()
