@@ -52,7 +52,7 @@ _trainings = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("pid", sa.Integer),
     sa.Column("pid_started", sa.Double),
-    sa.Column("process_start", sa.Text),
+    sa.Column("process_start", sa.Text, info={"since": "2.7.1"}),
     sa.Column("started", sa.Double),
     sa.Column("finished", sa.Double),
     sa.Column("output", sa.JSON),
@@ -261,7 +261,7 @@ class Store:
     def _prepare(self) -> None:
         with self._begin() as connection:
             _metadata.create_all(connection)
-            _add_missing_columns(connection)
+            _add_newer_columns(connection)
             found = connection.scalar(sa.select(_version.c.version))
             connection.execute(sa.select(_trainings).limit(1))
             if found is None:
@@ -299,11 +299,12 @@ class Store:
             )
 
 
-def _add_missing_columns(connection: sa.Connection) -> None:
-    """Add the columns that an older version did not know; it can go on using the store without them."""
+def _add_newer_columns(connection: sa.Connection) -> None:
+    """Add the columns that an older server did not know; it can go on using the store beside this one."""
     known = {column["name"] for column in sa.inspect(connection).get_columns(_trainings.name)}
-    for column in _trainings.columns:
-        if column.name not in known:
+    missing = [column for column in _trainings.columns if column.name not in known]
+    if all("since" in column.info for column in missing):  # otherwise the store is damaged
+        for column in missing:
             definition = CreateColumn(column).compile(dialect=connection.dialect)
             connection.execute(sa.text(f"ALTER TABLE {_trainings.name} ADD COLUMN {definition}"))
 
