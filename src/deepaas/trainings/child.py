@@ -26,6 +26,7 @@ from deepaas.reporting import FOLDER_VARIABLE
 from deepaas.spawned import hang_on, write_lines_at_once
 from deepaas.trainings import provenance
 from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.job import share_secrets, take_secrets
 from deepaas.trainings.outcome import Outcome, reserve_room
 from deepaas.trainings.process import ProcessName
 from deepaas.trainings.store import Store
@@ -136,7 +137,8 @@ def _train(training: _Running, about: dict[str, Any], packages: dict[str, Any], 
         store.keep_environment(environment.key, environment.content)
         store.note(uuid, environment=environment.key)
     model = _loaded(start)
-    call = _call(job, folder, is_elsewhere=is_elsewhere)
+    call = _call(job, functools.partial(take_secrets, folder))
+    call = moved(call, str(folder.path)) if is_elsewhere else call
     about["uploads"] = provenance.upload_hashes(call.arguments)
     with contextlib.suppress(StoreUnavailable):
         store.note(uuid, uploads=about["uploads"])
@@ -153,12 +155,15 @@ def _begun(folder: TrainingFolder, *, is_elsewhere: bool) -> tuple[Start, Iterat
     return start, job
 
 
-def _call(job: Iterator[tuple[int, Any]], folder: TrainingFolder, *, is_elsewhere: bool) -> Call:
-    """Return the call of `train`; its arguments may be of classes that come with the model."""
-    _, call = next(job)
+def _call(job: Iterator[tuple[int, Any]], read_secrets: Callable[[], bytes]) -> Call:
+    """Return the call of `train`; its arguments may be of classes that come with the model.
+
+    One with a password is not in the job.
+    """
+    _, call = next(job, None) or next(Unframer().feed(read_secrets()))
     assert isinstance(call, Call)
     log.request_id.set(call.request_id)
-    return moved(call, str(folder.path)) if is_elsewhere else call
+    return call
 
 
 def _loaded(start: Start) -> Model:
@@ -209,7 +214,8 @@ def _train_beside(folder: TrainingFolder, *, is_elsewhere: bool) -> None:
     os.environ.pop(FOLDER_VARIABLE, None)
     start, job = _begun(folder, is_elsewhere=is_elsewhere)
     model = _loaded(start)
-    _called(model, _call(job, folder, is_elsewhere=is_elsewhere))
+    call = _call(job, share_secrets)
+    _called(model, moved(call, str(folder.path)) if is_elsewhere else call)
 
 
 if __name__ == "__main__":

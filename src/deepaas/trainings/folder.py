@@ -41,6 +41,8 @@ class TrainingFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.job = path / "job"
+        self.unrecorded_job = path / "job.new"
+        self.secrets = path / "secrets"
         self.log = path / "log"
         self.metrics = path / METRICS
         self.artifacts = path / "artifacts"
@@ -58,15 +60,21 @@ class TrainingFolder:
 
     def uploads(self) -> list[Path]:
         """Return the uploaded files of the arguments."""
-        ours = {self.job, self.log, self.metrics, self.artifacts, self.outcome, self.reserve}
+        ours = {self.log, self.metrics, self.artifacts, self.outcome, self.reserve, *self._of_job()}
         if not self.path.is_dir():
             return []
         return sorted(path for path in self.path.iterdir() if path not in ours and path.is_file())
 
     def drop_inputs(self) -> None:
-        """Remove what only the running training needed: the job, and uploads, which it may have moved."""
-        for path in (self.job, self.reserve, *self.uploads()):
+        """Remove what only the running training needed: the job, and uploads, which it may have moved.
+
+        Raise `OSError`.
+        """
+        for path in (*self._of_job(), self.reserve, *self.uploads()):
             path.unlink(missing_ok=True)
+
+    def _of_job(self) -> tuple[Path, ...]:
+        return self.job, self.unrecorded_job, self.secrets
 
     def remove_if_empty(self) -> bool:
         """Remove the folder when the training left nothing in it; say whether it did."""

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, Self
 
 from deepaas.errors import StoreUnavailable
 from deepaas.log import get_logger
-from deepaas.messages import Start, encode, frame
 from deepaas.private import open_file
 from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.job import Job, note_record
 from deepaas.trainings.keeping import Keeping
 from deepaas.trainings.local import LocalRunning
 from deepaas.trainings.neighbours import LOOK_S, Neighbours
@@ -111,22 +111,26 @@ class Runner:
         """Return the folder of a training."""
         return TrainingFolder.of(self._folder, model, uuid)
 
-    async def submit(self, training: Training, start: Start, call: bytes) -> Training:
-        """Keep a new training and run it when its turn comes. `call` is encoded.
+    async def submit(self, training: Training, job: Job) -> Training:
+        """Keep a new training and run it when its turn comes.
 
-        Raise `StoreUnavailable`, leaving nothing behind.
+        Raise `StoreUnavailable` or `OSError`, leaving nothing behind.
         """
         folder = self.folder(training.model, training.uuid)
-        await asyncio.to_thread(_write_job, folder, frame(encode(start)) + frame(call))
         training = dataclasses.replace(training, server=str(self._own_name), host=self._own_name.host)
         try:
+            await asyncio.to_thread(job.write, folder)
             await self.records.ask(self._store.add, training)
-        except StoreUnavailable:
+        except Exception:
             await asyncio.to_thread(shutil.rmtree, folder.path, ignore_errors=True)
             raise
         _log.info("Training %s of %s: queued", training.uuid, training.model)
+        with contextlib.suppress(OSError):  # it is tried again when the training's turn comes
+            await asyncio.to_thread(note_record, folder)
         self._begin(training, self._run(training))
-        return (await self.records.positioned([training]))[0]
+        with contextlib.suppress(StoreUnavailable):  # the training has begun all the same
+            (training,) = await self.records.positioned([training])
+        return training
 
     async def cancel(self, model: str, uuid: str) -> Training:
         """Cancel a training and return its record; one that has come to an end stays as it is."""
@@ -184,8 +188,10 @@ class Runner:
             start = self._store.change
             if not await self.records.ask_patiently(start, uuid, State.STARTING, only_from=State.QUEUED):
                 return None
+            folder = self.folder(training.model, uuid)
+            await asyncio.to_thread(note_record, folder)
             async with self._rules.while_training():
-                return await self._running.run(training, self.folder(training.model, uuid))
+                return await self._running.run(training, folder)
 
     async def _keep_looking(self) -> None:
         for round_ in itertools.count(1):
@@ -332,9 +338,3 @@ def _note_end(training: Training) -> None:
     level = logging.ERROR if training.state in (State.ERROR, State.LOST) else logging.INFO
     said = f": {training.message}" if training.message else ""
     _log.log(level, "Training %s of %s: %s%s", training.uuid, training.model, training.state.value, said)
-
-
-def _write_job(folder: TrainingFolder, job: bytes) -> None:
-    folder.make()
-    with open_file(folder.job, "wb") as file:
-        file.write(job)
