@@ -21,6 +21,7 @@ from deepaas.private import open_file
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.job import Job, note_record
 from deepaas.trainings.keeping import Keeping
+from deepaas.trainings.leftovers import remove_leftovers
 from deepaas.trainings.local import LocalRunning
 from deepaas.trainings.neighbours import LOOK_S, Neighbours
 from deepaas.trainings.outcome import Outcome
@@ -77,12 +78,14 @@ class Runner:
         self._own_name = ProcessName.own()
         self._neighbours = Neighbours(self.records, self._own_name, rules.lost_after_s)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._unrecorded: set[str] = set()
         self._repeating: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._store.__enter__)
         await asyncio.to_thread(self._make_reserve)
         await self._look()
+        await asyncio.to_thread(remove_leftovers, self._folder, self._store)
         await self._tidy_all()
         self._repeating.append(asyncio.create_task(self._keep_looking()))
         if not self._store.is_file:
@@ -97,8 +100,9 @@ class Runner:
             ending = dict(self._tasks)
             problems = await asyncio.gather(*map(self._end, ending), return_exceptions=True)
             for (uuid, task), problem in zip(ending.items(), problems, strict=True):
-                if problem:
-                    _log.error("The training %s is left to the next start, not cancelled: %s", uuid, problem)
+                if problem or uuid in self._unrecorded:
+                    why = problem or "its end cannot be recorded now"
+                    _log.error("The training %s is left to the next start, not cancelled: %s", uuid, why)
                     task.cancel()
             await asyncio.gather(*ending.values(), return_exceptions=True)
         tasks = list(self._tasks.values())
@@ -165,15 +169,20 @@ class Runner:
 
     async def _record_end(self, training: Training, ended: Ended) -> None:
         """Record how a training ended as soon as possible: the disk may be full, the database away."""
-        while True:
-            try:
-                await self._finish(training, ended)
-                break
-            except Exception as error:  # noqa: BLE001 - whatever the database says, the end must be written
-                cause = error.__cause__ or error
-                _log.error("The training %s has ended and cannot be recorded: %s", training.uuid, cause)
-            await asyncio.to_thread(self._reserve.unlink, missing_ok=True)
-            await asyncio.sleep(_RETRY_S)
+        try:
+            while True:
+                try:
+                    await self._finish(training, ended)
+                    break
+                except Exception as error:  # noqa: BLE001 - whatever the database says, the end must be written
+                    cause = error.__cause__ or error
+                    _log.error("The training %s has ended and cannot be recorded: %s", training.uuid, cause)
+                self._unrecorded.add(training.uuid)
+                with contextlib.suppress(OSError):
+                    await asyncio.to_thread(self._reserve.unlink, missing_ok=True)
+                await asyncio.sleep(_RETRY_S)
+        finally:
+            self._unrecorded.discard(training.uuid)
         await asyncio.to_thread(self._make_reserve)
 
     def _make_reserve(self) -> None:
@@ -298,6 +307,7 @@ class Runner:
         """Cancel a training, whatever state it is in, and wait until it has ended.
 
         Another server's is waited for as long as that may take it, since that server may be gone for good.
+        The record of one whose process has ended is not waited for when it cannot be written now.
         """
         training = await self.records.ask(self._store.get, uuid)
         if training is None:
@@ -311,6 +321,8 @@ class Runner:
         training = await self.records.ask(self._store.get, uuid)
         while training and not training.state.is_end:
             await self._end_process(training)
+            if uuid in self._unrecorded:
+                return
             if training.server != str(self._own_name) and time.monotonic() > patient_until:
                 return
             await asyncio.sleep(_POLL_S)
@@ -321,7 +333,8 @@ class Runner:
         had_one = await self._running.end(training, self._rules.cancel_grace_s, self._rules.hurry)
         task = self._tasks.get(training.uuid)
         if task:
-            await asyncio.wait([task])
+            while not (task.done() or training.uuid in self._unrecorded):
+                await asyncio.wait([task], timeout=_POLL_S)
         elif not had_one and training.server == str(self._own_name):
             await self._finish(training, Ended("", None, State.CANCELLED))
 
