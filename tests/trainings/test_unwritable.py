@@ -95,6 +95,19 @@ def test_cancelling_while_ends_cannot_be_recorded(trainer: Server, http: httpx.C
     assert ended(http, record)["state"] == "cancelled"
 
 
+def test_store_that_the_training_refuses(trainer: Server, http: httpx.Client) -> None:
+    """What a training prints of its store names neither its place nor what the driver says."""
+    with contextlib.closing(sqlite3.connect(trainer.state_dir / "trainings.sqlite")) as store:
+        store.execute("UPDATE deepaas_store SET version = version + 1")
+        store.commit()
+        record = begin(http, ["return", 5])
+        assert ended(http, record)["message"] == "The training's process exited with code 1."
+        store.execute("UPDATE deepaas_store SET version = version - 1")
+        store.commit()
+    log = http.get(path_of(record, "/log")).text
+    assert log == "The training cannot be recorded (StoreUnusable): see the server's log.\n"
+
+
 def test_failed_start(trainer: Server, http: httpx.Client) -> None:
     """A training that gets no record leaves no folder, whatever the store says."""
     before = set((trainer.state_dir / "steps").glob("*"))

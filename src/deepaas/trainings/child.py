@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from deepaas import log
 from deepaas.errors import StoreUnavailable, StoreUnusable
 from deepaas.log import get_logger
@@ -112,7 +114,9 @@ def _succeeds(write: Callable[..., None], *arguments: Any, **options: Any) -> bo
     try:
         write(*arguments, **options)
     except (OSError, StoreUnavailable) as error:
-        _log.warning("The end of the training cannot be written: %s", error)
+        # Clients read this log, so it names no folder.
+        why = error.strerror if isinstance(error, OSError) else error
+        _log.warning("The end of the training cannot be written: %s", why)
         return False
     return True
 
@@ -199,9 +203,15 @@ def main(uuid: str, folder: str, elsewhere: str = "") -> None:
         return _train_beside(TrainingFolder(Path(folder)), is_elsewhere=bool(elsewhere))
     if elsewhere:
         hang_on()
-    store = _opened(store_url)
-    with contextlib.closing(store):
-        run(uuid, TrainingFolder(Path(folder)), store, is_elsewhere=bool(elsewhere))
+    try:
+        with contextlib.closing(_opened(store_url)) as store:
+            run(uuid, TrainingFolder(Path(folder)), store, is_elsewhere=bool(elsewhere))
+    except (StoreUnusable, SQLAlchemyError) as error:
+        # Clients read this log: it names neither the database nor what its driver says. The server meets the
+        # same database when it records the end, and its log says more.
+        raise SystemExit(
+            f"The training cannot be recorded ({type(error).__name__}): see the server's log."
+        ) from None
     # The training has ended; threads that the model left behind must not keep its place taken.
     limit = threading.Timer(_LEFT_BEHIND_S, os._exit, (0,))
     limit.daemon = True

@@ -77,7 +77,8 @@ class TrainingFolder:
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                _log.warning("%s is no longer needed and cannot be removed: %s", path, error.strerror)
+                name = f"{self.path.name}/{path.name}"  # this may be printed in the training's log
+                _log.warning("%s is no longer needed and cannot be removed: %s", name, error.strerror)
 
     def _of_job(self) -> tuple[Path, ...]:
         return self.job, self.unrecorded_job, self.secrets
