@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import contextvars
 import dataclasses
+import functools
 import itertools
 import logging
 import shutil
@@ -190,6 +191,14 @@ class Runner:
         with contextlib.suppress(OSError), open_file(self._reserve, "wb") as file:
             file.write(bytes(_RESERVE_BYTES))
 
+    def _make_room(self) -> bool:
+        """Give up the room that is kept, if the disk is full; return whether that gave any."""
+        with contextlib.suppress(OSError):
+            if shutil.disk_usage(self._folder).free < _RESERVE_BYTES:
+                self._reserve.unlink()
+                return True
+        return False
+
     async def _run(self, training: Training) -> Ended | None:
         """Wait for a place, then for the training's process; return nothing when there is nothing to run."""
         uuid = training.uuid
@@ -344,7 +353,13 @@ class Runner:
         await self.records.ask(self._store.remove, training.uuid)
 
     async def _change(self, uuid: str, state: State, **values: Any) -> bool:
-        return await self.records.ask(self._store.change, uuid, state, **values)
+        change = functools.partial(self._store.change, uuid, state, **values)
+        try:
+            return await self.records.ask(change)
+        except StoreUnavailable:
+            if not await asyncio.to_thread(self._make_room):
+                raise
+        return await self.records.ask(change)
 
 
 def _note_end(training: Training) -> None:
