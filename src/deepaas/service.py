@@ -22,6 +22,7 @@ from deepaas.model.arguments import Arguments
 from deepaas.model.model import Model
 from deepaas.threads import PARSING, USER_CODE, run_in
 from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.job import Job
 from deepaas.trainings.runner import Runner
 from deepaas.trainings.shown import shown
 from deepaas.trainings.training import Training
@@ -117,22 +118,24 @@ class ServedModel:
         self.model.function("train")
         arguments = await self._validated(self.model.train_arguments, raw, is_large=is_large)
         draft.scratch.note_use()
+        fields = self.model.train_arguments
+        public = fields.masked(arguments)
         call = Call("train", arguments, True, None, draft.scratch.path, request_id.get())  # noqa: FBT003
         training = Training(
             uuid=draft.uuid,
             model=self.name,
             created=time.time(),
-            arguments=await run_in(PARSING, shown, arguments) if is_large else shown(arguments),
+            arguments=await run_in(PARSING, shown, public) if is_large else shown(public),
             model_version=loading.version_of(self.name),
         )
         # A client that leaves now must not leave half a training behind.
-        return await asyncio.shield(
-            self._submit(draft, training, await _encoded(call, raw, is_large=is_large))
-        )
+        encoded = await _encoded(call, raw, is_large=is_large)
+        job = Job(self._start, encoded, has_password=fields.has_password(arguments))
+        return await asyncio.shield(self._submit(draft, training, job))
 
-    async def _submit(self, draft: Draft, training: Training, call: bytes) -> Training:
+    async def _submit(self, draft: Draft, training: Training, job: Job) -> Training:
         draft.scratch.keep()
-        return await self._runner.submit(training, self._start, call)
+        return await self._runner.submit(training, job)
 
     async def trainings(self) -> list[Training]:
         """Return all trainings of the model, oldest first."""

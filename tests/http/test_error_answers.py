@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from deepaas.http.errors import without_folders
-from serving import CALL_S, Server, predict
+from deepaas.model.failure import without_folders
+from serving import CALL_S, Server, predict, until
 
 SERVED = ["as_module", "raising", "trainable", "uploads"]
 
@@ -214,6 +214,7 @@ def test_too_large(small: Server) -> None:
     ("message", "shown"),
     [
         ("No such file: '/tmp/deepaas-scratch-x/1/a.png'", "No such file: '…/a.png'"),
+        ("No such file: '/tmp/a folder/b (1).png'", "No such file: '…/b (1).png'"),
         ("/usr/lib/python3.11/site.py, line 3", "…/site.py, line 3"),
         ("cannot write /home/somebody/", "cannot write …/"),
         ("This takes POST /v2/models/x/predict.", "This takes POST /v2/models/x/predict."),
@@ -224,3 +225,25 @@ def test_too_large(small: Server) -> None:
 def test_folders_of_the_server(message: str, shown: str) -> None:
     """A message names a file of the server without its folders; addresses and parts of paths stay."""
     assert without_folders(message) == shown
+
+
+def test_no_answer_names_folders(start: Callable[..., Server]) -> None:
+    """Whatever makes an answer of an error leaves folders out; the log has them, under the request's id."""
+    server = start(models={"one": "models.faulty.names_folders"})
+    with server.client() as client:
+        record = f"/v2/models/one/train/{client.post('/v2/models/one/train/').json()['uuid']}"
+        failed = predict(client, "one")
+        refused = predict(client, "one", params={"what": "bad_request"})
+        for answer in (failed, refused):
+            server.output.wait_for(rf"\[{answer.headers['x-request-id']}\] .*/tmp/a folder/weights")
+        until(lambda: client.get(record).json()["status"] == "error")
+        # The traceback beside the message is the author's own output, as the log is.
+        messages = [failed.text, refused.text, client.get(record).json()["message"]]
+        predict(client, "one", params={"what": "die"})
+        until(lambda: "weights" in client.get("/health/ready").text)
+        paths = ("/health/ready", "/v2/models/one/ready", "/v2/models/one/")
+        messages += [client.get(path).text for path in paths]
+        messages += [predict(client, "one").text, client.post("/v2/models/one/reload").text]
+    for message in messages:
+        assert "weights (1).pt" in message
+        assert "/tmp" not in message

@@ -194,3 +194,49 @@ def test_nested_problems() -> None:
 def test_documented_choices(enum: Any, choices: list[Any]) -> None:
     """Choices in the metadata are a list without duplicates, and a string is one of them."""
     assert documented_choices(fields.Raw(metadata={"enum": enum})) == choices
+
+
+def test_masked() -> None:
+    """Passwords are masked wherever they are declared; what else is there stays as it is."""
+    password = fields.Str(metadata={"format": "password"})
+    login = {"user": fields.Str(), "password": password}
+    arguments = Arguments(
+        {
+            "key": password,
+            "keys": fields.List(password),
+            "login": fields.Nested(marshmallow.Schema.from_dict(login)),
+            "logins": fields.List(fields.Nested(marshmallow.Schema.from_dict(login))),
+            "by_host": fields.Dict(fields.Str(), password),
+            "name": fields.Str(),
+        }
+    )
+    given = {"user": "me", "password": "hidden"}
+    validated = arguments.validate(
+        {"key": "hidden", "keys": ["hidden"], "login": given, "logins": [given], "by_host": {"a": "hidden"}}
+        | {"name": "shown"}
+    )
+    shown = {"user": "me", "password": "********"}
+    assert arguments.masked(validated) == {
+        "key": "********",
+        "keys": ["********"],
+        "login": shown,
+        "logins": [shown],
+        "by_host": "********",
+        "name": "shown",
+    }
+    assert validated["login"] == given
+    assert arguments.has_password(validated)
+    assert not arguments.has_password({"key": None, "name": "shown"})
+
+
+def test_schema_that_nests_itself() -> None:
+    """The search for passwords ends in a schema that nests itself, and finds those at every level."""
+
+    class Node(marshmallow.Schema):
+        secret = fields.Str(metadata={"format": "password"})
+        below = fields.Nested(lambda: Node())  # noqa: PLW0108 - the name comes later
+
+    arguments = Arguments({"root": fields.Nested(Node)})
+    validated = arguments.validate({"root": {"secret": "a", "below": {"secret": "b"}}})
+    expected = {"secret": "********", "below": {"secret": "********"}}
+    assert arguments.masked(validated)["root"] == expected

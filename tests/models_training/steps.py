@@ -1,6 +1,7 @@
 """A model whose training does, step by step, what it is told: `[["print", "hello"], ["wait", 1234]]`."""
 
 import contextlib
+import hashlib
 import os
 import pathlib
 import signal
@@ -142,13 +143,16 @@ def get_train_args():
         "data": fields.Field(**file),
         "more": fields.List(fields.Field(**file)),
         "port": fields.Int(),
+        "key": fields.Str(metadata={"format": "password"}),
         "positive": fields.Int(validate=lambda value: value > 0),
     }
 
 
-def train(steps, data=None, more=(), port=None, positive=1):
+def train(steps, data=None, more=(), port=None, positive=1, key=None):
     if port:
         wait(port)
+    if key:
+        print("key", hashlib.sha256(key.encode()).hexdigest(), flush=True)
     results = [VERBS[verb](*arguments) for verb, *arguments in steps]
     if data:
         return [data.filename, *(pathlib.Path(file.filename).read_text() for file in [data, *more])]

@@ -14,7 +14,7 @@ from following import STEPS, begin, ended, events, path_of
 
 from deepaas.trainings.store import Store, sqlite_url
 from deepaas.trainings.training import State, Training
-from serving import Server, run_to_its_end
+from serving import Gate, Server, run_to_its_end
 from support.machine import limit_s
 
 pytestmark = pytest.mark.slow
@@ -199,3 +199,15 @@ def test_full_disk(small_disk: Path, start: Callable[..., Server]) -> None:
         assert ended(client, begin(client, ["return", 2]), timeout_s=limit_s(60))["state"] == "done"
         message = client.get(path_of(full)).json()["message"]
         assert "space" in message or "full" in message or "exited" in message
+
+
+def test_cancelling_on_a_full_disk(small_disk: Path, start: Callable[..., Server], gate: Gate) -> None:
+    """A training is cancelled while the disk is full, in the room that the server keeps for that."""
+    with start(models=STEPS).client() as client:
+        record = begin(client, ["wait", gate.port])
+        gate.wait()
+        with (small_disk / "ballast").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        response = client.delete(path_of(record))
+        assert (response.status_code, response.json().get("state")) == (200, "cancelled"), response.text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from following import STEPS, begin, comes, ended, events, look, path_of, reaches
+from following import STEPS, begin, comes, ended, events, look, path_of, reaches, sha256
 
 import serving
 from serving import Gate, Server
@@ -193,3 +193,35 @@ def test_failure_in_a_process_that_a_library_starts_again(http: httpx.Client) ->
     record = ended(http, begin(http, ["start_again"], ["exit", 3]))
     assert (record["state"], record["exit"]) == ("error", "1")
     assert "CalledProcessError" in record["message"]
+
+
+def test_password(trainer: Server, http: httpx.Client, gate: Gate) -> None:
+    """A password is masked in what is kept and shown; its one file goes when the training has read it."""
+    running = [begin(http, ["wait", gate.port]) for _ in range(2)]
+    gate.wait(2)
+    password = "dr0wssap-of-a-registry"
+    record = begin(http, ["wait", gate.port], ["start_again"], ["return", 1], key=password)
+    folder = trainer.state_dir / "steps" / record["uuid"]
+    assert [path.name for path in files_with(password, trainer.state_dir)] == ["secrets"]
+    assert (folder / "secrets").stat().st_mode & 0o777 == 0o600
+    gate.open()
+    for one in running:
+        ended(http, one)
+    gate.wait()
+    assert files_with(password, trainer.state_dir) == []
+    gate.open()
+    gate.wait()  # the process that it has started with the same command line
+    gate.open()
+    assert ended(http, record)["result"]["output"][-1] == 1
+    log = http.get(path_of(record, "/log")).text
+    assert log.splitlines() == [f"key {sha256(password.encode())}"] * 2
+    for below in ("", "/events", "/provenance"):
+        shown = http.get(path_of(record, below)).text
+        assert password not in shown
+        assert "********" in shown
+    assert password not in trainer.log
+
+
+def files_with(text: str, folder: Path) -> list[Path]:
+    """Return the files below a folder that hold a text."""
+    return [path for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]

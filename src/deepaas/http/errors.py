@@ -1,10 +1,7 @@
 """The one place where errors become JSON."""
 
-import functools
 import math
-import os
 import random
-import re
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -21,12 +18,11 @@ from deepaas.errors import (
 )
 from deepaas.http.browsers import PRIVATE
 from deepaas.log import get_logger, with_trace
-from deepaas.model.failure import describe
+from deepaas.model.failure import describe, without_folders
 from deepaas.model.jsonable import dumps_plain
 from deepaas.model.output import record
 
 _SERVER_ERROR = 500
-_PATH = re.compile(r"(?<![\w.:/-])/([\w.-]+)/(?:[^\s'\"`,;:()/]+/)*([^\s'\"`,;:()/]*)")
 _NOT_IMPLEMENTED = 501
 REQUEST_ID = "X-Request-ID"
 STREAMING = "streaming"
@@ -55,18 +51,18 @@ def error_response(error: Exception) -> web.Response:
         case InvalidJson():
             return json_response({"json": [error.message]}, error.status)
         case NotAuthenticated():
-            response = json_response({"message": error.message}, error.status)
+            response = _message(error.message, error.status)
             response.headers["WWW-Authenticate"] = "Bearer"
             return response
         case ModelUnavailable(retry_after_s=float(seconds)) | StoreUnavailable(retry_after_s=seconds):
             if error.__cause__:
                 _log.error("%d %s: %s", error.status, error.message, error.__cause__)
-            response = json_response({"message": error.message}, error.status)
+            response = _message(error.message, error.status)
             response.headers["Retry-After"] = str(math.ceil(seconds))
             return response
         case DeepaasError():
-            _note(error.status, error.message, getattr(error, "detail", ""))
-            return json_response({"message": without_folders(error.message)}, error.status)
+            is_logged = _note(error.status, error.message, getattr(error, "detail", ""))
+            return _message(error.message, error.status, is_logged=is_logged)
         case web.HTTPException():
             return _http_error(error)
     # What else is raised is a fault of the server, or of what it runs on: no matter of clients.
@@ -77,19 +73,17 @@ def error_response(error: Exception) -> web.Response:
     return json_response({"message": message}, _SERVER_ERROR)
 
 
-def without_folders(message: str) -> str:
-    """Return a message with files of this machine named without their folders, which the log has."""
-    return _PATH.sub(lambda found: f"…/{found[2]}" if found[1] in _top_folders() else found[0], message)
-
-
-@functools.cache
-def _top_folders() -> frozenset[str]:
-    return frozenset(os.listdir("/"))  # noqa: PTH208 - names are all that is wanted
+def _message(message: str | None, status: int, *, is_logged: bool = False) -> web.Response:
+    """Answer with a message without folders of this machine; the log has them, under the request's id."""
+    public = message and without_folders(message)
+    if public != message and not is_logged:
+        _log.info("%d %s", status, message)
+    return json_response({"message": public}, status)
 
 
 def _http_error(error: web.HTTPException) -> web.Response:
     """Answer with the status and headers of an error, or of a redirection, that aiohttp raised."""
-    response = json_response({"message": _said_of(error)}, error.status)
+    response = _message(_said_of(error), error.status)
     for name in ("Allow", "Location"):
         if name in error.headers:
             response.headers[name] = error.headers[name]
@@ -106,8 +100,10 @@ def _said_of(error: web.HTTPException) -> str | None:
             return error.reason
 
 
-def _note(status: int, message: str, detail: str) -> None:
+def _note(status: int, message: str, detail: str) -> bool:
+    """Log what is the server's or the model's fault; return whether it was."""
     if status < _SERVER_ERROR or status == _NOT_IMPLEMENTED:
         _log.debug("%d %s", status, message)
-    else:
-        _log.error("%d %s", status, message, extra=with_trace(detail))
+        return False
+    _log.error("%d %s", status, message, extra=with_trace(detail))
+    return True

@@ -1,10 +1,14 @@
 """Whether the server lives, and whether it could answer a prediction now."""
 
+from collections.abc import Iterable
+
 from aiohttp import web
 
 from deepaas.http.errors import json_response
 from deepaas.http.keys import METRICS, SERVICE, STOPPING
 from deepaas.http.named import named
+from deepaas.model.failure import without_folders
+from deepaas.service import ServedModel
 
 _UNAVAILABLE = 503
 
@@ -16,15 +20,12 @@ async def live(_: web.Request) -> web.Response:
 
 async def ready(request: web.Request) -> web.Response:
     """Answer 200 when every model could answer a prediction now, else 503 and why not."""
-    problems = {model.name: model.problem() for model in request.app[SERVICE].models.values()}
-    return _answer(request, {name: problem for name, problem in problems.items() if problem})
+    return _answer(request, request.app[SERVICE].models.values())
 
 
 async def model_ready(request: web.Request) -> web.Response:
     """Answer 200 when the model could answer a prediction now, else 503 and why not."""
-    model = named(request)
-    problem = model.problem()
-    return _answer(request, {model.name: problem} if problem else {})
+    return _answer(request, [named(request)])
 
 
 async def metrics(request: web.Request) -> web.Response:
@@ -38,7 +39,9 @@ async def metrics(request: web.Request) -> web.Response:
     )
 
 
-def _answer(request: web.Request, problems: dict[str, str]) -> web.Response:
+def _answer(request: web.Request, models: Iterable[ServedModel]) -> web.Response:
+    """Answer with the problems of models, without folders of this machine: the log has them."""
+    problems = {model.name: without_folders(problem) for model in models if (problem := model.problem())}
     if request.app[STOPPING].is_set():
         problems = problems | {"server": "The server is stopping."}
     if problems:

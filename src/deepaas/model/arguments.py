@@ -3,6 +3,7 @@
 It must not know HTTP: a request reaches it as plain mappings.
 """
 
+import functools
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from deepaas.model.v2.wrapper import UploadedFile
 
 _NOT_A_FILE = "Not a file. Send it as a part of a multipart/form-data body, with a file name."
 _OWN_FIELDS = (marshmallow.__name__, "webargs")
+_MASK = "********"
 
 
 class Given(NamedTuple):
@@ -140,6 +142,19 @@ class Arguments:
             raise InvalidArguments(problems)
         return arguments
 
+    def has_password(self, arguments: Mapping[str, Any]) -> bool:
+        """Return whether validated arguments hold a password: a value of a field with `format: password`."""
+        return any(arguments.get(name) is not None for name in self._secrets)
+
+    def masked(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return validated arguments for a record, with a mask in place of each password."""
+        found = self._secrets.keys() & arguments.keys()
+        return {**arguments, **{name: _masked(self._secrets[name], arguments[name]) for name in found}}
+
+    @functools.cached_property
+    def _secrets(self) -> dict[str, Field]:
+        return {name: field for name, _, field in self._loaded if _holds_password(field)}
+
     def validate_safely(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """Do the same as `validate`; whatever else the author's code raises becomes `PredictionFailed`.
 
@@ -244,6 +259,30 @@ def _parts_of(field: Field) -> list[Field]:
     """Return the fields of the field's items, keys and values."""
     parts = [getattr(field, name, None) for name in ("inner", "key_field", "value_field")]
     return [part for part in [*parts, *getattr(field, "tuple_fields", ())] if isinstance(part, Field)]
+
+
+def _holds_password(field: Field, outer: tuple[type, ...] = ()) -> bool:
+    """Return whether the field, or one of its parts, is a password; `outer` are the schemas around it."""
+    if field.metadata.get("format") == "password":
+        return True
+    if isinstance(field, fields.Nested):
+        schema = field.schema
+        return type(schema) not in outer and any(
+            _holds_password(part, (*outer, type(schema))) for part in schema.fields.values()
+        )
+    return any(_holds_password(part, outer) for part in _parts_of(field))
+
+
+def _masked(field: Field, value: Any) -> Any:
+    if value is None or not _holds_password(field):
+        return value
+    if isinstance(value, list) and isinstance(field, fields.List | fields.Nested):
+        item = field.inner if isinstance(field, fields.List) else field
+        return [_masked(item, one) for one in value]
+    if isinstance(value, Mapping) and isinstance(field, fields.Nested):
+        parts = {part.attribute or name: part for name, part in field.schema.fields.items()}
+        return {name: _masked(parts[name], one) if name in parts else one for name, one in value.items()}
+    return _MASK
 
 
 def _file_field(field: Field) -> Field:

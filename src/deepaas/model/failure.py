@@ -1,10 +1,18 @@
 """What an exception raised by a model's code means to the caller. It must not know who the caller is."""
 
+import functools
+import os
+import re
 import traceback
 
 from deepaas.errors import DeepaasError
 from deepaas.messages import Failed
 
+_NAME = r"[^\s'\"`,;:()/]"
+_PATH = re.compile(
+    r"(?P<quote>['\"`])/(?P<quoted_top>[\w.-]+)/(?:[^'\"`\n]*/)?(?P<quoted_name>[^'\"`\n/]*)(?P=quote)"
+    rf"|(?<![\w.:/-])/(?P<top>[\w.-]+)/(?:{_NAME}+/)*(?P<name>{_NAME}*)"
+)
 _STATUS_ATTRIBUTES = ("status", "status_code", "code")
 
 
@@ -32,6 +40,23 @@ def describe(error: BaseException) -> str:
     """Return the exception's name and text, as the last line of its traceback has them."""
     text = str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def without_folders(message: str) -> str:
+    """Return a message in which files of this machine are named without their folders."""
+    return _PATH.sub(_without_folders, message)
+
+
+def _without_folders(found: re.Match[str]) -> str:
+    if (found["quoted_top"] or found["top"]) not in _top_folders():
+        return found[0]
+    quote = found["quote"] or ""
+    return f"{quote}…/{found['quoted_name'] or found['name'] or ''}{quote}"
+
+
+@functools.cache
+def _top_folders() -> frozenset[str]:
+    return frozenset(os.listdir("/"))  # noqa: PTH208 - names are all that is wanted
 
 
 def carried_status(error: BaseException) -> int | None:

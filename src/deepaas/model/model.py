@@ -14,7 +14,7 @@ from deepaas.errors import ModelBroken, NotImplementedByModel
 from deepaas.log import get_logger
 from deepaas.model import loading, output, streaming
 from deepaas.model.arguments import Arguments
-from deepaas.model.failure import describe
+from deepaas.model.failure import describe, without_folders
 from deepaas.model.v2.base import BaseModel
 
 _log = get_logger(__name__)
@@ -147,7 +147,8 @@ class Model:
         return function == "predict" and is_missing and self.has("predict_batch")
 
     def _no_metadata(self, reason: str) -> dict[str, Any]:
-        return {"id": self.name, "name": self.name, "description": f"No metadata could be loaded: {reason}."}
+        public = without_folders(reason)
+        return {"id": self.name, "name": self.name, "description": f"No metadata could be loaded: {public}."}
 
     def _arguments(self, function: str) -> Arguments:
         try:

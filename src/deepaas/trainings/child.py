@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from deepaas import log
 from deepaas.errors import StoreUnavailable, StoreUnusable
 from deepaas.log import get_logger
@@ -26,6 +28,7 @@ from deepaas.reporting import FOLDER_VARIABLE
 from deepaas.spawned import hang_on, write_lines_at_once
 from deepaas.trainings import provenance
 from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.job import share_secrets, take_secrets
 from deepaas.trainings.outcome import Outcome, reserve_room
 from deepaas.trainings.process import ProcessName
 from deepaas.trainings.store import Store
@@ -111,7 +114,9 @@ def _succeeds(write: Callable[..., None], *arguments: Any, **options: Any) -> bo
     try:
         write(*arguments, **options)
     except (OSError, StoreUnavailable) as error:
-        _log.warning("The end of the training cannot be written: %s", error)
+        # Clients read this log, so it names no folder.
+        why = error.strerror if isinstance(error, OSError) else error
+        _log.warning("The end of the training cannot be written: %s", why)
         return False
     return True
 
@@ -136,7 +141,8 @@ def _train(training: _Running, about: dict[str, Any], packages: dict[str, Any], 
         store.keep_environment(environment.key, environment.content)
         store.note(uuid, environment=environment.key)
     model = _loaded(start)
-    call = _call(job, folder, is_elsewhere=is_elsewhere)
+    call = _call(job, functools.partial(take_secrets, folder))
+    call = moved(call, str(folder.path)) if is_elsewhere else call
     about["uploads"] = provenance.upload_hashes(call.arguments)
     with contextlib.suppress(StoreUnavailable):
         store.note(uuid, uploads=about["uploads"])
@@ -153,12 +159,15 @@ def _begun(folder: TrainingFolder, *, is_elsewhere: bool) -> tuple[Start, Iterat
     return start, job
 
 
-def _call(job: Iterator[tuple[int, Any]], folder: TrainingFolder, *, is_elsewhere: bool) -> Call:
-    """Return the call of `train`; its arguments may be of classes that come with the model."""
-    _, call = next(job)
+def _call(job: Iterator[tuple[int, Any]], read_secrets: Callable[[], bytes]) -> Call:
+    """Return the call of `train`; its arguments may be of classes that come with the model.
+
+    One with a password is not in the job.
+    """
+    _, call = next(job, None) or next(Unframer().feed(read_secrets()))
     assert isinstance(call, Call)
     log.request_id.set(call.request_id)
-    return moved(call, str(folder.path)) if is_elsewhere else call
+    return call
 
 
 def _loaded(start: Start) -> Model:
@@ -194,9 +203,15 @@ def main(uuid: str, folder: str, elsewhere: str = "") -> None:
         return _train_beside(TrainingFolder(Path(folder)), is_elsewhere=bool(elsewhere))
     if elsewhere:
         hang_on()
-    store = _opened(store_url)
-    with contextlib.closing(store):
-        run(uuid, TrainingFolder(Path(folder)), store, is_elsewhere=bool(elsewhere))
+    try:
+        with contextlib.closing(_opened(store_url)) as store:
+            run(uuid, TrainingFolder(Path(folder)), store, is_elsewhere=bool(elsewhere))
+    except (StoreUnusable, SQLAlchemyError) as error:
+        # Clients read this log: it names neither the database nor what its driver says. The server meets the
+        # same database when it records the end, and its log says more.
+        raise SystemExit(
+            f"The training cannot be recorded ({type(error).__name__}): see the server's log."
+        ) from None
     # The training has ended; threads that the model left behind must not keep its place taken.
     limit = threading.Timer(_LEFT_BEHIND_S, os._exit, (0,))
     limit.daemon = True
@@ -209,7 +224,8 @@ def _train_beside(folder: TrainingFolder, *, is_elsewhere: bool) -> None:
     os.environ.pop(FOLDER_VARIABLE, None)
     start, job = _begun(folder, is_elsewhere=is_elsewhere)
     model = _loaded(start)
-    _called(model, _call(job, folder, is_elsewhere=is_elsewhere))
+    call = _call(job, share_secrets)
+    _called(model, moved(call, str(folder.path)) if is_elsewhere else call)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,11 @@ import platformdirs
 
 from deepaas.contents import sha256_of
 from deepaas.errors import ArtifactNotFound, SettingsError
+from deepaas.log import get_logger
 from deepaas.private import make_folders
 from deepaas.reporting import METRICS
+
+_log = get_logger(__name__)
 
 
 def state_folder(named: str) -> Path:
@@ -41,6 +44,8 @@ class TrainingFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.job = path / "job"
+        self.unrecorded_job = path / "job.new"
+        self.secrets = path / "secrets"
         self.log = path / "log"
         self.metrics = path / METRICS
         self.artifacts = path / "artifacts"
@@ -58,15 +63,30 @@ class TrainingFolder:
 
     def uploads(self) -> list[Path]:
         """Return the uploaded files of the arguments."""
-        ours = {self.job, self.log, self.metrics, self.artifacts, self.outcome, self.reserve}
+        ours = {self.log, self.metrics, self.artifacts, self.outcome, self.reserve, *self._of_job()}
         if not self.path.is_dir():
             return []
         return sorted(path for path in self.path.iterdir() if path not in ours and path.is_file())
 
     def drop_inputs(self) -> None:
-        """Remove what only the running training needed: the job, and uploads, which it may have moved."""
-        for path in (self.job, self.reserve, *self.uploads()):
-            path.unlink(missing_ok=True)
+        """Remove what only the running training needed: the job, and uploads, which it may have moved.
+
+        What the disk does not let go stays, and is logged: nothing else may wait for it.
+        """
+        for path in (*self._of_job(), self.reserve, *self.uploads()):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                name = f"{self.path.name}/{path.name}"  # this may be printed in the training's log
+                _log.warning("%s is no longer needed and cannot be removed: %s", name, error.strerror)
+
+    def _of_job(self) -> tuple[Path, ...]:
+        return self.job, self.unrecorded_job, self.secrets
+
+    def is_unrecorded(self) -> bool:
+        """Return whether the training has not got as far as a record: nothing here is but its inputs."""
+        made = (self.job, self.log, self.metrics, self.outcome)
+        return not any(path.exists() for path in made) and not any(self._files())
 
     def remove_if_empty(self) -> bool:
         """Remove the folder when the training left nothing in it; say whether it did."""

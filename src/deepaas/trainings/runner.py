@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import contextvars
 import dataclasses
+import functools
 import itertools
 import logging
 import shutil
@@ -17,10 +18,11 @@ from typing import Any, NamedTuple, Self
 
 from deepaas.errors import StoreUnavailable
 from deepaas.log import get_logger
-from deepaas.messages import Start, encode, frame
 from deepaas.private import open_file
 from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.job import Job, note_record
 from deepaas.trainings.keeping import Keeping, SteadyClock
+from deepaas.trainings.leftovers import remove_leftovers
 from deepaas.trainings.local import LocalRunning
 from deepaas.trainings.neighbours import LOOK_S, Neighbours
 from deepaas.trainings.outcome import Outcome
@@ -78,12 +80,14 @@ class Runner:
         self._clock = SteadyClock()
         self._neighbours = Neighbours(self.records, self._own_name, rules.lost_after_s)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._unrecorded: set[str] = set()
         self._repeating: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._store.__enter__)
         await asyncio.to_thread(self._make_reserve)
         await self._look()
+        await asyncio.to_thread(remove_leftovers, self._folder, self._store)
         await self._tidy_all()
         self._repeating.append(asyncio.create_task(self._keep_looking()))
         if not self._store.is_file:
@@ -98,8 +102,9 @@ class Runner:
             ending = dict(self._tasks)
             problems = await asyncio.gather(*map(self._end, ending), return_exceptions=True)
             for (uuid, task), problem in zip(ending.items(), problems, strict=True):
-                if problem:
-                    _log.error("The training %s is left to the next start, not cancelled: %s", uuid, problem)
+                if problem or uuid in self._unrecorded:
+                    why = problem or "its end cannot be recorded now"
+                    _log.error("The training %s is left to the next start, not cancelled: %s", uuid, why)
                     task.cancel()
             await asyncio.gather(*ending.values(), return_exceptions=True)
         tasks = list(self._tasks.values())
@@ -112,22 +117,26 @@ class Runner:
         """Return the folder of a training."""
         return TrainingFolder.of(self._folder, model, uuid)
 
-    async def submit(self, training: Training, start: Start, call: bytes) -> Training:
-        """Keep a new training and run it when its turn comes. `call` is encoded.
+    async def submit(self, training: Training, job: Job) -> Training:
+        """Keep a new training and run it when its turn comes.
 
-        Raise `StoreUnavailable`, leaving nothing behind.
+        Raise `StoreUnavailable` or `OSError`, leaving nothing behind.
         """
         folder = self.folder(training.model, training.uuid)
-        await asyncio.to_thread(_write_job, folder, frame(encode(start)) + frame(call))
         training = dataclasses.replace(training, server=str(self._own_name), host=self._own_name.host)
         try:
+            await asyncio.to_thread(job.write, folder)
             await self.records.ask(self._store.add, training)
-        except StoreUnavailable:
+        except Exception:
             await asyncio.to_thread(shutil.rmtree, folder.path, ignore_errors=True)
             raise
         _log.info("Training %s of %s: queued", training.uuid, training.model)
+        with contextlib.suppress(OSError):  # it is tried again when the training's turn comes
+            await asyncio.to_thread(note_record, folder)
         self._begin(training, self._run(training))
-        return (await self.records.positioned([training]))[0]
+        with contextlib.suppress(StoreUnavailable):  # the training has begun all the same
+            (training,) = await self.records.positioned([training])
+        return training
 
     async def cancel(self, model: str, uuid: str) -> Training:
         """Cancel a training and return its record; one that has come to an end stays as it is."""
@@ -162,21 +171,34 @@ class Runner:
 
     async def _record_end(self, training: Training, ended: Ended) -> None:
         """Record how a training ended as soon as possible: the disk may be full, the database away."""
-        while True:
-            try:
-                await self._finish(training, ended)
-                break
-            except Exception as error:  # noqa: BLE001 - whatever the database says, the end must be written
-                cause = error.__cause__ or error
-                _log.error("The training %s has ended and cannot be recorded: %s", training.uuid, cause)
-            await asyncio.to_thread(self._reserve.unlink, missing_ok=True)
-            await asyncio.sleep(_RETRY_S)
+        try:
+            while True:
+                try:
+                    await self._finish(training, ended)
+                    break
+                except Exception as error:  # noqa: BLE001 - whatever the database says, the end must be written
+                    cause = error.__cause__ or error
+                    _log.error("The training %s has ended and cannot be recorded: %s", training.uuid, cause)
+                self._unrecorded.add(training.uuid)
+                with contextlib.suppress(OSError):
+                    await asyncio.to_thread(self._reserve.unlink, missing_ok=True)
+                await asyncio.sleep(_RETRY_S)
+        finally:
+            self._unrecorded.discard(training.uuid)
         await asyncio.to_thread(self._make_reserve)
 
     def _make_reserve(self) -> None:
         """Keep some room on the disk, to be given up when the end of a training needs it."""
         with contextlib.suppress(OSError), open_file(self._reserve, "wb") as file:
             file.write(bytes(_RESERVE_BYTES))
+
+    def _make_room(self) -> bool:
+        """Give up the room that is kept, if the disk is full; return whether that gave any."""
+        with contextlib.suppress(OSError):
+            if shutil.disk_usage(self._folder).free < _RESERVE_BYTES:
+                self._reserve.unlink()
+                return True
+        return False
 
     async def _run(self, training: Training) -> Ended | None:
         """Wait for a place, then for the training's process; return nothing when there is nothing to run."""
@@ -185,8 +207,10 @@ class Runner:
             start = self._store.change
             if not await self.records.ask_patiently(start, uuid, State.STARTING, only_from=State.QUEUED):
                 return None
+            folder = self.folder(training.model, uuid)
+            await asyncio.to_thread(note_record, folder)
             async with self._rules.while_training():
-                return await self._running.run(training, self.folder(training.model, uuid))
+                return await self._running.run(training, folder)
 
     async def _keep_looking(self) -> None:
         for round_ in itertools.count(1):
@@ -293,6 +317,7 @@ class Runner:
         """Cancel a training, whatever state it is in, and wait until it has ended.
 
         Another server's is waited for as long as that may take it, since that server may be gone for good.
+        The record of one whose process has ended is not waited for when it cannot be written now.
         """
         training = await self.records.ask(self._store.get, uuid)
         if training is None:
@@ -306,6 +331,8 @@ class Runner:
         training = await self.records.ask(self._store.get, uuid)
         while training and not training.state.is_end:
             await self._end_process(training)
+            if uuid in self._unrecorded:
+                return
             if training.server != str(self._own_name) and time.monotonic() > patient_until:
                 return
             await asyncio.sleep(_POLL_S)
@@ -316,7 +343,8 @@ class Runner:
         had_one = await self._running.end(training, self._rules.cancel_grace_s, self._rules.hurry)
         task = self._tasks.get(training.uuid)
         if task:
-            await asyncio.wait([task])
+            while not (task.done() or training.uuid in self._unrecorded):
+                await asyncio.wait([task], timeout=_POLL_S)
         elif not had_one and training.server == str(self._own_name):
             await self._finish(training, Ended("", None, State.CANCELLED))
 
@@ -326,16 +354,16 @@ class Runner:
         await self.records.ask(self._store.remove, training.uuid)
 
     async def _change(self, uuid: str, state: State, **values: Any) -> bool:
-        return await self.records.ask(self._store.change, uuid, state, **values)
+        change = functools.partial(self._store.change, uuid, state, **values)
+        try:
+            return await self.records.ask(change)
+        except StoreUnavailable:
+            if not await asyncio.to_thread(self._make_room):
+                raise
+        return await self.records.ask(change)
 
 
 def _note_end(training: Training) -> None:
     level = logging.ERROR if training.state in (State.ERROR, State.LOST) else logging.INFO
     said = f": {training.message}" if training.message else ""
     _log.log(level, "Training %s of %s: %s%s", training.uuid, training.model, training.state.value, said)
-
-
-def _write_job(folder: TrainingFolder, job: bytes) -> None:
-    folder.make()
-    with open_file(folder.job, "wb") as file:
-        file.write(job)

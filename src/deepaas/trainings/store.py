@@ -149,6 +149,11 @@ class Store:
         """Return a record, if there is one."""
         return next(iter(self._select(_trainings.c.uuid == uuid)), None)
 
+    def uuids(self) -> set[str]:
+        """Return the ids of all trainings."""
+        with self._begin() as connection:
+            return set(connection.scalars(sa.select(_trainings.c.uuid)))
+
     def of_model(self, model: str) -> list[Training]:
         """Return the records of a model, oldest first."""
         return self._select(_trainings.c.model == model)

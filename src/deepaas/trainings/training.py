@@ -8,6 +8,8 @@ import datetime as dt
 import enum
 from typing import Any
 
+from deepaas.model.failure import without_folders
+
 
 class State(enum.StrEnum):
     """The life of a training, in order; the last four are ends."""
@@ -101,7 +103,7 @@ class Training:
         if self.state is State.DONE:
             shown["result"] = self.result()
         if self.message is not None:
-            shown["message"] = self.message
+            shown["message"] = without_folders(self.message)
         return shown | self._details()
 
     def result(self) -> dict[str, Any]:

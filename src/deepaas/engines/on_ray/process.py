@@ -264,7 +264,7 @@ class RayProcess:
         except ray.exceptions.RayError:
             return self._lose()
         except OSError as error:
-            failed = Failed(500, f"The result could not be brought from its node: {error}.")
+            failed = Failed(500, f"The result could not be brought from its node: {error.strerror}.")
             self._pass_on(number, reply._replace(outcome=failed))
             return self._drop(scratch)
         self._pass_on(number, reply._replace(outcome=body._replace(path=str(target))))

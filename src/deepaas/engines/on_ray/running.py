@@ -47,11 +47,13 @@ class RayRunning:
         named = {"name": uuid, "namespace": NAMESPACE, "lifetime": "detached"}
         actor = ray.remote(TrainingHost).options(**self._options, **named).remote(uuid)
         try:
-            for path in (folder.job, *folder.uploads()):
-                await carrying.send(path, actor, path.name)
+            for path in (folder.job, folder.secrets, *folder.uploads()):
+                if path.exists():
+                    await carrying.send(path, actor, path.name)
             self._placed.add(uuid)
             current = await Records(self._store).ask_patiently(self._store.get, uuid)
             await actor.start.remote(current, str(Path.cwd()))
+            await asyncio.to_thread(folder.secrets.unlink, missing_ok=True)
             return await self._copy(actor, uuid, folder)
         except ray.exceptions.RayError:
             await _release(actor)

@@ -1,0 +1,65 @@
+"""Folders that starts of trainings left behind, because the server was killed or the disk failed meanwhile.
+
+A server that starts removes them. Several servers, with several stores, may share the state folder; so a
+folder goes only if no store can have a record of it, and never with what a training made. A missing record
+alone proves nothing: the store may be a new one, after a damaged one was moved away.
+"""
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from deepaas.log import get_logger
+from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.store import Store
+
+_UUID = re.compile(r"[0-9a-f]{32}")
+_OLD_S = 3600.0
+_log = get_logger(__name__)
+
+
+def remove_leftovers(state: Path, store: Store) -> None:
+    """Remove the folders below `state` whose training never got a record and that are older than an hour.
+
+    Raise `StoreUnavailable`.
+    """
+    # The records are read after the folders: a training that starts meanwhile has one.
+    found = list(_folders(state))
+    known = store.uuids() if found else set()
+    unknown = [folder for folder in found if folder.path.name not in known]
+    for folder in unknown:
+        if folder.is_unrecorded() and _is_old(folder.path):
+            _remove(folder.path)
+    kept = [folder.path for folder in unknown if folder.path.exists() and not folder.is_unrecorded()]
+    if kept:
+        _log.info(
+            "%d folders, such as %s, belong to trainings that this store has no record of; they are left",
+            len(kept),
+            kept[0],
+        )
+
+
+def _folders(state: Path) -> Iterator[TrainingFolder]:
+    for path in state.glob("*/*"):
+        if _UUID.fullmatch(path.name) and path.is_dir():
+            yield TrainingFolder(path)
+
+
+def _is_old(folder: Path) -> bool:
+    """Return whether the folder, and all in it, was last changed long ago."""
+    try:
+        changed = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+    except OSError:
+        return False  # somebody is changing it now
+    return time.time() - changed > _OLD_S
+
+
+def _remove(path: Path) -> None:
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        _log.warning("%s, which a start that failed left, cannot be removed: %s", path, error.strerror)
+    else:
+        _log.info("Removed %s, which a start that failed left", path)

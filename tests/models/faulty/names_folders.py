@@ -1,0 +1,37 @@
+"""A model whose errors name folders of the server; it can be warmed until a file is there."""
+
+import os
+import pathlib
+
+from aiohttp import web
+from webargs import fields
+
+PATH = "/tmp/a folder/weights (1).pt"
+ERRORS = {
+    "missing": FileNotFoundError(2, "No such file or directory", PATH),
+    "bad_request": web.HTTPBadRequest(reason=f"no {PATH!r}"),
+}
+
+
+def get_metadata():
+    raise ERRORS["missing"]
+
+
+def warm():
+    if pathlib.Path("broken").exists():
+        raise ERRORS["missing"]
+
+
+def get_predict_args():
+    return {"what": fields.Str(load_default="missing")}
+
+
+def predict(what):
+    if what == "die":
+        pathlib.Path("broken").touch()
+        os._exit(1)
+    raise ERRORS[what]
+
+
+def train():
+    raise ERRORS["missing"]
