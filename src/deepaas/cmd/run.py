@@ -19,7 +19,7 @@ from deepaas.checking import contract
 from deepaas.checking.finding import Level
 from deepaas.cmd.options import command
 from deepaas.errors import DeepaasError, SettingsError
-from deepaas.http.app import bind, build_app, listening
+from deepaas.http.app import bind, build_app, is_local, listening
 from deepaas.http.output import RecentOutput
 from deepaas.log import get_logger
 from deepaas.metrics import Metrics
@@ -78,13 +78,19 @@ async def _serve_until(
         log.add_handler(output)
         _log.warning("The debug endpoint shows what models print to whoever may read it")
     with bind(settings) as taken:
+        if not (is_local(taken) or settings.auth_token_file or settings.auth_token):
+            _log.warning(
+                "There are no tokens, so whoever reaches %s may predict, train and read trainings; "
+                "set --auth-token-file",
+                settings.listen_ip,
+            )
         with _interruptible():
             on_output = output.take if settings.debug_endpoint else None
             service = build_service(settings, metrics, hurry, on_output)
         _warn_about_several(service)
         for served in service.models.values():
             _warn_about_functions(served.model, served.target)
-        app = build_app(service, settings, metrics, output)
+        app = build_app(service, settings, metrics, output, is_local=is_local(taken))
         async with service, listening(app, taken, settings, hurry):
             is_serving.set()
             # What is there now stays; the collector need not look at it again and again.

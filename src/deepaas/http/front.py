@@ -7,7 +7,7 @@ from aiohttp import web
 
 from deepaas.http.access import Scope
 from deepaas.http.errors import REQUEST_ID, STREAMING, Handler, error_response, new_identity
-from deepaas.http.keys import METRICS, SCOPES, TOKENS, UNDER_WAY
+from deepaas.http.keys import BROWSERS, METRICS, SCOPES, TOKENS, UNDER_WAY
 from deepaas.log import request_id
 
 _USABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -22,6 +22,7 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
     request.protocol.note_request()  # type: ignore[attr-defined]  # our own connection
     request.app[UNDER_WAY].begin()
     try:
+        request.app[BROWSERS].check(request.method, request.headers, request.transport)
         scope = request.app[SCOPES].get(request.match_info.handler, Scope.OPEN)
         request.app[TOKENS].check(request.headers, scope)
         response = await handler(request)

@@ -20,7 +20,7 @@ from deepaas.files import Scratch
 from deepaas.http.access import Scope
 from deepaas.http.errors import REQUEST_ID, error_response
 from deepaas.http.front import identity_of
-from deepaas.http.keys import METRICS, SERVICE, SETTINGS, TOKENS, UNDER_WAY
+from deepaas.http.keys import BROWSERS, METRICS, SERVICE, SETTINGS, TOKENS, UNDER_WAY
 from deepaas.http.models import prediction, send
 from deepaas.http.streaming import Pace
 from deepaas.http.uploads import given_of
@@ -45,6 +45,7 @@ class Shortcut:
         self._service = app[SERVICE]
         self._metrics = app[METRICS]
         self._tokens = app[TOKENS]
+        self._browsers = app[BROWSERS]
         self._under_way = app[UNDER_WAY]
         self._route = f"{below}{{model}}/predict"
         self._served = {
@@ -79,6 +80,7 @@ class Shortcut:
     ) -> int:
         """Write the answer and return its status."""
         try:
+            self._browsers.check(hdrs.METH_POST, request.headers, connection.transport)
             self._tokens.check(request.headers, Scope.PREDICT)
             async with self._service.scratch() as scratch:
                 given = await self._given(request, served, scratch)
