@@ -16,6 +16,13 @@ from multidict import MultiMapping
 from deepaas.errors import NotAllowed
 from deepaas.settings import Settings
 
+PUBLIC_HEADERS = {"X-Content-Type-Options": "nosniff"}
+"""Of responses that everybody may have: no browser takes JSON or text for a page."""
+PRIVATE_HEADERS = PUBLIC_HEADERS | {
+    # Markup that a model or a training made is shown without scripts, and as nobody's page.
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    hdrs.CACHE_CONTROL: "no-store",
+}
 _READING = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 _AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\s:@/\[\]]+))(?::([0-9]*))?", re.IGNORECASE)
 _DEFAULT_PORTS = ("80", "443")

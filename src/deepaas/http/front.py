@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from deepaas.http.access import Scope
+from deepaas.http.browsers import PRIVATE_HEADERS, PUBLIC_HEADERS
 from deepaas.http.errors import REQUEST_ID, STREAMING, Handler, error_response, new_identity
 from deepaas.http.keys import BROWSERS, METRICS, SCOPES, TOKENS, UNDER_WAY
 from deepaas.log import request_id
@@ -21,9 +22,9 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
     request_id.set(identity)
     request.protocol.note_request()  # type: ignore[attr-defined]  # our own connection
     request.app[UNDER_WAY].begin()
+    scope = request.app[SCOPES].get(request.match_info.handler, Scope.OPEN)
     try:
         request.app[BROWSERS].check(request.method, request.headers, request.transport)
-        scope = request.app[SCOPES].get(request.match_info.handler, Scope.OPEN)
         request.app[TOKENS].check(request.headers, scope)
         response = await handler(request)
     except ConnectionResetError:
@@ -39,6 +40,8 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
         request.app[UNDER_WAY].end()
     if not response.prepared:
         response.headers[REQUEST_ID] = identity
+        for name, value in (PUBLIC_HEADERS if scope is Scope.OPEN else PRIVATE_HEADERS).items():
+            response.headers.setdefault(name, value)  # pages have a policy of their own
     resource = request.match_info.route.resource
     route = resource.canonical.removesuffix("{slash}") if resource else _UNMATCHED
     request.app[METRICS].note_request(request.method, route, response.status)

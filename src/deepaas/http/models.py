@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from multidict import MultiMapping
 
 from deepaas.files import Scratch
+from deepaas.http.browsers import PRIVATE_HEADERS
 from deepaas.http.errors import REQUEST_ID, STREAMING, json_response
 from deepaas.http.keys import SERVICE, SETTINGS
 from deepaas.http.named import named, predictable
@@ -94,7 +95,7 @@ async def send(request: web.BaseRequest, body: Body | Stream, pause_s: float) ->
     """
     if isinstance(body, Stream):
         return await send_stream(request, body, pause_s)
-    headers: dict[str, str] = {hdrs.CONTENT_TYPE: body.media_type}
+    headers = PRIVATE_HEADERS | {hdrs.CONTENT_TYPE: body.media_type}
     if body.filename:
         headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{quote(body.filename, safe='')}"
     if not body.path:

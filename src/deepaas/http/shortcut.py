@@ -18,6 +18,7 @@ from multidict import CIMultiDictProxy
 
 from deepaas.files import Scratch
 from deepaas.http.access import Scope
+from deepaas.http.browsers import PRIVATE_HEADERS
 from deepaas.http.errors import REQUEST_ID, error_response
 from deepaas.http.front import identity_of
 from deepaas.http.keys import BROWSERS, METRICS, SERVICE, SETTINGS, TOKENS, UNDER_WAY
@@ -32,6 +33,7 @@ from deepaas.service import ServedModel
 from deepaas.workers.stream import Stream
 
 _CLOSE = "Connection: close\r\n"
+_PRIVATE = "".join(f"{name}: {value}\r\n" for name, value in PRIVATE_HEADERS.items())
 _UNUSUAL = (hdrs.EXPECT, hdrs.CONTENT_ENCODING, hdrs.UPGRADE)
 
 
@@ -125,7 +127,7 @@ async def _write(
     head = (
         f"HTTP/1.1 200 OK\r\nContent-Type: {body.media_type}\r\nContent-Length: {len(body.content)}\r\n"
         f"{REQUEST_ID}: {identity}\r\nDate: {_date(int(time.time()))}\r\nServer: {SERVER_SOFTWARE}\r\n"
-        f"{'' if request.keeps_alive else _CLOSE}\r\n"
+        f"{_PRIVATE}{'' if request.keeps_alive else _CLOSE}\r\n"
     )
     transport.write(head.encode() + body.content)
     if transport.get_write_buffer_size():
@@ -151,7 +153,7 @@ async def _send(
 
 
 async def _respond(request: web.BaseRequest, response: web.StreamResponse, identity: str) -> None:
-    response.headers[REQUEST_ID] = identity
+    response.headers.update({REQUEST_ID: identity} | PRIVATE_HEADERS)
     await response.prepare(request)
     await response.write_eof()
 

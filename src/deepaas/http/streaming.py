@@ -7,6 +7,7 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 from deepaas.errors import DeepaasError
+from deepaas.http.browsers import PRIVATE_HEADERS
 from deepaas.http.errors import REQUEST_ID, STREAMING, error_response
 from deepaas.http.uploads import SLOWEST_BYTES_S
 from deepaas.log import get_logger, request_id
@@ -18,9 +19,8 @@ _log = get_logger("deepaas.http")
 
 async def begin_answer(request: web.BaseRequest, content_type: str) -> web.StreamResponse:
     """Send the head of an answer whose body comes by and by."""
-    headers = {
+    headers = PRIVATE_HEADERS | {
         hdrs.CONTENT_TYPE: content_type,
-        hdrs.CACHE_CONTROL: "no-store",
         # nginx passes it on as it comes: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
         "X-Accel-Buffering": "no",
         REQUEST_ID: request_id.get(),
