@@ -49,6 +49,22 @@ def test_settings_are_frozen() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "hosts"),
+    [(" Models.example. ,[::1],", "models.example,::1"), ("*", "*"), ("", "")],
+)
+def test_hosts(text: str, hosts: str) -> None:
+    """Names of hosts are kept as requests are compared with them."""
+    assert parse(TABLE["allowed_hosts"], text) == hosts
+
+
+@pytest.mark.parametrize("text", ["https://models.example", "models.example:443", "a b"])
+def test_no_hosts(text: str) -> None:
+    """What is no name of a host is refused, with an example of one."""
+    with pytest.raises(ValueError, match=r"without ports, such as models\.example\.org"):
+        parse(TABLE["allowed_hosts"], text)
+
+
+@pytest.mark.parametrize(
     ("minimum", "value", "right"), [(0.5, "0.25", "a number from 0.5"), (None, "x", "a number")]
 )
 def test_fractions(minimum: float | None, value: object, right: str) -> None:

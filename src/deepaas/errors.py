@@ -46,7 +46,7 @@ class NotAuthenticated(DeepaasError):
 
 
 class NotAllowed(DeepaasError):
-    """The request's token does not have the scope that this takes."""
+    """The token lacks the scope that this takes, or the `Host` or `Origin` is not one that may do it."""
 
     status = 403
     title = "Not allowed"

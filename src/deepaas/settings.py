@@ -112,6 +112,14 @@ def clean_base_path(text: str) -> str:
     return path
 
 
+def clean_hosts(text: str) -> str:
+    """Return names of hosts as browsers write them, separated by commas, or raise ValueError."""
+    hosts = [host.strip().lower().strip("[]").removesuffix(".") for host in text.split(",") if host.strip()]
+    if not all(re.fullmatch(r"\*|[\w.-]+|[0-9a-f:.]+", host) for host in hosts):
+        raise ValueError("names of hosts, separated by commas and without ports, such as models.example.org")
+    return ",".join(hosts)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
     """What the server was told; the fields are the table of options."""
@@ -228,12 +236,13 @@ class Settings:
     auth_token: str = option("", "A token with all scopes.", flag=False)
     tls_cert: str = option("", "File of the certificate chain to serve HTTPS with.")
     tls_key: str = option("", "File of the certificate's private key.")
-    allowed_hosts: str = option(
-        "",
-        "Names, separated by commas, under which this server is reached; requests for others are refused.",
-    )
     cors_origin: str = option(
         "", "Origins, separated by commas, whose pages may call this server; * is every origin."
+    )
+    allowed_hosts: str = option(
+        "",
+        "Host names that requests may name, separated by commas; * is every name.",
+        clean=clean_hosts,
     )
     max_header_size: int = option(
         8190, "Longest request line or header that is read, in bytes.", minimum=1024

@@ -13,7 +13,8 @@ MODELS = {"trainable": "models.trainable", "streams": "models.streams"}
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Return a server as the files in deploy/ start it, more or less."""
-    with serving(tmp_path_factory.mktemp("deployed"), models=MODELS) as server:
+    flags = ("--allowed-hosts", "models.example.org")
+    with serving(tmp_path_factory.mktemp("deployed"), *flags, models=MODELS) as server:
         yield server
 
 

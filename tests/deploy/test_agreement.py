@@ -6,6 +6,7 @@ from pathlib import Path
 
 import deployed
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 from deepaas.http.routes import routes
@@ -40,6 +41,27 @@ def test_pod(name: str) -> None:
     home = deployed.image_environment()["HOME"]
     assert {home, "/tmp", "/dev/shm"} <= {mount["mountPath"] for mount in container["volumeMounts"]}
     assert f"useradd --uid {pod['securityContext']['runAsUser']} " in deployed.DOCKERFILE
+
+
+def test_tokens() -> None:
+    """Whatever others reach wants tokens, from a file that is there; what has none is for one machine."""
+    config = deployed.manifests()["kubernetes/configmap.yaml"]["data"]
+    servers = [(pod, config["DEEPAAS_AUTH_TOKEN_FILE"]) for pod in deployed.pods().values()]
+    ray = list(yaml.safe_load_all((deployed.DEPLOY / "ray" / "kuberay.yaml").read_text()))[-1]
+    pod = ray["spec"]["template"]["spec"]
+    environment = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
+    for served, file in [*servers, (pod, environment["DEEPAAS_AUTH_TOKEN_FILE"])]:
+        places = {mount["mountPath"]: mount["name"] for mount in served["containers"][0]["volumeMounts"]}
+        volumes = {volume["name"]: volume for volume in served["volumes"]}
+        assert volumes[places[str(Path(file).parent)]]["secret"]["secretName"] == "deepaas-tokens"
+        assert Path(file).name in deployed.manifests()["kubernetes/secret.yaml"]["stringData"]
+    (task,) = deployed.job()["task"][0].values()
+    assert task["env"][0]["DEEPAAS_AUTH_TOKEN_FILE"]
+    assert "--auth-token-file" in (deployed.DEPLOY / "ray" / "deepaas.sbatch").read_text()
+    digits = deployed.COMPOSE["services"]["digits"]
+    assert all(port.startswith("127.0.0.1:") for port in digits["ports"])
+    prometheus = (deployed.DEPLOY / "prometheus" / "prometheus.yml").read_text()
+    assert f"{digits['environment']['DEEPAAS_ALLOWED_HOSTS']}:5000" in prometheus
 
 
 def test_kubernetes_names() -> None:

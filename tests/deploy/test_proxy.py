@@ -57,6 +57,19 @@ def test_proxy(proxied: httpx.Client) -> None:
     assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["X-Request-ID"])
 
 
+def test_names_through_the_proxy(proxied: httpx.Client) -> None:
+    """The server knows the name with --allowed-hosts, and its pages are its own, whatever the port."""
+    path = "/v2/models/streams/predict/"
+    for host in ("models.example.org", "models.example.org:8443"):
+        own = {"Host": host, "Origin": f"https://{host}"}
+        assert proxied.post(path, headers=own).status_code != 403
+        other = own | {"Origin": "https://models.example.org:1"}
+        assert "--cors-origin" in proxied.post(path, headers=other).json()["message"]
+    unknown = proxied.get("/v2/models/", headers={"Host": "other.example.org"})
+    assert unknown.status_code == 403
+    assert "--allowed-hosts" in unknown.json()["message"]
+
+
 def test_large_body_through_the_proxy(proxied: httpx.Client) -> None:
     """The proxy has no limit of its own for bodies."""
     answer = proxied.post("/v2/models/streams/predict/", files={"nothing": b"x" * 3_000_000})

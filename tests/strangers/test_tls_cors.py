@@ -94,6 +94,15 @@ def test_other_origins(shared: httpx.Client, origin: str) -> None:
         assert "Access-Control-Allow-Origin" not in response.headers
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"), [(MINE, 200), ("http://mine.example", 403), ("https://evil.example", 403)]
+)
+def test_changes(shared: httpx.Client, origin: str, status: int) -> None:
+    """Pages of the origin may predict; those of any other may not, even with a token."""
+    headers = {"Origin": origin, "Authorization": "Bearer t"}
+    assert shared.post("/v2/models/told/predict/", headers=headers).status_code == status
+
+
 def test_no_cors_by_default(start: Callable[..., Server]) -> None:
     """Without --cors-origin no page of another origin may read anything."""
     server = start(models=MODELS)
@@ -107,4 +116,5 @@ def test_every_origin(start: Callable[..., Server]) -> None:
     server = start("--cors-origin", "*", models=MODELS)
     with server.client() as client:
         response = client.get("/v2/", headers={"Origin": MINE})
+        assert client.post("/v2/models/told/predict/", headers={"Origin": MINE}).status_code == 200
     assert response.headers["Access-Control-Allow-Origin"] in ("*", MINE)

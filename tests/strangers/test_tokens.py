@@ -115,6 +115,14 @@ def test_no_way_around(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code in (401, 404)
 
 
+def test_hosts_with_tokens(client: httpx.Client) -> None:
+    """Where tokens keep strangers out, the server answers to every name, as behind a proxy."""
+    headers = {"Host": "models.example", "Authorization": "Bearer reader"}
+    for _ in ("fast path", "ordinary"):
+        assert client.request(*PREDICT, headers=headers).status_code == 200
+        assert client.request(*MODELS_PAGE, headers=headers).status_code == 200
+
+
 def test_security_schemes(client: httpx.Client) -> None:
     """Both documents say that a token is wanted, so that Swagger UI shows its Authorize button."""
     swagger, openapi = client.get("/swagger.json").json(), client.get("/openapi.json").json()

@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Iterator
 
 import uvloop
-from aiohttp import web
 
 from deepaas import log
 from deepaas.assembly import build_service
@@ -20,9 +19,7 @@ from deepaas.checking import contract
 from deepaas.checking.finding import Level
 from deepaas.cmd.options import command
 from deepaas.errors import DeepaasError, SettingsError
-from deepaas.http.app import bind, build_app, listening
-from deepaas.http.browsers import is_loopback
-from deepaas.http.keys import TOKENS
+from deepaas.http.app import bind, build_app, is_local, listening
 from deepaas.http.output import RecentOutput
 from deepaas.log import get_logger
 from deepaas.metrics import Metrics
@@ -81,20 +78,25 @@ async def _serve_until(
         log.add_handler(output)
         _log.warning("The debug endpoint shows what models print to whoever may read it")
     with bind(settings) as taken:
+        if not (is_local(taken) or settings.auth_token_file or settings.auth_token):
+            _log.warning(
+                "There are no tokens, so whoever reaches %s may predict, train and read trainings; "
+                "set --auth-token-file",
+                settings.listen_ip,
+            )
         with _interruptible():
             on_output = output.take if settings.debug_endpoint else None
             service = build_service(settings, metrics, hurry, on_output)
         _warn_about_several(service)
         for served in service.models.values():
             _warn_about_functions(served.model, served.target)
-        app = build_app(service, settings, metrics, output)
+        app = build_app(service, settings, metrics, output, is_local=is_local(taken))
         async with service, listening(app, taken, settings, hurry):
             is_serving.set()
             # What is there now stays; the collector need not look at it again and again.
             gc.freeze()
             gc.set_threshold(_COLLECT_AFTER)
             _keep_freed_memory()
-            _warn_about_everybody(settings, app)
             _say_where(settings, taken.getsockname()[1], service)
             await stop.wait()
             _log.info("Stopping; again to stop at once")
@@ -141,15 +143,6 @@ def _interruptible() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _warn_about_everybody(settings: Settings, app: web.Application) -> None:
-    if not app[TOKENS] and not is_loopback(settings.listen_ip):
-        _log.warning(
-            "Everybody who reaches %s may predict, train and read what trainings left: there are no tokens. "
-            "Name a file of tokens with --auth-token-file.",
-            settings.listen_ip,
-        )
 
 
 def _warn_about_several(service: Service) -> None:

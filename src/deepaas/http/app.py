@@ -10,7 +10,7 @@ from aiohttp import web
 
 from deepaas.errors import SettingsError
 from deepaas.http.access import read_tokens
-from deepaas.http.browsers import Browsers
+from deepaas.http.browsers import BrowserPolicy, is_loopback
 from deepaas.http.connection import Connection
 from deepaas.http.cors import allow_origins
 from deepaas.http.following import encode_event
@@ -41,9 +41,12 @@ _AT_ONCE_S = 0.5  # for the last bytes of answers; aiohttp takes 0 for ever
 
 
 def build_app(
-    service: Service, settings: Settings, metrics: Metrics, output: RecentOutput
+    service: Service, settings: Settings, metrics: Metrics, output: RecentOutput, *, is_local: bool
 ) -> web.Application:
-    """Return the application that serves `service`. Raise `SettingsError` for tokens that cannot be read."""
+    """Return the application that serves `service`, to this machine only if `is_local`.
+
+    Raise `SettingsError` for tokens that cannot be read.
+    """
     app = web.Application(middlewares=[front])
     if settings.cors_origin:
         allow_origins(app, settings.cors_origin)
@@ -51,7 +54,7 @@ def build_app(
     app[SETTINGS] = settings
     app[METRICS] = metrics
     app[TOKENS] = read_tokens(settings)
-    app[BROWSERS] = Browsers(settings, has_tokens=bool(app[TOKENS]))
+    app[BROWSERS] = BrowserPolicy(settings, checks_hosts=is_local and not app[TOKENS])
     app[SCOPES] = {}
     app[STOPPING] = asyncio.Event()
     app[UNDER_WAY] = UnderWay()
@@ -78,6 +81,11 @@ def bind(settings: Settings) -> socket.socket:
             "Choose another with --listen-ip and --listen-port; port 0 lets the system choose one."
         ) from error
     return taken
+
+
+def is_local(taken: socket.socket) -> bool:
+    """Return whether only this machine reaches what listens on the socket."""
+    return is_loopback(taken.getsockname()[0])
 
 
 def tls(settings: Settings) -> ssl.SSLContext | None:

@@ -1,80 +1,124 @@
-"""Requests that browsers make for pages of others: which hosts and origins this server takes for its own.
+"""What browsers may do with this server: which hosts and origins they may name, and what they show.
 
-Where no token is asked for, any page that somebody opens beside the server could use it: by a form or a
-script of another origin, or under a name of the page's own that leads to this machine (DNS rebinding).
+A page of a stranger can have a browser send forms to this server. It can also pass for a page of this
+server, by having a name of its own resolve to this server's address (DNS rebinding). The headers `Host` and
+`Origin`, which no page can set, tell both apart.
 """
 
+import asyncio
+import functools
 import ipaddress
-from collections.abc import Mapping
+import re
 
 from aiohttp import hdrs
+from multidict import MultiMapping
 
 from deepaas.errors import NotAllowed
 from deepaas.settings import Settings
 
-PRIVATE = {"X-Content-Type-Options": "nosniff", hdrs.CACHE_CONTROL: "no-store"}
-"""Headers of responses, unless they say something else: a browser neither guesses types nor keeps them."""
-MADE_BY_MODELS = PRIVATE | {"Content-Security-Policy": "sandbox; default-src 'none'"}
-"""Headers of what a model or a training made: where it is markup, it runs no script and loads nothing."""
-_SAFE_METHODS = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)
-_LOCAL_NAMES = ("localhost",)
-ANY = "*"
+PUBLIC_HEADERS = {"X-Content-Type-Options": "nosniff"}
+"""Of responses that everybody may have: no browser takes JSON or text for a page."""
+PRIVATE_HEADERS = PUBLIC_HEADERS | {
+    # Markup that a model or a training made is shown without scripts, and as nobody's page.
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    hdrs.CACHE_CONTROL: "no-store",
+}
+_READING = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+_AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\s:@/\[\]]+))(?::([0-9]*))?", re.IGNORECASE)
+_DEFAULT_PORTS = ("80", "443")
+_LONGEST_SHOWN = 100
 
 
-class Browsers:
-    """Refuses requests for hosts and from origins that are not the server's own."""
+class BrowserPolicy:
+    """Refuses what pages of strangers have a browser send.
 
-    def __init__(self, settings: Settings, *, has_tokens: bool) -> None:
-        named = _names(settings.allowed_hosts)
-        self._named_hosts = frozenset(named)
-        is_local = is_loopback(settings.listen_ip)
-        self._checks_hosts = ANY not in named and (bool(named) or (is_local and not has_tokens))
-        self._hosts = frozenset({settings.listen_ip.lower(), *_LOCAL_NAMES, *named})
-        self._origins = frozenset(origin.rstrip("/") for origin in _names(settings.cors_origin))
+    `checks_hosts` is whether to check hosts also without `--allowed-hosts`, where nothing else keeps
+    strangers out. Origins are always checked.
+    """
 
-    def check(self, method: str, headers: Mapping[str, str]) -> None:
-        """Raise `NotAllowed` for a foreign host, and where a foreign origin would change something."""
-        authority = headers.get(hdrs.HOST, "").strip().lower()
+    def __init__(self, settings: Settings, *, checks_hosts: bool) -> None:
+        self._hosts = {
+            "localhost",
+            settings.listen_ip.lower(),
+            *filter(None, settings.allowed_hosts.split(",")),
+        }
+        self._origins = read_origins(settings.cors_origin)
+        self._checks_hosts = (checks_hosts or bool(settings.allowed_hosts)) and "*" not in self._hosts
+        self._is_known = functools.lru_cache(maxsize=64)(self._is_known_host)
+
+    def check(self, method: str, headers: MultiMapping[str], transport: asyncio.BaseTransport | None) -> None:
+        """Raise `NotAllowed` for a host that is not this server's, or a change for another origin's page."""
         if self._checks_hosts:
-            self._check_host(authority)
-        if method not in _SAFE_METHODS and hdrs.ORIGIN in headers:
-            self._check_origin(headers[hdrs.ORIGIN].strip().lower(), authority)
+            # Every browser sends one; what sends none, such as the check of a load balancer, is no browser.
+            for host in headers.getall(hdrs.HOST, ()):
+                if not (self._is_known(host) or _is_own_address(host, transport)):
+                    raise NotAllowed(_host_message(host))
+        if method not in _READING and headers.get(hdrs.ORIGIN):
+            self._check_origin(headers)
 
-    def _check_host(self, authority: str) -> None:
-        host = _host(authority)
-        # Clients that send no host are no browsers.
-        if host and host not in self._hosts and not is_loopback(host):
+    def _check_origin(self, headers: MultiMapping[str]) -> None:
+        """Raise `NotAllowed` unless a page of this server, or of an origin of `--cors-origin`, is calling."""
+        origin = headers[hdrs.ORIGIN]
+        if origin in self._origins or "*" in self._origins:
+            return
+        # What the browser knows better where a proxy changes the host; no page can set this header. Browsers
+        # send it over HTTPS and on loopback only: https://www.w3.org/TR/fetch-metadata/
+        if headers.get("Sec-Fetch-Site") == "same-origin":
+            return
+        scheme, _, authority = origin.partition("://")
+        own = _split(headers.get(hdrs.HOST, ""))
+        if scheme not in ("http", "https") or own is None or _split(authority) != own:
             raise NotAllowed(
-                f"This server is not known as '{host}'. If it should be, name that host with --allowed-hosts."
+                f"Pages of the origin {_shown(origin)} may change nothing on this server. Allow it with "
+                "--cors-origin; behind a proxy, let the proxy send the Host header that it receives."
             )
 
-    def _check_origin(self, origin: str, authority: str) -> None:
-        own = origin.partition("://")[2]
-        if ANY in self._origins or origin in self._origins or (own and own == authority):
-            return
-        if _host(own) in self._named_hosts:
-            return
-        raise NotAllowed(
-            f"Pages of the origin '{origin}' may not change anything here. If they should, name the origin "
-            "with --cors-origin. If it is this server's, behind a proxy, name its host with --allowed-hosts."
-        )
+    def _is_known_host(self, host: str) -> bool:
+        parts = _split(host)
+        return parts is not None and (parts[0] in self._hosts or is_loopback(parts[0]))
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether a host is an address that only this machine reaches, or its name."""
+def read_origins(text: str) -> frozenset[str]:
+    """Return the origins in `text`, as browsers write them."""
+    origins = (origin.strip().rstrip("/") for origin in text.split(","))
+    return frozenset(filter(None, origins))
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether the text is an IP address that only this machine reaches."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
     except ValueError:
-        return host in _LOCAL_NAMES
+        return False
 
 
-def _names(text: str) -> list[str]:
-    return [name for name in (one.strip().lower() for one in text.split(",")) if name]
+def _is_own_address(host: str, transport: asyncio.BaseTransport | None) -> bool:
+    """Return whether the host is the address that the client connected to, as for probes of a container.
+
+    Rebinding takes a name, which an address never is.
+    """
+    parts = _split(host)
+    own_address = transport.get_extra_info("sockname") if transport else None
+    return parts is not None and own_address is not None and parts[0] == own_address[0]
 
 
-def _host(authority: str) -> str:
-    """Return the host of `host:port`, without the brackets of an IPv6 address."""
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0]
-    host, _, port = authority.rpartition(":")
-    return (host if port.isdecimal() and host else authority).rstrip(".")
+def _split(authority: str) -> tuple[str, str] | None:
+    """Return host and port, which is empty where it is the one of HTTP or HTTPS; `None` for anything else."""
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None:
+        return None
+    address, name, port = match.groups()
+    return (address or name).lower().removesuffix("."), "" if port in _DEFAULT_PORTS else port or ""
+
+
+def _host_message(host: str) -> str:
+    parts = _split(host)
+    name = parts[0] if parts else host
+    return (
+        f"This server does not answer to the host name {_shown(name)}. If it is this server's name, "
+        "behind a proxy for example, start the server with --allowed-hosts and that name."
+    )
+
+
+def _shown(text: str) -> str:
+    return repr(text[:_LONGEST_SHOWN])

@@ -2,6 +2,7 @@
 
 from aiohttp import hdrs, web
 
+from deepaas.http.browsers import read_origins
 from deepaas.http.errors import REQUEST_ID, Handler
 
 _METHODS = "GET, POST, DELETE, OPTIONS"
@@ -10,7 +11,7 @@ _KEPT_S = "600"
 
 def allow_origins(app: web.Application, text: str) -> None:
     """Let pages of the origins in `text`, separated by commas, read what `app` answers."""
-    allowed = frozenset(origin.strip().rstrip("/") for origin in text.split(","))
+    allowed = read_origins(text)
 
     def is_known(request: web.Request) -> bool:
         origin = request.headers.get(hdrs.ORIGIN, "")

@@ -16,7 +16,6 @@ from deepaas.errors import (
     NotAuthenticated,
     StoreUnavailable,
 )
-from deepaas.http.browsers import PRIVATE
 from deepaas.log import get_logger, with_trace
 from deepaas.model.failure import describe, without_folders
 from deepaas.model.jsonable import dumps_plain
@@ -38,9 +37,7 @@ def new_identity() -> str:
 
 def json_response(content: Any, status: int = 200) -> web.Response:
     """Return `content`, which is plain JSON values, as a JSON response."""
-    return web.Response(
-        body=dumps_plain(content), status=status, headers=PRIVATE, content_type="application/json"
-    )
+    return web.Response(body=dumps_plain(content), status=status, content_type="application/json")
 
 
 def error_response(error: Exception) -> web.Response:

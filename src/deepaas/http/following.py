@@ -8,7 +8,6 @@ from pathlib import Path
 from aiohttp import hdrs, web
 
 from deepaas import reporting
-from deepaas.http.browsers import MADE_BY_MODELS
 from deepaas.http.errors import json_response
 from deepaas.http.keys import EVENTS
 from deepaas.http.named import count, flag, trainable, uuid_of
@@ -40,7 +39,7 @@ async def log(request: web.Request) -> web.StreamResponse:
     if lines is not None and not is_followed:
         shown = await run_in(PARSING, last_lines, path, lines)
         text = "".join(f"{line}\n" for line in shown)
-        return web.Response(text=text, content_type="text/plain", headers=MADE_BY_MODELS)
+        return web.Response(text=text, content_type="text/plain")
     offset = 0 if lines is None else await asyncio.to_thread(find_last_lines, path, lines)
     response = await begin_answer(request, "text/plain; charset=utf-8")
     async for chunk in _chunks(path, offset):
@@ -111,7 +110,7 @@ async def artifact(request: web.Request) -> FileResponse:
     model, uuid = trainable(request), uuid_of(request)
     await model.training(uuid)
     path = await asyncio.to_thread(model.folder(uuid).artifact, request.match_info["path"])
-    return FileResponse(path, headers=MADE_BY_MODELS | {hdrs.CONTENT_DISPOSITION: "attachment"})
+    return FileResponse(path, headers={hdrs.CONTENT_DISPOSITION: "attachment"})
 
 
 async def _chunks(path: Path, offset: int) -> AsyncIterator[bytes]:

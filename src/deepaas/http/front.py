@@ -5,9 +5,8 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from deepaas.http import health
 from deepaas.http.access import Scope
-from deepaas.http.browsers import PRIVATE
+from deepaas.http.browsers import PRIVATE_HEADERS, PUBLIC_HEADERS
 from deepaas.http.errors import REQUEST_ID, STREAMING, Handler, error_response, new_identity
 from deepaas.http.keys import BROWSERS, METRICS, SCOPES, TOKENS, UNDER_WAY
 from deepaas.log import request_id
@@ -15,7 +14,6 @@ from deepaas.log import request_id
 _USABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _UNMATCHED = "unmatched"
 # Orchestrators ask by the address of a container, which nobody can name beforehand.
-_PROBES = (health.live, health.ready, health.model_ready)
 
 
 @web.middleware
@@ -25,10 +23,9 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
     request_id.set(identity)
     request.protocol.note_request()  # type: ignore[attr-defined]  # our own connection
     request.app[UNDER_WAY].begin()
+    scope = request.app[SCOPES].get(request.match_info.handler, Scope.OPEN)
     try:
-        scope = request.app[SCOPES].get(request.match_info.handler, Scope.OPEN)
-        if request.match_info.handler not in _PROBES:
-            request.app[BROWSERS].check(request.method, request.headers)
+        request.app[BROWSERS].check(request.method, request.headers, request.transport)
         request.app[TOKENS].check(request.headers, scope)
         response = await handler(request)
     except ConnectionResetError:
@@ -44,8 +41,8 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
         request.app[UNDER_WAY].end()
     if not response.prepared:
         response.headers[REQUEST_ID] = identity
-        for name, value in PRIVATE.items():
-            response.headers.setdefault(name, value)
+        for name, value in (PUBLIC_HEADERS if scope is Scope.OPEN else PRIVATE_HEADERS).items():
+            response.headers.setdefault(name, value)  # pages have a policy of their own
     resource = request.match_info.route.resource
     route = resource.canonical.removesuffix("{slash}") if resource else _UNMATCHED
     request.app[METRICS].note_request(request.method, route, response.status)

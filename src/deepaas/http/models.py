@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from multidict import MultiMapping
 
 from deepaas.files import Scratch
-from deepaas.http.browsers import MADE_BY_MODELS
+from deepaas.http.browsers import PRIVATE_HEADERS
 from deepaas.http.errors import REQUEST_ID, STREAMING, json_response
 from deepaas.http.keys import SERVICE, SETTINGS
 from deepaas.http.named import named, predictable
@@ -104,7 +104,7 @@ async def send(request: web.BaseRequest, body: Body | Stream) -> web.StreamRespo
     """Return the answer; a stream or a file is sent at once, before its scratch folder goes."""
     if isinstance(body, Stream):
         return await send_stream(request, body)
-    headers: dict[str, str] = {**MADE_BY_MODELS, hdrs.CONTENT_TYPE: body.media_type}
+    headers = PRIVATE_HEADERS | {hdrs.CONTENT_TYPE: body.media_type}
     if body.filename:
         headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{quote(body.filename, safe='')}"
     if not body.path:

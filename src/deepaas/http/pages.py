@@ -16,6 +16,7 @@ from deepaas.model.model import Model
 
 STATIC = Path(__file__).resolve().parent / "static"
 
+_FRAME_ANCESTORS = "frame-ancestors 'self'"
 # The page runs our scripts alone, speaks to this server alone, and makes no markup of texts: models may be
 # hostile.
 _CONTENT_SECURITY_POLICY = (
@@ -28,19 +29,15 @@ _CONTENT_SECURITY_POLICY = (
     "frame-src blob:",
     "base-uri 'none'",
     "form-action 'none'",
-    "frame-ancestors 'self'",
+    _FRAME_ANCESTORS,
     "require-trusted-types-for 'script'",
     "trusted-types lit-html dompurify",
 )
 _GUARDED = {
     "Content-Security-Policy": "; ".join(_CONTENT_SECURITY_POLICY),
     "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
     hdrs.CACHE_CONTROL: "no-cache",
 }
-
-
-_NOT_FRAMED = {"Content-Security-Policy": "frame-ancestors 'self'", hdrs.CACHE_CONTROL: "no-cache"}
 
 
 async def swagger(request: web.Request) -> web.Response:
@@ -69,7 +66,7 @@ async def documentation(request: web.Request) -> FileResponse:
     """Answer with Swagger UI, whose addresses are relative to that of this page without a final slash."""
     if request.path.endswith("/"):
         raise web.HTTPFound(request.path.rstrip("/"))
-    return FileResponse(STATIC / "api" / "index.html", headers=_NOT_FRAMED)
+    return FileResponse(STATIC / "api" / "index.html", headers={"Content-Security-Policy": _FRAME_ANCESTORS})
 
 
 async def ui(request: web.Request) -> FileResponse:

@@ -19,7 +19,7 @@ from multidict import CIMultiDictProxy
 
 from deepaas.files import Scratch
 from deepaas.http.access import Scope
-from deepaas.http.browsers import MADE_BY_MODELS
+from deepaas.http.browsers import PRIVATE_HEADERS
 from deepaas.http.errors import REQUEST_ID, STREAMING, error_response
 from deepaas.http.front import identity_of
 from deepaas.http.keys import BROWSERS, METRICS, SERVICE, SETTINGS, TOKENS, UNDER_WAY
@@ -33,7 +33,7 @@ from deepaas.service import ServedModel
 from deepaas.workers.stream import Stream
 
 _CLOSE = "Connection: close\r\n"
-_HEADERS = "".join(f"{name}: {value}\r\n" for name, value in MADE_BY_MODELS.items())
+_PRIVATE = "".join(f"{name}: {value}\r\n" for name, value in PRIVATE_HEADERS.items())
 _UNUSUAL = (hdrs.EXPECT, hdrs.CONTENT_ENCODING, hdrs.UPGRADE, hdrs.SEC_WEBSOCKET_KEY1)
 
 
@@ -88,7 +88,7 @@ class Shortcut:
     ) -> int:
         """Write the answer and return its status."""
         try:
-            self._browsers.check(hdrs.METH_POST, request.headers)
+            self._browsers.check(hdrs.METH_POST, request.headers, connection.transport)
             self._tokens.check(request.headers, Scope.PREDICT)
             async with self._service.scratch() as scratch:
                 given = await self._given(request, served, scratch)
@@ -130,9 +130,8 @@ async def _write(request: WholeRequest, body: Body, identity: str, connection: R
         return
     head = (
         f"HTTP/1.1 200 OK\r\nContent-Type: {body.media_type}\r\nContent-Length: {len(body.content)}\r\n"
-        f"{_HEADERS}{REQUEST_ID}: {identity}\r\n"
-        f"Date: {_date(int(time.time()))}\r\nServer: {SERVER_SOFTWARE}\r\n"
-        f"{'' if request.keeps_alive else _CLOSE}\r\n"
+        f"{REQUEST_ID}: {identity}\r\nDate: {_date(int(time.time()))}\r\nServer: {SERVER_SOFTWARE}\r\n"
+        f"{_PRIVATE}{'' if request.keeps_alive else _CLOSE}\r\n"
     )
     transport.write(head.encode() + body.content)
     if transport.get_write_buffer_size():
@@ -156,7 +155,7 @@ async def _send(request: WholeRequest, body: Body | Stream, identity: str, conne
 
 
 async def _respond(request: web.BaseRequest, response: web.StreamResponse, identity: str) -> None:
-    response.headers[REQUEST_ID] = identity
+    response.headers.update({REQUEST_ID: identity} | PRIVATE_HEADERS)
     await response.prepare(request)
     request[STREAMING] = True
     await response.write_eof()

@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 from deepaas.errors import DeepaasError
-from deepaas.http.browsers import MADE_BY_MODELS
+from deepaas.http.browsers import PRIVATE_HEADERS
 from deepaas.http.errors import REQUEST_ID, STREAMING, error_response
 from deepaas.log import get_logger, request_id
 from deepaas.model.streaming import EVENTS, end_of_item
@@ -19,8 +19,7 @@ _log = get_logger("deepaas.http")
 
 async def begin_answer(request: web.BaseRequest, content_type: str) -> web.StreamResponse:
     """Send the head of an answer whose body comes by and by."""
-    headers = {
-        **MADE_BY_MODELS,
+    headers = PRIVATE_HEADERS | {
         hdrs.CONTENT_TYPE: content_type,
         # nginx passes it on as it comes: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
         "X-Accel-Buffering": "no",

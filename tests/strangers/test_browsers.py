@@ -1,0 +1,154 @@
+"""Which hosts a request may name, and whose pages may change anything, whatever way the request takes."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from faults.wire import Wire
+from serving import Server, serving
+
+MODELS = {"told": "models_faults.told"}
+PREDICT = "/v2/models/told/predict/"
+CHANGES = [
+    ("POST", PREDICT),
+    ("POST", "/v2/models/told/train/"),
+    ("POST", "/v2/models/told/reload"),
+    ("DELETE", f"/v2/models/told/train/{'0' * 32}"),
+]
+STRANGER = "https://stranger.example"
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server for this machine, without tokens."""
+    with serving(tmp_path_factory.mktemp("local"), models=MODELS) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server that others reach, by two names, without tokens."""
+    flags = ("--listen-ip", "0.0.0.0", "--allowed-hosts", "models.example, Other.example.")
+    with serving(tmp_path_factory.mktemp("named"), *flags, models=MODELS) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(local: Server) -> Iterator[httpx.Client]:
+    """Return a client of the server for this machine."""
+    with local.client() as client:
+        yield client
+
+
+def statuses(server: Server, host: str) -> set[int]:
+    """Return how predictions, on the fast path and not, and a page are answered."""
+    with server.client(headers={"Host": host}) as client:
+        responses = client.post(PREDICT), client.get("/v2/models/"), client.post(PREDICT)
+    for response in responses:
+        assert response.status_code == 200 or "--allowed-hosts" in response.json()["message"]
+    return {response.status_code for response in responses}
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:80", "127.8.9.10:5000", "[::1]:5000", "localhost", "LocalHost.:8080"]
+)
+def test_own_hosts(local: Server, host: str) -> None:
+    """A server for this machine answers to the names and addresses of this machine, on any port."""
+    assert statuses(local, host) == {200}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "stranger.example",
+        "stranger.example:5000",
+        "localhost.stranger.example",
+        "127.0.0.1.stranger.example",
+        "notlocalhost",
+        "localhost@stranger.example",
+        "localhost, stranger.example",
+        "192.0.2.1",
+        "[::2]",
+        "[localhost]",
+        "models.example",
+    ],
+)
+def test_foreign_hosts(local: Server, host: str) -> None:
+    """Any other host is refused, with the option that allows it."""
+    assert statuses(local, host) == {403}
+
+
+def test_no_host_no_browser(local: Server) -> None:
+    """What names no host, as checks of load balancers in HTTP 1.0, is answered: browsers always name one."""
+    with Wire(local) as wire:
+        wire.send(b"GET /health/ready HTTP/1.0\r\n\r\n")
+        assert wire.answer().status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("models.example", 200),
+        ("MODELS.example:8443", 200),
+        ("other.example", 200),
+        ("localhost:5000", 200),
+        ("127.0.0.1", 200),  # the address that the connection came to, as in a probe of a container
+        ("sub.models.example", 403),
+        ("192.0.2.1", 403),
+    ],
+)
+def test_allowed_hosts(named: Server, host: str, status: int) -> None:
+    """With --allowed-hosts, hosts are checked wherever the server listens."""
+    assert statuses(named, host) == {status}
+
+
+def test_warning_beyond_this_machine(named: Server, local: Server) -> None:
+    """A server that others reach and that has no tokens warns at the start; one for this machine does not."""
+    assert "WARNING deepaas.run [-] There are no tokens, so whoever reaches 0.0.0.0" in named.log
+    assert "--auth-token-file" in named.log
+    assert "WARNING" not in local.log
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+@pytest.mark.parametrize(
+    "origin",
+    [STRANGER, "http://localhost:3000", "http://127.0.0.1", "null", "file://", "chrome-extension://x"],
+)
+def test_foreign_origins(client: httpx.Client, method: str, path: str, origin: str) -> None:
+    """A page of any other origin changes nothing, and the message names the option."""
+    response = client.request(method, path, headers={"Origin": origin})
+    assert response.status_code == 403
+    assert "--cors-origin" in response.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://127.0.0.1:{port}"},
+        {"Origin": "https://127.0.0.1:{port}"},  # a proxy that has TLS
+        {"Origin": "http://localhost", "Host": "localhost:80"},
+        {"Origin": "https://localhost:8443", "Host": "localhost:8443"},
+        # A proxy that names the server otherwise than the browser does.
+        {"Origin": STRANGER, "Sec-Fetch-Site": "same-origin"},
+    ],
+)
+def test_own_origin(client: httpx.Client, headers: dict[str, str]) -> None:
+    """A page of this server may call it, whatever proxy is between them."""
+    sent = {name: text.format(port=client.base_url.port) for name, text in headers.items()}
+    assert client.post(PREDICT, headers=sent).status_code == 200
+    assert client.post("/v2/models/told/reload", headers=sent).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+def test_other_sites(client: httpx.Client, site: str) -> None:
+    """What the browser says of the site helps no page of a stranger."""
+    headers = {"Origin": STRANGER, "Sec-Fetch-Site": site}
+    assert client.post(PREDICT, headers=headers).status_code == 403
+
+
+def test_reading(client: httpx.Client) -> None:
+    """A request that changes nothing is answered, whatever its origin: no stranger can read the response."""
+    response = client.get("/v2/models/", headers={"Origin": STRANGER})
+    assert response.status_code == 200
+    assert "Access-Control-Allow-Origin" not in response.headers

@@ -1,0 +1,198 @@
+"""Pages of strangers, in a browser: what they send changes nothing, and what models make runs nowhere."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page
+
+from serving import Server, until
+from ui.conftest import WAIT_MS
+
+pytestmark = pytest.mark.slow
+FORM = """([address, type]) => {
+  const form = document.body.appendChild(document.createElement("form"));
+  const target = document.body.dataset.target ?? "_self";
+  Object.assign(form, { method: "post", action: address, enctype: type, target });
+  form.append(Object.assign(document.createElement("input"), { name: "note", value: "of a stranger" }));
+  form.submit();
+}"""
+FETCH = "([address, options]) => fetch(address, options).then(({ status }) => status, String)"
+MODEL = "/v2/models/hostile"
+CHANGES = {"predict": f"{MODEL}/predict/", "train": f"{MODEL}/train/", "reload": f"{MODEL}/reload"}
+
+
+class StrangersPage(BaseHTTPRequestHandler):
+    """Serves a page with a frame for what its forms are answered, and one for `?frame=`."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        frame = urlsplit(self.path).query.removeprefix("frame=")
+        self.wfile.write(
+            b"<!doctype html><body data-target=answer><iframe name=answer></iframe>"
+            + f"<iframe name=framed src='{frame}'></iframe>".encode()
+        )
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture(scope="module")
+def stranger() -> Iterator[str]:
+    """Return the address of a page of another origin."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), StrangersPage) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://stranger.example:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Return a new page in a profile of its own."""
+    with browser.new_context() as context:
+        context.set_default_timeout(WAIT_MS)
+        yield context.new_page()
+
+
+@pytest.fixture(scope="module")
+def training(client: httpx.Client) -> Iterator[str]:
+    """Return the path of a training that is there to be deleted; other tests find none."""
+    path = f"{MODEL}/train/{client.post(f'{MODEL}/train/').json()['uuid']}"
+    until(lambda: client.get(path).json()["status"] == "done")
+    yield path
+    client.delete(f"{path}?purge=true")
+
+
+@pytest.fixture
+def unchanged(client: httpx.Client, training: str) -> Iterator[None]:
+    """Fail when the test has changed trainings or workers, or was answered a prediction."""
+    before = state(client)
+    yield
+    assert state(client) == before
+    assert client.get(training).status_code == 200
+
+
+def state(client: httpx.Client) -> list[Any]:
+    """Return the trainings, and how many predictions and reloads were answered."""
+    counts = [
+        line
+        for line in client.get("/metrics").text.splitlines()
+        if line.startswith('deepaas_requests_total{method="POST"') and 'status="200"' in line
+    ]
+    return [client.get(f"{MODEL}/train/").json(), counts]
+
+
+@pytest.mark.parametrize("type_", ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"])
+def test_forms(page: Page, served: Server, stranger: str, type_: str, unchanged: None) -> None:
+    """A form that a stranger's page sends, in any of a form's types, is refused."""
+    page.goto(stranger)
+    for path in CHANGES.values():
+        with page.expect_response(served.url + path) as response:
+            page.evaluate(FORM, [served.url + path, type_])
+        assert response.value.status == 403
+        assert "--cors-origin" in response.value.json()["message"]
+
+
+def test_no_cors(page: Page, served: Server, stranger: str, training: str, unchanged: None) -> None:
+    """What a stranger's page sends without a wish to read the response is refused, or not even sent."""
+    page.goto(stranger)
+    for path in CHANGES.values():
+        with page.expect_response(served.url + path) as response:
+            page.evaluate(FETCH, [served.url + path, {"method": "POST", "mode": "no-cors", "body": "{}"}])
+        assert response.value.status == 403
+    purge = [f"{served.url}{training}?purge=true", {"method": "DELETE"}]
+    assert page.evaluate(FETCH, purge) == "TypeError: Failed to fetch"
+
+
+def test_rebinding(page: Page, served: Server, training: str, unchanged: None) -> None:
+    """A page whose name resolves to the server's address, so that both are one origin, gets nothing."""
+    url = f"http://rebound.example:{urlsplit(served.url).port}"
+    page.goto(f"{url}/v2/")
+    assert "--allowed-hosts" in page.content()
+    for path in CHANGES.values():
+        assert page.evaluate(FETCH, [url + path, {"method": "POST"}]) == 403
+    for path in (f"{MODEL}/train/", f"{training}/artifacts/", f"{training}/log", "/v2/models/"):
+        assert page.evaluate(FETCH, [url + path, {}]) == 403
+    assert page.evaluate(FETCH, [f"{url}{training}?purge=true", {"method": "DELETE"}]) == 403
+
+
+@pytest.mark.parametrize("accept", ["text/html", "image/svg+xml", "application/xhtml+xml"])
+def test_markup_as_a_page(page: Page, served: Server, accept: str) -> None:
+    """Markup that a model returns runs no script where a browser shows it, and is of no origin."""
+    page.goto(f"{served.url}/v2/")
+    address = f"{served.url}/v2/models/hostile/predict/?accept={accept.replace('+', '%2B')}"
+    with page.expect_navigation() as navigation:
+        page.evaluate(FORM, [address, "text/plain"])
+    assert navigation.value.headers["content-type"] == accept
+    assert page.evaluate("[self.origin, document.documentElement.dataset?.broken]") == ["null", None]
+
+
+PRIVATE = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "sandbox; default-src 'none'",
+    "cache-control": "no-store",
+}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v2/models/hostile/predict/?accept=text/html",
+        "/v2/models/hostile/predict/",
+        "/v2/models/hostile/predict/?form=error",
+        "/v2/models/hostile/predict/?form=unknown",
+        "/v2/models/number_stream/predict/",
+        "/v2/models/nobody/predict/",
+    ],
+)
+def test_headers_of_predictions(served: Server, path: str) -> None:
+    """No prediction, nor an error in its place, is guessed a type, run or kept by a browser."""
+    with served.client() as client:
+        first = client.post(path)
+        client.get("/v2/")
+        for response in (first, client.post(path)):
+            assert PRIVATE.items() <= dict(response.headers).items()
+
+
+def test_headers_of_trainings(client: httpx.Client, training: str) -> None:
+    """Nor is what a training made, or what the server says of models and trainings."""
+    paths = [
+        "",
+        "/log",
+        "/log?tail=1",
+        "/metrics",
+        "/events",
+        "/artifacts/",
+        "/provenance",
+        "/artifacts/%3Cb%3Eartifact",
+    ]
+    for path in [training + below for below in paths] + [f"{MODEL}/train/", MODEL, "/metrics", "/v2/debug"]:
+        response = client.get(path)
+        assert response.is_success, path
+        assert PRIVATE.items() <= dict(response.headers).items(), path
+    assert PRIVATE.items() <= dict(client.get(f"{training}/artifacts/none").headers).items()
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v2/", "/ui", "/api", "/swagger.json", "/static/ui/main.js", "/nothing"]
+)
+def test_open_headers(client: httpx.Client, path: str) -> None:
+    """What everybody may have is guessed no type, and is not put into a sandbox: pages run."""
+    headers = client.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" not in headers.get("content-security-policy", "")
+
+
+@pytest.mark.parametrize("path", ["/api", "/ui"])
+def test_framed(page: Page, served: Server, stranger: str, path: str) -> None:
+    """No page of a stranger shows one of ours in a frame, where clicks could be stolen."""
+    page.goto(f"{stranger}?frame={served.url}{path}")
+    frame = page.frame("framed")
+    assert frame
+    assert not frame.url.startswith(served.url)
