@@ -89,7 +89,7 @@ def test_connection_lost(page: Page, client: httpx.Client, gate: Gate) -> None:
             lines = list(itertools.takewhile(lambda line: "step 5 of" not in line, stream.iter_lines()))
         route.fulfill(content_type="text/event-stream", body="\n".join(lines))
 
-    page.route("**/events", breaks_off)
+    page.route("**/events?*", breaks_off)
     training = train(page, name="lost and found", port=str(gate.port))
     gate.wait()
     shows_points(training, 5)

@@ -162,9 +162,9 @@ class Runner:
             ended = await work
         except Exception as error:  # noqa: BLE001 - a training must end, whatever happens
             _log.exception("The training %s could not be run", training.uuid)
-            ended = Ended(
-                f"The training could not be run: {type(error).__name__}. The server's log says more.", None
-            )
+            # Texts of other errors may have folders or the database's address in them.
+            reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+            ended = Ended(f"The training could not be run: {reason}. The server's log says more.", None)
         if ended:
             await self._record_end(training, ended)
             await self._after(training)

@@ -5,6 +5,7 @@ the database is away, locked or full.
 """
 
 import contextlib
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.schema import CreateColumn
 
 from deepaas.errors import StoreUnavailable, StoreUnusable
+from deepaas.model import jsonable
 from deepaas.private import open_file
 from deepaas.trainings.training import State, Training
 
@@ -327,8 +329,24 @@ def _masked(url: str) -> str:
         return f"***@{url.rpartition('@')[2]}" if "@" in url else url
 
 
+def _write_json(value: Any) -> str:
+    """Return JSON, fast: no other thread runs meanwhile, and arguments of a training may be large."""
+    return jsonable.dumps_plain(value).decode()
+
+
+def _read_json(text: str) -> Any:
+    try:
+        return jsonable.loads(text)
+    except ValueError:
+        return json.loads(text)  # an older version may have written NaN
+
+
 def _engine(url: str) -> sa.Engine:
-    options: dict[str, Any] = {"pool_pre_ping": True}
+    options: dict[str, Any] = {
+        "pool_pre_ping": True,
+        "json_serializer": _write_json,
+        "json_deserializer": _read_json,
+    }
     parsed = sa.make_url(url)
     if parsed.get_backend_name() != "sqlite":
         if parsed.get_driver_name().startswith("psycopg"):
