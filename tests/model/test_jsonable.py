@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepaas.errors import UnfitResponse
-from deepaas.model.jsonable import dumps, dumps_plain, plain
+from deepaas.model.jsonable import dumps, dumps_in_steps, dumps_plain, loads, loads_in_steps, plain
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
@@ -196,3 +196,28 @@ def test_dates_are_written_alike(beside: Any) -> None:
     """A date is written in one way, whatever stands beside it."""
     written = json.loads(dumps({"t": np.datetime64("2020-01-01"), "x": beside}))
     assert written["t"] == "2020-01-01T00:00:00"
+
+
+@given(json_values)
+def test_written_in_steps(value: Any) -> None:
+    """What is written in steps is the same."""
+    for written in (value, [value, 1] * 2000):
+        assert dumps_in_steps(written) == dumps_plain(written)
+
+
+@pytest.mark.parametrize("value", [[1.5, 2**70, 'ä😀\\"', None, True, [], {}], {"a": {"b": [1]}}, "text", 1])
+def test_read_in_steps(value: Any) -> None:
+    """What is read in steps is the same, also where it has long numbers."""
+    text = json.dumps(value).encode() + b" " * (1 << 20)
+    assert loads_in_steps(text) == loads(text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"[NaN]", b"[1,]", b"{1: 2}", b"\xff", pytest.param(b"[" * 100_000, id="deep"), b"[1] 2", b"-Infinity"],
+)
+def test_not_read_in_steps(text: bytes) -> None:
+    """What is no JSON is refused likewise."""
+    for one in (text, text + b" " * (1 << 20)):
+        with pytest.raises(ValueError, match=r"."):
+            loads_in_steps(one)

@@ -1,10 +1,13 @@
 """Trainings: start, list, look at, cancel."""
 
+from typing import Any
+
 from aiohttp import web
 
-from deepaas.http.errors import json_response
 from deepaas.http.named import flag, trainable, uuid_of
 from deepaas.http.uploads import gather_all, read_given
+from deepaas.model.jsonable import dumps_in_steps
+from deepaas.threads import PARSING, run_in
 
 
 async def start(request: web.Request) -> web.Response:
@@ -16,26 +19,31 @@ async def start(request: web.Request) -> web.Response:
         given = await read_given(request, arguments, scratch)
         raw = await gather_all(arguments, given)
         training = await model.train(draft, raw, is_large=given.is_large)
-    return json_response(training.as_v2())
+    return await _response(training.as_v2())
 
 
 async def list_all(request: web.Request) -> web.Response:
     """Answer with the records of all trainings of a model."""
-    return json_response([training.as_v2() for training in await trainable(request).trainings()])
+    return await _response([training.as_v2() for training in await trainable(request).trainings()])
 
 
 async def describe(request: web.Request) -> web.Response:
     """Answer with the record of one training."""
-    return json_response((await trainable(request).training(uuid_of(request))).as_v2())
+    return await _response((await trainable(request).training(uuid_of(request))).as_v2())
 
 
 async def cancel(request: web.Request) -> web.Response:
     """Cancel a training and answer with its record; with `?purge=true`, forget it afterwards."""
     model = trainable(request)
     end = model.purge if flag(request, "purge") else model.cancel
-    return json_response((await end(uuid_of(request))).as_v2())
+    return await _response((await end(uuid_of(request))).as_v2())
 
 
 async def provenance(request: web.Request) -> web.Response:
     """Answer with all that tells how a training came to be."""
-    return json_response(await trainable(request).provenance(uuid_of(request)))
+    return await _response(await trainable(request).provenance(uuid_of(request)))
+
+
+async def _response(content: Any) -> web.Response:
+    """Return a response about trainings, whose arguments may be large."""
+    return web.Response(body=await run_in(PARSING, dumps_in_steps, content), content_type="application/json")

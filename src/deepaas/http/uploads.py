@@ -21,6 +21,7 @@ from deepaas.http.form_part import HEADER_CHARSET, Decoder, make_decoder, read_n
 from deepaas.http.keys import METRICS, SETTINGS
 from deepaas.http.urlencoded import parse_form
 from deepaas.model.arguments import Arguments, Given, read_json
+from deepaas.model.jsonable import loads_in_steps
 from deepaas.model.v2.wrapper import UploadedFile
 from deepaas.private import open_file
 from deepaas.threads import PARSING, run_in
@@ -71,9 +72,10 @@ async def gather(arguments: Arguments, given: Given) -> dict[str, Any]:
 
 
 async def gather_all(arguments: Arguments, given: Given) -> dict[str, Any]:
-    """Do the same; also read JSON that is so large that a process of the model should read it."""
+    """Do the same; also read JSON that is so large that others must be answered meanwhile."""
     if given.unread_json:
-        given = given._replace(json=await run_in(PARSING, read_json, given.unread_json))
+        json = await run_in(PARSING, read_json, given.unread_json, loads_in_steps)
+        given = given._replace(json=json, unread_json=b"")
     return await gather(arguments, given)
 
 

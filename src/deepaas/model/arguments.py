@@ -5,7 +5,7 @@ It must not know HTTP: a request reaches it as plain mappings.
 
 import functools
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import marshmallow
@@ -169,7 +169,7 @@ class Arguments:
             raise PredictionFailed(found.message, status=found.status, detail=found.traceback) from None
 
 
-def read_json(body: bytes) -> dict[str, Any]:
+def read_json(body: bytes, loads: Callable[[bytes], Any] = loads) -> dict[str, Any]:
     """Return what a JSON body gives. Raise `InvalidJson`, or `InvalidArguments` for what is no object."""
     if not body.strip():
         return {}

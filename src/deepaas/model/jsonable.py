@@ -11,7 +11,7 @@ import math
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
 
@@ -32,6 +32,8 @@ _MAY_BE_WRONG = re.compile(rb'null|,\]|\[\]|"1970-01-01T00:00:00|"1677-09-21T00:
 _SEARCHED_BYTES = 1 << 20
 _OVERLAP = 20
 _LONG_NUMBER = re.compile(rb"[-:,\[\s][0-9]{19}")  # not the digits behind a point
+_LARGE_BYTES = 1 << 20
+_ITEMS_OF_A_STEP = 1_000
 
 
 def loads(text: bytes | str) -> Any:
@@ -45,6 +47,23 @@ def loads(text: bytes | str) -> Any:
         return json.loads(content)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def loads_in_steps(text: bytes | str) -> Any:
+    """Do the same as `loads`; other threads can run meanwhile, but it takes ten times as long."""
+    if len(text) < _LARGE_BYTES:
+        return loads(text)
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    # The functions in C read the whole text in one step: https://docs.python.org/3/c-api/init.html#thread-state-and-the-global-interpreter-lock
+    decoder.scan_once = json.scanner.py_make_scanner(decoder)  # type: ignore[attr-defined]
+    try:
+        return decoder.decode(text if isinstance(text, str) else text.decode())
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _has_long_number(content: bytes) -> bool:
@@ -71,6 +90,36 @@ def dumps_plain(value: Any) -> bytes:
         return orjson.dumps(value, option=_OPTIONS)
     except TypeError:
         return _dumps_slowly(value)
+
+
+def dumps_in_steps(value: Any) -> bytes:
+    """Do the same as `dumps_plain`; other threads can run meanwhile, however large the value is."""
+    return b"".join(_pieces(value))
+
+
+def _pieces(value: Any) -> Iterator[bytes]:
+    if isinstance(value, dict):
+        separator = b"{"
+        for key, item in value.items():
+            yield separator + dumps_plain(str(key)) + b":"
+            yield from _pieces(item)
+            separator = b","
+        yield b"}" if value else b"{}"
+    elif isinstance(value, list):
+        separator = b"["
+        for begin in range(0, len(value), _ITEMS_OF_A_STEP):
+            items = value[begin : begin + _ITEMS_OF_A_STEP]
+            if not any(isinstance(item, dict | list) for item in items):
+                yield separator + dumps_plain(items)[1:-1]
+            else:
+                for item in items:
+                    yield separator
+                    yield from _pieces(item)
+                    separator = b","
+            separator = b","
+        yield b"]" if value else b"[]"
+    else:
+        yield dumps_plain(value)
 
 
 def plain(value: Any, inexpressible: Callable[[Any, str], Any] | None = None, what: str = _RESULT) -> Any:

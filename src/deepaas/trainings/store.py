@@ -330,8 +330,8 @@ def _masked(url: str) -> str:
 
 
 def _write_json(value: Any) -> str:
-    """Return JSON, fast: no other thread runs meanwhile, and arguments of a training may be large."""
-    return jsonable.dumps_plain(value).decode()
+    """Return JSON. Arguments of a training may be large."""
+    return jsonable.dumps_in_steps(value).decode()
 
 
 def _read_json(text: str) -> Any:
