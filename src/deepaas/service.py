@@ -90,15 +90,16 @@ class ServedModel:
         """
         pool = self._serving_pool()
         arguments = await self._validated(self.model.predict_arguments, raw, is_large=is_large)
-        call = _prediction(arguments, wanted, scratch)._replace(validated=True)
-        return await calling.predict(pool, await _encoded(call, raw, is_large=is_large), scratch)
+        call = _prediction(arguments, wanted, scratch, validated=True)
+        encoded = await _encoded(call, raw) if is_large else calling.encoded(call, raw)
+        return await calling.predict(pool, encoded, scratch)
 
     async def predict_unread(
         self, raw: Mapping[str, Any], json: bytes, wanted: Wanted, scratch: Scratch
     ) -> Body | Stream:
         """Do the same for a JSON body that the worker reads; `raw` is what the rest of the request gave."""
         pool = self._serving_pool()
-        call = _prediction(dict(raw), wanted, scratch)._replace(json=json)
+        call = _prediction(dict(raw), wanted, scratch, validated=False, json=json)
         return await calling.predict(pool, encode(call), scratch)
 
     def _serving_pool(self) -> Pool:
@@ -129,7 +130,7 @@ class ServedModel:
             model_version=loading.version_of(self.name),
         )
         # A client that leaves now must not leave half a training behind.
-        encoded = await _encoded(call, raw, is_large=is_large)
+        encoded = await _encoded(call, raw) if is_large else calling.encoded(call, raw)
         job = Job(self._start, encoded, has_password=fields.has_password(arguments))
         return await asyncio.shield(self._submit(draft, training, job))
 
@@ -196,22 +197,24 @@ class ServedModel:
             metrics.trainings.labels(self.name, training_state.value).set(count)
 
 
-def _prediction(arguments: dict[str, Any], wanted: Wanted, scratch: Scratch) -> Call:
+def _prediction(
+    arguments: dict[str, Any], wanted: Wanted, scratch: Scratch, *, validated: bool, json: bytes = b""
+) -> Call:
     return Call(
         "predict",
         arguments,
-        validated=False,
-        media_type=wanted.media_type,
-        scratch=scratch.path,
-        request_id=request_id.get(),
-        prefers_events=wanted.prefers_events,
-        requested_type=wanted.concrete_type,
+        validated,
+        wanted.media_type,
+        scratch.path,
+        request_id.get(),
+        wanted.prefers_events,
+        wanted.concrete_type,
+        json,
     )
 
 
-async def _encoded(call: Call, raw: Mapping[str, Any], *, is_large: bool) -> bytes:
-    if not is_large:
-        return calling.encoded(call, raw)
+async def _encoded(call: Call, raw: Mapping[str, Any]) -> bytes:
+    """Return a large call as bytes."""
     return await run_in(PARSING, calling.encoded, call, raw, is_large=True)
 
 

@@ -53,7 +53,7 @@ async def prediction(
 ) -> Body | Stream:
     """Return what the model predicts, in the media type that the request likes best."""
     arguments = served.model.predict_arguments
-    raw = await gather(arguments, given)
+    raw = await gather(arguments, given) if given.is_large else arguments.gather(given)
     is_asked = arguments.accept is not None and raw.get(arguments.accept.key) is not None
     accepted = ",".join(headers.getall(hdrs.ACCEPT, []))
     wanted = Wanted(*_media_types(arguments.accept, raw, accepted), prefers_events(accepted))

@@ -15,7 +15,6 @@ from aiohttp import hdrs, web
 from aiohttp.http import SERVER_SOFTWARE, HttpVersion11, RawRequestMessage, StreamWriter
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
-from multidict import CIMultiDictProxy
 
 from deepaas.files import Scratch
 from deepaas.http.access import Scope
@@ -164,12 +163,11 @@ async def _respond(request: web.BaseRequest, response: web.StreamResponse, ident
 def _as_aiohttp(request: WholeRequest, connection: RequestHandler) -> web.BaseRequest:
     """Return the request as aiohttp's responses want it."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    headers = CIMultiDictProxy(request.headers)
     message = RawRequestMessage(
         method=hdrs.METH_POST,
         path=request.url.raw_path_qs,
         version=HttpVersion11,
-        headers=headers,
+        headers=request.headers,
         raw_headers=(),
         should_close=not request.keeps_alive,
         compression=None,

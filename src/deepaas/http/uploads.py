@@ -67,8 +67,8 @@ async def read_given(request: web.Request, arguments: Arguments, scratch: Scratc
 
 
 async def gather(arguments: Arguments, given: Given) -> dict[str, Any]:
-    """Return the raw value of each argument that was given; large ones are read outside the event loop."""
-    return await run_in(PARSING, arguments.gather, given) if given.is_large else arguments.gather(given)
+    """Return the raw value of each argument that was given, read outside the event loop."""
+    return await run_in(PARSING, arguments.gather, given)
 
 
 async def gather_all(arguments: Arguments, given: Given) -> dict[str, Any]:
@@ -76,7 +76,7 @@ async def gather_all(arguments: Arguments, given: Given) -> dict[str, Any]:
     if given.unread_json:
         json = await run_in(PARSING, read_json, given.unread_json, loads_in_steps)
         given = given._replace(json=json, unread_json=b"")
-    return await gather(arguments, given)
+    return await gather(arguments, given) if given.is_large else arguments.gather(given)
 
 
 async def given_of(

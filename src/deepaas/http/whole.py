@@ -3,13 +3,16 @@
 It must not know what is asked.
 """
 
+import functools
+
 import httptools
 from aiohttp import hdrs
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 LARGEST_BYTES = 1 << 20
 _MOST_HEADERS = 100
+_KEPT_HEADS = 64
 _END_OF_HEAD = b"\r\n\r\n"
 _HOST = hdrs.HOST.lower()
 _TRANSFER_ENCODING = hdrs.TRANSFER_ENCODING.lower()
@@ -23,14 +26,7 @@ class WholeRequest:
     """
 
     __slots__ = (
-        "_begun",
-        "_fields",
-        "_has_usual_head",
-        "_is_broken",
-        "_is_post",
-        "_parser",
-        "_target",
-        "_version",
+        "_is_usual",
         "_whole_size",
         "has_head",
         "head_size",
@@ -48,14 +44,7 @@ class WholeRequest:
         self.size = 0
         self.has_head = False
         self.head_size = 0
-        self._begun = 0
-        self._fields: list[tuple[str, str]] = []
-        self._has_usual_head = False
-        self._is_broken = False
-        self._is_post = False
-        self._parser: httptools.HttpRequestParser | None = None
-        self._target = b""
-        self._version = ""
+        self._is_usual = False
         self._whole_size = 0
 
     def feed(self, piece: bytes) -> None:
@@ -68,7 +57,7 @@ class WholeRequest:
     @property
     def is_usual(self) -> bool:
         """Whether this is one small POST of today's HTTP, as far as it has come."""
-        return self._has_usual_head and self.size <= self._whole_size <= LARGEST_BYTES
+        return self._is_usual and self.size <= self._whole_size <= LARGEST_BYTES
 
     @property
     def is_complete(self) -> bool:
@@ -88,24 +77,50 @@ class WholeRequest:
         if end < 0:
             return
         self.head_size = end + len(_END_OF_HEAD)
-        head = piece[: self.head_size]
-        self._parser = parser = httptools.HttpRequestParser(self)
+        head = _read(piece[: self.head_size])
+        if not head.is_there:
+            return  # empty lines, or another protocol's greeting
+        self.has_head = True
+        self.url, self.path = head.url, head.path
+        self.headers, self.names = head.headers, head.names
+        self.keeps_alive = head.keeps_alive
+        self._is_usual = head.is_usual
+        self._whole_size = self.head_size + head.body_size
+
+
+class _Head:
+    """The head of a request, and what the parser calls to fill it in."""
+
+    def __init__(self) -> None:
+        self.is_there = False
+        self.is_usual = False
+        self.body_size = 0
+        self._begun = 0
+        self._is_broken = False
+        self._target = b""
+        self._fields: list[tuple[str, str]] = []
+        self._parser: httptools.HttpRequestParser | None = None
+
+    def read(self, head: bytes) -> None:
+        """Read all of a head."""
+        self._parser = httptools.HttpRequestParser(self)
         try:
-            parser.feed_data(head)
-            if not self.has_head:
-                return  # empty lines, or another protocol's greeting
-            self._version = parser.get_http_version()
-            self._is_post = parser.get_method() == b"POST"
-            # The parser has made sure that there is one length at the most, and that it is a number.
-            self._whole_size = self.head_size + int(self.headers.get(hdrs.CONTENT_LENGTH, "0"))
-            self._has_usual_head = self._is_usual_head(head)
+            self._parser.feed_data(head)
+            if self.is_there:
+                # The parser has made sure that there is one length at the most, and that it is a number.
+                self.body_size = int(self.headers.get(hdrs.CONTENT_LENGTH, "0"))
+                is_todays_post = (self._parser.get_method(), self._parser.get_http_version()) == (
+                    b"POST",
+                    "1.1",
+                )
+                self.is_usual = is_todays_post and self._means_the_same_to_all(head)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError):
-            self._is_broken = True
+            self.is_usual = False
         finally:
             self._parser = None  # it refers to this object
 
-    def _is_usual_head(self, head: bytes) -> bool:
-        """Return whether the head means the same to everybody.
+    def _means_the_same_to_all(self, head: bytes) -> bool:
+        """Return whether no reader of the head can take it for another one.
 
         Which headers may be repeated, and what that means, is left to aiohttp. So is white space behind a
         value: aiohttp strips it, and our parser does not.
@@ -113,8 +128,6 @@ class WholeRequest:
         return (
             not self._is_broken
             and self._begun == 1
-            and self._is_post
-            and self._version == "1.1"
             and b"#" not in self._target
             and len(self.names) == len(self._fields) <= _MOST_HEADERS
             and b" \r\n" not in head
@@ -122,8 +135,6 @@ class WholeRequest:
             and _HOST in self.names
             and _TRANSFER_ENCODING not in self.names
         )
-
-    # What the parser calls, by the names that it looks for.
 
     def on_message_begin(self) -> None:
         """Count the requests in what is taken for one head."""
@@ -142,12 +153,20 @@ class WholeRequest:
         target = self._target.decode()
         self.path = target.partition("?")[0]
         self.url = URL(target, encoded=True)
-        self.headers = CIMultiDict(self._fields)
-        self.names = {name.lower() for name, _ in self._fields}
+        self.headers = CIMultiDictProxy(CIMultiDict(self._fields))
+        self.names = frozenset(name.lower() for name, _ in self._fields)
         # The parser forgets this when the request ends with its head.
         self.keeps_alive = self._parser is not None and self._parser.should_keep_alive()
-        self.has_head = True
+        self.is_there = True
 
     def on_body(self, _: bytes) -> None:
         """Note that the parser found an end of the head before ours."""
         self._is_broken = True
+
+
+@functools.lru_cache(_KEPT_HEADS)
+def _read(head: bytes) -> _Head:
+    """Read a head. A client often sends the same one again and again."""
+    found = _Head()
+    found.read(head)
+    return found
