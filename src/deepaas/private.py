@@ -1,5 +1,6 @@
 """Files and folders that only their owner may read, whatever the umask is."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import IO
@@ -20,3 +21,9 @@ def make_folders(path: Path) -> None:
         return
     make_folders(path.parent)
     path.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+
+
+def close_to_others(path: Path) -> None:
+    """Take from others what an older version let them do with a file or a folder that is ours."""
+    with contextlib.suppress(OSError):
+        path.chmod(path.stat().st_mode & _FOLDER_MODE)

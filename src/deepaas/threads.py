@@ -16,6 +16,8 @@ _T = TypeVar("_T")
 
 PARSING = ThreadPoolExecutor(2, "deepaas-parsing")
 """Reads and validates large requests. More threads would only take the interpreter from each other."""
+READING = ThreadPoolExecutor(4, "deepaas-reading")
+"""Reads logs, metrics and events of trainings."""
 USER_CODE = ThreadPoolExecutor(4, "deepaas-user-code")
 """Runs code of models that the server calls itself: metadata and fields."""
 DATABASE = ThreadPoolExecutor(8, "deepaas-database")

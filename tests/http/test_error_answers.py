@@ -130,6 +130,14 @@ def test_405_says_what_it_takes(client: httpx.Client, method: str, path: str, ta
     assert (response.status_code, response.json()) == (405, {"message": f"This takes {takes}."})
 
 
+@pytest.mark.parametrize("target", ["http://localhost/v2/", "http://other.example/v2/", "/v2/#x", "*"])
+def test_targets(server: Server, target: str) -> None:
+    """A target that a proxy may read differently is refused."""
+    request = f"OPTIONS {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    response = exchange(server, request.encode())
+    assert (response.status_code, "begins with /" in response.json()["message"]) == (400, True)
+
+
 def test_405_lists_methods(client: httpx.Client) -> None:
     """A 405 says which methods there are."""
     assert client.get("/v2/models/as_module/predict/").headers["allow"] == "POST"

@@ -240,3 +240,13 @@ def test_schema_that_nests_itself() -> None:
     validated = arguments.validate({"root": {"secret": "a", "below": {"secret": "b"}}})
     expected = {"secret": "********", "below": {"secret": "********"}}
     assert arguments.masked(validated)["root"] == expected
+
+
+def test_many_problems() -> None:
+    """Of a great many problems, the first ones are told, and how many there are."""
+    arguments = Arguments({"numbers": fields.List(fields.Int())})
+    with pytest.raises(InvalidArguments) as refused:
+        arguments.validate({"numbers": ["x"] * 5_000})
+    told = refused.value.messages["numbers"]
+    assert told.pop("all") == ["5000 are wrong."]
+    assert told == {number: ["Not a valid integer."] for number in range(100)}

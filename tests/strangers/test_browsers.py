@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from deepaas.http.browsers import read_origins
 from faults.wire import Wire
 from serving import Server, serving
 
@@ -152,3 +153,8 @@ def test_reading(client: httpx.Client) -> None:
     response = client.get("/v2/models/", headers={"Origin": STRANGER})
     assert response.status_code == 200
     assert "Access-Control-Allow-Origin" not in response.headers
+
+
+def test_origins_are_read_as_browsers_write_them() -> None:
+    """Capitals and a final slash make no other origin."""
+    assert read_origins("https://Two.Example/, http://b:81") == {"https://two.example", "http://b:81"}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -143,6 +144,22 @@ def test_newer(store: Store, tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(StoreUnusable, match="newer"), Store(sqlite_url(tmp_path)):
         pass
+
+
+def test_older(store: Store, tmp_path: Path) -> None:
+    """A store of an older format is taken over, so that older servers refuse it, and closed to others."""
+    store.add(training())
+    path = tmp_path / "trainings.sqlite"
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE deepaas_store SET version = 1")
+        connection.execute("ALTER TABLE trainings DROP COLUMN process_start")
+    path.chmod(0o644)
+    with Store(sqlite_url(tmp_path)) as newer:
+        assert newer.get("1") == training()
+    assert connection.execute("SELECT version FROM deepaas_store").fetchone() == (VERSION,)
+    connection.close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.sqlite", "nonsense", "oracle://localhost/x"])

@@ -156,3 +156,12 @@ def test_lines_that_are_skipped(tmp_path: Path) -> None:
     rows = [*lines.rows(), lines.open_row]
     assert [(row.text, row.is_left) for row in rows] == [("next", True), ("last", False)]
     assert [row.number for row in rows] == [2, 3]
+
+
+def test_control_sequence_without_end() -> None:
+    """One that does not end is text after a hundred characters, and is not read again and again."""
+    terminal = Terminal()
+    rows = [row for number in range(4_000) for row in terminal.feed("\x1b[" * (number == 0) + "1;" * 25)]
+    assert rows == []
+    assert terminal.open_row.text.startswith("\x1b[1;1;")
+    assert len(terminal.open_row.text) > 10_000

@@ -60,3 +60,9 @@ def test_error() -> None:
     failed = Training(**(vars(RECORD) | {"state": State.ERROR, "message": "why", "traceback": "where"}))
     shown = failed.as_v2()
     assert (shown["status"], shown["message"], shown["traceback"]) == ("error", "why", "where")
+
+
+def test_end_without_folders() -> None:
+    """What a training's process said when it ended names files without their folders."""
+    ended = Training(**(vars(RECORD) | {"state": State.ERROR, "exit": "/etc/none/weights.pt missing"}))
+    assert ended.as_v2()["exit"] == "…/weights.pt missing"

@@ -80,7 +80,7 @@ class BrowserPolicy:
 
 def read_origins(text: str) -> frozenset[str]:
     """Return the origins in `text`, as browsers write them."""
-    origins = (origin.strip().rstrip("/") for origin in text.split(","))
+    origins = (origin.strip().lower().rstrip("/") for origin in text.split(","))
     return frozenset(filter(None, origins))
 
 

@@ -38,8 +38,7 @@ async def decompress(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         received_bytes += len(chunk)
         rest = chunk
         while rest:
-            decompressor = decompressor or _decompressor(rest)
-            piece = await asyncio.to_thread(_piece, decompressor, rest)
+            piece, rest, decompressor = await asyncio.to_thread(_piece, rest, decompressor)
             decompressed_bytes += len(piece)
             if decompressed_bytes > max(_SMALL_BYTES, _HIGHEST_RATIO * received_bytes):
                 raise BodyTooLarge(
@@ -47,9 +46,6 @@ async def decompress(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                 )
             if piece:
                 yield piece
-            rest = decompressor.unconsumed_tail
-            if decompressor.eof:
-                rest, decompressor = decompressor.unused_data, None  # gzip files may follow each other
     if decompressor:
         raise BadRequest("The body cannot be decompressed: its end is missing.")
 
@@ -63,8 +59,21 @@ def _decompressor(beginning: bytes) -> "zlib._Decompress":
     return zlib.decompressobj(-zlib.MAX_WBITS if is_raw else _GZIP_OR_ZLIB)
 
 
-def _piece(decompressor: "zlib._Decompress", compressed: bytes) -> bytes:
-    try:
-        return decompressor.decompress(compressed, _PIECE_BYTES)
-    except zlib.error as error:
-        raise BadRequest(f"The body cannot be decompressed: {error}.") from error
+def _piece(
+    compressed: bytes, decompressor: "zlib._Decompress | None"
+) -> tuple[bytes, bytes, "zlib._Decompress | None"]:
+    """Return the next piece of the content, what is left of `compressed`, and what decompresses that.
+
+    gzip files may follow each other, also many that are empty.
+    """
+    piece = b""
+    while compressed and not piece:
+        decompressor = decompressor or _decompressor(compressed)
+        try:
+            piece = decompressor.decompress(compressed, _PIECE_BYTES)
+        except zlib.error as error:
+            raise BadRequest(f"The body cannot be decompressed: {error}.") from error
+        compressed = decompressor.unconsumed_tail
+        if decompressor.eof:
+            compressed, decompressor = decompressor.unused_data, None
+    return piece, compressed, decompressor

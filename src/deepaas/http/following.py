@@ -13,7 +13,7 @@ from deepaas.http.keys import EVENTS
 from deepaas.http.named import count, flag, trainable, uuid_of
 from deepaas.http.streaming import FileResponse, begin_answer
 from deepaas.model.jsonable import dumps, dumps_plain
-from deepaas.threads import PARSING, run_in
+from deepaas.threads import READING, run_in
 from deepaas.trainings.events import Event, Position
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.tail import Tail, find_last_lines
@@ -37,7 +37,7 @@ async def log(request: web.Request) -> web.StreamResponse:
     lines = count(request, "tail")
     is_followed = flag(request, "follow")
     if lines is not None and not is_followed:
-        shown = await run_in(PARSING, last_lines, path, lines)
+        shown = await run_in(READING, last_lines, path, lines)
         text = "".join(f"{line}\n" for line in shown)
         return web.Response(text=text, content_type="text/plain")
     offset = 0 if lines is None else await asyncio.to_thread(find_last_lines, path, lines)
@@ -58,7 +58,7 @@ async def metrics(request: web.Request) -> web.Response:
     """Answer with the history of a training's metrics, oldest first."""
     model, uuid = trainable(request), uuid_of(request)
     await model.training(uuid)
-    history = await run_in(PARSING, _history, model.folder(uuid))
+    history = await run_in(READING, _history, model.folder(uuid))
     return web.Response(body=history, content_type="application/json")
 
 

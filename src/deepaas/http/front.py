@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from deepaas.errors import BadRequest
 from deepaas.http.access import Scope
 from deepaas.http.browsers import PRIVATE_HEADERS, PUBLIC_HEADERS
 from deepaas.http.errors import REQUEST_ID, STREAMING, Handler, error_response, new_identity
@@ -25,6 +26,7 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
     request.app[UNDER_WAY].begin()
     scope = request.app[SCOPES].get(request.match_info.handler, Scope.OPEN)
     try:
+        _check_target(request.raw_path)
         request.app[BROWSERS].check(request.method, request.headers, request.transport)
         request.app[TOKENS].check(request.headers, scope)
         response = await handler(request)
@@ -47,6 +49,12 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
     route = resource.canonical.removesuffix("{slash}") if resource else _UNMATCHED
     request.app[METRICS].note_request(request.method, route, response.status)
     return response
+
+
+def _check_target(target: str) -> None:
+    """Raise `BadRequest` for a target that a proxy may read differently: with a host or a fragment in it."""
+    if not target.startswith("/") or "#" in target:
+        raise BadRequest("The target of a request has to be a path that begins with /, without a fragment.")
 
 
 def identity_of(headers: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ It must not know HTTP: a request reaches it as plain mappings.
 """
 
 import functools
+import itertools
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ from deepaas.model.failure import failure
 from deepaas.model.jsonable import loads
 from deepaas.model.v2.wrapper import UploadedFile
 
+_MOST_PROBLEMS = 100
+_ALL = "all"
 _NOT_A_FILE = "Not a file. Send it as a part of a multipart/form-data body, with a file name."
 _OWN_FIELDS = (marshmallow.__name__, "webargs")
 _MASK = "********"
@@ -139,7 +142,7 @@ class Arguments:
             if key in raw and not _holds_files(raw[key]):
                 problems[key] = [_NOT_A_FILE]
         if problems:
-            raise InvalidArguments(problems)
+            raise InvalidArguments(_first_of(problems))
         return arguments
 
     def has_password(self, arguments: Mapping[str, Any]) -> bool:
@@ -167,6 +170,14 @@ class Arguments:
         except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
             found = failure(error)
             raise PredictionFailed(found.message, status=found.status, detail=found.traceback) from None
+
+
+def _first_of(problems: Any) -> Any:
+    """Return problems, but of a great many the first ones, and how many there are."""
+    if isinstance(problems, dict):
+        first = {key: _first_of(problems[key]) for key in itertools.islice(problems, _MOST_PROBLEMS)}
+        return first if len(problems) <= _MOST_PROBLEMS else first | {_ALL: [f"{len(problems)} are wrong."]}
+    return problems[:_MOST_PROBLEMS] if isinstance(problems, list) else problems
 
 
 def read_json(body: bytes, loads: Callable[[bytes], Any] = loads) -> dict[str, Any]:

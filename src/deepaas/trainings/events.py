@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from deepaas import reporting
 from deepaas.errors import StoreUnavailable, TrainingNotFound
-from deepaas.threads import PARSING, run_in
+from deepaas.threads import READING, run_in
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.tail import Tail, find_unfinished_line
 from deepaas.trainings.terminal import Lines
@@ -172,8 +172,8 @@ class _Feed:
                 now, unfinished = self._now, self._unfinished()
                 past = _Files(self._folder, position, head)
                 yield self._encoded(now)
-                while events := await run_in(PARSING, past.more, is_end=bool(end)):
-                    yield await run_in(PARSING, self._encoded, events)
+                while events := await run_in(READING, past.more, is_end=bool(end)):
+                    yield await run_in(READING, self._encoded, events)
                 position = head
                 if end or is_done:
                     yield end
@@ -214,10 +214,10 @@ class _Feed:
     async def _look(self, training: Training) -> None:
         """Give the followers what is new. The record was read before the files, which are then complete."""
         if self._files is None:
-            self._files = await run_in(PARSING, _Files.at_end, self._folder)
+            self._files = await run_in(READING, _Files.at_end, self._folder)
             self._head = self._files.position
         self._note(training.as_v2())
-        while events := await run_in(PARSING, self._files.more, is_end=training.state.is_end):
+        while events := await run_in(READING, self._files.more, is_end=training.state.is_end):
             self._head = self._files.position
             self._give(events)
         if training.state.is_end:

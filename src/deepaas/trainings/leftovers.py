@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deepaas.log import get_logger
+from deepaas.private import close_to_others
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.store import Store
 
@@ -27,6 +28,8 @@ def remove_leftovers(state: Path, store: Store) -> None:
     """
     # The records are read after the folders: a training that starts meanwhile has one.
     found = list(_folders(state))
+    for models_folder in {folder.path.parent for folder in found}:
+        close_to_others(models_folder)  # an older version may have made it
     known = store.uuids() if found else set()
     unknown = [folder for folder in found if folder.path.name not in known]
     for folder in unknown:

@@ -24,10 +24,10 @@ from sqlalchemy.schema import CreateColumn
 
 from deepaas.errors import StoreUnavailable, StoreUnusable
 from deepaas.model import jsonable
-from deepaas.private import open_file
+from deepaas.private import close_to_others, open_file
 from deepaas.trainings.training import State, Training
 
-VERSION = 1
+VERSION = 2
 _BUSY_S = 30
 _TRIES = 5
 _CONNECTIONS = 5
@@ -54,7 +54,7 @@ _trainings = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("pid", sa.Integer),
     sa.Column("pid_started", sa.Double),
-    sa.Column("process_start", sa.Text, info={"since": "2.7.1"}),
+    sa.Column("process_start", sa.Text, info={"since": 2}),
     sa.Column("started", sa.Double),
     sa.Column("finished", sa.Double),
     sa.Column("output", sa.JSON),
@@ -273,6 +273,8 @@ class Store:
             connection.execute(sa.select(_trainings).limit(1))
             if found is None:
                 connection.execute(_version.insert().values(version=VERSION))
+            elif found < VERSION:
+                connection.execute(_version.update().values(version=VERSION))
 
     def _open_all(self) -> None:
         """Open all connections to a file, so that a server never has more open than when it started."""
@@ -284,9 +286,12 @@ class Store:
     def _make_file(self) -> None:
         """Make the file of SQLite, whose other files get its mode; a path that cannot be used fails later."""
         parsed = sa.make_url(self.url)
-        if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        is_file = parsed.get_backend_name() == "sqlite" and not parsed.host
+        if is_file and parsed.database not in (None, "", ":memory:"):
             with contextlib.suppress(OSError):
                 open_file(Path(parsed.database), "ab").close()
+            for suffix in ("", "-wal", "-shm"):
+                close_to_others(Path(parsed.database + suffix))
 
     def _check_version(self) -> None:
         """Look at a store that is there, before anything in it is touched."""
@@ -307,7 +312,7 @@ class Store:
 
 
 def _add_newer_columns(connection: sa.Connection) -> None:
-    """Add the columns that an older server did not know; it can go on using the store beside this one."""
+    """Add the columns that are new since an older format of the store."""
     known = {column["name"] for column in sa.inspect(connection).get_columns(_trainings.name)}
     missing = [column for column in _trainings.columns if column.name not in known]
     if all("since" in column.info for column in missing):  # otherwise the store is damaged

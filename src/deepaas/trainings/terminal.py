@@ -20,7 +20,7 @@ _CONTROL = re.compile(
 )
 _PIECE = re.compile(rb"[^\n]*\n|[^\n]+")
 _CUT_TEXT = re.compile(rb"[^\r\n]*[\r\n]")
-_UNFINISHED_CONTROL = re.compile(r"\x1b(?:\[[\d;?]*|\][^\x07\x1b]{0,1000}\x1b?)?$")
+_UNFINISHED_CONTROL = re.compile(r"\x1b(?:\[[\d;?]{0,100}|\][^\x07\x1b]{0,1000}\x1b?)?$")
 
 
 class Row(NamedTuple):

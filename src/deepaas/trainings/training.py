@@ -118,6 +118,8 @@ class Training:
     def _details(self) -> dict[str, Any]:
         details = {name: getattr(self, name) for name in _DETAILS}
         details["eta_s"] = None if self.state.is_end else self.eta_s
+        if self.exit is not None:
+            details["exit"] = without_folders(self.exit)
         return {name: value for name, value in details.items() if value is not None}
 
 
