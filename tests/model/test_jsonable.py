@@ -201,7 +201,7 @@ def test_dates_are_written_alike(beside: Any) -> None:
 @given(json_values)
 def test_written_in_steps(value: Any) -> None:
     """What is written in steps is the same."""
-    for written in (value, [value, 1] * 2000):
+    for written in (value, [value, 1] * 2000, {"a": [[value] * 2000, value], "b": []}):
         assert dumps_in_steps(written) == dumps_plain(written)
 
 

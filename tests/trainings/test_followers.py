@@ -87,7 +87,7 @@ async def _follow_slowly(folder: TrainingFolder, training: Training) -> None:
         return states[0]
 
     def encode(event: Event) -> bytes:
-        return f"{event.content['line']}\n".encode() if event.kind == "log" else b""
+        return f"{event.content['line']}\n".encode() if event.kind == "log" else b"\n"
 
     followed = Events(read, lambda _: folder, encode, lambda: False)
     lines = [str(number) for number in range(1000)]
@@ -103,5 +103,5 @@ async def _follow_slowly(folder: TrainingFolder, training: Training) -> None:
                         log.flush()
                         await asyncio.sleep(0.002)
             else:
-                states[0] = dataclasses.replace(training, state=State.DONE)
+                states[0] = dataclasses.replace(training, state=State.DONE, finished=2.0)
     assert found.decode().split() == [str(number) for number in range(1000)]

@@ -98,18 +98,20 @@ def dumps_in_steps(value: Any) -> bytes:
 
 
 def _pieces(value: Any) -> Iterator[bytes]:
-    if isinstance(value, dict):
+    if not _is_large(value):
+        yield dumps_plain(value)
+    elif isinstance(value, dict):
         separator = b"{"
         for key, item in value.items():
             yield separator + dumps_plain(str(key)) + b":"
             yield from _pieces(item)
             separator = b","
-        yield b"}" if value else b"{}"
-    elif isinstance(value, list):
+        yield b"}"
+    else:
         separator = b"["
         for begin in range(0, len(value), _ITEMS_OF_A_STEP):
             items = value[begin : begin + _ITEMS_OF_A_STEP]
-            if not any(isinstance(item, dict | list) for item in items):
+            if not any(map(_is_large, items)):
                 yield separator + dumps_plain(items)[1:-1]
             else:
                 for item in items:
@@ -117,9 +119,15 @@ def _pieces(value: Any) -> Iterator[bytes]:
                     yield from _pieces(item)
                     separator = b","
             separator = b","
-        yield b"]" if value else b"[]"
-    else:
-        yield dumps_plain(value)
+        yield b"]"
+
+
+def _is_large(value: Any) -> bool:
+    """Return whether a list or dictionary has too many items, somewhere in it, for one step."""
+    if not isinstance(value, dict | list):
+        return False
+    items = value.values() if isinstance(value, dict) else value
+    return len(value) > _ITEMS_OF_A_STEP or any(_is_large(item) for item in items)
 
 
 def plain(value: Any, inexpressible: Callable[[Any, str], Any] | None = None, what: str = _RESULT) -> Any:
