@@ -68,6 +68,14 @@ class Output(threading.Thread):
         return found
 
 
+def command_line(process: psutil.Process) -> list[str]:
+    """Return what a process was started with; nothing if it has just ended."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # a zombie's, too
+        return []
+
+
 class Server:
     """A running `deepaas-run`."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import psutil
 
 from deepaas.messages import Body, Call, Envelope, Failed, Start, encode
-from serving import HERE
+from serving import HERE, command_line
 
 START = Start(
     name="told",
@@ -45,7 +45,4 @@ def workers() -> list[psutil.Process]:
 
 def is_worker(process: psutil.Process) -> bool:
     """Return whether the process is a worker."""
-    try:
-        return "deepaas.workers.child" in process.cmdline()
-    except psutil.Error:
-        return False
+    return "deepaas.workers.child" in command_line(process)

@@ -12,7 +12,18 @@ import httpx
 import psutil
 import pytest
 
-from serving import AN_HOUR, AT_ONCE_S, END_S, Gate, Server, environment, killing, predict, until
+from serving import (
+    AN_HOUR,
+    AT_ONCE_S,
+    END_S,
+    Gate,
+    Server,
+    command_line,
+    environment,
+    killing,
+    predict,
+    until,
+)
 from serving import _command as command
 
 pytestmark = pytest.mark.slow
@@ -204,7 +215,7 @@ def test_training_is_left_and_adopted(start: Callable[..., Server], gate: Gate) 
     with first.client() as client:
         uuid = train(client, port=gate.port)
         gate.wait()
-    training = next(one for one in first.family()[1:] if "deepaas.trainings.child" in one.cmdline())
+    training = next(one for one in first.family()[1:] if "deepaas.trainings.child" in command_line(one))
     end(first, signal.SIGTERM)
     assert first.process.wait(AT_ONCE_S) == 0
     first._stopped = True  # noqa: SLF001 - the fixture need not stop what has ended

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from faults.wire import Wire
-from serving import AT_ONCE_S, Gate, Server, predict, predicted, run_to_its_end, until
+from serving import AT_ONCE_S, Gate, Server, command_line, predict, predicted, run_to_its_end, until
 from support.machine import timeout_s
 
 pytestmark = pytest.mark.slow
@@ -34,7 +34,7 @@ def call(client: httpx.Client, **arguments: Any) -> httpx.Response:
 
 def workers(server: Server) -> list[psutil.Process]:
     """Return the worker processes."""
-    return [one for one in server.family()[1:] if "deepaas.workers.child" in one.cmdline()]
+    return [one for one in server.family()[1:] if "deepaas.workers.child" in command_line(one)]
 
 
 def measured(client: httpx.Client, name: str, **labels: str) -> float:

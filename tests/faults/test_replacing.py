@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from faults.wire import Wire
-from serving import AT_ONCE_S, Gate, Server, predict, predicted, until
+from serving import AT_ONCE_S, Gate, Server, command_line, predict, predicted, until
 from support.machine import timeout_s
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ def call(client: httpx.Client, **arguments: Any) -> httpx.Response:
 
 def workers(server: Server) -> list[psutil.Process]:
     """Return the worker processes."""
-    return [one for one in server.family()[1:] if "deepaas.workers.child" in one.cmdline()]
+    return [one for one in server.family()[1:] if "deepaas.workers.child" in command_line(one)]
 
 
 def test_reload_and_death(start: Callable[..., Server], gate: Gate) -> None:

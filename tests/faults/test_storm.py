@@ -13,7 +13,7 @@ import aiohttp
 import psutil
 import pytest
 
-from serving import CALL_S, Server, predicted, until
+from serving import CALL_S, Server, command_line, predicted, until
 
 pytestmark = pytest.mark.alone
 MODELS = {"told": "models_faults.told"}
@@ -42,7 +42,7 @@ class Killer(threading.Thread):
 
     def targets(self) -> list[psutil.Process]:
         """Return the workers to choose from: all of them, those that are starting too."""
-        return [one for one in self._server.children() if "deepaas.workers.child" in one.cmdline()]
+        return [one for one in self._server.children() if "deepaas.workers.child" in command_line(one)]
 
     def stop(self) -> None:
         """Stop killing."""

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from faults.wire import Wire
-from serving import Gate, Server, serving, until
+from serving import Gate, Server, command_line, serving, until
 from support.machine import limit_s, timeout_s
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,7 @@ def stream(client: httpx.Client, **arguments: Any) -> list[Any]:
 
 def workers(server: Server) -> list[psutil.Process]:
     """Return the worker processes."""
-    return [one for one in server.family()[1:] if "deepaas.workers.child" in one.cmdline()]
+    return [one for one in server.family()[1:] if "deepaas.workers.child" in command_line(one)]
 
 
 def notes(server: Server) -> list[str]:
