@@ -96,7 +96,7 @@ $(AUDIT)/.installed:
 	$(AUDIT)/bin/python $(INSTALL) pip-tools pip-audit
 	touch $@
 
-lock: $(AUDIT)/.installed  ## choose the versions of the packages in the image anew, and note their hashes
+lock: $(AUDIT)/.installed  ## update the versions and hashes of the image's packages
 	echo '# The packages of the image, with the hashes of their files. `make lock` writes it.' > $(LOCKED)
 	$(AUDIT)/bin/pip-compile --quiet --upgrade --strip-extras --extra postgresql --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file - pyproject.toml >> $(LOCKED)

@@ -53,7 +53,7 @@ def refusing(server: Server, change: str) -> Iterator[None]:
             store.execute("DROP TRIGGER full")
 
 
-def folder_of(server: Server, uuid: str) -> TrainingFolder:
+def training_folder(server: Server, uuid: str) -> TrainingFolder:
     """Return the folder of a training."""
     return TrainingFolder.of(server.state_dir, "steps", uuid)
 
@@ -62,7 +62,7 @@ def test_end_without_a_writable_folder(trainer: Server, http: httpx.Client, gate
     """A training whose folder cannot be written at its end is done, with its result."""
     record = begin(http, ["wait", gate.port], ["return", 5])
     gate.wait()
-    folder = folder_of(trainer, record["uuid"])
+    folder = training_folder(trainer, record["uuid"])
     with in_the_way(folder.reserve, folder.job, folder.outcome):
         gate.open()
         found = ended(http, record)
@@ -73,7 +73,7 @@ def test_killed_without_a_writable_folder(trainer: Server, http: httpx.Client, g
     """The same for one that the server has to write the end of, once the store takes it."""
     record = begin(http, ["wait", gate.port])
     gate.wait()
-    folder = folder_of(trainer, record["uuid"])
+    folder = training_folder(trainer, record["uuid"])
     with in_the_way(folder.reserve, folder.job, trainer.state_dir / "reserve"):
         with no_ends(trainer):
             for process in trainings_below(record["uuid"]):

@@ -69,7 +69,7 @@ class BrowserPolicy:
         own = _split(headers.get(hdrs.HOST, ""))
         if scheme not in ("http", "https") or own is None or _split(authority) != own:
             raise NotAllowed(
-                f"Pages of the origin {_shown(origin)} may change nothing on this server. Allow it with "
+                f"Pages of the origin {_quote(origin)} may change nothing on this server. Allow it with "
                 "--cors-origin; behind a proxy, let the proxy send the Host header that it receives."
             )
 
@@ -115,10 +115,10 @@ def _host_message(host: str) -> str:
     parts = _split(host)
     name = parts[0] if parts else host
     return (
-        f"This server does not answer to the host name {_shown(name)}. If it is this server's name, "
+        f"This server does not answer to the host name {_quote(name)}. If it is this server's name, "
         "behind a proxy for example, start the server with --allowed-hosts and that name."
     )
 
 
-def _shown(text: str) -> str:
+def _quote(text: str) -> str:
     return repr(text[:_LONGEST_SHOWN])

@@ -95,7 +95,7 @@ async def given_of(
     """
     form: dict[str, list[Any]] = {}
     json: dict[str, Any] = {}
-    content_type = media_type_of(headers)
+    content_type = read_media_type(headers)
     unread_json = b""
     size_bytes = 0
     if not body:
@@ -122,7 +122,7 @@ async def given_of(
     return Given({key: query.getall(key) for key in query}, form, json, headers, unread_json, is_large)
 
 
-def media_type_of(headers: MultiMapping[str]) -> str:
+def read_media_type(headers: MultiMapping[str]) -> str:
     """Return the media type of a request's body, without its parameters; empty when there is no valid one."""
     media_type = headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
     return media_type if media_type.count("/") == 1 else ""

@@ -142,7 +142,7 @@ class Arguments:
             if key in raw and not _holds_files(raw[key]):
                 problems[key] = [_NOT_A_FILE]
         if problems:
-            raise InvalidArguments(_first_of(problems))
+            raise InvalidArguments(_limit_problems(problems))
         return arguments
 
     def has_password(self, arguments: Mapping[str, Any]) -> bool:
@@ -172,10 +172,10 @@ class Arguments:
             raise PredictionFailed(found.message, status=found.status, detail=found.traceback) from None
 
 
-def _first_of(problems: Any) -> Any:
-    """Return problems, but of a great many the first ones, and how many there are."""
+def _limit_problems(problems: Any) -> Any:
+    """Return the first hundred problems of each list or dictionary, and the number of all that it has."""
     if isinstance(problems, dict):
-        first = {key: _first_of(problems[key]) for key in itertools.islice(problems, _MOST_PROBLEMS)}
+        first = {key: _limit_problems(problems[key]) for key in itertools.islice(problems, _MOST_PROBLEMS)}
         return first if len(problems) <= _MOST_PROBLEMS else first | {_ALL: [f"{len(problems)} are wrong."]}
     return problems[:_MOST_PROBLEMS] if isinstance(problems, list) else problems
 

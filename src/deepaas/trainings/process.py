@@ -32,13 +32,13 @@ class ProcessName(NamedTuple):
     @classmethod
     def own(cls) -> Self:
         """Return the name of this process."""
-        return cls(socket.gethostname(), os.getpid(), _start_of(os.getpid()))
+        return cls(socket.gethostname(), os.getpid(), _read_start(os.getpid()))
 
     @classmethod
     def of(cls, pid: int) -> Self | None:
         """Return the name of a process of this machine, if it is there."""
         try:
-            return cls(socket.gethostname(), pid, _start_of(pid))
+            return cls(socket.gethostname(), pid, _read_start(pid))
         except (OSError, psutil.Error):
             return None
 
@@ -85,7 +85,7 @@ class ProcessName(NamedTuple):
     def _has_started(self) -> bool:
         """Say whether the process that has the id now is the named one. Raise `OSError` or `psutil.Error`."""
         if "/" in self.start:
-            return _start_of(self.pid) == self.start
+            return _read_start(self.pid) == self.start
         return abs(psutil.Process(self.pid).create_time() - float(self.start)) < _SAME_TIME_S
 
     def _descendants(self) -> list[psutil.Process]:
@@ -95,7 +95,7 @@ class ProcessName(NamedTuple):
             return []
 
 
-def _start_of(pid: int) -> str:
+def _read_start(pid: int) -> str:
     """Return what tells a process from others that have had its id. Raise `OSError` or `psutil.Error`.
 
     It is the boot of the system and the clock ticks since then. The time of day would change with each step
