@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from clusters import Cluster
 from deepaas import log
@@ -17,6 +18,11 @@ from support import groups
 from support.machine import slowness
 from support.models import HEALTHY
 
+# A deadline for each example would fail on slow machines.
+settings.register_profile(
+    "any machine", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 CLUSTER = pytest.StashKey[Cluster]()
 ENGINES = ["local", pytest.param("ray", marks=pytest.mark.ray)]
 

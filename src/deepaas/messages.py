@@ -179,9 +179,15 @@ def encode(message: Message) -> bytes:
 
 
 def encode_in_steps(message: Call) -> bytes:
-    """Do the same as `encode`, 64 KiB at a time: the interpreter lets no other thread run during a step."""
+    """Do the same as `encode`, 64 KiB at a time: the interpreter lets no other thread run during a step.
+
+    Raise `RecursionError` for values that contain themselves.
+    """
     pieces = _Pieces()
-    pickle.Pickler(pieces, protocol=5).dump((_NUMBER_OF[type(message)], *message))
+    pickler = pickle.Pickler(pieces, protocol=5)
+    # It would remember all values by their addresses; making its table of millions larger is one long step.
+    pickler.fast = True
+    pickler.dump((_NUMBER_OF[type(message)], *message))
     return b"".join(pieces)
 
 

@@ -20,7 +20,7 @@ from deepaas.metrics import Metrics
 from deepaas.model import loading
 from deepaas.model.arguments import Arguments
 from deepaas.model.model import Model
-from deepaas.threads import PARSING, USER_CODE, run_in
+from deepaas.threads import LARGE_BYTES, USER_CODE, run_by_size, run_in
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.job import Job
 from deepaas.trainings.runner import Runner
@@ -80,18 +80,18 @@ class ServedModel:
         wanted: Wanted,
         scratch: Scratch,
         *,
-        is_large: bool = False,
+        size_bytes: int = 0,
     ) -> Body | Stream:
         """Return the model's prediction for raw arguments, as `Arguments.gather` returns them.
 
-        Arguments that are large are validated and encoded outside the event loop.
+        Arguments of a large request are validated and encoded outside the event loop.
 
         Raise `InvalidArguments`, `NotImplementedByModel`, `ModelUnavailable` or `PredictionFailed`.
         """
         pool = self._serving_pool()
-        arguments = await self._validated(self.model.predict_arguments, raw, is_large=is_large)
+        arguments = await self._validated(self.model.predict_arguments, raw, size_bytes=size_bytes)
         call = _prediction(arguments, wanted, scratch, validated=True)
-        encoded = await _encoded(call, raw) if is_large else calling.encoded(call, raw)
+        encoded = await _encoded(call, raw, size_bytes)
         return await calling.predict(pool, encoded, scratch)
 
     async def predict_unread(
@@ -114,10 +114,10 @@ class ServedModel:
         identity = uuid.uuid4().hex
         return Draft(identity, Scratch(str(self._runner.folder(self.name, identity).path)))
 
-    async def train(self, draft: Draft, raw: Mapping[str, Any], *, is_large: bool = False) -> Training:
+    async def train(self, draft: Draft, raw: Mapping[str, Any], *, size_bytes: int = 0) -> Training:
         """Start a training with raw arguments. Raise `InvalidArguments` or `NotImplementedByModel`."""
         self.model.function("train")
-        arguments = await self._validated(self.model.train_arguments, raw, is_large=is_large)
+        arguments = await self._validated(self.model.train_arguments, raw, size_bytes=size_bytes)
         draft.scratch.note_use()
         fields = self.model.train_arguments
         public = fields.masked(arguments)
@@ -126,11 +126,11 @@ class ServedModel:
             uuid=draft.uuid,
             model=self.name,
             created=time.time(),
-            arguments=await run_in(PARSING, shown, public) if is_large else shown(public),
+            arguments=await run_by_size(size_bytes, shown, public),
             model_version=loading.version_of(self.name),
         )
         # A client that leaves now must not leave half a training behind.
-        encoded = await _encoded(call, raw) if is_large else calling.encoded(call, raw)
+        encoded = await _encoded(call, raw, size_bytes)
         job = Job(self._start, encoded, has_password=fields.has_password(arguments))
         return await asyncio.shield(self._submit(draft, training, job))
 
@@ -168,7 +168,7 @@ class ServedModel:
         return await asyncio.shield(self._pool.reload()) if self._pool else 0
 
     async def _validated(
-        self, arguments: Arguments, raw: Mapping[str, Any], *, is_large: bool
+        self, arguments: Arguments, raw: Mapping[str, Any], *, size_bytes: int
     ) -> dict[str, Any]:
         """Return the arguments that raw ones become.
 
@@ -178,7 +178,7 @@ class ServedModel:
         if arguments.run_authors_code:
             async with self._validating:
                 return await run_in(USER_CODE, arguments.validate_safely, raw)
-        return await run_in(PARSING, arguments.validate, raw) if is_large else arguments.validate(raw)
+        return await run_by_size(size_bytes, arguments.validate, raw)
 
     def problem(self) -> str | None:
         """Return why no prediction could be answered now, or nothing when one could."""
@@ -213,9 +213,8 @@ def _prediction(
     )
 
 
-async def _encoded(call: Call, raw: Mapping[str, Any]) -> bytes:
-    """Return a large call as bytes."""
-    return await run_in(PARSING, calling.encoded, call, raw, is_large=True)
+async def _encoded(call: Call, raw: Mapping[str, Any], size_bytes: int) -> bytes:
+    return await run_by_size(size_bytes, calling.encoded, call, raw, is_large=size_bytes > LARGE_BYTES)
 
 
 class Service:

@@ -14,14 +14,29 @@ from typing import ParamSpec, TypeVar
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+LARGE_BYTES = 1 << 16
+"""What is larger is read, validated and encoded in threads."""
+_VERY_LARGE_BYTES = 1 << 20
 PARSING = ThreadPoolExecutor(2, "deepaas-parsing")
 """Reads and validates large requests. More threads would only take the interpreter from each other."""
+_PARSING_VERY_LARGE = ThreadPoolExecutor(1, "deepaas-parsing-very-large")
+"""Does the same for what takes seconds, so that other large requests need not wait for it."""
 READING = ThreadPoolExecutor(4, "deepaas-reading")
 """Reads logs, metrics and events of trainings."""
 USER_CODE = ThreadPoolExecutor(4, "deepaas-user-code")
 """Runs code of models that the server calls itself: metadata and fields."""
 DATABASE = ThreadPoolExecutor(8, "deepaas-database")
 """Asks the database of trainings."""
+
+
+async def run_by_size(
+    size_bytes: int, function: Callable[_P, _T], *arguments: _P.args, **values: _P.kwargs
+) -> _T:
+    """Call a function whose work grows with the size of a request; for a large one, in a thread."""
+    if size_bytes <= LARGE_BYTES:
+        return function(*arguments, **values)
+    threads = PARSING if size_bytes <= _VERY_LARGE_BYTES else _PARSING_VERY_LARGE
+    return await run_in(threads, function, *arguments, **values)
 
 
 async def run_in(

@@ -4,6 +4,7 @@ import datetime as dt
 import ipaddress
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepaas.errors import UnfitResponse
-from deepaas.model.jsonable import dumps, dumps_in_steps, dumps_plain, loads, loads_in_steps, plain
+from deepaas.model.jsonable import (
+    UnreadJson,
+    dumps,
+    dumps_in_steps,
+    dumps_plain,
+    loads,
+    loads_in_steps,
+    plain,
+)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
@@ -221,3 +230,11 @@ def test_not_read_in_steps(text: bytes) -> None:
     for one in (text, text + b" " * (1 << 20)):
         with pytest.raises(ValueError, match=r"."):
             loads_in_steps(one)
+
+
+@pytest.mark.parametrize("write", [dumps, dumps_plain, dumps_in_steps])
+@pytest.mark.parametrize("beside", [1, None, [None] * 2_000, "\ud800"])
+def test_unread(write: Callable[[Any], bytes], beside: object) -> None:
+    """JSON that was kept is part of other JSON, whatever makes the writing of that other JSON difficult."""
+    text = write({"kept": UnreadJson('{"a":[1,null]}'), "beside": beside})
+    assert loads(text)["kept"] == {"a": [1, None]}

@@ -63,6 +63,9 @@ def test_error() -> None:
 
 
 def test_end_without_folders() -> None:
-    """What a training's process said when it ended names files without their folders."""
-    ended = Training(**(vars(RECORD) | {"state": State.ERROR, "exit": "/etc/none/weights.pt missing"}))
-    assert ended.as_v2()["exit"] == "…/weights.pt missing"
+    """What is said of a training's end names files without their folders, libraries by their own paths."""
+    trace = 'File "/etc/none/model.py", line 1\nFile "/usr/lib/python3/site-packages/torch/nn/f.py", line 2'
+    end = {"exit": "/etc/none/weights.pt missing", "traceback": trace}
+    shown = Training(**(vars(RECORD) | {"state": State.ERROR} | end)).as_v2()
+    assert shown["exit"] == "…/weights.pt missing"
+    assert shown["traceback"] == 'File "…/model.py", line 1\nFile "…/torch/nn/f.py", line 2'

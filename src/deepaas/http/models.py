@@ -53,7 +53,7 @@ async def prediction(
 ) -> Body | Stream:
     """Return what the model predicts, in the media type that the request likes best."""
     arguments = served.model.predict_arguments
-    raw = await gather(arguments, given) if given.is_large else arguments.gather(given)
+    raw = await gather(arguments, given)
     is_asked = arguments.accept is not None and raw.get(arguments.accept.key) is not None
     accepted = ",".join(headers.getall(hdrs.ACCEPT, []))
     wanted = Wanted(*_media_types(arguments.accept, raw, accepted), prefers_events(accepted))
@@ -61,7 +61,7 @@ async def prediction(
         if arguments.accept and not is_asked:
             raw.pop(arguments.accept.key, None)  # the JSON may say it
         return await served.predict_unread(raw, given.unread_json, wanted, scratch)
-    return await served.predict(raw, wanted, scratch, is_large=given.is_large)
+    return await served.predict(raw, wanted, scratch, size_bytes=given.size_bytes)
 
 
 def _media_types(accept: Accept | None, raw: dict[str, Any], accepted: str) -> tuple[str | None, str | None]:

@@ -7,7 +7,7 @@ import asyncio
 import codecs
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import IO, Any
 
 import multipart
@@ -24,10 +24,9 @@ from deepaas.model.arguments import Arguments, Given, read_json
 from deepaas.model.jsonable import loads_in_steps
 from deepaas.model.v2.wrapper import UploadedFile
 from deepaas.private import open_file
-from deepaas.threads import PARSING, run_in
+from deepaas.threads import run_by_size
 
 SLOWEST_BYTES_S = 500
-_LARGE_BYTES = 1 << 16
 _LARGEST_READ_BYTES = 1 << 20
 """The interpreter lets no other thread run while it parses JSON, which takes 5 ms for this much."""
 _MOST_PARTS = 10_000
@@ -67,16 +66,16 @@ async def read_given(request: web.Request, arguments: Arguments, scratch: Scratc
 
 
 async def gather(arguments: Arguments, given: Given) -> dict[str, Any]:
-    """Return the raw value of each argument that was given, read outside the event loop."""
-    return await run_in(PARSING, arguments.gather, given)
+    """Return the raw value of each argument that was given."""
+    return await run_by_size(given.size_bytes, arguments.gather, given)
 
 
 async def gather_all(arguments: Arguments, given: Given) -> dict[str, Any]:
     """Do the same; also read JSON that is so large that others must be answered meanwhile."""
     if given.unread_json:
-        json = await run_in(PARSING, read_json, given.unread_json, loads_in_steps)
+        json = await run_by_size(given.size_bytes, read_json, given.unread_json, loads_in_steps)
         given = given._replace(json=json, unread_json=b"")
-    return await gather(arguments, given) if given.is_large else arguments.gather(given)
+    return await gather(arguments, given)
 
 
 async def given_of(
@@ -108,18 +107,17 @@ async def given_of(
     elif content_type == "application/x-www-form-urlencoded":
         whole = await _whole(body, max_memory_body)
         size_bytes = len(whole)
-        form = await _parsed(parse_form, whole)
+        form = await run_by_size(size_bytes, parse_form, whole)
     elif content_type == "application/json" or content_type.endswith("+json"):
         whole = await _whole(body, max_memory_body)
         size_bytes = len(whole)
         if size_bytes > _LARGEST_READ_BYTES:
             unread_json = whole
         else:
-            json = await _parsed(read_json, whole)
+            json = await run_by_size(size_bytes, read_json, whole)
     else:
         await _pass_over(body)
-    is_large = size_bytes > _LARGE_BYTES
-    return Given({key: query.getall(key) for key in query}, form, json, headers, unread_json, is_large)
+    return Given({key: query.getall(key) for key in query}, form, json, headers, unread_json, size_bytes)
 
 
 def read_media_type(headers: MultiMapping[str]) -> str:
@@ -196,11 +194,6 @@ async def _whole(body: list[bytes] | AsyncIterator[bytes], limit_bytes: int) -> 
             raise BodyTooLarge(_too_large_for_memory(limit_bytes))
         pieces.append(piece)
     return b"".join(pieces)
-
-
-async def _parsed(parse: Callable[[bytes], dict[str, Any]], body: bytes) -> dict[str, Any]:
-    """Parse a body; a large one outside the event loop."""
-    return parse(body) if len(body) <= _LARGE_BYTES else await run_in(PARSING, parse, body)
 
 
 def _write(file: IO[bytes], pieces: list[bytes | bytearray], *, is_last: bool) -> None:

@@ -14,11 +14,11 @@ from marshmallow import fields, validate
 from marshmallow.fields import Field
 
 from deepaas.errors import InvalidArguments, InvalidJson, PredictionFailed
+from deepaas.model.bounded_list import MOST_PROBLEMS, bound_lists, parts_of
 from deepaas.model.failure import failure
-from deepaas.model.jsonable import loads
+from deepaas.model.jsonable import loads, loads_in_steps
 from deepaas.model.v2.wrapper import UploadedFile
 
-_MOST_PROBLEMS = 100
 _ALL = "all"
 _NOT_A_FILE = "Not a file. Send it as a part of a multipart/form-data body, with a file name."
 _OWN_FIELDS = (marshmallow.__name__, "webargs")
@@ -30,8 +30,8 @@ class Given(NamedTuple):
 
     `query` and `form` map a name to everything sent under it; a file in `form` is an `UploadedFile`.
     `headers` is looked up by the names of header arguments only. `unread_json` is a JSON body that is left to
-    a process of the model; `json` is then empty. `is_large` says that the values are too many or too long to
-    be read in the event loop.
+    a process of the model; `json` is then empty. `size_bytes` is the size of the texts and the JSON of the
+    body.
     """
 
     query: Mapping[str, Sequence[Any]] = {}
@@ -39,7 +39,7 @@ class Given(NamedTuple):
     json: Mapping[str, Any] = {}
     headers: Mapping[str, str] = {}
     unread_json: bytes = b""
-    is_large: bool = False
+    size_bytes: int = 0
 
 
 class Accept(NamedTuple):
@@ -173,11 +173,12 @@ class Arguments:
 
 
 def _limit_problems(problems: Any) -> Any:
-    """Return the first hundred problems of each list or dictionary, and the number of all that it has."""
+    """Return the first hundred problems of each list or dictionary, and that there are more."""
     if isinstance(problems, dict):
-        first = {key: _limit_problems(problems[key]) for key in itertools.islice(problems, _MOST_PROBLEMS)}
-        return first if len(problems) <= _MOST_PROBLEMS else first | {_ALL: [f"{len(problems)} are wrong."]}
-    return problems[:_MOST_PROBLEMS] if isinstance(problems, list) else problems
+        first = {key: _limit_problems(problems[key]) for key in itertools.islice(problems, MOST_PROBLEMS)}
+        has_more = len(problems) > MOST_PROBLEMS
+        return first | {_ALL: [f"More than {MOST_PROBLEMS} are wrong."]} if has_more else first
+    return problems[:MOST_PROBLEMS] if isinstance(problems, list) else problems
 
 
 def read_json(body: bytes, loads: Callable[[bytes], Any] = loads) -> dict[str, Any]:
@@ -251,6 +252,7 @@ def _bound(declared: Mapping[str, Field]) -> Iterator[tuple[str, str, Field]]:
     prepared = {name: _file_field(field) if is_file(field) else field for name, field in declared.items()}
     schema = marshmallow.Schema.from_dict(prepared)()
     for name, field in schema.load_fields.items():
+        bound_lists(field)
         yield field.attribute or name, field.data_key or name, field
 
 
@@ -263,13 +265,7 @@ def _runs_authors_code(field: Field) -> bool:
         field.load_default
     ):
         return True
-    return any(map(_runs_authors_code, _parts_of(field)))
-
-
-def _parts_of(field: Field) -> list[Field]:
-    """Return the fields of the field's items, keys and values."""
-    parts = [getattr(field, name, None) for name in ("inner", "key_field", "value_field")]
-    return [part for part in [*parts, *getattr(field, "tuple_fields", ())] if isinstance(part, Field)]
+    return any(map(_runs_authors_code, parts_of(field)))
 
 
 def _holds_password(field: Field, outer: tuple[type, ...] = ()) -> bool:
@@ -281,7 +277,7 @@ def _holds_password(field: Field, outer: tuple[type, ...] = ()) -> bool:
         return type(schema) not in outer and any(
             _holds_password(part, (*outer, type(schema))) for part in schema.fields.values()
         )
-    return any(_holds_password(part, outer) for part in _parts_of(field))
+    return any(_holds_password(part, outer) for part in parts_of(field))
 
 
 def _masked(field: Field, value: Any) -> Any:
@@ -358,6 +354,6 @@ def _looks_like(value: Any, openings: str) -> bool:
 
 def _from_json(text: str) -> Any:
     try:
-        return loads(text)
+        return loads_in_steps(text)
     except ValueError:
         return text

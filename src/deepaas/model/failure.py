@@ -10,9 +10,10 @@ from deepaas.messages import Failed
 
 _NAME = r"[^\s'\"`,;:()/]"
 _PATH = re.compile(
-    r"(?P<quote>['\"`])/(?P<quoted_top>[\w.-]+)/(?:[^'\"`\n]*/)?(?P<quoted_name>[^'\"`\n/]*)(?P=quote)"
-    rf"|(?<![\w.:/-])/(?P<top>[\w.-]+)/(?:{_NAME}+/)*(?P<name>{_NAME}*)"
+    r"(?P<quote>['\"`])(?P<quoted>/(?P<quoted_top>[\w.-]+)/[^'\"`\n]*)(?P=quote)"
+    rf"|(?:(?<![\w./-])|(?<=file://)|(?<=:///))(?P<bare>/(?P<top>[\w.-]+)/(?:{_NAME}+/)*{_NAME}*)"
 )
+_LIBRARIES = re.compile(r".*/(?:site-packages|dist-packages|lib/python3\.\d+)/")
 _STATUS_ATTRIBUTES = ("status", "status_code", "code")
 
 
@@ -43,15 +44,20 @@ def describe(error: BaseException) -> str:
 
 
 def without_folders(message: str) -> str:
-    """Return a message in which files of this machine are named without their folders."""
+    """Return a message in which files of this machine are named without their folders.
+
+    A module of a library keeps its path inside the folder of libraries.
+    """
     return _PATH.sub(_without_folders, message)
 
 
 def _without_folders(found: re.Match[str]) -> str:
     if (found["quoted_top"] or found["top"]) not in _top_folders():
         return found[0]
-    quote = found["quote"] or ""
-    return f"{quote}…/{found['quoted_name'] or found['name'] or ''}{quote}"
+    path, quote = found["quoted"] or found["bare"], found["quote"] or ""
+    in_libraries = _LIBRARIES.match(path)
+    name = path[in_libraries.end() :] if in_libraries else path.rpartition("/")[2]
+    return f"{quote}…/{name}{quote}"
 
 
 @functools.cache

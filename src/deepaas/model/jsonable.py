@@ -36,6 +36,12 @@ _LARGE_BYTES = 1 << 20
 _ITEMS_OF_A_STEP = 1_000
 
 
+class UnreadJson(NamedTuple):
+    """JSON that is written as it is, without being read."""
+
+    text: str
+
+
 def loads(text: bytes | str) -> Any:
     """Return what JSON says, whole numbers of any length as they are. Raise `ValueError` for what is none."""
     found = orjson.loads(text)
@@ -78,16 +84,26 @@ def dumps(value: Any, what: str = _RESULT) -> bytes:
     `what` is how its message calls the value.
     """
     try:
-        text = orjson.dumps(value, default=_plainer, option=_OPTIONS)
+        text = orjson.dumps(value, default=_written_by_orjson, option=_OPTIONS)
     except (TypeError, RecursionError):
         return _dumps_slowly(value, what)
     return dumps_plain(plain(value, what=what)) if _MAY_BE_WRONG.search(text) else text
 
 
+def _written_by_orjson(value: Any) -> Any:
+    return _as_fragment(value) if isinstance(value, UnreadJson) else _plainer(value)
+
+
+def _as_fragment(value: Any) -> orjson.Fragment:
+    if isinstance(value, UnreadJson):
+        return orjson.Fragment(value.text)
+    raise TypeError
+
+
 def dumps_plain(value: Any) -> bytes:
     """Return plain JSON values, as `plain` makes them, as JSON, without looking for NaN again."""
     try:
-        return orjson.dumps(value, option=_OPTIONS)
+        return orjson.dumps(value, default=_as_fragment, option=_OPTIONS)
     except TypeError:
         return _dumps_slowly(value)
 
@@ -178,6 +194,8 @@ class _Plain:
             return value
         if isinstance(value, float):
             return self._number(float(value), where)
+        if isinstance(value, UnreadJson):
+            return loads(value.text)
         if depth > _DEPTH_LIMIT:
             return self._inexpressible(value, f"{where} is nested too deeply, or contains itself")
         if isinstance(value, Mapping):

@@ -89,6 +89,8 @@ _version = sa.Table("deepaas_store", _metadata, sa.Column("version", sa.Integer,
 
 _AWAY = (OperationalError, InterfaceError, TimeoutError)
 _ENDS = [state.value for state in State if state.is_end]
+_LARGE = ("arguments", "output")
+"""What a training was given and what it returned; both are only sent on, so nobody need read their JSON."""
 
 
 class Store:
@@ -240,7 +242,8 @@ class Store:
         return dict(found or {})
 
     def _select(self, condition: sa.ColumnElement[bool]) -> list[Training]:
-        query = sa.select(_trainings).where(condition).order_by(_trainings.c.created, _trainings.c.uuid)
+        columns = [_as_text(column) if column.name in _LARGE else column for column in _trainings.columns]
+        query = sa.select(*columns).where(condition).order_by(_trainings.c.created, _trainings.c.uuid)
         with self._begin() as connection:
             found = connection.execute(query)
             names = tuple(found.keys())
@@ -391,9 +394,22 @@ def _storable(value: Any) -> Any:
     return [_storable(item) for item in value] if isinstance(value, list) else value
 
 
+def _as_text(column: sa.Column[Any]) -> sa.Label[str]:
+    return sa.cast(column, sa.Text).label(column.name)
+
+
+def _unread_json(text: str | None) -> Any:
+    if text is None or text == "null":
+        return None
+    may_be_invalid = "NaN" in text or "Infinity" in text  # an older version may have written these
+    return _read_json(text) if may_be_invalid else jsonable.UnreadJson(text)
+
+
 def _training(row: dict[str, Any]) -> Training:
     """Make a record of a row past its constructor, which takes most of a long list's time."""
     row["state"] = State(row["state"])
+    for name in _LARGE:
+        row[name] = _unread_json(row[name])
     training = object.__new__(Training)
     training.__dict__.update(row)
     return training

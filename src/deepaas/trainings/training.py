@@ -60,7 +60,8 @@ class Training:
 
     `server` names the server that answers for the training; `pid` and `process_start` together name its
     process, since ids are used again; records of older versions have `pid_started`, a time, instead.
-    `output` is what `train` returned, as JSON values. `progress` goes from 0 to 1.
+    `arguments` and `output`, what `train` was given and returned, are JSON values; in a record that was kept,
+    they are `UnreadJson`. `progress` goes from 0 to 1.
     `uploads` are SHA-256 sums by the argument's name, `environment` is the key of
     the set of packages. `queue_position` is counted when the record is read, not kept.
     """
@@ -68,7 +69,7 @@ class Training:
     uuid: str
     model: str
     created: float
-    arguments: dict[str, Any]
+    arguments: Any
     server: str = ""
     host: str = ""
     state: State = State.QUEUED
@@ -118,8 +119,9 @@ class Training:
     def _details(self) -> dict[str, Any]:
         details = {name: getattr(self, name) for name in _DETAILS}
         details["eta_s"] = None if self.state.is_end else self.eta_s
-        if self.exit is not None:
-            details["exit"] = without_folders(self.exit)
+        for name in ("exit", "traceback"):
+            if details[name] is not None:
+                details[name] = without_folders(details[name])
         return {name: value for name, value in details.items() if value is not None}
 
 

@@ -1,0 +1,61 @@
+"""Forms in application/x-www-form-urlencoded."""
+
+from urllib.parse import parse_qs, unquote_to_bytes
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepaas.errors import BadRequest, BodyTooLarge
+from deepaas.http.urlencoded import parse_form
+
+# What escapes and quoted-printable text treat in a way of its own
+PIECES = [
+    "%",
+    "4",
+    "a",
+    "G",
+    "=",
+    "\n",
+    "\r",
+    " ",
+    "\t",
+    "_",
+    ".",
+    "%41",
+    "%3d",
+    "%0A",
+    "%25",
+    "%c3%a9",
+    "é",
+    "\0",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES)).map("".join))
+def test_escapes(text: str) -> None:
+    """A value is what Python's own decoder makes of it, whatever is in it."""
+    value = parse_form(b"name=" + text.encode()).get("name")
+    assert value == [unquote_to_bytes(text).decode()]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", "%61"]), st.sampled_from(["", "1", "+", "%2B"]))))
+def test_fields(pairs: list[tuple[str, str]]) -> None:
+    """Fields are grouped by name, in order."""
+    body = "&".join(f"{name}={value}" for name, value in pairs)
+    assert parse_form(body.encode()) == parse_qs(body, keep_blank_values=True)
+
+
+@pytest.mark.parametrize("piece", [b"%41", b"a%41", b"%zz", b"%c3%a9"])
+def test_long_value(piece: bytes) -> None:
+    """A value of some megabytes is decoded piece by piece to the same text."""
+    value = piece * 400_000
+    assert parse_form(b"name=" + value) == {"name": [unquote_to_bytes(value).decode()]}
+
+
+def test_invalid() -> None:
+    """What is no UTF-8, and too many fields, are refused."""
+    with pytest.raises(BadRequest, match="The form cannot be read"):
+        parse_form(b"name=%ff")
+    with pytest.raises(BodyTooLarge, match="more than 10000 fields"):
+        parse_form(b"a=1&" * 10_000)
