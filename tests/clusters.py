@@ -71,7 +71,8 @@ class Cluster:
 
     def add(self, node: str) -> None:
         """Start a node."""
-        self._ray_start(node, "--address", self.address)
+        # The head's monitor reads the logs of all nodes of this machine.
+        self._ray_start(node, "--address", self.address, "--include-log-monitor", "false")
 
     def kill(self, node: str) -> None:
         """Kill the raylet of a node, with which all of it dies."""

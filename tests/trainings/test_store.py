@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import orjson
 import psutil
 import pytest
 import sqlalchemy as sa
@@ -17,6 +16,7 @@ from deepaas.errors import StoreUnusable
 from deepaas.model.jsonable import dumps_in_steps
 from deepaas.trainings.store import VERSION, Store, sqlite_url
 from deepaas.trainings.training import State, Training
+from support.records import get
 
 ENDS = [state for state in State if state.is_end]
 
@@ -35,23 +35,13 @@ def training(
     return Training(uuid=uuid, model=model, created=created, arguments={"ä": [1, None]}, state=state)
 
 
-def get(store: Store) -> Training | None:
-    """Return the record "1", with the JSON in it read."""
-    found = store.get("1")
-    if found is None:
-        return None
-    large = {"arguments": found.arguments, "output": found.output}
-    read = {name: orjson.loads(kept.text) for name, kept in large.items() if kept is not None}
-    return dataclasses.replace(found, **read)
-
-
 def test_kept(store: Store, tmp_path: Path) -> None:
     """A record is what it was, for this store and for another one on the same file."""
     kept = dataclasses.replace(training(), output={"a": [1.5]}, message="x\n", pid=5, started=2.5)
     store.add(kept)
-    assert get(store) == kept
+    assert get(store, "1") == kept
     with Store(sqlite_url(tmp_path)) as other:
-        assert get(other) == kept
+        assert get(other, "1") == kept
 
 
 def test_unread(store: Store, tmp_path: Path) -> None:
@@ -71,7 +61,7 @@ def test_unread(store: Store, tmp_path: Path) -> None:
 
 def test_unknown(store: Store) -> None:
     """What was never added is not there."""
-    assert get(store) is None
+    assert get(store, "1") is None
     assert store.of_model("m") == []
     assert not store.change("1", State.RUNNING)
 
@@ -92,7 +82,7 @@ def test_ends_are_ends(store: Store, end: State, state: State) -> None:
     """A training that has come to an end is never changed again."""
     store.add(training(state=end))
     assert not store.change("1", state, message="changed")
-    assert get(store) == training(state=end)
+    assert get(store, "1") == training(state=end)
 
 
 @pytest.mark.parametrize("state", [state for state in State if not state.is_end])
@@ -100,7 +90,7 @@ def test_only_from(store: Store, state: State) -> None:
     """A change can be made to depend on the state."""
     store.add(training(state=State.STARTING))
     assert store.change("1", State.RUNNING, only_from=state, pid=7) is (state is State.STARTING)
-    found = get(store)
+    found = get(store, "1")
     assert found is not None
     assert (found.state, found.pid) == (
         (State.RUNNING, 7) if state is State.STARTING else (State.STARTING, None)
@@ -183,7 +173,7 @@ def test_older(store: Store, tmp_path: Path) -> None:
         connection.execute("ALTER TABLE trainings DROP COLUMN process_start")
     path.chmod(0o644)
     with Store(sqlite_url(tmp_path)) as newer:
-        assert get(newer) == training()
+        assert get(newer, "1") == training()
     assert connection.execute("SELECT version FROM deepaas_store").fetchone() == (VERSION,)
     connection.close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from deepaas.trainings.store import Store
 from deepaas.trainings.training import State, Training
+from support.records import get
 
 FULL = Training(
     uuid="f" * 32,
@@ -59,9 +60,9 @@ class TestStore:
     def test_get(self, store: Store, url: str) -> None:
         """A record is read as it was added, every field of it, also through another connection."""
         store.add(FULL)
-        assert store.get(FULL.uuid) == FULL
+        assert get(store, FULL.uuid) == FULL
         with Store(url) as other:
-            assert other.get(FULL.uuid) == FULL
+            assert get(other, FULL.uuid) == FULL
         assert store.get("0" * 32) is None
 
     def test_older_store(self, url: str) -> None:
@@ -74,9 +75,9 @@ class TestStore:
             connection.execute(sa.text("ALTER TABLE trainings DROP COLUMN process_start"))
         engine.dispose()
         with Store(url) as store, Store(url) as another:
-            assert store.get(old.uuid) == old
+            assert get(store, old.uuid) == old
             assert another.change(old.uuid, State.RUNNING, process_start="b/1700")
-            assert store.get(old.uuid) == FULL
+            assert get(store, old.uuid) == FULL
 
     def test_of_model(self, store: Store) -> None:
         """A model's records are listed, oldest first, and no other's."""
@@ -98,8 +99,8 @@ class TestStore:
         store.add(one("a"))
         store.add(one("b"))
         assert store.change("a", State.RUNNING, only_from=State.QUEUED, pid=5, metrics={"a": 1})
-        assert store.get("a") == one("a", state=State.RUNNING, pid=5, metrics={"a": 1})
-        assert store.get("b") == one("b")
+        assert get(store, "a") == one("a", state=State.RUNNING, pid=5, metrics={"a": 1})
+        assert get(store, "b") == one("b")
         assert not store.change("a", State.STARTING, only_from=State.QUEUED)
         assert not store.change("nobody", State.RUNNING)
 
@@ -145,7 +146,7 @@ class TestStore:
         assert not store.claim("a", "other", "new")
         assert store.claim("a", "old", "new")
         assert not store.claim("a", "old", "newer")
-        assert store.get("a") == one("a", server="new")
+        assert get(store, "a") == one("a", server="new")
 
     def test_heartbeats(self, store: Store) -> None:
         """A training's heartbeat changes when it beats, alone; one that is not there, or gone, has none."""
@@ -168,8 +169,8 @@ class TestStore:
         store.add(one("b", state=State.LOST))
         for uuid in "ab":
             store.note(uuid, progress=0.5, metrics={"loss": 1})
-        assert store.get("a") == one("a", state=State.RUNNING, progress=0.5, metrics={"loss": 1})
-        assert store.get("b") == one("b", state=State.LOST)
+        assert get(store, "a") == one("a", state=State.RUNNING, progress=0.5, metrics={"loss": 1})
+        assert get(store, "b") == one("b", state=State.LOST)
 
     def test_remove(self, store: Store) -> None:
         """What is removed is gone, and nothing else."""
@@ -218,4 +219,4 @@ class TestStore:
         store.add(one("a"))
         with pytest.raises(Exception, match=r"(?i)unique"):
             store.add(dataclasses.replace(one("a"), model="n"))
-        assert store.get("a") == one("a")
+        assert get(store, "a") == one("a")
