@@ -19,7 +19,10 @@ from support.machine import limit_s
 _MARK = "DEEPAAS_TEST_CLUSTER"
 _START_S = limit_s(60)
 _STORE_BYTES = 78_643_200  # the least that Ray takes
-_SHARED = ("--disable-usage-stats", "--object-store-memory", str(_STORE_BYTES), "--num-cpus", "1")
+_SHARED = (
+    *("--disable-usage-stats", "--object-store-memory", str(_STORE_BYTES), "--num-cpus", "1"),
+    *("--include-log-monitor", "false"),  # it reads the logs for drivers, which do not want them here
+)
 NODES = ("127.0.0.2", "127.0.0.3", "127.0.0.4")  # Ray takes 127.0.0.1 for a name of another address
 
 
@@ -71,8 +74,7 @@ class Cluster:
 
     def add(self, node: str) -> None:
         """Start a node."""
-        # The head's monitor reads the logs of all nodes of this machine.
-        self._ray_start(node, "--address", self.address, "--include-log-monitor", "false")
+        self._ray_start(node, "--address", self.address)
 
     def kill(self, node: str) -> None:
         """Kill the raylet of a node, with which all of it dies."""
