@@ -13,6 +13,8 @@ QUIETLY := --quiet --disable-pip-version-check
 # Modules are compiled when they are first imported: compiling all of them takes pip half of its time.
 INSTALL := -m pip install --no-compile $(QUIETLY)
 unexport PYTHONDONTWRITEBYTECODE
+# Several tests run at once; threads for each core in each of their processes would hold up all of them.
+export OPENBLAS_NUM_THREADS := 1
 PACKAGES := postgresql wrk chromium chromium-headless-shell nginx-light systemd tini
 ROUNDS := 3
 # Tests wait for other processes half of the time, so there are more of them at once than cores.

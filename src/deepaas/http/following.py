@@ -12,7 +12,7 @@ from deepaas.http.errors import json_response
 from deepaas.http.keys import EVENTS
 from deepaas.http.named import count, flag, trainable, uuid_of
 from deepaas.http.streaming import FileResponse, begin_answer
-from deepaas.model.jsonable import dumps, dumps_plain
+from deepaas.model.jsonable import dumps_plain
 from deepaas.threads import READING, run_in
 from deepaas.trainings.events import Event, Position
 from deepaas.trainings.folder import TrainingFolder
@@ -93,7 +93,7 @@ async def follow(request: web.Request) -> web.StreamResponse:
 
 def encode_event(event: Event) -> bytes:
     """Return an event as server-sent events have it."""
-    return f"id: {event.id}\nevent: {event.kind}\ndata: {dumps(event.content).decode()}\n\n".encode()
+    return f"id: {event.id}\nevent: {event.kind}\ndata: {dumps_plain(event.content).decode()}\n\n".encode()
 
 
 async def list_artifacts(request: web.Request) -> web.Response:

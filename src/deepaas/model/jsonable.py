@@ -103,7 +103,8 @@ def _as_fragment(value: Any) -> orjson.Fragment:
 def dumps_plain(value: Any) -> bytes:
     """Return plain JSON values, as `plain` makes them, as JSON, without looking for NaN again."""
     try:
-        return orjson.dumps(value, default=_as_fragment, option=_OPTIONS)
+        # With the option for NumPy, orjson imports NumPy to look whether an object is one of its arrays.
+        return orjson.dumps(value, default=_as_fragment, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:
         return _dumps_slowly(value)
 

@@ -91,6 +91,10 @@ _AWAY = (OperationalError, InterfaceError, TimeoutError)
 _ENDS = [state.value for state in State if state.is_end]
 _LARGE = ("arguments", "output")
 """What a training was given and what it returned; both are only sent on, so nobody need read their JSON."""
+_ALL_COLUMNS = [
+    sa.cast(column, sa.Text).label(column.name) if column.name in _LARGE else column
+    for column in _trainings.columns
+]
 
 
 class Store:
@@ -163,8 +167,9 @@ class Store:
         return self._select(_trainings.c.model == model)
 
     def unfinished(self) -> list[Training]:
-        """Return the records that have not come to an end, oldest first."""
-        return self._select(_trainings.c.state.not_in(_ENDS))
+        """Return the records that have not come to an end, oldest first, without arguments and output."""
+        small = [column for column in _trainings.columns if column.name not in _LARGE]
+        return self._select(_trainings.c.state.not_in(_ENDS), small)
 
     def count(self, model: str) -> dict[State, int]:
         """Return the number of a model's trainings in each state."""
@@ -241,8 +246,9 @@ class Store:
             found = connection.scalar(sa.select(_environments.c.content).where(_environments.c.key == key))
         return dict(found or {})
 
-    def _select(self, condition: sa.ColumnElement[bool]) -> list[Training]:
-        columns = [_as_text(column) if column.name in _LARGE else column for column in _trainings.columns]
+    def _select(
+        self, condition: sa.ColumnElement[bool], columns: Iterable[sa.ColumnElement[Any]] = _ALL_COLUMNS
+    ) -> list[Training]:
         query = sa.select(*columns).where(condition).order_by(_trainings.c.created, _trainings.c.uuid)
         with self._begin() as connection:
             found = connection.execute(query)
@@ -394,10 +400,6 @@ def _storable(value: Any) -> Any:
     return [_storable(item) for item in value] if isinstance(value, list) else value
 
 
-def _as_text(column: sa.Column[Any]) -> sa.Label[str]:
-    return sa.cast(column, sa.Text).label(column.name)
-
-
 def _unread_json(text: str | None) -> Any:
     if text is None or text == "null":
         return None
@@ -409,7 +411,7 @@ def _training(row: dict[str, Any]) -> Training:
     """Make a record of a row past its constructor, which takes most of a long list's time."""
     row["state"] = State(row["state"])
     for name in _LARGE:
-        row[name] = _unread_json(row[name])
+        row[name] = _unread_json(row.get(name))
     training = object.__new__(Training)
     training.__dict__.update(row)
     return training
