@@ -9,15 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.models import trivial
-from deepaas.files import Scratch
-from deepaas.http.uploads import given_of
-from deepaas.http.whole import WholeRequest
-from deepaas.messages import Call, Envelope, Unframer, decode_plain, encode, frame
+from deepaas.http.fast_path.request import BufferedRequest
+from deepaas.http.request_body import parse_arguments
+from deepaas.messages import Call, Envelope, FrameDecoder, decode_plain, encode, encode_frame
 from deepaas.model.arguments import Arguments
 from deepaas.model.model import Model
-from deepaas.workers.answering import Answering
-from deepaas.workers.marker import Marker
-from deepaas.workers.sending import Sending
+from deepaas.scratch import ScratchFolder
+from deepaas.workers.executor import CallExecutor, StreamSender
+from deepaas.workers.shared_progress import SharedProgress
 
 _TIMES = 5_000
 _REPEATS = 9
@@ -34,11 +33,11 @@ def least_us(work: Callable[[], Any]) -> float:
     return min(timeit.repeat(work, number=_TIMES, repeat=_REPEATS)) / _TIMES * 1e6
 
 
-def read() -> WholeRequest:
+def read() -> BufferedRequest:
     """Read the request."""
-    request = WholeRequest()
+    request = BufferedRequest()
     request.feed(_REQUEST)
-    assert request.is_usual
+    assert request.is_eligible
     return request
 
 
@@ -53,13 +52,13 @@ def finished(work: Any) -> Any:
 
 def hops() -> dict[str, Callable[[], Any]]:
     """Return what is done at each hop, in order."""
-    request, scratch = read(), Scratch("/nowhere")
+    request, scratch = read(), ScratchFolder("/nowhere")
     arguments = Arguments(trivial.get_predict_args())
 
     def given() -> Any:
         query, headers = request.url.query, request.headers
         return finished(
-            given_of(
+            parse_arguments(
                 query,
                 headers,
                 request.body,
@@ -70,23 +69,23 @@ def hops() -> dict[str, Callable[[], Any]]:
         )
 
     given_once = given()
-    raw = arguments.gather(given_once)
+    raw = arguments.collect(given_once)
     call = Call("predict", arguments.validate(raw), True, None, "/nowhere", "-")  # noqa: FBT003
-    sent = frame(encode(call), 1)
+    sent = encode_frame(encode(call), 1)
     model = Model("trivial", trivial)
-    marker, _ = Marker.create()
-    answering = Answering(model, Sending(lambda *_: None, marker, None), Envelope.STRING)
-    reply = answering.answer(call, 1)
+    marker, _ = SharedProgress.create()
+    answering = CallExecutor(model, StreamSender(lambda *_: None, marker, None), Envelope.STRING)
+    reply = answering.execute(call, 1)
     answered = memoryview(encode(reply))
     return {
         "1. the request is read": read,
         "2. its body and query become what was given": given,
-        "3. arguments are gathered": lambda: arguments.gather(given_once),
+        "3. arguments are gathered": lambda: arguments.collect(given_once),
         "3. arguments are validated": lambda: arguments.validate(raw),
-        "4. the call is encoded": lambda: frame(encode(call), 1),
-        "6. the worker decodes it": lambda: list(Unframer().feed(sent)),
-        "7. the model is called, its result rendered": lambda: answering.answer(call, 1),
-        "6. the reply is encoded": lambda: frame(encode(reply), 1),
+        "4. the call is encoded": lambda: encode_frame(encode(call), 1),
+        "6. the worker decodes it": lambda: list(FrameDecoder().feed(sent)),
+        "7. the model is called, its result rendered": lambda: answering.execute(call, 1),
+        "6. the reply is encoded": lambda: encode_frame(encode(reply), 1),
         "6. the server decodes it": lambda: decode_plain(answered),
     }
 

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from deepaas.configuring import default_places, read_settings
+from deepaas.config.settings import Settings, WorkerRange, list_options, parse_value
+from deepaas.config.sources import get_default_config_files, load_settings
 from deepaas.errors import SettingsError
-from deepaas.scale import Scale
-from deepaas.settings import Settings, options, parse
 
 WriteConf = Callable[..., Path]
-TABLE = {row.name: row for row in options()}
+TABLE = {row.name: row for row in list_options()}
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def read(
     files: Sequence[Path] = (),
     dirs: Sequence[Path] = (),
 ) -> Settings:
-    return read_settings(flags or {}, environ=environ or {}, config_files=files, config_dirs=dirs)
+    return load_settings(flags or {}, environ=environ or {}, config_files=files, config_dirs=dirs)
 
 
 def test_defaults() -> None:
@@ -82,11 +81,11 @@ def test_extra_variables(environ: dict[str, str], expected: object) -> None:
         ("listen_port", "0", 0),
         ("listen_port", "65535", 65535),
         ("listen_port", 8080, 8080),
-        ("workers", " 4 ", Scale(4, 4)),
-        ("workers", 4, Scale(4, 4)),
-        ("workers", "1:8", Scale(1, 8)),
-        ("workers", "3:3", Scale(3, 3)),
-        ("workers", " 2 : 5 ", Scale(2, 5)),
+        ("workers", " 4 ", WorkerRange(4, 4)),
+        ("workers", 4, WorkerRange(4, 4)),
+        ("workers", "1:8", WorkerRange(1, 8)),
+        ("workers", "3:3", WorkerRange(3, 3)),
+        ("workers", " 2 : 5 ", WorkerRange(2, 5)),
         ("predictions", "JSON", "json"),
         ("log_level", "debug", "DEBUG"),
         ("base_path", "", ""),
@@ -100,7 +99,7 @@ def test_extra_variables(environ: dict[str, str], expected: object) -> None:
 )
 def test_right_values(name: str, text: object, expected: object) -> None:
     """Texts and typed values become the option's type, in its one spelling."""
-    value = parse(TABLE[name], text)
+    value = parse_value(TABLE[name], text)
     assert value == expected
     assert type(value) is TABLE[name].type
 
@@ -133,7 +132,7 @@ def test_right_values(name: str, text: object, expected: object) -> None:
 def test_wrong_values(name: str, value: object, right: str) -> None:
     """A wrong value is answered with what would be right."""
     with pytest.raises(ValueError, match=right):
-        parse(TABLE[name], value)
+        parse_value(TABLE[name], value)
 
 
 @pytest.mark.parametrize(
@@ -161,14 +160,14 @@ def test_later_files_win(conf: WriteConf, tmp_path: Path) -> None:
     conf("[DEFAULT]\nworkers = 3\n", "d/1.conf")
     conf("[DEFAULT]\nworkers = 9\n", "d/3.conf.old")
     found = read(files=files, dirs=[tmp_path / "d"])
-    assert (found.workers, found.listen_port, found.base_path) == (Scale(4, 4), 2, "/1")
+    assert (found.workers, found.listen_port, found.base_path) == (WorkerRange(4, 4), 2, "/1")
 
 
 def test_unknown_keys_are_accepted(conf: WriteConf, caplog: pytest.LogCaptureFixture) -> None:
     """Unknown keys and sections are ignored with one line a file, spelled as they are there."""
     path = conf("[DEFAULT]\nuse_syslog = true\nworkers = 2\nlog-dir = /x\n[oslo]\na = 1\n")
     with caplog.at_level(logging.DEBUG):
-        assert read(files=[path]).workers == Scale(2, 2)
+        assert read(files=[path]).workers == WorkerRange(2, 2)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert record.getMessage() == f"{path}: unknown option use_syslog, log-dir, [oslo], ignored"
@@ -256,18 +255,18 @@ def test_default_places_order() -> None:
     """The home directory comes before /etc; without a home directory only /etc is left."""
     etc = [Path("/etc/deepaas/deepaas.conf"), Path("/etc/deepaas.conf")]
     home = [Path("/h/.deepaas/deepaas.conf"), Path("/h/deepaas.conf")]
-    assert default_places({"HOME": "/h"}) == home + etc
-    assert default_places({}) == etc
+    assert get_default_config_files({"HOME": "/h"}) == home + etc
+    assert get_default_config_files({}) == etc
 
 
 def test_first_default_place_wins(conf: WriteConf, tmp_path: Path) -> None:
     """Of the default places, only the first that exists is read."""
     conf("[DEFAULT]\nworkers = 3\nlisten-port = 3\n", "deepaas.conf")
     environ = {"HOME": str(tmp_path)}
-    assert read(environ=environ).workers == Scale(3, 3)
+    assert read(environ=environ).workers == WorkerRange(3, 3)
     conf("[DEFAULT]\nworkers = 2\n", ".deepaas/deepaas.conf")
     found = read(environ=environ)
-    assert (found.workers, found.listen_port) == (Scale(2, 2), 5000)
+    assert (found.workers, found.listen_port) == (WorkerRange(2, 2), 5000)
 
 
 def test_named_file_replaces_default_places(conf: WriteConf, tmp_path: Path) -> None:
@@ -275,4 +274,4 @@ def test_named_file_replaces_default_places(conf: WriteConf, tmp_path: Path) -> 
     conf("[DEFAULT]\nworkers = 3\n", "deepaas.conf")
     named = conf("[DEFAULT]\nlisten-port = 1\n", "named.conf")
     found = read(environ={"HOME": str(tmp_path)}, files=[named])
-    assert (found.workers, found.listen_port) == (Scale(1, 1), 1)
+    assert (found.workers, found.listen_port) == (WorkerRange(1, 1), 1)

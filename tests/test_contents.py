@@ -9,25 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from deepaas.contents import copy_hashed, replacing, sha256_of, suffix_for
+from deepaas.atomic_files import atomic_write, compute_sha256, copy_with_sha256, guess_extension
 
 
 def test_copy_hashed(tmp_path: Path) -> None:
     """A copy has the content of the file, whose hash is returned."""
     content = bytes(range(256)) * 10_000
     (tmp_path / "a").write_bytes(content)
-    assert copy_hashed(tmp_path / "a", tmp_path / "b") == hashlib.sha256(content).hexdigest()
+    assert copy_with_sha256(tmp_path / "a", tmp_path / "b") == hashlib.sha256(content).hexdigest()
     assert (tmp_path / "b").read_bytes() == content
-    assert sha256_of(tmp_path / "b") == hashlib.sha256(content).hexdigest()
+    assert compute_sha256(tmp_path / "b") == hashlib.sha256(content).hexdigest()
 
 
 def test_replacing(tmp_path: Path) -> None:
     """A file is replaced when all was written; where that fails, it stays as it was, alone."""
     path = tmp_path / "a"
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(b"one")
         assert not path.exists()
-    with pytest.raises(TypeError), replacing(path) as file:
+    with pytest.raises(TypeError), atomic_write(path) as file:
         file.write("no bytes")  # type: ignore[arg-type]  # on purpose
     assert path.read_bytes() == b"one"
     assert list(tmp_path.iterdir()) == [path]
@@ -43,7 +43,7 @@ def test_replacing_behind_a_link(tmp_path: Path) -> None:
     link.symlink_to(target)
     dangling.symlink_to(folder / "new")
     for path in (link, dangling):
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             file.write(b"after")
         assert path.is_symlink()
         assert path.read_bytes() == b"after"
@@ -56,12 +56,12 @@ def test_replacing_a_pipe(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    with replacing(pipe) as file:
+    with atomic_write(pipe) as file:
         file.write(b"one")
     assert os.read(reader, 10) == b"one"
     os.close(reader)
     assert pipe.is_fifo()
-    with replacing(Path(os.devnull)) as file:
+    with atomic_write(Path(os.devnull)) as file:
         file.write(b"nothing")
     assert Path(os.devnull).is_char_device()
 
@@ -69,8 +69,8 @@ def test_replacing_a_pipe(tmp_path: Path) -> None:
 def test_replacing_standard_output(tmp_path: Path) -> None:
     """A redirected standard output receives what is written to /dev/stdout, behind what it holds."""
     script = (
-        "from pathlib import Path; from deepaas.contents import replacing; print('a', flush=True)\n"
-        "with replacing(Path('/dev/stdout')) as file: file.write(b'b')"
+        "from pathlib import Path; from deepaas.atomic_files import atomic_write; print('a', flush=True)\n"
+        "with atomic_write(Path('/dev/stdout')) as file: file.write(b'b')"
     )
     with (tmp_path / "output").open("ab") as output:
         subprocess.run([sys.executable, "-c", script], stdout=output, check=True)
@@ -91,7 +91,7 @@ def test_replacing_standard_output(tmp_path: Path) -> None:
 )
 def test_suffix_for(media_type: str, suffix: str) -> None:
     """Every media type has a suffix."""
-    assert suffix_for(media_type) == suffix
+    assert guess_extension(media_type) == suffix
 
 
 def test_writing_in_place() -> None:
@@ -103,9 +103,9 @@ def test_writing_in_place() -> None:
         path.chmod(0o666)
         folder.chmod(0o555)
         script = (
-            "import os, sys; from pathlib import Path; from deepaas.contents import replacing\n"
+            "import os, sys; from pathlib import Path; from deepaas.atomic_files import atomic_write\n"
             "if os.getuid() == 0: os.setuid(65534)  # root may write anywhere\n"
-            "with replacing(Path(sys.argv[1])) as file: file.write(b'after')"
+            "with atomic_write(Path(sys.argv[1])) as file: file.write(b'after')"
         )
         subprocess.run([sys.executable, "-c", script, str(path)], check=True)
         assert path.read_bytes() == b"after"

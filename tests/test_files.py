@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepaas.files import SMALL_BYTES, Scratch, ScratchSpace, safe_suffix
+from deepaas.scratch import SMALL_FILE_BYTES, ScratchFolder, ScratchRoot, sanitize_suffix
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,13 @@ from deepaas.files import SMALL_BYTES, Scratch, ScratchSpace, safe_suffix
 )
 def test_safe_suffix(name: str, suffix: str) -> None:
     """A suffix is what follows the first dot of the last part, if it is harmless."""
-    assert safe_suffix(name) == suffix
+    assert sanitize_suffix(name) == suffix
 
 
 @given(st.text(max_size=300))
 def test_no_name_leads_away(name: str) -> None:
     """Whatever a stranger calls a file, its path stays in the folder and is short."""
-    suffix = safe_suffix(name)
+    suffix = sanitize_suffix(name)
     path = Path("/scratch") / f"0{suffix}"
     assert path.parent == Path("/scratch")
     assert len(suffix) <= 40
@@ -49,10 +49,10 @@ def test_folder_is_made_when_needed(tmp_path: Path) -> None:
     """A folder that nobody needed is never made; one that was needed goes with all that is in it."""
 
     async def use() -> None:
-        async with Scratch(tmp_path / "unused"):
+        async with ScratchFolder(tmp_path / "unused"):
             assert not (tmp_path / "unused").exists()
-        async with Scratch(tmp_path / "used") as scratch:
-            paths = [scratch.new_file("a.png"), scratch.new_file("a.png")]
+        async with ScratchFolder(tmp_path / "used") as scratch:
+            paths = [scratch.create_file_path("a.png"), scratch.create_file_path("a.png")]
             assert len(set(paths)) == 2
             paths[0].write_text("content")
             (tmp_path / "used" / "below").mkdir()
@@ -66,10 +66,10 @@ def test_keep(tmp_path: Path, *, kept: bool) -> None:
     """A folder that was to be kept stays."""
 
     async def use() -> None:
-        async with Scratch(tmp_path / "one") as scratch:
-            scratch.new_file("a").touch()
+        async with ScratchFolder(tmp_path / "one") as scratch:
+            scratch.create_file_path("a").touch()
             if kept:
-                scratch.keep()
+                scratch.persist()
 
     asyncio.run(use())
     assert (tmp_path / "one").exists() is kept
@@ -79,10 +79,10 @@ def test_files_of_others(tmp_path: Path) -> None:
     """A folder that somebody else filled goes too, once that is known."""
 
     async def use() -> None:
-        async with Scratch(tmp_path / "one") as scratch:
+        async with ScratchFolder(tmp_path / "one") as scratch:
             (tmp_path / "one").mkdir()
             (tmp_path / "one" / "result").touch()
-            scratch.note_use()
+            scratch.mark_used()
 
     asyncio.run(use())
     assert not (tmp_path / "one").exists()
@@ -91,10 +91,10 @@ def test_files_of_others(tmp_path: Path) -> None:
 def test_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every request's folder is another one, and all go with the space."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with ScratchSpace() as space:
-        folders = [space.folder() for _ in range(3)]
+    with ScratchRoot() as space:
+        folders = [space.create_folder() for _ in range(3)]
         assert len({folder.path for folder in folders}) == 3
-        folders[0].new_file("a").touch()
+        folders[0].create_file_path("a").touch()
         assert Path(folders[0].path).is_relative_to(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -122,9 +122,9 @@ def content(path: Path) -> bytes:
 def test_small_files_in_memory(in_memory: Path) -> None:
     """Small files are in memory, and go with all that the model left beside them."""
 
-    async def use(space: ScratchSpace) -> None:
-        async with space.folder() as scratch:
-            first, second = (Path(scratch.write_small("a.png", [text])) for text in (b"one", b"two"))
+    async def use(space: ScratchRoot) -> None:
+        async with space.create_folder() as scratch:
+            first, second = (Path(scratch.write_small_file("a.png", [text])) for text in (b"one", b"two"))
             assert (content(first), content(second)) == (b"one", b"two")
             assert (first.suffix, first.is_relative_to(in_memory)) == (".png", True)
             assert stat.S_IMODE(first.stat().st_mode) == 0o600
@@ -132,7 +132,7 @@ def test_small_files_in_memory(in_memory: Path) -> None:
             second.unlink()
         assert names(in_memory) == []
 
-    with ScratchSpace(in_memory) as space:
+    with ScratchRoot(in_memory) as space:
         asyncio.run(use(space))
     assert list(in_memory.iterdir()) == []
 
@@ -140,12 +140,12 @@ def test_small_files_in_memory(in_memory: Path) -> None:
 def test_empty_file_in_memory(in_memory: Path) -> None:
     """A file of no bytes goes like any other."""
 
-    async def use(space: ScratchSpace) -> None:
-        async with space.folder() as scratch:
-            path = Path(scratch.write_small("", []))
+    async def use(space: ScratchRoot) -> None:
+        async with space.create_folder() as scratch:
+            path = Path(scratch.write_small_file("", []))
             assert (content(path), path.is_relative_to(in_memory)) == (b"", True)
 
-    with ScratchSpace(in_memory) as space:
+    with ScratchRoot(in_memory) as space:
         asyncio.run(use(space))
         assert [*in_memory.glob("*/*")] == []
 
@@ -155,45 +155,45 @@ def test_memory_that_runs_out(in_memory: Path, monkeypatch: pytest.MonkeyPatch) 
     whole = os.writev
     monkeypatch.setattr(os, "writev", lambda descriptor, pieces: whole(descriptor, pieces[:1]))
 
-    async def use(space: ScratchSpace) -> None:
-        async with space.folder() as scratch:
-            path = Path(scratch.write_small("", [b"o", b"ne"]))
+    async def use(space: ScratchRoot) -> None:
+        async with space.create_folder() as scratch:
+            path = Path(scratch.write_small_file("", [b"o", b"ne"]))
             assert path.is_relative_to(in_memory.parent / "disk")
             assert (content(path), scratch.files) == (b"one", [str(path)])
 
-    with ScratchSpace(in_memory) as space:
+    with ScratchRoot(in_memory) as space:
         asyncio.run(use(space))
         assert [*in_memory.glob("*/*")] == []
 
 
 def test_memory_is_bounded(in_memory: Path) -> None:
     """Small files go to the disk when those in memory take as much as they may, until some of those go."""
-    half = bytes(SMALL_BYTES)
+    half = bytes(SMALL_FILE_BYTES)
 
-    async def use(space: ScratchSpace) -> None:
-        async with space.folder() as others:
-            while Path(others.write_small("", [half])).is_relative_to(in_memory):
+    async def use(space: ScratchRoot) -> None:
+        async with space.create_folder() as others:
+            while Path(others.write_small_file("", [half])).is_relative_to(in_memory):
                 pass
-            assert len(names(in_memory)) * SMALL_BYTES == 64 << 20
-            async with space.folder() as scratch:
-                path = Path(scratch.write_small("a.png", [half]))
+            assert len(names(in_memory)) * SMALL_FILE_BYTES == 64 << 20
+            async with space.create_folder() as scratch:
+                path = Path(scratch.write_small_file("a.png", [half]))
                 assert path.is_relative_to(in_memory.parent / "disk")
                 assert content(path) == half
-        async with space.folder() as scratch:
-            assert Path(scratch.write_small("", [half])).is_relative_to(in_memory)
+        async with space.create_folder() as scratch:
+            assert Path(scratch.write_small_file("", [half])).is_relative_to(in_memory)
 
-    with ScratchSpace(in_memory) as space:
+    with ScratchRoot(in_memory) as space:
         asyncio.run(use(space))
 
 
 def test_memory_that_cannot_be_written(in_memory: Path) -> None:
     """Small files go to the disk when there is no memory to be had."""
 
-    async def use(space: ScratchSpace) -> None:
-        async with space.folder() as scratch:
-            assert content(Path(scratch.write_small("", [b"o", b"ne"]))) == b"one"
+    async def use(space: ScratchRoot) -> None:
+        async with space.create_folder() as scratch:
+            assert content(Path(scratch.write_small_file("", [b"o", b"ne"]))) == b"one"
 
-    with ScratchSpace(in_memory) as space:
+    with ScratchRoot(in_memory) as space:
         for folder in in_memory.iterdir():
             folder.rmdir()
         asyncio.run(use(space))
@@ -202,7 +202,7 @@ def test_memory_that_cannot_be_written(in_memory: Path) -> None:
 def test_named_place(in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever names a place for temporary files has all of them there."""
     monkeypatch.setenv("TMPDIR", str(in_memory.parent / "disk"))
-    with ScratchSpace(in_memory):
+    with ScratchRoot(in_memory):
         assert list(in_memory.iterdir()) == []
 
 
@@ -214,10 +214,10 @@ def test_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (left / "file").touch()
     os.utime(left, (1, 1))
     new.mkdir()
-    with ScratchSpace() as other:
-        used = Path(other.folder().path).parent
+    with ScratchRoot() as other:
+        used = Path(other.create_folder().path).parent
         os.utime(used, (1, 1))
-        with ScratchSpace():
+        with ScratchRoot():
             assert sorted(path.name for path in tmp_path.iterdir() if path in (left, new, used)) == sorted(
                 [new.name, used.name]
             )

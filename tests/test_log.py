@@ -183,7 +183,7 @@ def test_unwritable_file(tmp_path: Path, stream: io.StringIO) -> None:
 
 def test_held_lines_follow() -> None:
     """What was logged before anybody knew where to is written then, from the chosen level on."""
-    log.hold()
+    log.buffer_until_configured()
     logger.debug("early detail")
     logger.info("early")
     stream = io.StringIO()

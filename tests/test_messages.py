@@ -13,20 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepaas.messages import (
+    BatchHeader,
     Body,
     Call,
     Chunk,
-    Failed,
+    Failure,
+    FrameDecoder,
     Message,
     Ready,
     Reply,
-    Start,
-    Together,
-    Unframer,
+    WorkerConfig,
     decode,
     decode_plain,
     encode,
-    frame,
+    encode_frame,
 )
 
 texts = st.text(max_size=20)
@@ -37,9 +37,9 @@ values = st.recursive(
 )
 bodies = st.builds(Body, texts, st.binary(max_size=50), st.none() | texts, st.none() | texts)
 problems = st.none() | st.dictionaries(texts, st.lists(texts, max_size=2), max_size=2)
-failures = st.builds(Failed, st.integers(400, 599), texts, texts, problems)
+failures = st.builds(Failure, st.integers(400, 599), texts, texts, problems)
 messages: st.SearchStrategy[Message] = st.one_of(
-    st.builds(Start, texts, texts, st.lists(texts), st.booleans(), st.booleans(), texts, texts),
+    st.builds(WorkerConfig, texts, texts, st.lists(texts), st.booleans(), st.booleans(), texts, texts),
     st.just(Ready()),
     st.builds(Call, texts, st.dictionaries(texts, values), st.booleans(), st.none() | texts, texts, texts),
     st.builds(Reply, bodies | failures, st.floats(0, 1e6), st.floats(0, 1e6), st.integers(1, 99)),
@@ -65,7 +65,7 @@ def test_plain_round_trip(message: Message) -> None:
     assert decode_plain(memoryview(encode(message))) == message
 
 
-@pytest.mark.parametrize("value", [os.system, Path("x"), Failed(500, "x"), ValueError("x")])
+@pytest.mark.parametrize("value", [os.system, Path("x"), Failure(500, "x"), ValueError("x")])
 def test_object_from_a_model(value: Any) -> None:
     """What names a class or a function is refused before anything of it is called."""
     with pytest.raises(ValueError, match="sent an object of"):
@@ -93,10 +93,10 @@ class Lazy:
     [
         (Reply(Body("a/b", b"", "/x", Text("n")), 1.0, 1.0), Reply(Body("a/b", b"", "/x", "n"), 1.0, 1.0)),
         (Reply(Body(Text("a/b"), b"x"), 1.0, 1.0), Reply(Body("a/b", b"x"), 1.0, 1.0)),
-        (Failed(HTTPStatus.CONFLICT, Text("x")), Failed(409, "x")),
+        (Failure(HTTPStatus.CONFLICT, Text("x")), Failure(409, "x")),
         (
-            Reply(Failed(422, "x", "", {Text("a"): [Lazy(), Text("b"), (HTTPStatus.OK, None)]}), 1.0, 1.0),
-            Reply(Failed(422, "x", "", {"a": ["later", "b", [200, None]]}), 1.0, 1.0),
+            Reply(Failure(422, "x", "", {Text("a"): [Lazy(), Text("b"), (HTTPStatus.OK, None)]}), 1.0, 1.0),
+            Reply(Failure(422, "x", "", {"a": ["later", "b", [200, None]]}), 1.0, 1.0),
         ),
     ],
     ids=["file", "type", "status", "problems"],
@@ -111,7 +111,7 @@ def test_values_of_a_models_classes(message: Message, plain: Message) -> None:
     "content",
     [
         encode(Call("predict", {}, validated=True, media_type=None, scratch="", request_id="")),
-        encode(Together(2)),
+        encode(BatchHeader(2)),
         encode(Chunk("a/b", "text", 1.0)),
         pickle.dumps((6, "a", 1.0, 1, 4, "a/b", b"", None, None)),
         pickle.dumps((6, 1.0, 1.0, 1, 4, "a/b", 5, None, None)),
@@ -135,27 +135,27 @@ def test_code_from_a_model(tmp_path: Path) -> None:
             return os.system, (f"touch {tmp_path / 'done'}",)
 
     with pytest.raises(ValueError, match=r"sent an object of posix\.system"):
-        list(Unframer(decode_plain).feed(frame(pickle.dumps((6, Command())))))
+        list(FrameDecoder(decode_plain).feed(encode_frame(pickle.dumps((6, Command())))))
     assert list(tmp_path.iterdir()) == []
 
 
 @given(sent, st.lists(st.integers(0, 2000), max_size=30))
 def test_any_chunks(pairs: list[tuple[int, Message]], cuts: list[int]) -> None:
     """Whatever pieces the stream comes in, the messages are the same."""
-    stream = b"".join(frame(encode(message), call_id) for call_id, message in pairs)
+    stream = b"".join(encode_frame(encode(message), call_id) for call_id, message in pairs)
     places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    unframer = Unframer()
+    unframer = FrameDecoder()
     found = [pair for begin, end in itertools.pairwise(places) for pair in unframer.feed(stream[begin:end])]
     assert found == pairs
 
 
 def test_single_bytes() -> None:
     """A message comes out with its last byte, not before."""
-    stream = frame(encode(Failed(500, "x")), 7)
-    unframer = Unframer()
+    stream = encode_frame(encode(Failure(500, "x")), 7)
+    unframer = FrameDecoder()
     for byte in stream[:-1]:
         assert list(unframer.feed(bytes([byte]))) == []
-    assert list(unframer.feed(stream[-1:])) == [(7, Failed(500, "x"))]
+    assert list(unframer.feed(stream[-1:])) == [(7, Failure(500, "x"))]
 
 
 def test_what_pickle_refuses() -> None:

@@ -5,27 +5,27 @@ from typing import Any
 
 import pytest
 
-from deepaas.settings import Option, Settings, options, parse
+from deepaas.config.settings import Option, Settings, list_options, parse_value
 
-TABLE = {row.name: row for row in options()}
+TABLE = {row.name: row for row in list_options()}
 
 
 def test_table_is_complete() -> None:
     """Every field of Settings is a row of the table, in its order."""
-    assert [row.name for row in options()] == [field.name for field in dataclasses.fields(Settings)]
+    assert [row.name for row in list_options()] == [field.name for field in dataclasses.fields(Settings)]
 
 
-@pytest.mark.parametrize("row", options(), ids=lambda row: row.name)
+@pytest.mark.parametrize("row", list_options(), ids=lambda row: row.name)
 def test_option_has_help(row: Option) -> None:
     """Every option is described by a sentence."""
     assert row.help.endswith(".")
     assert len(row.help.split()) > 1
 
 
-@pytest.mark.parametrize("row", options(), ids=lambda row: row.name)
+@pytest.mark.parametrize("row", list_options(), ids=lambda row: row.name)
 def test_default_is_valid(row: Option) -> None:
     """Every default is a value that the option itself accepts."""
-    assert parse(row, row.default) == row.default
+    assert parse_value(row, row.default) == row.default
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda field: field.name)
@@ -34,10 +34,10 @@ def test_annotation_is_the_defaults_type(field: Any) -> None:
     assert field.type is TABLE[field.name].type
 
 
-@pytest.mark.parametrize("of", ["short", "key", "variables"])
+@pytest.mark.parametrize("of", ["short", "cli_name", "env_vars"])
 def test_spellings_are_unique(of: str) -> None:
     """No two options are set by the same flag or variable."""
-    spellings = [getattr(row, of) for row in options() if getattr(row, of)]
+    spellings = [getattr(row, of) for row in list_options() if getattr(row, of)]
     flat = [one for each in spellings for one in (each if isinstance(each, tuple) else (each,))]
     assert len(flat) == len(set(flat))
 
@@ -54,14 +54,14 @@ def test_settings_are_frozen() -> None:
 )
 def test_hosts(text: str, hosts: str) -> None:
     """Names of hosts are kept as requests are compared with them."""
-    assert parse(TABLE["allowed_hosts"], text) == hosts
+    assert parse_value(TABLE["allowed_hosts"], text) == hosts
 
 
 @pytest.mark.parametrize("text", ["https://models.example", "models.example:443", "a b"])
 def test_no_hosts(text: str) -> None:
     """What is no name of a host is refused, with an example of one."""
     with pytest.raises(ValueError, match=r"without ports, such as models\.example\.org"):
-        parse(TABLE["allowed_hosts"], text)
+        parse_value(TABLE["allowed_hosts"], text)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,6 @@ def test_no_hosts(text: str) -> None:
 def test_fractions(minimum: float | None, value: object, right: str) -> None:
     """An option whose default is a fraction takes numbers with one."""
     row = dataclasses.replace(TABLE["max_queue"], default=1.5, minimum=minimum)
-    assert parse(row, "2.5") == 2.5
+    assert parse_value(row, "2.5") == 2.5
     with pytest.raises(ValueError, match=right):
-        parse(row, value)
+        parse_value(row, value)

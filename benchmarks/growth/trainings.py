@@ -12,8 +12,8 @@ from typing import TypeVar
 from benchmarks.growth.curve import Curve, Points
 from benchmarks.systems.running import Running, running
 from benchmarks.systems.table import OURS, TRIVIAL
-from deepaas.trainings.store import Store, sqlite_url
-from deepaas.trainings.training import State, Training
+from deepaas.trainings.record import TrainingRecord, TrainingState
+from deepaas.trainings.store import TrainingStore, sqlite_url
 
 T = TypeVar("T")
 
@@ -30,9 +30,9 @@ def curves() -> list[Curve]:
     with tempfile.TemporaryDirectory() as name:
         state, known = Path(name), 0
         for count in _TRAININGS:
-            with Store(sqlite_url(state)) as store:
+            with TrainingStore(sqlite_url(state)) as store:
                 _fill(store, count - known)
-                reading[count] = _median_ms(store.of_model, TRIVIAL.model)
+                reading[count] = _median_ms(store.list_for_model, TRIVIAL.model)
             known = count
             with running(OURS, TRIVIAL, state=state) as server:
                 start[count] = server.start_s
@@ -44,19 +44,19 @@ def curves() -> list[Curve]:
     ]
 
 
-def _fill(store: Store, count: int) -> None:
+def _fill(store: TrainingStore, count: int) -> None:
     """Add trainings as those that ended well are kept: with arguments, a result and metrics."""
     for _ in range(count):
         now = time.time()
         store.add(
-            Training(
+            TrainingRecord(
                 uuid=uuid.uuid4().hex,
                 model=TRIVIAL.model,
                 created=now,
                 started=now,
                 finished=now,
                 arguments={"epochs": 10, "rate": 0.01, "data": "a/place/of/data"},
-                state=State.DONE,
+                state=TrainingState.DONE,
                 output={"accuracy": 0.98},
                 progress=1.0,
                 metrics={"step": 10, "loss": 0.2},

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from deepaas.cmd.cli import commands
 from deepaas.cmd.cli import main as cli
-from deepaas.cmd.cli import methods
 from deepaas.cmd.cli.check import check
 from deepaas.cmd.cli.new import new
-from deepaas.cmd.cli.predict import batch_options
+from deepaas.cmd.cli.predict import build_batch_options
 from deepaas.cmd.execute import main as execute
 from deepaas.cmd.run import main as run
 from rows import code, codes, table
@@ -30,11 +30,11 @@ def of_cli() -> str:
     """Return what stands before a method of `deepaas-cli`, then each method with what it takes."""
     parts = [_of(cli.params)]
     own: dict[str, Sequence[click.Parameter]] = {
-        "predict": batch_options(()),
+        "predict": build_batch_options(()),
         "check": check.params,
         "new": new.params,
     }
-    for name, method in methods.METHODS.items():
+    for name, method in commands.METHODS.items():
         parts += [f"## `deepaas-cli {name}`\n", f"{method.help}\n"]
         parts += [_of(own[name])] if name in own else []
     return "\n".join(parts)

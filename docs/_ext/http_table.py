@@ -4,11 +4,11 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+from deepaas.config.settings import Settings
 from deepaas.http import routes
-from deepaas.http.specification import Published, openapi
+from deepaas.http.openapi import SpecOptions, build_openapi
 from deepaas.messages import Envelope
 from deepaas.model.model import Model
-from deepaas.settings import Settings
 from rows import code, codes, table
 
 _MODEL = "MODEL"
@@ -27,9 +27,9 @@ class _Everything:
 
 def markdown() -> str:
     """Return a section for each route, then one for each body."""
-    document = openapi(
+    document = build_openapi(
         [Model(_MODEL, _Everything())],
-        Published(base_path="", envelope=Envelope.STRING, wants_token=True, shows_output=True),
+        SpecOptions(base_path="", envelope=Envelope.STRING, auth_required=True, debug_enabled=True),
     )
     described = {
         (method.upper(), _plain(path)): found
@@ -45,7 +45,7 @@ def markdown() -> str:
 
 def all_routes() -> list[routes.Route]:
     """Return the routes of a server with all of them switched on."""
-    return list(routes.routes(Settings()))
+    return list(routes.iterate_routes(Settings()))
 
 
 def shown(path: str) -> str:

@@ -18,7 +18,7 @@ def markdown() -> str:
 
 def families() -> dict[str, tuple[str, str, set[str]]]:
     """Return type, help and labels of each metric that the server can send, by its name."""
-    found = text_string_to_metric_families(_filled().text().decode())
+    found = text_string_to_metric_families(_filled().to_prometheus_text().decode())
     return {
         family.name: (family.type, family.documentation, _labels(family.samples))
         for family in found
@@ -29,12 +29,12 @@ def families() -> dict[str, tuple[str, str, set[str]]]:
 def _filled() -> Metrics:
     """Return figures in which everything that can happen has happened once."""
     metrics = Metrics()
-    metrics.note_request("GET", "/", 200)
-    pool = metrics.of_pool("model")
-    pool.note_answer(0.1, 0.1, 0.1)
-    pool.note_first_chunk(0.1)
-    pool.note_restart("died")
-    pool.note_scaling("up")
+    metrics.record_request("GET", "/", 200)
+    pool = metrics.create_pool_metrics("model")
+    pool.record_prediction(0.1, 0.1, 0.1)
+    pool.record_first_chunk(0.1)
+    pool.record_restart("died")
+    pool.record_scaling("up")
     for by_model in (metrics.queue_length, metrics.queue_age):
         by_model.labels("model").set(0)
     for by_state in (metrics.workers, metrics.trainings):

@@ -1,48 +1,49 @@
-"""One call of a model's function on its way to a process: encoded, run by the pool, its failure raised.
-
-It must not know who calls, nor HTTP.
-"""
+"""Runs one call of a model in a pool, and raises its failure."""
 
 import sys
 from collections.abc import Mapping
 from typing import Any
 
+from deepaas.config.settings import Settings
 from deepaas.errors import BadRequest, InvalidArguments, InvalidJson, PredictionFailed
-from deepaas.files import Scratch
 from deepaas.log import get_logger
-from deepaas.messages import Body, Call, Envelope, Failed, Start, encode_in_steps
+from deepaas.messages import Body, Call, Envelope, Failure, WorkerConfig, encode_in_steps
 from deepaas.messages import encode as encode_at_once
 from deepaas.model.model import Model
-from deepaas.settings import Settings
-from deepaas.workers.limits import Limits
+from deepaas.scratch import ScratchFolder
 from deepaas.workers.pool import Pool
-from deepaas.workers.stream import Stream
+from deepaas.workers.pool_config import PoolConfig
+from deepaas.workers.result_stream import ResultStream
 
 _log = get_logger(__name__)
 
 
-async def predict(pool: Pool, call: bytes, scratch: Scratch) -> Body | Stream:
-    """Return what comes of a call of `predict`, as `encoded` returns it.
+async def predict(pool: Pool, call: bytes, scratch: ScratchFolder) -> Body | ResultStream:
+    """Return what comes of a call of `predict`, as `encode_call` returns it.
 
-    Raise `BadRequest`, `InvalidArguments`, `PredictionFailed`, or what `Pool.run` raises.
+    Raise `BadRequest`, `InvalidArguments`, `PredictionFailed`, or what `Pool.submit` raises.
     """
     try:
-        outcome = await pool.run(call, scratch)
+        outcome = await pool.submit(call, scratch)
     except BaseException:
         # Whatever became of the call, it may have left files.
-        scratch.note_use()
+        scratch.mark_used()
         raise
-    if isinstance(outcome, Failed):
-        scratch.note_use()
-        if outcome.problems is not None:
-            raise InvalidArguments(outcome.problems) if outcome.problems else InvalidJson(outcome.message)
+    if isinstance(outcome, Failure):
+        scratch.mark_used()
+        if outcome.validation_errors is not None:
+            raise (
+                InvalidArguments(outcome.validation_errors)
+                if outcome.validation_errors
+                else InvalidJson(outcome.message)
+            )
         raise PredictionFailed(outcome.message, status=outcome.status, detail=outcome.traceback)
     if isinstance(outcome, Body) and outcome.path:
-        scratch.note_use()
+        scratch.mark_used()
     return outcome
 
 
-def encoded(call: Call, raw: Mapping[str, Any], *, is_large: bool = False) -> bytes:
+def encode_call(call: Call, raw: Mapping[str, Any], *, is_large: bool = False) -> bytes:
     """Return the call as bytes; with raw arguments, when what they became cannot be pickled.
 
     A large one is encoded in steps, between which other threads can run. Raise `BadRequest` for arguments
@@ -59,9 +60,9 @@ def encoded(call: Call, raw: Mapping[str, Any], *, is_large: bool = False) -> by
         raise BadRequest("The arguments are nested too deeply.") from error
 
 
-def start_of(name: str, target: str, settings: Settings) -> Start:
+def build_worker_config(name: str, target: str, settings: Settings) -> WorkerConfig:
     """Return the first message to a process of the model."""
-    return Start(
+    return WorkerConfig(
         name=name,
         target=target,
         python_path=list(sys.path),
@@ -70,17 +71,17 @@ def start_of(name: str, target: str, settings: Settings) -> Start:
         log_level="DEBUG" if settings.debug else settings.log_level,
         log_file=settings.log_file,
         log_format=settings.log_format,
-        repeats_log=settings.debug_endpoint,
+        log_to_stderr=settings.debug_endpoint,
     )
 
 
-def limits_of(model: Model, settings: Settings) -> Limits:
+def build_pool_config(model: Model, settings: Settings) -> PoolConfig:
     """Return what a pool of the model may allow itself."""
-    return Limits(
-        scale=settings.workers,
+    return PoolConfig(
+        workers=settings.workers,
         scale_down_after_s=settings.scale_down_after,
-        most_together=settings.max_batch_size if model.has("predict_batch") else 1,
-        patience_s=settings.batch_wait / 1000,
+        max_batch_size=settings.max_batch_size if model.implements("predict_batch") else 1,
+        max_batch_wait_s=settings.batch_wait / 1000,
         start_timeout_s=settings.start_timeout,
         predict_timeout_s=settings.predict_timeout,
         max_queue=settings.max_queue,

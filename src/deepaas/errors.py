@@ -1,7 +1,4 @@
-"""Owns every exception the package raises: each class has its HTTP status and its title.
-
-Must not know anything else: this module imports nothing of ours.
-"""
+"""Owns every exception the package raises: each class has its HTTP status and its title."""
 
 # ruff: noqa: N818 - the names say what happened; all of them are errors.
 
@@ -38,28 +35,28 @@ class InvalidJson(BadRequest):
     """A body that says it is JSON and is not."""
 
 
-class NotAuthenticated(DeepaasError):
+class Unauthorized(DeepaasError):
     """The request bears no token, or none that this server knows."""
 
     status = 401
     title = "Not authenticated"
 
 
-class NotAllowed(DeepaasError):
+class Forbidden(DeepaasError):
     """The token lacks the scope that this takes, or the `Host` or `Origin` is not one that may do it."""
 
     status = 403
     title = "Not allowed"
 
 
-class SenderTooSlow(DeepaasError):
+class RequestTimeout(DeepaasError):
     """The request's body came too slowly."""
 
     status = 408
     title = "Sender too slow"
 
 
-class NotServed(DeepaasError):
+class EndpointDisabled(DeepaasError):
     """The endpoint exists and whoever runs this server switched it off."""
 
     status = 402
@@ -94,7 +91,7 @@ class NotAcceptable(DeepaasError):
     title = "Not acceptable"
 
 
-class BodyTooLarge(DeepaasError):
+class PayloadTooLarge(DeepaasError):
     """The request's body is larger than this server reads."""
 
     status = 413
@@ -122,11 +119,11 @@ class InvalidArguments(DeepaasError):
     title = "Invalid arguments"
 
     def __init__(self, messages: Mapping[str, Any]) -> None:
-        super().__init__(f"Invalid arguments: {'; '.join(map(_said_of, messages.items()))}")
+        super().__init__(f"Invalid arguments: {'; '.join(map(_format_argument_error, messages.items()))}")
         self.messages = dict(messages)
 
 
-class ModelBroken(DeepaasError):
+class ModelLoadError(DeepaasError):
     """The model's code failed on import or while describing itself; `detail` is the traceback's text."""
 
     title = "Model broken"
@@ -148,26 +145,26 @@ class PredictionFailed(DeepaasError):
         self.detail = detail
 
 
-class UnfitResponse(DeepaasError):
+class InvalidResponse(DeepaasError):
     """What the model returned fits neither its schema nor the media type asked for, or has no JSON form."""
 
     title = "Unfit response"
 
 
-class WorkerLost(DeepaasError):
+class WorkerDied(DeepaasError):
     """The worker that ran the call died before it answered."""
 
     title = "Worker lost"
 
 
-class NotImplementedByModel(DeepaasError):
+class FunctionNotImplemented(DeepaasError):
     """The model does not have the function behind this route."""
 
     status = 501
     title = "Not implemented by the model"
 
 
-class PredictionTimedOut(DeepaasError):
+class PredictionTimeout(DeepaasError):
     """The prediction took longer than it may; its worker was killed."""
 
     status = 504
@@ -185,7 +182,7 @@ class ModelUnavailable(DeepaasError):
         self.retry_after_s = retry_after_s
 
 
-class WorkerInterrupted(ModelUnavailable):
+class WorkerKilledDuringStart(ModelUnavailable):
     """A worker was killed before it came to the model's code, which says nothing of the model."""
 
 
@@ -197,17 +194,17 @@ class StoreUnavailable(DeepaasError):
     retry_after_s = 2.0
 
 
-class StoreUnusable(DeepaasError):
+class StoreError(DeepaasError):
     """The store of trainings cannot be opened, is damaged, or was written by a newer version.
 
-    `is_away` says that its database could not be reached, which may pass.
+    `is_unreachable` says that its database could not be reached, which may pass.
     """
 
     title = "Store unusable"
 
-    def __init__(self, message: str, *, is_away: bool = False) -> None:
+    def __init__(self, message: str, *, is_unreachable: bool = False) -> None:
         super().__init__(message)
-        self.is_away = is_away
+        self.is_unreachable = is_unreachable
 
 
 class ServerUnreachable(DeepaasError):
@@ -217,7 +214,7 @@ class ServerUnreachable(DeepaasError):
     title = "Server unreachable"
 
 
-class UnexpectedAnswer(DeepaasError):
+class UnexpectedResponse(DeepaasError):
     """A client got an answer that it has no other error for, such as a proxy's; `status` is the answer's."""
 
     status = 502
@@ -238,7 +235,7 @@ class TrainingFailed(DeepaasError):
         self.record = dict(record)
 
 
-def _said_of(argument: tuple[str, Any]) -> str:
+def _format_argument_error(argument: tuple[str, Any]) -> str:
     name, said = argument
     is_flat = isinstance(said, list) and all(isinstance(text, str) for text in said)
     return f"{name}: {' '.join(said) if is_flat else said}"

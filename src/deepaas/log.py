@@ -27,12 +27,12 @@ class LineFormatter(logging.Formatter):
         """Return the line and the lines of its traceback, or below it of `extra={"trace": text}`, escaped."""
         lines = super().format(record).split("\n")
         lines += getattr(record, "trace", "").rstrip().splitlines()
-        return "\n".join(map(escape, lines))
+        return "\n".join(map(escape_unprintable, lines))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         """Return `TIME PID LEVEL LOGGER [REQUEST_ID] MESSAGE`."""
         start = f"{self.formatTime(record)} {record.process} {record.levelname} {record.name}"
-        return f"{start} [{escape(request_id.get())}] {escape(record.getMessage())}"
+        return f"{start} [{escape_unprintable(request_id.get())}] {escape_unprintable(record.getMessage())}"
 
 
 class JsonFormatter(LineFormatter):
@@ -54,12 +54,12 @@ class JsonFormatter(LineFormatter):
         return json.dumps(line | ({"traceback": trace} if trace else {}))
 
 
-def with_trace(trace: str) -> dict[str, str]:
+def traceback_extra(trace: str) -> dict[str, str]:
     """Return what to log as `extra` for a traceback that is a text, since it was made elsewhere."""
     return {"trace": trace}
 
 
-def escape(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     r"""Return `text` with what cannot be printed spelled out (a newline as `\n`): nothing forges a line."""
     if text.isprintable():
         return text
@@ -68,18 +68,20 @@ def escape(text: str) -> str:
 
 def get_logger(name: str) -> logging.Logger:
     """Return a logger of this package, which no model can switch off."""
-    return _OWN.getLogger(name)
+    return _MANAGER.getLogger(name)
 
 
 def add_handler(handler: logging.Handler) -> None:
     """Have `handler` receive what this package and models log."""
-    for root in _roots():
+    for root in _get_root_loggers():
         root.addHandler(handler)
 
 
-def hold() -> None:
+def buffer_until_configured() -> None:
     """Keep what is logged from now on until `configure` says where it goes."""
-    _install(lambda: logging.handlers.MemoryHandler(capacity=sys.maxsize), logging.DEBUG, LineFormatter())
+    _install_handlers(
+        lambda: logging.handlers.MemoryHandler(capacity=sys.maxsize), logging.DEBUG, LineFormatter()
+    )
 
 
 def configure(
@@ -87,33 +89,33 @@ def configure(
     *,
     file: str = "",
     stream: TextIO | None = None,
-    form: str = "text",
-    repeats: bool = False,
+    log_format: str = "text",
+    also_stderr: bool = False,
 ) -> None:
     """Send log lines of `level` and above to `file`, else to `stream`, else to standard error.
 
-    `form` is `text` or `json`. With `repeats`, what goes to `file` goes to standard error too.
+    `log_format` is `text` or `json`. With `also_stderr`, what goes to `file` goes to standard error too.
 
     Doing it again replaces what it did before and leaves other handlers alone. SettingsError: `file` cannot
     be written.
     """
 
     def target() -> logging.Handler:
-        return _open(file) if file else logging.StreamHandler(stream or sys.stderr)
+        return _open_log_file(file) if file else logging.StreamHandler(stream or sys.stderr)
 
-    formatter = JsonFormatter() if form == "json" else LineFormatter()
+    formatter = JsonFormatter() if log_format == "json" else LineFormatter()
     least = logging.getLevelNamesMapping()[level.upper()]
-    held = _install(target, least, formatter)
-    if file and repeats:
+    held = _install_handlers(target, least, formatter)
+    if file and also_stderr:
         repeating = logging.StreamHandler(sys.stderr)
         repeating.setFormatter(formatter)
         add_handler(repeating)
     for record in held:
         if record.levelno >= least:
-            _OWN.root.handle(record)
+            _MANAGER.root.handle(record)
 
 
-def _open(file: str) -> logging.Handler:
+def _open_log_file(file: str) -> logging.Handler:
     """Return what appends to `file` and opens it again after it was moved away."""
     try:
         return logging.handlers.WatchedFileHandler(file, encoding="utf-8", errors="backslashreplace")
@@ -123,15 +125,15 @@ def _open(file: str) -> logging.Handler:
         ) from error
 
 
-def _install(
-    make: Callable[[], logging.Handler], level: int, formatter: LineFormatter
+def _install_handlers(
+    make_handler: Callable[[], logging.Handler], level: int, formatter: LineFormatter
 ) -> list[logging.LogRecord]:
     """Put a new handler in the place of ours on each root logger; return the records that ours were holding.
 
     Each has a handler of its own, since models change the handlers that they find.
     """
     held: list[logging.LogRecord] = []
-    for root, target in [(root, make()) for root in _roots()]:
+    for root, target in [(root, make_handler()) for root in _get_root_loggers()]:
         ours = [one for one in root.handlers if isinstance(one.formatter, LineFormatter)]
         target.setFormatter(formatter)
         root.addHandler(target)
@@ -143,15 +145,15 @@ def _install(
     return sorted(held, key=lambda record: record.created)
 
 
-def _roots() -> tuple[logging.Logger, logging.Logger]:
+def _get_root_loggers() -> tuple[logging.Logger, logging.Logger]:
     """Return the root of this package's loggers, and that of Python's."""
-    return _OWN.root, logging.getLogger()
+    return _MANAGER.root, logging.getLogger()
 
 
-def _own_loggers() -> logging.Manager:
+def _create_manager() -> logging.Manager:
     manager = logging.Manager(logging.RootLogger(logging.WARNING))
     manager.root.manager = manager
     return manager
 
 
-_OWN = _own_loggers()
+_MANAGER = _create_manager()

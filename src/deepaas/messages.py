@@ -1,7 +1,7 @@
 """What crosses the pipe between the server and its processes, and how it is framed.
 
 Only these named tuples are sent, never an exception or one of the author's objects other than the
-values of arguments. It must not know who sends or receives them.
+values of arguments.
 """
 
 import enum
@@ -12,9 +12,9 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-_HEADER = struct.Struct("!QQ")
-_LONGEST = 1 << 40
-_BODY = struct.Struct("!cddII")
+_FRAME_HEADER = struct.Struct("!QQ")
+_MAX_FRAME_BYTES = 1 << 40
+_BODY_HEADER = struct.Struct("!cddII")
 _BODY_MARK = b"B"  # a pickle begins with another byte
 
 
@@ -29,12 +29,12 @@ class Envelope(enum.StrEnum):
     """As a value in `{"status": "OK", "predictions": …}`."""
 
 
-class Start(NamedTuple):
+class WorkerConfig(NamedTuple):
     """The first message to a process: which model to load and how to behave.
 
-    `target` is what `deepaas.model.loading.load` takes; `python_path` is the server's `sys.path`, so
-    that a process finds what the server found. With `repeats_log`, log lines that go to `log_file` go to
-    standard error too. `deaf_to` are the numbers of signals that are not to end it.
+    `target` is what `deepaas.model.loader.load` takes; `python_path` is the server's `sys.path`, so
+    that a process finds what the server found. With `log_to_stderr`, log lines that go to `log_file` go to
+    standard error too. `ignored_signals` are the numbers of signals that are not to end it.
     """
 
     name: str
@@ -45,8 +45,8 @@ class Start(NamedTuple):
     log_level: str
     log_file: str
     log_format: str
-    repeats_log: bool
-    deaf_to: tuple[int, ...] = ()
+    log_to_stderr: bool
+    ignored_signals: tuple[int, ...] = ()
 
 
 class Loading(NamedTuple):
@@ -91,39 +91,39 @@ class Body(NamedTuple):
 class Chunk(NamedTuple):
     """A part of a streamed result, ready to send; a `Reply` follows the last one.
 
-    `taken_s` is how long the call has run until then, in seconds.
+    `elapsed_s` is how long the call has run until then, in seconds.
     """
 
     media_type: str
     content: bytes
-    taken_s: float
+    elapsed_s: float
 
 
-class Failed(NamedTuple):
+class Failure(NamedTuple):
     """Why a call did not end well: an HTTP status, a message for the caller, a traceback for the log.
 
-    `problems` are those of invalid arguments, where they were validated with the call.
+    `validation_errors` are those of invalid arguments, where they were validated with the call.
     """
 
     status: int
     message: str
     traceback: str = ""
-    problems: dict[str, Any] | None = None
+    validation_errors: dict[str, Any] | None = None
 
 
 class Reply(NamedTuple):
     """The end of a call: what came of it, and the seconds it took in the model and in rendering.
 
-    `together` is how many calls, itself included, `model_s` is the time of.
+    `batch_size` is how many calls, itself included, `model_s` is the time of.
     """
 
-    outcome: Body | Failed
+    outcome: Body | Failure
     model_s: float
     render_s: float
-    together: int = 1
+    batch_size: int = 1
 
 
-class Together(NamedTuple):
+class BatchHeader(NamedTuple):
     """The next `size` calls are to be run together."""
 
     size: int
@@ -132,21 +132,21 @@ class Together(NamedTuple):
 Message = tuple[Any, ...]  # any of the named tuples above
 
 
-class TakenBack(NamedTuple):
+class Revoked(NamedTuple):
     """The worker did not begin a call, since the server had taken it back."""
 
 
-_KINDS = (Start, Loading, Ready, Call, Body, Failed, Reply, TakenBack, Together, Chunk)
-_NUMBER_OF = {kind: number for number, kind in enumerate(_KINDS)}
-_REPLY = _NUMBER_OF[Reply]
+_MESSAGE_TYPES = (WorkerConfig, Loading, Ready, Call, Body, Failure, Reply, Revoked, BatchHeader, Chunk)
+_TYPE_NUMBERS = {kind: number for number, kind in enumerate(_MESSAGE_TYPES)}
+_REPLY_NUMBER = _TYPE_NUMBERS[Reply]
 # What a process of a model may send, and the types of the fields
-_FROM_MODEL: dict[type, tuple[type | types.UnionType, ...]] = {
+_FIELD_TYPES: dict[type, tuple[type | types.UnionType, ...]] = {
     Loading: (),
     Ready: (),
-    TakenBack: (),
+    Revoked: (),
     Chunk: (str, bytes, float),
     Body: (str, bytes, str | None, str | None),
-    Failed: (int, str, str, dict | None),
+    Failure: (int, str, str, dict | None),
 }
 
 
@@ -162,19 +162,19 @@ def encode(message: Message) -> bytes:
             and message.outcome.path is None
             and message.outcome.filename is None
         ):
-            return _encode_body(message, message.outcome)
+            return _encode_body_reply(message, message.outcome)
         plain: Message = (
-            _REPLY,
+            _REPLY_NUMBER,
             message.model_s,
             message.render_s,
-            message.together,
-            _NUMBER_OF[type(message.outcome)],
-            *map(_plain, message.outcome),
+            message.batch_size,
+            _TYPE_NUMBERS[type(message.outcome)],
+            *map(_to_plain_value, message.outcome),
         )
-    elif isinstance(message, Failed):
-        plain = (_NUMBER_OF[Failed], *map(_plain, message))
+    elif isinstance(message, Failure):
+        plain = (_TYPE_NUMBERS[Failure], *map(_to_plain_value, message))
     else:
-        plain = (_NUMBER_OF[type(message)], *message)
+        plain = (_TYPE_NUMBERS[type(message)], *message)
     return pickle.dumps(plain, protocol=5)
 
 
@@ -183,33 +183,33 @@ def encode_in_steps(message: Call) -> bytes:
 
     Raise `RecursionError` for values that contain themselves.
     """
-    pieces = _Pieces()
+    pieces = _BytesWriter()
     pickler = pickle.Pickler(pieces, protocol=5)
     # It would remember all values by their addresses; making its table of millions larger is one long step.
     pickler.fast = True
-    pickler.dump((_NUMBER_OF[type(message)], *message))
+    pickler.dump((_TYPE_NUMBERS[type(message)], *message))
     return b"".join(pieces)
 
 
-class _Pieces(list[bytes]):
-    def write(self, piece: bytes) -> None:
-        self.append(bytes(piece))
+class _BytesWriter(list[bytes]):
+    def write(self, data: bytes) -> None:
+        self.append(bytes(data))
 
 
-def _encode_body(reply: Reply, body: Body) -> bytes:
+def _encode_body_reply(reply: Reply, body: Body) -> bytes:
     media_type = body.media_type.encode("utf-8", "surrogatepass")
-    head = _BODY.pack(_BODY_MARK, reply.model_s, reply.render_s, reply.together, len(media_type))
+    head = _BODY_HEADER.pack(_BODY_MARK, reply.model_s, reply.render_s, reply.batch_size, len(media_type))
     return head + media_type + body.content
 
 
-def _decode_body(content: memoryview) -> Reply:
-    _, model_s, render_s, together, length = _BODY.unpack_from(content)
-    end = _BODY.size + length
-    media_type = str(content[_BODY.size : end], "utf-8", "surrogatepass")
+def _decode_body_reply(content: memoryview) -> Reply:
+    _, model_s, render_s, together, length = _BODY_HEADER.unpack_from(content)
+    end = _BODY_HEADER.size + length
+    media_type = str(content[_BODY_HEADER.size : end], "utf-8", "surrogatepass")
     return Reply(Body(media_type, bytes(content[end:])), model_s, render_s, together)
 
 
-def _plain(value: Any) -> Any:
+def _to_plain_value(value: Any) -> Any:
     """Return a value of a message to the server without the model's classes.
 
     A file's name may be a text of NumPy, and the message of a validator anything that can be shown.
@@ -217,9 +217,9 @@ def _plain(value: Any) -> Any:
     if value is None or type(value) in (str, bytes, bool, int, float):
         return value
     if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
+        return {_to_plain_value(key): _to_plain_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
+        return [_to_plain_value(item) for item in value]
     number_or_bytes = next((kind for kind in (int, float, bytes) if isinstance(value, kind)), None)
     return number_or_bytes(value) if number_or_bytes else str.__str__(str(value))
 
@@ -237,50 +237,50 @@ def decode_plain(content: memoryview) -> Any:
     Raise `ValueError` for what holds more than plain values, and what `pickle` raises for what is no message.
     """
     if content[:1] == _BODY_MARK:
-        return _decode_body(content)
+        return _decode_body_reply(content)
     number, *fields = _PlainUnpickler(io.BytesIO(content)).load()
-    if number != _REPLY:
-        return _checked(_KINDS[number], fields)
+    if number != _REPLY_NUMBER:
+        return _validate_message(_MESSAGE_TYPES[number], fields)
     model_s, render_s, together, kind, *outcome = fields
-    if _KINDS[kind] not in (Body, Failed) or not isinstance(together, int):
+    if _MESSAGE_TYPES[kind] not in (Body, Failure) or not isinstance(together, int):
         raise ValueError("the process sent no reply")
-    return Reply(_checked(_KINDS[kind], outcome), float(model_s), float(render_s), together)
+    return Reply(_validate_message(_MESSAGE_TYPES[kind], outcome), float(model_s), float(render_s), together)
 
 
-def _checked(kind: Any, fields: list[Any]) -> Any:
+def _validate_message(message_type: Any, fields: list[Any]) -> Any:
     """Return the message if it is one that a process of a model may send. Raise `ValueError`."""
-    expected = _FROM_MODEL.get(kind)
+    expected = _FIELD_TYPES.get(message_type)
     if expected is None or len(fields) != len(expected) or not all(map(isinstance, fields, expected)):
-        raise ValueError(f"the process sent a {kind.__name__} that it may not send")
-    return kind(*fields)
+        raise ValueError(f"the process sent a {message_type.__name__} that it may not send")
+    return message_type(*fields)
 
 
 def decode(content: bytes | memoryview) -> Any:
     """Return the message that `encode` made bytes of. Only what the server itself sent may be decoded so."""
     if content[:1] == _BODY_MARK:
-        return _decode_body(memoryview(content))
-    return _message(pickle.loads(content))  # noqa: S301 - our own processes
+        return _decode_body_reply(memoryview(content))
+    return _build_message(pickle.loads(content))  # noqa: S301 - our own processes
 
 
-def _message(plain: Any) -> Any:
+def _build_message(plain: Any) -> Any:
     number, *fields = plain
-    if number == _REPLY:
+    if number == _REPLY_NUMBER:
         model_s, render_s, together, kind, *outcome = fields
-        return Reply(_KINDS[kind](*outcome), model_s, render_s, together)  # type: ignore[arg-type]  # kind says which
-    return _KINDS[number](*fields)
+        return Reply(_MESSAGE_TYPES[kind](*outcome), model_s, render_s, together)  # type: ignore[arg-type]  # kind says which
+    return _MESSAGE_TYPES[number](*fields)
 
 
-def frame(content: bytes, number: int = 0) -> bytes:
+def encode_frame(content: bytes, number: int = 0) -> bytes:
     """Return an encoded message as it goes through a pipe: behind its length and its call's number there."""
-    return _HEADER.pack(len(content), number) + content
+    return _FRAME_HEADER.pack(len(content), number) + content
 
 
-class Unframer:
+class FrameDecoder:
     """Turns a stream of bytes, however it was cut, back into messages and the numbers of their calls."""
 
     def __init__(self, decode: Callable[[memoryview], Any] = decode) -> None:
         self._decode = decode
-        self._rest = bytearray()
+        self._buffer = bytearray()
 
     def feed(self, chunk: bytes) -> Iterator[tuple[int, Any]]:
         """Add `chunk` and yield the call's number and the message for every frame that is complete.
@@ -289,19 +289,19 @@ class Unframer:
         is no message.
         """
         stream: bytes | bytearray = chunk
-        if self._rest:
-            self._rest += chunk
-            stream = self._rest
+        if self._buffer:
+            self._buffer += chunk
+            stream = self._buffer
         view = memoryview(stream)
         offset = 0
-        while len(stream) - offset >= _HEADER.size:
-            length, number = _HEADER.unpack_from(stream, offset)
-            if length > _LONGEST:
+        while len(stream) - offset >= _FRAME_HEADER.size:
+            length, number = _FRAME_HEADER.unpack_from(stream, offset)
+            if length > _MAX_FRAME_BYTES:
                 raise ValueError("what came through the pipe is no frame")
-            begin = offset + _HEADER.size
+            begin = offset + _FRAME_HEADER.size
             if begin + length > len(stream):
                 break
             offset = begin + length
             yield number, self._decode(view[begin:offset])
         if offset or stream is chunk:
-            self._rest = bytearray(view[offset:])
+            self._buffer = bytearray(view[offset:])

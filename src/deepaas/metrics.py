@@ -1,7 +1,4 @@
-"""What the server counts and measures of itself, in Prometheus's terms.
-
-It must not know who reads it, nor where the figures come from.
-"""
+"""What the server counts and measures of itself, in Prometheus's terms."""
 
 import bisect
 import collections
@@ -11,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-_BOUNDS_S = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+_BUCKETS_S = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 _PARTS = ("queue", "model", "render")
 
 
@@ -21,8 +18,8 @@ class Metrics:
     def __init__(self) -> None:
         registry = CollectorRegistry()
         self._registry = registry
-        self._every_request = _EveryRequest()
-        registry.register(self._every_request)
+        self._request_collector = _RequestCollector()
+        registry.register(self._request_collector)
         self.upload_bytes = Counter("deepaas_upload_bytes", "Bytes of bodies received.", registry=registry)
         self.restarts = Counter(
             "deepaas_worker_restarts", "Workers replaced, by cause.", ("model", "cause"), registry=registry
@@ -45,20 +42,20 @@ class Metrics:
             "deepaas_trainings", "Trainings, by state.", ("model", "state"), registry=registry
         )
 
-    def note_request(self, method: str, route: str, status: int) -> None:
+    def record_request(self, method: str, route: str, status: int) -> None:
         """Count a request that was answered."""
-        self._every_request.counts[method, route, status] += 1
+        self._request_collector.counts[method, route, status] += 1
 
-    def of_pool(self, model: str) -> "PoolMetrics":
+    def create_pool_metrics(self, model: str) -> "PoolMetrics":
         """Return what the pool of a model measures."""
-        parts = self._every_request.parts
-        queue, in_model, render = (parts.setdefault((model, part), _Distribution()) for part in _PARTS)
-        first_chunk = self._every_request.first_chunks.setdefault(model, _Distribution())
+        parts = self._request_collector.parts
+        queue, in_model, render = (parts.setdefault((model, part), _Histogram()) for part in _PARTS)
+        first_chunk = self._request_collector.first_chunks.setdefault(model, _Histogram())
         return PoolMetrics(
             queue, in_model, render, first_chunk, restarts=self.restarts, scalings=self.scalings, model=model
         )
 
-    def text(self) -> bytes:
+    def to_prometheus_text(self) -> bytes:
         """Return all figures in Prometheus's text format."""
         return generate_latest(self._registry)
 
@@ -68,73 +65,73 @@ class PoolMetrics:
 
     def __init__(
         self,
-        queue: "_Distribution",
-        in_model: "_Distribution",
-        render: "_Distribution",
-        first_chunk: "_Distribution",
+        queue_time: "_Histogram",
+        model_time: "_Histogram",
+        render_time: "_Histogram",
+        first_chunk_time: "_Histogram",
         *,
         restarts: Counter,
         scalings: Counter,
         model: str,
     ) -> None:
-        self._queue = queue
-        self._in_model = in_model
-        self._render = render
-        self._first_chunk = first_chunk
+        self._queue_time = queue_time
+        self._model_time = model_time
+        self._render_time = render_time
+        self._first_chunk_time = first_chunk_time
         self._restarts = restarts
         self._scalings = scalings
         self._model = model
 
-    def note_answer(self, queue_s: float, model_s: float, render_s: float) -> None:
+    def record_prediction(self, queue_s: float, model_s: float, render_s: float) -> None:
         """Count the parts of a prediction's time."""
-        self._queue.note(queue_s)
-        self._in_model.note(model_s)
-        self._render.note(render_s)
+        self._queue_time.observe(queue_s)
+        self._model_time.observe(model_s)
+        self._render_time.observe(render_s)
 
-    def note_first_chunk(self, waited_s: float) -> None:
+    def record_first_chunk(self, waited_s: float) -> None:
         """Count a streamed prediction that has begun to come, so long after the call."""
-        self._first_chunk.note(waited_s)
+        self._first_chunk_time.observe(waited_s)
 
-    def note_restart(self, cause: str) -> None:
+    def record_restart(self, cause: str) -> None:
         """Count a worker that had to be replaced."""
         self._restarts.labels(self._model, cause).inc()
 
-    def note_scaling(self, direction: str) -> None:
+    def record_scaling(self, direction: str) -> None:
         """Count a worker more, or less, than there were; `direction` is up or down."""
         self._scalings.labels(self._model, direction).inc()
 
 
-class _Distribution:
+class _Histogram:
     """How often a time fell between two bounds.
 
     The client library's own histogram takes 3 µs for this, for locks that a single thread does not need.
     """
 
     def __init__(self) -> None:
-        self.counts = [0] * (len(_BOUNDS_S) + 1)
+        self.counts = [0] * (len(_BUCKETS_S) + 1)
         self.sum_s = 0.0
 
-    def note(self, seconds: float) -> None:
-        self.counts[bisect.bisect_left(_BOUNDS_S, seconds)] += 1
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect.bisect_left(_BUCKETS_S, seconds)] += 1
         self.sum_s += seconds
 
-    def buckets(self) -> list[tuple[str, float]]:
+    def get_buckets(self) -> list[tuple[str, float]]:
         """Return cumulative counts by upper bound, as Prometheus wants them."""
         total = 0
         found: list[tuple[str, float]] = []
-        for bound, count in zip((*map(str, _BOUNDS_S), "+Inf"), self.counts, strict=True):
+        for bound, count in zip((*map(str, _BUCKETS_S), "+Inf"), self.counts, strict=True):
             total += count
             found.append((bound, total))
         return found
 
 
-class _EveryRequest(Collector):
+class _RequestCollector(Collector):
     """The figures that every request touches, kept in plain numbers until somebody asks."""
 
     def __init__(self) -> None:
         self.counts: collections.Counter[tuple[str, str, int]] = collections.Counter()
-        self.parts: dict[tuple[str, str], _Distribution] = {}
-        self.first_chunks: dict[str, _Distribution] = {}
+        self.parts: dict[tuple[str, str], _Histogram] = {}
+        self.first_chunks: dict[str, _Histogram] = {}
 
     def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
         """Yield the figures as the client library knows them."""
@@ -150,7 +147,7 @@ class _EveryRequest(Collector):
             labels=("model", "part"),
         )
         for labels, distribution in self.parts.items():
-            seconds.add_metric(labels, buckets=distribution.buckets(), sum_value=distribution.sum_s)
+            seconds.add_metric(labels, buckets=distribution.get_buckets(), sum_value=distribution.sum_s)
         yield seconds
         first = HistogramMetricFamily(
             "deepaas_first_chunk_seconds",
@@ -158,5 +155,5 @@ class _EveryRequest(Collector):
             labels=("model",),
         )
         for model, distribution in self.first_chunks.items():
-            first.add_metric((model,), buckets=distribution.buckets(), sum_value=distribution.sum_s)
+            first.add_metric((model,), buckets=distribution.get_buckets(), sum_value=distribution.sum_s)
         yield first

@@ -13,11 +13,11 @@ from typing import Any
 
 import orjson
 
-from deepaas.private import open_file
+from deepaas.private_files import open_file
 
 FOLDER_VARIABLE = "DEEPAAS_TRAINING"
 ARTIFACTS_VARIABLE = "DEEPAAS_ARTIFACTS"
-METRICS = "metrics.jsonl"
+METRICS_FILE = "metrics.jsonl"
 
 
 def report(*, step: float | None = None, total: float | None = None, **metrics: Any) -> None:
@@ -33,22 +33,24 @@ def report(*, step: float | None = None, total: float | None = None, **metrics: 
     """
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder:
-        write(Path(folder), step=step, total=total, metrics=metrics)
+        write_report(Path(folder), step=step, total=total, metrics=metrics)
 
 
-def write(folder: Path, *, step: Any, total: Any, metrics: dict[str, Any], hint: bool = False) -> None:
-    """Add a line to the history of metrics in a training's folder; `hint` marks what was only guessed."""
+def write_report(
+    folder: Path, *, step: Any, total: Any, metrics: dict[str, Any], is_hint: bool = False
+) -> None:
+    """Add a line to the history of metrics in a training's folder; `is_hint` marks what was only guessed."""
     said = {
         "time": time.time(),
-        "step": _number(step),
-        "total": _number(total),
-        "metrics": {name: _number(value) for name, value in metrics.items()},
+        "step": _to_jsonable_number(step),
+        "total": _to_jsonable_number(total),
+        "metrics": {name: _to_jsonable_number(value) for name, value in metrics.items()},
     }
-    with open_file(folder / METRICS, "ab", buffering=0) as file:
-        file.write(orjson.dumps(said | ({"hint": True} if hint else {})) + b"\n")
+    with open_file(folder / METRICS_FILE, "ab", buffering=0) as file:
+        file.write(orjson.dumps(said | ({"hint": True} if is_hint else {})) + b"\n")
 
 
-def read(lines: Iterable[str]) -> Iterator[Any]:
+def read_reports(lines: Iterable[str]) -> Iterator[Any]:
     """Yield what each line of the history says; one that a full disk or its reader cut off says nothing."""
     for line in lines:
         with contextlib.suppress(ValueError):
@@ -69,7 +71,7 @@ def artifacts() -> Path:
     return path
 
 
-def _number(value: Any) -> Any:
+def _to_jsonable_number(value: Any) -> Any:
     """Return a number of any library as one JSON knows; what is none, and NaN, as a text that shows it."""
     if value is None or (isinstance(value, int) and -(2**63) <= value < 2**63):
         return value

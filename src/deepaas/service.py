@@ -1,7 +1,4 @@
-"""The product without HTTP: describe models, predict, train.
-
-It must not know aiohttp, nor how its processes are run.
-"""
+"""The product without HTTP: describe models, predict, train."""
 
 import asyncio
 import contextlib
@@ -11,42 +8,41 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
 from deepaas import calling
-from deepaas.engines.engine import Engine
-from deepaas.errors import ModelNotFound, NotServed
-from deepaas.files import Scratch, ScratchSpace
+from deepaas.engines.base import Engine
+from deepaas.errors import EndpointDisabled, ModelNotFound
 from deepaas.log import request_id
-from deepaas.messages import Body, Call, Start, encode
+from deepaas.messages import Body, Call, WorkerConfig, encode
 from deepaas.metrics import Metrics
-from deepaas.model import loading
+from deepaas.model import loader
 from deepaas.model.arguments import Arguments
 from deepaas.model.model import Model
-from deepaas.threads import LARGE_BYTES, USER_CODE, run_by_size, run_in
+from deepaas.scratch import ScratchFolder, ScratchRoot
+from deepaas.thread_pools import LARGE_BYTES, USER_CODE_EXECUTOR, run_by_size, run_in_executor
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.job import Job
-from deepaas.trainings.runner import Runner
-from deepaas.trainings.shown import shown
-from deepaas.trainings.training import Training
+from deepaas.trainings.record import TrainingRecord, display_arguments
+from deepaas.trainings.scheduler import TrainingScheduler
 from deepaas.workers.pool import Pool
-from deepaas.workers.stream import Stream
+from deepaas.workers.result_stream import ResultStream
 
 
-class Draft(NamedTuple):
+class TrainingDraft(NamedTuple):
     """A training to be: its id, and its folder, which goes away unless the training starts."""
 
-    uuid: str
-    scratch: Scratch
+    training_id: str
+    scratch: ScratchFolder
 
 
-class Wanted(NamedTuple):
+class NegotiatedFormat(NamedTuple):
     """What a client wants a prediction to be sent as.
 
-    `media_type` is one of the model's choices, `None` for JSON; where it has a wildcard, `concrete_type` is
+    `media_type` is one of the model's choices, `None` for JSON; where it has a wildcard, `requested_type` is
     what the client named instead, if it did. With `prefers_events`, a stream without a media type is sent as
     server-sent events.
     """
 
     media_type: str | None
-    concrete_type: str | None
+    requested_type: str | None
     prefers_events: bool
 
 
@@ -56,14 +52,16 @@ class ServedModel:
     Use it as an asynchronous context manager: entering starts the workers, leaving ends them.
     """
 
-    def __init__(self, model: Model, start: Start, pool: Pool | None, runner: Runner) -> None:
+    def __init__(
+        self, model: Model, worker_config: WorkerConfig, pool: Pool | None, scheduler: TrainingScheduler
+    ) -> None:
         self.model = model
         self.name = model.name
-        self.target = start.target
-        self._start = start
+        self.target = worker_config.target
+        self._worker_config = worker_config
         self._pool = pool
-        self._runner = runner
-        self._validating = asyncio.Lock()
+        self._scheduler = scheduler
+        self._validation_lock = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         if self._pool:
@@ -77,97 +75,107 @@ class ServedModel:
     async def predict(
         self,
         raw: Mapping[str, Any],
-        wanted: Wanted,
-        scratch: Scratch,
+        negotiated_format: NegotiatedFormat,
+        scratch: ScratchFolder,
         *,
         size_bytes: int = 0,
-    ) -> Body | Stream:
-        """Return the model's prediction for raw arguments, as `Arguments.gather` returns them.
+    ) -> Body | ResultStream:
+        """Return the model's prediction for raw arguments, as `Arguments.collect` returns them.
 
         Arguments of a large request are validated and encoded outside the event loop.
 
-        Raise `InvalidArguments`, `NotImplementedByModel`, `ModelUnavailable` or `PredictionFailed`.
+        Raise `InvalidArguments`, `FunctionNotImplemented`, `ModelUnavailable` or `PredictionFailed`.
         """
-        pool = self._serving_pool()
-        arguments = await self._validated(self.model.predict_arguments, raw, size_bytes=size_bytes)
-        call = _prediction(arguments, wanted, scratch, validated=True)
-        encoded = await _encoded(call, raw, size_bytes)
+        pool = self._require_pool()
+        arguments = await self._validate(self.model.predict_arguments, raw, size_bytes=size_bytes)
+        call = _create_predict_call(arguments, negotiated_format, scratch, validated=True)
+        encoded = await _encode_call(call, raw, size_bytes)
         return await calling.predict(pool, encoded, scratch)
 
-    async def predict_unread(
-        self, raw: Mapping[str, Any], json: bytes, wanted: Wanted, scratch: Scratch
-    ) -> Body | Stream:
+    async def predict_raw_json(
+        self,
+        raw: Mapping[str, Any],
+        raw_json: bytes,
+        negotiated_format: NegotiatedFormat,
+        scratch: ScratchFolder,
+    ) -> Body | ResultStream:
         """Do the same for a JSON body that the worker reads; `raw` is what the rest of the request gave."""
-        pool = self._serving_pool()
-        call = _prediction(dict(raw), wanted, scratch, validated=False, json=json)
+        pool = self._require_pool()
+        call = _create_predict_call(dict(raw), negotiated_format, scratch, validated=False, json=raw_json)
         return await calling.predict(pool, encode(call), scratch)
 
-    def _serving_pool(self) -> Pool:
-        """Return the workers. Raise `NotImplementedByModel` or `NotServed`."""
+    def _require_pool(self) -> Pool:
+        """Return the workers. Raise `FunctionNotImplemented` or `EndpointDisabled`."""
         if self._pool is None:
-            self.model.function("predict")
-            raise NotServed("Predictions are switched off.")
+            self.model.get_function("predict")
+            raise EndpointDisabled("Predictions are switched off.")
         return self._pool
 
-    def draft_training(self) -> Draft:
+    def prepare_training(self) -> TrainingDraft:
         """Return the id and the folder for a new training."""
         identity = uuid.uuid4().hex
-        return Draft(identity, Scratch(str(self._runner.folder(self.name, identity).path)))
+        return TrainingDraft(
+            identity, ScratchFolder(str(self._scheduler.get_folder(self.name, identity).path))
+        )
 
-    async def train(self, draft: Draft, raw: Mapping[str, Any], *, size_bytes: int = 0) -> Training:
-        """Start a training with raw arguments. Raise `InvalidArguments` or `NotImplementedByModel`."""
-        self.model.function("train")
-        arguments = await self._validated(self.model.train_arguments, raw, size_bytes=size_bytes)
-        draft.scratch.note_use()
+    async def train(
+        self, draft: TrainingDraft, raw: Mapping[str, Any], *, size_bytes: int = 0
+    ) -> TrainingRecord:
+        """Start a training with raw arguments. Raise `InvalidArguments` or `FunctionNotImplemented`."""
+        self.model.get_function("train")
+        arguments = await self._validate(self.model.train_arguments, raw, size_bytes=size_bytes)
+        draft.scratch.mark_used()
         fields = self.model.train_arguments
-        public = fields.masked(arguments)
+        public = fields.mask_passwords(arguments)
         call = Call("train", arguments, True, None, draft.scratch.path, request_id.get())  # noqa: FBT003
-        training = Training(
-            uuid=draft.uuid,
+        training = TrainingRecord(
+            uuid=draft.training_id,
             model=self.name,
             created=time.time(),
-            arguments=await run_by_size(size_bytes, shown, public),
-            model_version=loading.version_of(self.name),
+            arguments=await run_by_size(size_bytes, display_arguments, public),
+            model_version=loader.get_package_version(self.name),
         )
         # A client that leaves now must not leave half a training behind.
-        encoded = await _encoded(call, raw, size_bytes)
-        job = Job(self._start, encoded, has_password=fields.has_password(arguments))
+        encoded = await _encode_call(call, raw, size_bytes)
+        job = Job(self._worker_config, encoded, has_password=fields.has_password(arguments))
         return await asyncio.shield(self._submit(draft, training, job))
 
-    async def _submit(self, draft: Draft, training: Training, job: Job) -> Training:
-        draft.scratch.keep()
-        return await self._runner.submit(training, job)
+    async def _submit(self, draft: TrainingDraft, training: TrainingRecord, job: Job) -> TrainingRecord:
+        draft.scratch.persist()
+        return await self._scheduler.submit(training, job)
 
-    async def trainings(self) -> list[Training]:
+    async def list_trainings(self) -> list[TrainingRecord]:
         """Return all trainings of the model, oldest first."""
-        return await self._runner.records.of_model(self.name)
+        return await self._scheduler.repository.list_for_model(self.name)
 
-    async def training(self, identity: str) -> Training:
+    async def get_training(self, training_id: str) -> TrainingRecord:
         """Return one training. Raise `TrainingNotFound`."""
-        return await self._runner.records.get(self.name, identity)
+        return await self._scheduler.repository.get(self.name, training_id)
 
-    async def cancel(self, identity: str) -> Training:
+    async def cancel(self, training_id: str) -> TrainingRecord:
         """Cancel a training and return its record. Raise `TrainingNotFound`."""
-        return await asyncio.shield(self._runner.cancel(self.name, identity))
+        return await asyncio.shield(self._scheduler.cancel(self.name, training_id))
 
-    async def purge(self, identity: str) -> Training:
+    async def purge(self, training_id: str) -> TrainingRecord:
         """Cancel a training and forget it; return its last record. Raise `TrainingNotFound`."""
-        return await asyncio.shield(self._runner.purge(self.name, identity))
+        return await asyncio.shield(self._scheduler.purge(self.name, training_id))
 
-    async def provenance(self, identity: str) -> dict[str, Any]:
+    async def get_provenance(self, training_id: str) -> dict[str, Any]:
         """Return all that tells how a training came to be. Raise `TrainingNotFound`."""
-        return await self._runner.records.provenance(self.name, identity)
+        return await self._scheduler.repository.get_provenance(self.name, training_id)
 
-    def folder(self, identity: str) -> TrainingFolder:
+    def get_training_folder(self, training_id: str) -> TrainingFolder:
         """Return the folder of a training."""
-        return self._runner.folder(self.name, identity)
+        return self._scheduler.get_folder(self.name, training_id)
 
     async def reload(self) -> int:
         """Let new workers, warmed with what is on disk now, take over; return how many there are."""
-        self.model = await run_in(USER_CODE, self.model.afresh().checked)
+        self.model = await run_in_executor(
+            USER_CODE_EXECUTOR, self.model.copy_uncached().validate_declarations
+        )
         return await asyncio.shield(self._pool.reload()) if self._pool else 0
 
-    async def _validated(
+    async def _validate(
         self, arguments: Arguments, raw: Mapping[str, Any], *, size_bytes: int
     ) -> dict[str, Any]:
         """Return the arguments that raw ones become.
@@ -175,46 +183,51 @@ class ServedModel:
         Where that calls the author's own code, which may have to wait for a disk, it is done outside the
         loop, though one request after the other: the author need not think of threads.
         """
-        if arguments.run_authors_code:
-            async with self._validating:
-                return await run_in(USER_CODE, arguments.validate_safely, raw)
+        if arguments.runs_user_code:
+            async with self._validation_lock:
+                return await run_in_executor(USER_CODE_EXECUTOR, arguments.validate_in_thread, raw)
         return await run_by_size(size_bytes, arguments.validate, raw)
 
-    def problem(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """Return why no prediction could be answered now, or nothing when one could."""
-        return self._pool.problem() if self._pool else None
+        return self._pool.unavailable_reason() if self._pool else None
 
-    async def measure(self, metrics: Metrics) -> None:
+    async def update_gauges(self, metrics: Metrics) -> None:
         """Set the figures that are read off rather than counted."""
         if self._pool:
-            state = self._pool.state()
-            metrics.queue_length.labels(self.name).set(state.waiting)
-            metrics.queue_age.labels(self.name).set(state.oldest_s)
+            state = self._pool.stats()
+            metrics.queue_length.labels(self.name).set(state.queued)
+            metrics.queue_age.labels(self.name).set(state.oldest_wait_s)
             for kind in ("busy", "idle", "starting"):
                 metrics.workers.labels(self.name, kind).set(getattr(state, kind))
-        counts = await self._runner.records.count(self.name)
+        counts = await self._scheduler.repository.count_by_state(self.name)
         for training_state, count in (counts or {}).items():
             metrics.trainings.labels(self.name, training_state.value).set(count)
 
 
-def _prediction(
-    arguments: dict[str, Any], wanted: Wanted, scratch: Scratch, *, validated: bool, json: bytes = b""
+def _create_predict_call(
+    arguments: dict[str, Any],
+    negotiated_format: NegotiatedFormat,
+    scratch: ScratchFolder,
+    *,
+    validated: bool,
+    json: bytes = b"",
 ) -> Call:
     return Call(
         "predict",
         arguments,
         validated,
-        wanted.media_type,
+        negotiated_format.media_type,
         scratch.path,
         request_id.get(),
-        wanted.prefers_events,
-        wanted.concrete_type,
+        negotiated_format.prefers_events,
+        negotiated_format.requested_type,
         json,
     )
 
 
-async def _encoded(call: Call, raw: Mapping[str, Any], size_bytes: int) -> bytes:
-    return await run_by_size(size_bytes, calling.encoded, call, raw, is_large=size_bytes > LARGE_BYTES)
+async def _encode_call(call: Call, raw: Mapping[str, Any], size_bytes: int) -> bytes:
+    return await run_by_size(size_bytes, calling.encode_call, call, raw, is_large=size_bytes > LARGE_BYTES)
 
 
 class Service:
@@ -224,29 +237,33 @@ class Service:
     """
 
     def __init__(
-        self, models: Iterable[ServedModel], runner: Runner, scratch_space: ScratchSpace, engine: Engine
+        self,
+        models: Iterable[ServedModel],
+        scheduler: TrainingScheduler,
+        scratch_root: ScratchRoot,
+        engine: Engine,
     ) -> None:
         self.models = {model.name: model for model in models}
-        self._runner = runner
-        self._scratch_space = scratch_space
+        self._scheduler = scheduler
+        self._scratch_root = scratch_root
         self._engine = engine
-        self._open = contextlib.AsyncExitStack()
+        self._exit_stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self._open.enter_context(self._scratch_space)
+        self._exit_stack.enter_context(self._scratch_root)
         try:
-            await self._open.enter_async_context(self._engine)
-            await self._open.enter_async_context(self._runner)
-            await asyncio.gather(*map(self._open.enter_async_context, self.models.values()))
+            await self._exit_stack.enter_async_context(self._engine)
+            await self._exit_stack.enter_async_context(self._scheduler)
+            await asyncio.gather(*map(self._exit_stack.enter_async_context, self.models.values()))
         except BaseException:
-            await self._open.aclose()
+            await self._exit_stack.aclose()
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._open.aclose()
+        await self._exit_stack.aclose()
 
-    def model(self, name: str) -> ServedModel:
+    def get_model(self, name: str) -> ServedModel:
         """Return the served model called `name`. Raise `ModelNotFound`, listing what there is."""
         try:
             return self.models[name]
@@ -254,6 +271,6 @@ class Service:
             served = ", ".join(self.models)
             raise ModelNotFound(f"No model is called '{name}' here. Served: {served}.") from None
 
-    def scratch(self) -> Scratch:
+    def create_scratch_folder(self) -> ScratchFolder:
         """Return a scratch folder for one request."""
-        return self._scratch_space.folder()
+        return self._scratch_root.create_folder()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deepaas.batch.inputs import find, is_many
+from deepaas.batch.inputs import expand_inputs, expands_to_many
 
 OUT = Path("out")
 
@@ -44,7 +44,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_many(text: str, many: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """A folder, a pattern and a list stand for many files; a file of a name that looks like one does not."""
-    assert is_many(text) is many
+    assert expands_to_many(text) is many
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_many(text: str, many: bool) -> None:  # noqa: FBT001 - a parameter of t
 )
 def test_found(text: str, names: dict[str, str]) -> None:
     """Files are found in order of their paths, without hidden ones and results; names are relative paths."""
-    found = find([text], OUT)
+    found = expand_inputs([text], OUT)
     assert {one.path.removeprefix("./"): one.name for one in found} == names
     assert [one.path for one in found] == sorted(one.path for one in found)
 
@@ -78,20 +78,20 @@ def test_anywhere(tmp_path: Path) -> None:
     inner = tmp_path / "in"
     same = f"{inner}/x.txt"
     Path("list.txt").write_text(f"{same}\nin/../in/a/x.txt\n{inner}/a/../x.txt\n")
-    assert {one.name for one in find(["@list.txt"], OUT)} == {same.lstrip("/"), "in/a/x.txt"}
+    assert {one.name for one in expand_inputs(["@list.txt"], OUT)} == {same.lstrip("/"), "in/a/x.txt"}
     Path("below").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir("below")
         Path("list.txt").write_text("../in/x.txt\n")
-        assert [one.name for one in find(["@list.txt"], OUT)] == [same.lstrip("/")]
+        assert [one.name for one in expand_inputs(["@list.txt"], OUT)] == [same.lstrip("/")]
 
 
 def test_clash() -> None:
     """Files that would have results of one name get different ones, the same ones every time."""
-    found = find(["in/x.txt", "in/a/x.txt"], OUT)
+    found = expand_inputs(["in/x.txt", "in/a/x.txt"], OUT)
     assert len({one.name for one in found}) == 2
     assert all(one.name.startswith("x.txt-") for one in found)
-    assert find(["in/a/x.txt", "in/x.txt"], OUT) == found
+    assert expand_inputs(["in/a/x.txt", "in/x.txt"], OUT) == found
 
 
 @pytest.mark.parametrize(
@@ -107,4 +107,4 @@ def test_clash() -> None:
 def test_nothing(text: str, words: str) -> None:
     """A text that stands for no file is refused."""
     with pytest.raises(ValueError, match=words):
-        find([text], OUT)
+        expand_inputs([text], OUT)

@@ -5,21 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from deepaas.batch.manifest import Line, Manifest
+from deepaas.batch.manifest import Manifest, ManifestEntry
 from deepaas.batch.shards import Shard
 
 
-def line(name: str, error: str | None = None) -> Line:
+def line(name: str, error: str | None = None) -> ManifestEntry:
     """Return the line of an input."""
-    return Line(name, "0" * 64, None if error else f"{name}.json", 0.5, error, "")
+    return ManifestEntry(name, "0" * 64, None if error else f"{name}.json", 0.5, error, "")
 
 
-def write(folder: Path, shard: Shard, *written: Line, resume: bool = False, complete: bool = True) -> None:
+def write(
+    folder: Path, shard: Shard, *written: ManifestEntry, resume: bool = False, complete: bool = True
+) -> None:
     """Write the lines of one part."""
     with Manifest(folder, shard, resume=resume) as manifest:
         for one in written:
             manifest.append(one)
-        manifest.end(is_complete=complete)
+        manifest.finalize(is_complete=complete)
 
 
 def read(folder: Path) -> dict[str, list[str]]:
@@ -33,7 +35,7 @@ def read(folder: Path) -> dict[str, list[str]]:
 def known(folder: Path, shard: Shard) -> set[str]:
     """Return the inputs that a resumed part knows of."""
     with Manifest(folder, shard, resume=True) as manifest:
-        return set(manifest.known)
+        return set(manifest.previous)
 
 
 def test_keys(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deepaas.batch.shards import Shard, choose
+from deepaas.batch.shards import Shard, resolve_shard
 
 SLURM = "SLURM_ARRAY_TASK_"
 CHOICES = [
@@ -27,7 +27,7 @@ CHOICES = [
 @pytest.mark.parametrize(("text", "environ", "shard"), CHOICES)
 def test_chosen(text: str, environ: dict[str, str], shard: Shard) -> None:
     """A text is taken before the variables of SLURM, SGE and PBS; without either, one part is all."""
-    assert choose(text, environ) == shard
+    assert resolve_shard(text, environ) == shard
 
 
 @pytest.mark.parametrize(
@@ -49,18 +49,18 @@ def test_chosen(text: str, environ: dict[str, str], shard: Shard) -> None:
 def test_refused(text: str, environ: dict[str, str], words: str) -> None:
     """What names no part is refused, with words that say what would be right."""
     with pytest.raises(ValueError, match=words):
-        choose(text, environ)
+        resolve_shard(text, environ)
 
 
 @pytest.mark.parametrize("first", [0, 1, 5])
 def test_tasks_of_any_numbers(first: int) -> None:
     """The tasks of an array job are all parts, wherever their numbers begin."""
-    tasks = [choose("/4", {"PBS_ARRAY_INDEX": str(number)}) for number in range(first, first + 4)]
+    tasks = [resolve_shard("/4", {"PBS_ARRAY_INDEX": str(number)}) for number in range(first, first + 4)]
     assert sorted(task.number for task in tasks) == [1, 2, 3, 4]
 
 
 def test_shares() -> None:
     """The shares of all parts are everything, once each, and of nearly one size."""
-    shares = [Shard(number, 4).share(range(10)) for number in (1, 2, 3, 4)]
+    shares = [Shard(number, 4).select(range(10)) for number in (1, 2, 3, 4)]
     assert sorted(item for share in shares for item in share) == list(range(10))
     assert {len(share) for share in shares} == {2, 3}

@@ -35,9 +35,9 @@ def test_predictions(server: Server, tmp_path: Path) -> None:
                 assert json.loads(found["predictions"]) == {"number": number, "file": "a.txt"}
             with pytest.raises(InvalidArguments, match="less than the minimum"):
                 await model.predict(number=-1)
-            path = await model.predict_to(tmp_path / "b", data=b"y", accept="application/octet-stream")
+            path = await model.predict_to_file(tmp_path / "b", data=b"y", accept="application/octet-stream")
             assert path.read_bytes() == b"y"
-            assert "number" in await model.arguments()
+            assert "number" in await model.argument_schemas()
             assert (await client["a_class"].metadata())["author"] == "Ada"
             assert await client["a_class"].reload() == 1
             assert len(await client.models()) > 1

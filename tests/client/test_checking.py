@@ -73,7 +73,7 @@ def test_long_values(asking: Client) -> None:
 
 def test_without_checking(server: Server) -> None:
     """With `check=False` the server alone judges: it takes more, and what it refuses is the same error."""
-    with Client(server.url, check=False) as client:
+    with Client(server.url, validate=False) as client:
         assert client["echoing"].predict(number="3", nothing=1)["predictions"] == '{"number":3.0}'
         with pytest.raises(InvalidArguments) as caught:
             client["echoing"].predict(number="x", text="x" * 30)

@@ -153,7 +153,7 @@ def test_survives_a_restart(start: Callable[..., Server], gate: Gate) -> None:
         waiting = threading.Thread(target=lambda: found.append(training.wait(CALL_S)))
         waiting.start()
         kill(server)
-        with Client(server.url, patience_s=0.1) as other, pytest.raises(ServerUnreachable):
+        with Client(server.url, retry_timeout_s=0.1) as other, pytest.raises(ServerUnreachable):
             other["steps"].training(training.uuid).wait()
         start("--listen-port", port, **options)
         gate.open()

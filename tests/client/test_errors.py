@@ -15,20 +15,20 @@ import pytest
 
 from deepaas.client import (
     BadRequest,
-    BodyTooLarge,
     Client,
     DeepaasError,
+    EndpointDisabled,
+    Forbidden,
+    FunctionNotImplemented,
     ModelNotFound,
     ModelUnavailable,
-    NotAllowed,
-    NotAuthenticated,
-    NotImplementedByModel,
-    NotServed,
+    PayloadTooLarge,
     PredictionFailed,
-    PredictionTimedOut,
+    PredictionTimeout,
     ServerUnreachable,
     TrainingNotFound,
-    UnexpectedAnswer,
+    Unauthorized,
+    UnexpectedResponse,
 )
 from serving import CALL_S, Gate, Server, serving, until
 from support.machine import timeout_s
@@ -51,7 +51,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def asking(limited: Server) -> Iterator[Client]:
     """Return a client that may do everything there."""
-    with Client(limited.url, "all", patience_s=0) as client:
+    with Client(limited.url, "all", retry_timeout_s=0) as client:
         yield client
 
 
@@ -61,7 +61,7 @@ def asking(limited: Server) -> Iterator[Client]:
         ("bad_request", BadRequest, 400, "my reason"),
         ("status", PredictionFailed, 418, "with status"),
         ("value", PredictionFailed, 500, "ValueError: wrong value"),
-        ("not_implemented", NotImplementedByModel, 501, "not yet"),
+        ("not_implemented", FunctionNotImplemented, 501, "not yet"),
         ("unavailable", ModelUnavailable, 503, "try later"),
     ],
 )
@@ -79,9 +79,9 @@ QUESTIONS: dict[str, tuple[type[DeepaasError], Callable[[Client], Any]]] = {
     "training": (TrainingNotFound, lambda client: client["told"].training("0" * 32).record()),
     "wait": (TrainingNotFound, lambda client: client["told"].training("0" * 32).wait()),
     "events": (TrainingNotFound, lambda client: list(client["told"].training("no").events())),
-    "train": (NotImplementedByModel, lambda client: client["predicts"].train()),
-    "large": (BodyTooLarge, lambda client: client["told"].predict(data=bytes(10_000))),
-    "slow": (PredictionTimedOut, lambda client: client["told"].predict(spin_s=20)),
+    "train": (FunctionNotImplemented, lambda client: client["predicts"].train()),
+    "large": (PayloadTooLarge, lambda client: client["told"].predict(data=bytes(10_000))),
+    "slow": (PredictionTimeout, lambda client: client["told"].predict(spin_s=20)),
 }
 
 
@@ -98,11 +98,11 @@ def test_of_servers(asking: Client, question: str) -> None:
 def test_tokens(limited: Server) -> None:
     """Without a token, or with one for something else, that is what is said."""
     for token in (None, "wrong"):
-        with Client(limited.url, token) as client, pytest.raises(NotAuthenticated):
+        with Client(limited.url, token) as client, pytest.raises(Unauthorized):
             client["told"].predict()
     with Client(limited.url, "predictor") as client:
         client["told"].predict()
-        with pytest.raises(NotAllowed, match="scope"):
+        with pytest.raises(Forbidden, match="scope"):
             client["told"].train()
 
 
@@ -111,7 +111,7 @@ def test_switched_off(start: Callable[..., Server]) -> None:
     server = start("--nopredict-endpoint", "--notrain-endpoint", models=MODELS)
     with Client(server.url) as client:
         for function in (client["told"].predict, client["told"].train):
-            with pytest.raises(NotServed):
+            with pytest.raises(EndpointDisabled):
                 function()
 
 
@@ -140,7 +140,7 @@ def test_wrong_path(limited: Server) -> None:
     wrong = limited.url.removesuffix("/y")
     with Client(wrong, "all") as client:
         for ask, path in ((client.models, "/v2/models/"), (client["told"].predict, "/openapi.json")):
-            with pytest.raises(UnexpectedAnswer) as caught:
+            with pytest.raises(UnexpectedResponse) as caught:
                 ask()
             assert caught.value.message == f"{wrong}{path} answered 404: Not Found"
             assert caught.value.status == 404
@@ -175,11 +175,11 @@ def test_stranger() -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as stranger:
         threading.Thread(target=stranger.serve_forever, daemon=True).start()
         with Client(f"http://127.0.0.1:{stranger.server_port}/") as client:
-            with pytest.raises(UnexpectedAnswer, match="no OpenAPI document"):
+            with pytest.raises(UnexpectedResponse, match="no OpenAPI document"):
                 client["told"].predict()
             with pytest.raises(ServerUnreachable):
                 client.models()
-            with pytest.raises(UnexpectedAnswer, match="no JSON"):
+            with pytest.raises(UnexpectedResponse, match="no JSON"):
                 client["told"].training("x").wait()
         stranger.shutdown()
 
@@ -201,7 +201,7 @@ def busy(start: Callable[..., Server], gate: Gate) -> Iterator[Server]:
 
 def test_unavailable(busy: Server) -> None:
     """Without patience a refusal is raised, with the seconds after which to come again."""
-    with Client(busy.url, patience_s=0.5) as client, pytest.raises(ModelUnavailable) as caught:
+    with Client(busy.url, retry_timeout_s=0.5) as client, pytest.raises(ModelUnavailable) as caught:
         client["told"].predict()
     assert caught.value.retry_after_s == 1
 
@@ -222,7 +222,7 @@ def test_not_asked_again(start: Callable[..., Server]) -> None:
     """A 503 that doesn't say when to come again is raised at once, whatever the patience."""
     server = start(models={"versioned": "models_training.versioned"})
     (server.cwd / "version").write_text("broken")
-    with Client(server.url, patience_s=2) as client, server.client() as http_client:
+    with Client(server.url, retry_timeout_s=2) as client, server.client() as http_client:
         with pytest.raises(ModelUnavailable, match=r"go on as they are.*these weights are broken"):
             client["versioned"].reload()
         asked = re.findall(r'deepaas_requests_total{.*status="503"} (.*)', http_client.get("/metrics").text)

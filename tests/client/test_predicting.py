@@ -201,10 +201,10 @@ def test_schema(asking: Client) -> None:
 def test_predict_to(asking: Client, tmp_path: Path) -> None:
     """A large prediction is written to a file, and nothing is when there is none."""
     path = tmp_path / "result.bin"
-    assert asking["returns_files"].predict_to(path, what="large", accept=BYTES) == path
+    assert asking["returns_files"].predict_to_file(path, what="large", accept=BYTES) == path
     assert path.read_bytes() == CONTENT * 20_000
     with pytest.raises(InvalidArguments):
-        asking["returns_files"].predict_to(tmp_path / "other.bin")
+        asking["returns_files"].predict_to_file(tmp_path / "other.bin")
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -212,7 +212,7 @@ def test_metadata(asking: Client, server: Server) -> None:
     """Metadata of one model and of all, and the arguments that there are."""
     assert asking["as_class"].metadata()["name"] == "as_class"
     assert "as_class" in [model["name"] for model in asking.models()]
-    number = asking["echoing"].arguments()["number"]
+    number = asking["echoing"].argument_schemas()["number"]
     assert (number["type"], number["minimum"]) == ("number", 0)
 
 

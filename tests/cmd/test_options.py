@@ -12,12 +12,11 @@ from click.testing import CliRunner, Result
 
 from deepaas import log
 from deepaas.cmd.options import command
+from deepaas.config.settings import Option, Settings, WorkerRange, list_options
 from deepaas.errors import SettingsError
-from deepaas.scale import Scale
-from deepaas.settings import Option, Settings, options
 
 Run = Callable[..., Result]
-BOOLS = [row for row in options() if row.type is bool]
+BOOLS = [row for row in list_options() if row.type is bool]
 
 
 @command("show")
@@ -66,8 +65,8 @@ def settings_of(**values: Any) -> str:
         ([], {}),
         (["--listen-port", "0"], {"listen_port": 0}),
         (["--listen-port=8080", "--listen-ip=::"], {"listen_port": 8080, "listen_ip": "::"}),
-        (["-p", "3"], {"workers": Scale(3, 3)}),
-        (["--workers", "3"], {"workers": Scale(3, 3)}),
+        (["-p", "3"], {"workers": WorkerRange(3, 3)}),
+        (["--workers", "3"], {"workers": WorkerRange(3, 3)}),
         (["--base-path", "x/"], {"base_path": "/x"}),
         (["--predictions", "JSON"], {"predictions": "json"}),
         (["--log-level", "debug"], {"log_level": "DEBUG"}),
@@ -84,15 +83,15 @@ def test_flags(run: Run, line: list[str], expected: dict[str, object]) -> None:
 @pytest.mark.parametrize("value", [True, False])
 def test_switches(run: Run, row: Option, *, value: bool) -> None:
     """Every switch has both spellings, and either wins over the environment."""
-    line = f"--{row.key}" if value else f"--no{row.key}"
-    done = run(line, **{row.variables[0]: str(not value)})
+    line = f"--{row.cli_name}" if value else f"--no{row.cli_name}"
+    done = run(line, **{row.env_vars[0]: str(not value)})
     assert done.stdout == settings_of(**{row.name: value})
 
 
 @pytest.mark.parametrize("row", BOOLS, ids=lambda row: row.name)
 def test_switches_leave_the_environment(run: Run, row: Option) -> None:
     """A switch that was not given leaves the environment's word."""
-    done = run(**{row.variables[0]: str(not row.default)})
+    done = run(**{row.env_vars[0]: str(not row.default)})
     assert done.stdout == settings_of(**{row.name: not row.default})
 
 
@@ -109,7 +108,7 @@ def test_config_files(run: Run, tmp_path: Path) -> None:
     (tmp_path / "c.conf").rename(tmp_path / "dir" / "c.conf")
     line = [f"--config-file={tmp_path / name}.conf" for name in "ab"]
     done = run(*line, f"--config-dir={tmp_path / 'dir'}")
-    assert done.stdout == settings_of(workers=Scale(3, 3), listen_port=2, base_path="/c")
+    assert done.stdout == settings_of(workers=WorkerRange(3, 3), listen_port=2, base_path="/c")
 
 
 def test_unknown_keys_are_logged_once_logging_is_set_up(run: Run, tmp_path: Path) -> None:
@@ -137,16 +136,16 @@ def test_help(run: Run, flag: str) -> None:
     words = " ".join(done.stdout.split())
     assert done.exit_code == 0
     assert "Show the settings." in words
-    for row in filter(lambda row: row.flag, options()):
+    for row in filter(lambda row: row.has_flag, list_options()):
         default = str(row.default).lower() if row.type is bool else row.default or "none"
-        assert f"--{row.key} " in words
+        assert f"--{row.cli_name} " in words
         assert row.help in words
         if row.default != 0 or row.type is bool:
-            assert f"[environment: {', '.join(row.variables)}; default: {default}]" in words
+            assert f"[environment: {', '.join(row.env_vars)}; default: {default}]" in words
     for shown in ("--config-file", "--config-dir", "--version", "-p, --workers", "~/.deepaas/deepaas.conf"):
         assert shown in words
     for row in BOOLS:
-        assert f"--{row.key} / --no{row.key} " in words
+        assert f"--{row.cli_name} / --no{row.cli_name} " in words
 
 
 def test_version(run: Run) -> None:
@@ -165,8 +164,8 @@ def test_unknown_option(run: Run, line: str, meant: str) -> None:
     done = run(line, "1")
     assert done.exit_code == 2
     assert f"No such option: {line}. Did you mean {meant}" in done.stderr
-    for row in filter(lambda row: row.flag, options()):
-        assert f"--{row.key}," in done.stderr
+    for row in filter(lambda row: row.has_flag, list_options()):
+        assert f"--{row.cli_name}," in done.stderr
     assert "--config-file," in done.stderr
     assert "--help" in done.stderr
 

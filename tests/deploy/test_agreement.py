@@ -9,18 +9,18 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from deepaas.http.routes import routes
-from deepaas.settings import Settings, options
+from deepaas.config.settings import Settings, list_options
+from deepaas.http.routes import iterate_routes
 
-VARIABLES = {variable for row in options() for variable in row.variables}
-PATHS = {route.path for route in routes(Settings())}
+VARIABLES = {variable for row in list_options() for variable in row.env_vars}
+PATHS = {route.path for route in iterate_routes(Settings())}
 
 
 @pytest.mark.parametrize("path", deployed.files(), ids=lambda path: path.name)
 def test_options(path: Path) -> None:
     """Each variable and flag of the server that a file names is one of the table."""
     text = path.read_text()
-    flags = {f"--{row.key}" for row in options()}
+    flags = {f"--{row.cli_name}" for row in list_options()}
     assert set(re.findall(r"\bDEEPAAS_[A-Z_]+[A-Z]\b", text)) <= VARIABLES
     named = set(re.findall(r"--(?:client-max|predict-t|cancel-g|base-p|drain-t|on-s|auth-)[a-z-]+", text))
     assert named <= flags

@@ -11,13 +11,13 @@ import click
 import pytest
 
 from deepaas import errors
+from deepaas.cmd.cli import commands
 from deepaas.cmd.cli import main as cli
-from deepaas.cmd.cli import methods
 from deepaas.cmd.run import main as run
-from deepaas.http.routes import routes
+from deepaas.config.settings import Settings, list_options
+from deepaas.http.routes import iterate_routes
 from deepaas.metrics import Metrics
-from deepaas.settings import Settings, options
-from deepaas.trainings.training import State
+from deepaas.trainings.record import TrainingState
 from newcomer.page import CHECKOUT
 
 
@@ -49,9 +49,9 @@ def words(site: Path, page: str) -> set[str]:
 def test_options(site: Path) -> None:
     """Every option is there with its variables, its key and its flag."""
     said = words(site, "options")
-    for row in options():
-        assert {row.key, *row.variables} <= said
-        assert f"--{row.key}" in said or not row.flag
+    for row in list_options():
+        assert {row.cli_name, *row.env_vars} <= said
+        assert f"--{row.cli_name}" in said or not row.has_flag
 
 
 def flags(params: list[click.Parameter]) -> Iterator[str]:
@@ -66,11 +66,11 @@ def test_commands(site: Path) -> None:
     assert set(flags(run.params)) | set(flags(cli.params)) <= said
     assert {"--input-file", "-i", "--output", "-o", "--content-type", "-ct", "--url", "--nourl"} <= said
     text = (site / "reference" / "command-line.html").read_text()
-    for name, method in methods.METHODS.items():
+    for name, method in commands.METHODS.items():
         assert f"deepaas-cli {name}" in said
         assert html.escape(method.help, quote=False) in re.sub("[\u2018\u2019]", "'", text)
     for name in ("check", "new"):
-        command = methods.load(name, click.Context(cli))
+        command = commands.load_command(name, click.Context(cli))
         assert command
         assert set(flags(command.params)) <= said
     assert {"NAME", "--output-dir", "--resume", "--fail-fast", "--shard", "--predict-timeout"} <= said
@@ -79,14 +79,14 @@ def test_commands(site: Path) -> None:
 def test_routes(site: Path) -> None:
     """Every route is there, by its method and path."""
     said = words(site, "http")
-    for route in routes(Settings()):
+    for route in iterate_routes(Settings()):
         assert f"{route.method} {route.path.replace(':.+', '') or '/'}" in said
 
 
 def test_metrics(site: Path) -> None:
     """Every metric that a server sends is there."""
     said = words(site, "metrics")
-    sent = Metrics().text().decode()
+    sent = Metrics().to_prometheus_text().decode()
     for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", sent, re.MULTILINE):
         if not name.endswith("_created"):
             assert {name, f"{name}_sum" if kind == "histogram" else name} & said, name
@@ -102,7 +102,9 @@ def test_errors(site: Path) -> None:
 
 def test_states(site: Path) -> None:
     """Every state of a training is there, with the word that the V2 API has for it."""
-    assert {word for state in State for word in (state.value, state.status)} <= words(site, "trainings")
+    assert {word for state in TrainingState for word in (state.value, state.status)} <= words(
+        site, "trainings"
+    )
 
 
 @pytest.mark.parametrize("name", ["BaseModel.predict", "UploadedFile", "ReturnedFile", "report", "artifacts"])

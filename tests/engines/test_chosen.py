@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from deepaas.engines.chosen import engine_of
+from deepaas.config.settings import Settings
+from deepaas.engines import create_engine
 from deepaas.errors import SettingsError
-from deepaas.settings import Settings
 from serving import run_to_its_end
 
 WAITING = {"waiting": "models.waiting"}
 NO_RAY = (
     "import sys; sys.modules['ray'] = None\n"
-    "from deepaas.engines.chosen import engine_of\n"
-    "from deepaas.settings import Settings\n"
-    "engine_of(Settings(engine='ray'))\n"
+    "from deepaas.engines import create_engine\n"
+    "from deepaas.config.settings import Settings\n"
+    "create_engine(Settings(engine='ray'))\n"
 )
 
 
@@ -24,9 +24,9 @@ def test_ray_is_imported_by_who_chooses_it() -> None:
     """The local engine, and all that a server imports, does without Ray."""
     code = (
         "import sys, deepaas.cmd.run\n"
-        "from deepaas.engines.chosen import engine_of\n"
-        "from deepaas.settings import Settings\n"
-        "engine_of(Settings())\n"
+        "from deepaas.engines import create_engine\n"
+        "from deepaas.config.settings import Settings\n"
+        "create_engine(Settings())\n"
         "assert 'ray' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -45,7 +45,7 @@ def test_options_of_ray(name: str) -> None:
     """An option of Ray's with the local engine is an error that names both."""
     value = "127.0.0.1:1" if name == "ray_address" else 2.0
     with pytest.raises(SettingsError, match=f"--{name.replace('_', '-')} is for --engine ray"):
-        engine_of(Settings(**{name: value}))
+        create_engine(Settings(**{name: value}))
 
 
 def test_no_cluster(tmp_path: Path) -> None:

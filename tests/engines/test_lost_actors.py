@@ -10,24 +10,24 @@ from typing import Any
 import pytest
 from scripted import Actor, Script, answer, died, unavailable
 
-from deepaas.engines.on_ray.cluster import actor_options
-from deepaas.engines.on_ray.process import RayProcess
-from deepaas.engines.on_ray.running import RayRunning
-from deepaas.engines.on_ray.said import Heard
-from deepaas.engines.on_ray.training_host import TrainingHost
-from deepaas.files import Scratch
-from deepaas.messages import Body, Call, Chunk, Message, Ready, Reply, encode, frame
+from deepaas.config.settings import WorkerRange
+from deepaas.engines.ray.cluster import actor_options
+from deepaas.engines.ray.training_actor import TrainingActor
+from deepaas.engines.ray.training_executor import RayExecutor
+from deepaas.engines.ray.wire import WorkerUpdate
+from deepaas.engines.ray.worker_process import RayProcess
+from deepaas.messages import Body, Call, Chunk, Message, Ready, Reply, encode, encode_frame
 from deepaas.metrics import Metrics
-from deepaas.scale import Scale
+from deepaas.scratch import ScratchFolder
 from deepaas.trainings.folder import TrainingFolder
-from deepaas.trainings.store import Store, sqlite_url
-from deepaas.trainings.training import State, Training
-from deepaas.workers.limits import Limits
-from deepaas.workers.pending import Pending
+from deepaas.trainings.record import TrainingRecord, TrainingState
+from deepaas.trainings.store import TrainingStore, sqlite_url
+from deepaas.workers.call_queue import PendingCall
+from deepaas.workers.monitor import CallMonitor
 from deepaas.workers.pool import Pool
-from deepaas.workers.slot import Hooks, Slot
-from deepaas.workers.stream import Stream
-from deepaas.workers.watch import Watch
+from deepaas.workers.pool_config import PoolConfig
+from deepaas.workers.result_stream import ResultStream
+from deepaas.workers.supervisor import SlotCallbacks, WorkerSlot
 from deepaas.workers.worker import Worker
 from faults.calls import START, encoded
 from serving import Gate
@@ -35,11 +35,11 @@ from support.machine import limit_s
 
 Play = Callable[..., None]
 OPTIONS = actor_options(0.01, 0)
-LIMITS = Limits(
-    scale=Scale(1, 1),
+LIMITS = PoolConfig(
+    workers=WorkerRange(1, 1),
     scale_down_after_s=60,
-    most_together=1,
-    patience_s=0,
+    max_batch_size=1,
+    max_batch_wait_s=0,
     start_timeout_s=0,
     predict_timeout_s=0,
     max_queue=10,
@@ -48,7 +48,7 @@ LIMITS = Limits(
 PLACED = ("127.0.0.1", platform.python_version())
 IN_A_FILE = Reply(Body("text/plain", b"", "/on/the/node/result"), 0.0, 0.0)
 MORE_THAN_A_WINDOW = Chunk("text/plain", bytes(300_000), 0.0)
-TRAINING = Training(uuid="a" * 32, model="told", created=0.0, arguments={})
+TRAINING = TrainingRecord(uuid="a" * 32, model="told", created=0.0, arguments={})
 SILENCE_S = 7.0
 HANGS_S = limit_s(60)
 TURNS = 20
@@ -74,15 +74,17 @@ async def some_turns() -> None:
         await asyncio.sleep(0)
 
 
-def heard(number: int, *messages: tuple[int, Message], begun: int = 0) -> Heard:
+def heard(number: int, *messages: tuple[int, Message], begun: int = 0) -> WorkerUpdate:
     """Return what an actor has heard of its process: messages, each behind the number of its call."""
-    said = b"".join(frame(encode(message), call) for call, message in messages)
-    return Heard(number, said, printed=b"", is_running=True, begun=begun, has_ended=False, code=0)
+    said = b"".join(encode_frame(encode(message), call) for call, message in messages)
+    return WorkerUpdate(
+        number, said, output=b"", is_running=True, last_started=begun, has_exited=False, exit_code=0
+    )
 
 
 def ready_actor() -> Actor:
     """Return an actor whose process gets ready, and ends when it is told to."""
-    return Actor(place=[PLACED], start=[1], talk=[heard(0, (0, Ready()))], end=[0])
+    return Actor(get_node_info=[PLACED], start=[1], exchange=[heard(0, (0, Ready()))], terminate=[0])
 
 
 class Held:
@@ -91,23 +93,23 @@ class Held:
     def __init__(self, folder: Path) -> None:
         self.process = RayProcess(OPTIONS, print)
         self.worker = Worker(START, self.process, print, print, print)
-        self.calls: list[Pending] = []
+        self.calls: list[PendingCall] = []
         self._folder = folder
 
     def send(self, *, with_file: bool = False) -> None:
         """Send one more call."""
         loop = asyncio.get_running_loop()
         number = len(self.calls) + 1
-        scratch = Scratch(str(self._folder / str(number)))
+        scratch = ScratchFolder(str(self._folder / str(number)))
         if with_file:
-            scratch.new_file("a.txt").write_bytes(b"content")
-        self.calls.append(Pending(encoded(number=number), loop.create_future(), loop.time(), scratch))
+            scratch.create_file_path("a.txt").write_bytes(b"content")
+        self.calls.append(PendingCall(encoded(number=number), loop.create_future(), loop.time(), scratch))
         self.worker.send(self.calls[-1])
 
     async def lost_calls(self) -> tuple[list[int], list[int]]:
         """Return the numbers of calls that were lost with the actor, and of those that others run."""
         await self.worker.wait()
-        begun, not_begun = (list(map(self.calls.index, calls)) for calls in self.worker.lost_calls())
+        begun, not_begun = (list(map(self.calls.index, calls)) for calls in self.worker.split_in_flight())
         await self.worker.stop()
         self.worker.close()
         return [index + 1 for index in begun], [index + 1 for index in not_begun]
@@ -133,7 +135,7 @@ def test_lost_while_it_is_placed(play: Play, tmp_path: Path, error: Exception) -
     """When an actor's node turns out to be gone, another is placed, and the worker starts there."""
 
     async def work() -> None:
-        play(Actor(place=[error]), ready_actor())
+        play(Actor(get_node_info=[error]), ready_actor())
         held = await holding(0, tmp_path)
         await held.worker.stop()
         held.worker.close()
@@ -145,11 +147,11 @@ def test_place_emptied_while_it_is_filled(play: Play, tmp_path: Path) -> None:
     """When a place has been emptied, the actor that was to fill it is gone too."""
 
     async def work() -> None:
-        play(actor := Actor(end=[0]))
-        slot = Slot(lambda: Held(tmp_path).worker, Hooks(print, print, print))
-        slot.keep()
-        await actor.asked("place")
-        await slot.empty()
+        play(actor := Actor(terminate=[0]))
+        slot = WorkerSlot(lambda: Held(tmp_path).worker, SlotCallbacks(print, print, print))
+        slot.keep_running()
+        await actor.asked("get_node_info")
+        await slot.stop()
         assert actor.is_gone
 
     run(work())
@@ -163,10 +165,10 @@ def test_lost_between_two_looks(play: Play, tmp_path: Path) -> None:
         held = await holding(2, tmp_path)
         await some_turns()
         actor.lose()
-        await held.process.exited()
+        await held.process.wait()
         looked = asyncio.Event()
-        watch = Watch(lambda: [held.worker], print, looked.set, 0)
-        watch.note_work()
+        watch = CallMonitor(lambda: [held.worker], print, looked.set, 0)
+        watch.wake()
         watching, seen = asyncio.create_task(watch.run()), asyncio.create_task(looked.wait())
         await asyncio.wait({watching, seen}, return_when=asyncio.FIRST_COMPLETED)
         assert not watching.done()
@@ -184,7 +186,7 @@ def test_call_for_a_lost_actor(play: Play, tmp_path: Path, *, with_file: bool) -
         play(actor := ready_actor())
         held = await holding(0, tmp_path)
         actor.lose()
-        await held.process.exited()
+        await held.process.wait()
         held.send(with_file=with_file)
         await some_turns()
         assert await held.lost_calls() == ([], [1])
@@ -200,9 +202,9 @@ def test_lost_while_files_are_sent(play: Play, tmp_path: Path) -> None:
         held = await holding(0, tmp_path)
         held.send(with_file=True)
         held.send()
-        sending = await actor.asked("add")
-        answer(await actor.asked("talk"), died())
-        await held.process.exited()
+        sending = await actor.asked("append_chunk")
+        answer(await actor.asked("exchange"), died())
+        await held.process.wait()
         answer(sending, None)
         assert await held.lost_calls() == ([1], [2])
 
@@ -215,9 +217,9 @@ def test_lost_while_a_result_is_brought(play: Play, tmp_path: Path) -> None:
     async def work() -> None:
         play(actor := ready_actor())
         held = await holding(2, tmp_path)
-        await actor.asked("talk")
-        answer(await actor.asked("talk"), heard(1, (1, IN_A_FILE), begun=1))
-        answer(await actor.asked("piece_at"), died())
+        await actor.asked("exchange")
+        answer(await actor.asked("exchange"), heard(1, (1, IN_A_FILE), begun=1))
+        answer(await actor.asked("read_chunk"), died())
         assert await held.lost_calls() == ([1], [2])
 
     run(work())
@@ -229,11 +231,11 @@ def test_lost_with_a_result_half_brought(play: Play, tmp_path: Path) -> None:
     async def work() -> None:
         play(actor := ready_actor())
         held = await holding(2, tmp_path)
-        ahead = await actor.asked("talk")
-        answer(await actor.asked("talk"), heard(1, (1, IN_A_FILE), begun=1))
-        piece = await actor.asked("piece_at")
+        ahead = await actor.asked("exchange")
+        answer(await actor.asked("exchange"), heard(1, (1, IN_A_FILE), begun=1))
+        piece = await actor.asked("read_chunk")
         answer(ahead, died())
-        await held.process.exited()
+        await held.process.wait()
         answer(piece, b"piece")
         assert await held.lost_calls() == ([1], [2])
 
@@ -246,9 +248,9 @@ def test_late_result(play: Play, tmp_path: Path) -> None:
     async def work() -> None:
         play(actor := ready_actor())
         held = await holding(2, tmp_path)
-        ahead, late = await actor.asked("talk"), await actor.asked("talk")
+        ahead, late = await actor.asked("exchange"), await actor.asked("exchange")
         answer(ahead, died())
-        await held.process.exited()
+        await held.process.wait()
         answer(late, heard(1, (1, IN_A_FILE), begun=1))
         assert await held.lost_calls() == ([1], [2])
 
@@ -261,9 +263,9 @@ def test_late_answer(play: Play, tmp_path: Path) -> None:
     async def work() -> None:
         play(actor := ready_actor())
         held = await holding(2, tmp_path)
-        ahead, late = await actor.asked("talk"), await actor.asked("talk")
+        ahead, late = await actor.asked("exchange"), await actor.asked("exchange")
         answer(ahead, died())
-        await held.process.exited()
+        await held.process.wait()
         answer(late, heard(1, begun=0))
         assert await held.lost_calls() == ([1], [2])
 
@@ -279,20 +281,24 @@ def test_slow_reader(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
         passed_s, now = 0.0, loop.time
         monkeypatch.setattr(loop, "time", lambda: now() + passed_s)
         async with Pool(
-            START, LIMITS, Metrics().of_pool("told"), print, lambda on_output: RayProcess(OPTIONS, print)
+            START,
+            LIMITS,
+            Metrics().create_pool_metrics("told"),
+            print,
+            lambda on_output: RayProcess(OPTIONS, print),
         ) as pool:
-            called = asyncio.create_task(pool.run(encoded()))
-            await actor.asked("talk")
-            answer(await actor.asked("talk"), heard(1, (1, MORE_THAN_A_WINDOW), begun=1))
+            called = asyncio.create_task(pool.submit(encoded()))
+            await actor.asked("exchange")
+            answer(await actor.asked("exchange"), heard(1, (1, MORE_THAN_A_WINDOW), begun=1))
             stream = await called
-            assert isinstance(stream, Stream)
+            assert isinstance(stream, ResultStream)
             with stream:
                 passed_s += SILENCE_S
-                assert pool.problem() is None
+                assert pool.unavailable_reason() is None
                 await stream.read()
-                assert pool.problem() is None
+                assert pool.unavailable_reason() is None
                 passed_s += SILENCE_S
-                assert pool.problem() == "No worker of 'told' is running."
+                assert pool.unavailable_reason() == "No worker of 'told' is running."
 
     run(work())
 
@@ -302,16 +308,16 @@ def test_unavailable_actor_of_a_training(play: Play, tmp_path: Path, *, is_found
     """A training that is given up since its actor was away does not go on when the actor is back."""
 
     async def work() -> None:
-        play(actor := Actor(add=[None], start=["3.11"], see=[unavailable()], end=[None]))
+        play(actor := Actor(append_chunk=[None], start=["3.11"], poll=[unavailable()], terminate=[None]))
         folder = TrainingFolder(tmp_path / TRAINING.uuid)
-        folder.make()
+        folder.create()
         folder.job.touch()
-        with Store(sqlite_url(tmp_path)) as store:
-            running = RayRunning(store, OPTIONS)
+        with TrainingStore(sqlite_url(tmp_path)) as store:
+            running = RayExecutor(store, OPTIONS)
             if is_found_again:
-                await running.follow(TRAINING, folder)
+                await running.attach(TRAINING, folder)
             else:
-                assert (await running.run(TRAINING, folder)).state is State.LOST
+                assert (await running.run(TRAINING, folder)).state is TrainingState.LOST
         assert actor.is_gone
 
     run(work())
@@ -323,18 +329,18 @@ def test_cancelled_while_files_are_sent(play: Play, tmp_path: Path) -> None:
     async def work() -> None:
         play(actor := Actor())
         folder = TrainingFolder(tmp_path / TRAINING.uuid)
-        folder.make()
+        folder.create()
         folder.job.write_bytes(b"a job")
-        with Store(sqlite_url(tmp_path)) as store:
-            running = RayRunning(store, OPTIONS)
+        with TrainingStore(sqlite_url(tmp_path)) as store:
+            running = RayExecutor(store, OPTIONS)
             placing = asyncio.create_task(running.run(TRAINING, folder))
-            sending = await actor.asked("add")
-            ending = asyncio.create_task(running.end(TRAINING, HANGS_S, asyncio.Event()))
+            sending = await actor.asked("append_chunk")
+            ending = asyncio.create_task(running.terminate(TRAINING, HANGS_S, asyncio.Event()))
             await some_turns()
             assert ending.done()
             assert actor.is_gone
             answer(sending, died())
-            assert (await placing).state is State.LOST
+            assert (await placing).state is TrainingState.LOST
 
     run(work())
 
@@ -344,15 +350,15 @@ def test_cancelled_while_it_is_started(tmp_path: Path, gate: Gate) -> None:
 
     async def work() -> None:
         call = Call("train", {"deaf": False, "port": gate.port}, True, None, "/nowhere", "-")  # noqa: FBT003
-        host = TrainingHost(TRAINING.uuid)
-        await host.add("job", frame(encode(START)) + frame(encode(call)))
+        host = TrainingActor(TRAINING.uuid)
+        await host.append_chunk("job", encode_frame(encode(START)) + encode_frame(encode(call)))
         starting = asyncio.create_task(host.start(TRAINING, str(Path.cwd())))
         await asyncio.sleep(0)  # it has begun, and waits for the disk
-        await host.end(HANGS_S)
+        await host.terminate(HANGS_S)
         await starting
-        while not (seen := await host.see(0, 0)).ended:  # noqa: ASYNC110 - it can only be asked
+        while not (seen := await host.poll(0, 0)).process_exit:  # noqa: ASYNC110 - it can only be asked
             await asyncio.sleep(0.02)
-        assert seen.ended.exit == "SIGKILL"
-        await host.clear()
+        assert seen.process_exit.exit == "SIGKILL"
+        await host.clean_up()
 
     run(work())

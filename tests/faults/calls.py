@@ -6,10 +6,10 @@ from typing import Any
 
 import psutil
 
-from deepaas.messages import Body, Call, Envelope, Failed, Start, encode
+from deepaas.messages import Body, Call, Envelope, Failure, WorkerConfig, encode
 from serving import HERE, command_line
 
-START = Start(
+START = WorkerConfig(
     name="told",
     target="models_faults.told",
     python_path=[str(HERE), *sys.path],
@@ -18,7 +18,7 @@ START = Start(
     log_level="ERROR",
     log_file=os.devnull,
     log_format="text",
-    repeats_log=False,
+    log_to_stderr=False,
 )
 
 
@@ -28,7 +28,7 @@ def encoded(**arguments: Any) -> bytes:
     return encode(Call("predict", given, True, None, "/nowhere", "-"))  # noqa: FBT003
 
 
-def check(outcome: Body | Failed, number: int | None) -> None:
+def check(outcome: Body | Failure, number: int | None) -> None:
     """Compare the outcome with what the call must get: `number`, nothing when the model fails."""
     if isinstance(outcome, Body):
         assert number is not None, "a failing call succeeded"

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from deepaas.errors import ModelUnavailable, PredictionTimedOut, WorkerLost
-from deepaas.messages import Body, Failed
+from deepaas.config.settings import WorkerRange
+from deepaas.errors import ModelUnavailable, PredictionTimeout, WorkerDied
+from deepaas.messages import Body, Failure
 from deepaas.metrics import Metrics
-from deepaas.scale import Scale
-from deepaas.workers.limits import Limits
 from deepaas.workers.pool import Pool
+from deepaas.workers.pool_config import PoolConfig
 from faults.calls import START, check, encoded, workers
 from serving import CALL_S, END_S
 from support.machine import timeout_s
@@ -33,13 +33,13 @@ class PoolMachine(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.harmed = False
-        self.calls: list[tuple[asyncio.Task[Body | Failed], int | None]] = []
+        self.calls: list[tuple[asyncio.Task[Body | Failure], int | None]] = []
         self.numbers = iter(range(1, 10_000))
-        limits = Limits(
-            scale=Scale(2, 4),
+        limits = PoolConfig(
+            workers=WorkerRange(2, 4),
             scale_down_after_s=0.3,
-            most_together=1,
-            patience_s=0,
+            max_batch_size=1,
+            max_batch_wait_s=0,
             start_timeout_s=0,
             predict_timeout_s=LIMIT_S,
             max_queue=1000,
@@ -47,8 +47,8 @@ class PoolMachine(RuleBasedStateMachine):
         )
         self.run(self.open(limits))
 
-    async def open(self, limits: Limits) -> None:
-        self.pool = Pool(START, limits, Metrics().of_pool("told"))
+    async def open(self, limits: PoolConfig) -> None:
+        self.pool = Pool(START, limits, Metrics().create_pool_metrics("told"))
         await self.pool.__aenter__()
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -64,7 +64,7 @@ class PoolMachine(RuleBasedStateMachine):
         """Make a call; `number` is what its answer must hold, nothing when the model fails."""
 
         async def begin() -> None:
-            self.calls.append((asyncio.create_task(self.pool.run(encoded(**arguments))), number))
+            self.calls.append((asyncio.create_task(self.pool.submit(encoded(**arguments))), number))
             await asyncio.sleep(0)
 
         self.run(begin())
@@ -133,8 +133,8 @@ class PoolMachine(RuleBasedStateMachine):
         """Call until an answer comes."""
         while True:
             try:
-                outcome = await self.pool.run(encoded(number=7))
-            except (ModelUnavailable, WorkerLost, PredictionTimedOut):
+                outcome = await self.pool.submit(encoded(number=7))
+            except (ModelUnavailable, WorkerDied, PredictionTimeout):
                 await asyncio.sleep(0.05)  # between two tries, not instead of one
             else:
                 check_any(outcome, 7, harmed=False)
@@ -143,10 +143,10 @@ class PoolMachine(RuleBasedStateMachine):
 
 def check_any(outcome: Any, number: int | None, *, harmed: bool) -> None:
     """Compare the outcome with what the call must get; only harm done to workers may spoil it."""
-    if isinstance(outcome, Body | Failed):
+    if isinstance(outcome, Body | Failure):
         check(outcome, number)
     else:
-        expected = (WorkerLost, PredictionTimedOut, ModelUnavailable, asyncio.CancelledError)
+        expected = (WorkerDied, PredictionTimeout, ModelUnavailable, asyncio.CancelledError)
         assert isinstance(outcome, expected), repr(outcome)
         assert harmed, repr(outcome)
 

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from deepaas.messages import Chunk, Reply
-from deepaas.workers.local import LocalProcess
-from deepaas.workers.pending import Pending
-from deepaas.workers.worker import State, Worker
+from deepaas.workers.call_queue import PendingCall
+from deepaas.workers.local_process import LocalWorkerProcess
+from deepaas.workers.worker import Worker, WorkerState
 from faults.calls import START, check, encoded, workers
 from serving import CALL_S, END_S
 
 pytestmark = pytest.mark.slow
-STATES = list(State)
+STATES = list(WorkerState)
 DEADLY = [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM]
 
 
@@ -42,18 +42,18 @@ class WorkerMachine(RuleBasedStateMachine):
         self.folder = Path(self.places.enter_context(tempfile.TemporaryDirectory()))
         self.places.enter_context(contextlib.chdir(self.folder))
         self.numbers = itertools.count(1)
-        self.expected: dict[Pending, int | None] = {}
-        self.name_of: dict[Pending, str] = {}
-        self.sent: set[Pending] = set()
-        self.begun: set[Pending] = set()
-        self.not_begun: list[Pending] = []
+        self.expected: dict[PendingCall, int | None] = {}
+        self.name_of: dict[PendingCall, str] = {}
+        self.sent: set[PendingCall] = set()
+        self.begun: set[PendingCall] = set()
+        self.not_begun: list[PendingCall] = []
         self.worker: Worker | None = None
         self.is_stopped = False
 
     @property
     def is_ready(self) -> bool:
         """Whether there is a worker that takes calls."""
-        return self.worker is not None and self.worker.state is State.READY
+        return self.worker is not None and self.worker.state is WorkerState.READY
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run work in the machine's loop; fail when it hangs."""
@@ -65,20 +65,20 @@ class WorkerMachine(RuleBasedStateMachine):
         return self.runner.run(in_time())
 
     async def _start(self) -> None:
-        self.worker = Worker(START, LocalProcess(), self.on_reply, self.on_return, self.on_chunk)
+        self.worker = Worker(START, LocalWorkerProcess(), self.on_reply, self.on_return, self.on_chunk)
         self.is_stopped = False
         self.state = self.worker.state
         await self.worker.start()
-        assert self.worker.state is State.READY
+        assert self.worker.state is WorkerState.READY
         self.ending = asyncio.create_task(self.worker.wait())
 
-    def on_reply(self, pending: Pending, reply: Reply) -> None:
+    def on_reply(self, pending: PendingCall, reply: Reply) -> None:
         """Take a reply to a call that was sent, once, and compare it."""
         self.sent.remove(pending)
         self.begun.add(pending)
         check(reply.outcome, self.expected[pending])  # type: ignore[arg-type]  # a body or a failure
 
-    def on_return(self, pending: Pending) -> None:
+    def on_return(self, pending: PendingCall) -> None:
         """Take back a call that was sent, once."""
         self.sent.remove(pending)
         self.not_begun.append(pending)
@@ -95,9 +95,9 @@ class WorkerMachine(RuleBasedStateMachine):
             return
         name = f"call {next(self.numbers)}"
 
-        async def make() -> Pending:
+        async def make() -> PendingCall:
             loop = asyncio.get_running_loop()
-            return Pending(encoded(note=name, **arguments), loop.create_future(), loop.time())
+            return PendingCall(encoded(note=name, **arguments), loop.create_future(), loop.time())
 
         pending = self.run(make())
         self.expected[pending], self.name_of[pending] = number, name
@@ -142,7 +142,7 @@ class WorkerMachine(RuleBasedStateMachine):
     def take_back(self) -> None:
         if self.worker is None:
             return
-        for pending in self.run(self.worker.take_back()):
+        for pending in self.run(self.worker.revoke_unstarted()):
             self.on_return(pending)
 
     @rule(stop=st.booleans())
@@ -174,7 +174,7 @@ class WorkerMachine(RuleBasedStateMachine):
     async def _leave(self) -> None:
         """Let the worker go; if it lived until then, it has answered all that it held."""
         assert self.worker is not None
-        leaving = asyncio.create_task(self.worker.leave())
+        leaving = asyncio.create_task(self.worker.drain_and_stop())
         await asyncio.wait([leaving, self.ending], return_when=asyncio.FIRST_COMPLETED)
         if not leaving.done():
             self._account()
@@ -193,7 +193,7 @@ class WorkerMachine(RuleBasedStateMachine):
 
     async def _quiet(self) -> None:
         assert self.worker is not None
-        idle = asyncio.create_task(self.worker.idle())
+        idle = asyncio.create_task(self.worker.wait_idle())
         await asyncio.wait([idle, self.ending], return_when=asyncio.FIRST_COMPLETED)
         if idle.done() and not self.ending.done():
             assert not self.sent
@@ -216,8 +216,8 @@ class WorkerMachine(RuleBasedStateMachine):
     def _account(self) -> None:
         """Every call that was sent has been answered, returned, begun or not begun."""
         assert self.worker is not None
-        begun, not_begun = self.worker.lost_calls()
-        assert len(begun) <= 1 or self.worker.was_told_to_end
+        begun, not_begun = self.worker.split_in_flight()
+        assert len(begun) <= 1 or self.worker.stop_requested
         assert {*begun, *not_begun} == self.sent
         self.begun.update(begun)
         self.not_begun += not_begun
@@ -231,7 +231,7 @@ class WorkerMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_runs_was_sent(self) -> None:
-        running = self.worker.running() if self.worker is not None else None
+        running = self.worker.get_current_call() if self.worker is not None else None
         assert running is None or running in self.sent
 
     def teardown(self) -> None:

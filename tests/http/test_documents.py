@@ -19,12 +19,12 @@ import pytest
 from marshmallow import fields, validate
 from marshmallow.fields import Field
 
-from deepaas.http import specification
-from deepaas.http.routes import routes
-from deepaas.http.specification import Published
+from deepaas.config.settings import Settings
+from deepaas.http import openapi
+from deepaas.http.openapi import SpecOptions
+from deepaas.http.routes import iterate_routes
 from deepaas.messages import Envelope
 from deepaas.model.model import Model
-from deepaas.settings import Settings
 from serving import Server
 from support.models import HEALTHY
 
@@ -68,8 +68,8 @@ def test_valid(client: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")  # fields in the spelling of earlier marshmallow
-@pytest.mark.parametrize("make", [specification.swagger, specification.openapi])
-def test_valid_for_every_model(make: Callable[[list[Model], Published], dict[str, Any]]) -> None:
+@pytest.mark.parametrize("make", [openapi.build_swagger, openapi.build_openapi])
+def test_valid_for_every_model(make: Callable[[list[Model], SpecOptions], dict[str, Any]]) -> None:
     """Documents of all models together fit the schema of their specification."""
     models = [Model.load(name, target) for name, target in HEALTHY.items()]
     openapi_spec_validator.validate(json.loads(json.dumps(make(models, SPELLED))))
@@ -232,13 +232,13 @@ def test_routes(client: httpx.Client, document: str) -> None:
     }
     expected = {
         (route.method, route.path.replace("{model}", "as_class").replace(":.+", ""))
-        for route in routes(Settings())
+        for route in iterate_routes(Settings())
         if route.path not in UNPUBLISHED and route.path != "/v2/models"
     }
     assert published | general == expected
 
 
-SPELLED = Published(base_path="", envelope=Envelope.STRING, wants_token=False, shows_output=False)
+SPELLED = SpecOptions(base_path="", envelope=Envelope.STRING, auth_required=False, debug_enabled=False)
 
 
 def published(make: Callable[..., dict[str, Any]], **declared: Field) -> dict[str, Any]:
@@ -346,13 +346,13 @@ def test_rules(field: Field, in_2: dict[str, Any], in_3: dict[str, Any]) -> None
 
 def published_in_2(field: Field) -> dict[str, Any]:
     """Return what Swagger 2.0 publishes of the field of an argument."""
-    post = published(specification.swagger, x=field)["paths"]["/v2/models/m/predict/"]["post"]
+    post = published(openapi.build_swagger, x=field)["paths"]["/v2/models/m/predict/"]["post"]
     return dict(post["parameters"][0])
 
 
 def published_in_3(field: Field) -> dict[str, Any]:
     """Return the schema that OpenAPI 3.1 publishes of the field of an argument."""
-    post = published(specification.openapi, x=field)["paths"]["/v2/models/m/predict/"]["post"]
+    post = published(openapi.build_openapi, x=field)["paths"]["/v2/models/m/predict/"]["post"]
     body = post.get("requestBody", {"content": {"": {"schema": {"properties": {}}}}})["content"]
     found = [one["schema"] for one in post["parameters"]] + [
         one for media in body.values() for one in media["schema"]["properties"].values()
@@ -434,7 +434,7 @@ def test_default_that_is_left_out(field: Field) -> None:
 @pytest.mark.parametrize("address", ["https://example.org/a?b", "ftp://u:p@localhost:21", "http://[::1]/"])
 def test_addresses(address: str) -> None:
     """The pattern of an address is what the field takes."""
-    (parameter,) = published(specification.swagger, x=fields.Url())["paths"]["/v2/models/m/predict/"]["post"][
+    (parameter,) = published(openapi.build_swagger, x=fields.Url())["paths"]["/v2/models/m/predict/"]["post"][
         "parameters"
     ]
     fields.Url().deserialize(address)
@@ -460,7 +460,7 @@ def test_default_that_cannot_be_serialised(caplog: pytest.LogCaptureFixture) -> 
 def test_field_that_cannot_be_described() -> None:
     """A field of the author's that fails while it is described is published without details."""
     document = published(
-        specification.openapi, odd=Unserialisable(validate=validate.Range("a")), even=fields.Int()
+        openapi.build_openapi, odd=Unserialisable(validate=validate.Range("a")), even=fields.Int()
     )
     names = [one["name"] for one in document["paths"]["/v2/models/m/predict/"]["post"]["parameters"]]
     assert names == ["odd", "even"]
@@ -469,7 +469,7 @@ def test_field_that_cannot_be_described() -> None:
 def test_schema_of_a_taken_name() -> None:
     """An author's schema that is called as one of ours gets a name of its own."""
     taken = type("Training", (marshmallow.Schema,), {"mine": fields.Int()})
-    schemas = published(specification.openapi, x=fields.Nested(taken))["components"]["schemas"]
+    schemas = published(openapi.build_openapi, x=fields.Nested(taken))["components"]["schemas"]
     assert "uuid" in schemas["Training"]["properties"]
     assert "mine" in schemas["Training1"]["properties"]
 
@@ -492,7 +492,7 @@ ODD_NAMES = [
     *("my-model.v2", "my_model_v2", "MyModelV2", "My model v2", "my_model_v2_2"),
     *("digits", "log_digits", "Digits", "digits_2", "digits2"),
 ]
-both_versions = pytest.mark.parametrize("make", [specification.swagger, specification.openapi])
+both_versions = pytest.mark.parametrize("make", [openapi.build_swagger, openapi.build_openapi])
 
 
 def identifiers(make: Callable[..., dict[str, Any]], names: list[str]) -> dict[tuple[str, str], str]:
@@ -549,7 +549,7 @@ def test_names_of_schemas() -> None:
         Model(name, SimpleNamespace(get_predict_args=lambda: {"x": fields.Nested(Größe)}))
         for name in ODD_NAMES
     ]
-    document = specification.openapi(models, SPELLED)
+    document = openapi.build_openapi(models, SPELLED)
     openapi_spec_validator.validate(document)
     names = list(document["components"]["schemas"])
     assert [name for name in names if not re.fullmatch(r"[a-zA-Z0-9._-]+", name)] == []
@@ -560,5 +560,5 @@ def test_names_of_schemas() -> None:
 @pytest.mark.parametrize("name", ["digits", "my-model.v2", "1st"])
 def test_name_of_a_schema_keeps_the_name_of_its_model(name: str) -> None:
     """A name of a model that OpenAPI allows is part of the schema's name as it is."""
-    document = specification.openapi([Model(each, SimpleNamespace()) for each in (name, "other")], SPELLED)
+    document = openapi.build_openapi([Model(each, SimpleNamespace()) for each in (name, "other")], SPELLED)
     assert f"ModelPredictionResponse-{name}" in document["components"]["schemas"]

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deepaas.model.failure import without_folders
+from deepaas.model.failures import strip_folders
 from serving import CALL_S, Server, predict, until
 
 SERVED = ["as_module", "raising", "trainable", "uploads"]
@@ -236,7 +236,7 @@ def test_too_large(small: Server) -> None:
 )
 def test_folders_of_the_server(message: str, shown: str) -> None:
     """A message names a file of the server without its folders; addresses and parts of paths stay."""
-    assert without_folders(message) == shown
+    assert strip_folders(message) == shown
 
 
 def test_no_answer_names_folders(start: Callable[..., Server]) -> None:

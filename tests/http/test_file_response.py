@@ -15,8 +15,8 @@ import uvloop
 from aiohttp import web
 
 from deepaas.http.errors import Handler
-from deepaas.http.models import send
-from deepaas.http.streaming import FileResponse
+from deepaas.http.handlers.models import to_response
+from deepaas.http.responses import FileResponse
 from deepaas.messages import Body
 from support import machine
 
@@ -85,7 +85,7 @@ def sending(path: Path, way: str) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         if way == "artifact":
             return FileResponse(path)
-        return await send(request, Body("application/octet-stream", b"", str(path)))
+        return await to_response(request, Body("application/octet-stream", b"", str(path)))
 
     return handle
 

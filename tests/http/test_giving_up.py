@@ -11,9 +11,9 @@ import pytest
 from multidict import CIMultiDict
 from webargs import fields
 
-from deepaas.files import SMALL_BYTES, Scratch
-from deepaas.http import uploads
+from deepaas.http import request_body
 from deepaas.model.arguments import Arguments
+from deepaas.scratch import SMALL_FILE_BYTES, ScratchFolder
 from serving import CALL_S, until
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="data"; filename="a.bin"\r\n\r\n'
@@ -28,8 +28,8 @@ class Disk:
         self.is_asked = threading.Event()
         self.may_write = threading.Event()
         self._error = error
-        self._write = uploads._write  # noqa: SLF001 - the one place where a thread has the file
-        monkeypatch.setattr(uploads, "_write", self.write)
+        self._write = request_body._write  # noqa: SLF001 - the one place where a thread has the file
+        monkeypatch.setattr(request_body, "_write", self.write)
 
     def write(self, file: Any, pieces: Any, *, is_last: bool) -> None:
         """Write as the server does, later."""
@@ -41,12 +41,14 @@ class Disk:
         self._write(file, pieces, is_last=is_last)
 
 
-async def reading(scratch: Scratch, body: AsyncIterator[bytes]) -> None:
+async def reading(scratch: ScratchFolder, body: AsyncIterator[bytes]) -> None:
     """Read an upload into the scratch folder."""
     arguments = Arguments({"data": fields.Raw(metadata={"type": "file", "location": "form"})})
     headers = CIMultiDict({"Content-Type": TYPE})
     limits = {"max_memory_body": 1 << 20}
-    await uploads.given_of(CIMultiDict(), headers, body, arguments=arguments, scratch=scratch, **limits)
+    await request_body.parse_arguments(
+        CIMultiDict(), headers, body, arguments=arguments, scratch=scratch, **limits
+    )
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -55,11 +57,11 @@ def test_leaving(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, times: int) ->
     disk = Disk(monkeypatch)
 
     async def body() -> AsyncIterator[bytes]:
-        yield HEAD + bytes(2 * SMALL_BYTES)
+        yield HEAD + bytes(2 * SMALL_FILE_BYTES)
         await asyncio.Event().wait()
 
     async def work() -> None:
-        task = asyncio.create_task(reading(Scratch(str(tmp_path)), body()))
+        task = asyncio.create_task(reading(ScratchFolder(str(tmp_path)), body()))
         assert await asyncio.to_thread(disk.is_asked.wait, CALL_S)
         for _ in range(times):
             assert not task.done()
@@ -82,12 +84,12 @@ def test_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     disk.may_write.set()
 
     async def body() -> AsyncIterator[bytes]:
-        for piece in (HEAD, bytes(2 * SMALL_BYTES), bytes(2 * SMALL_BYTES)):
+        for piece in (HEAD, bytes(2 * SMALL_FILE_BYTES), bytes(2 * SMALL_FILE_BYTES)):
             yield piece
 
     async def work() -> None:
         with pytest.raises(OSError, match="No space left"):
-            await reading(Scratch(str(tmp_path)), body())
+            await reading(ScratchFolder(str(tmp_path)), body())
         await asyncio.to_thread(until, lambda: disk.file.closed)
 
     asyncio.run(work())

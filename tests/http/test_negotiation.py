@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepaas.errors import NotAcceptable
-from deepaas.http.negotiation import choose
+from deepaas.http.negotiation import choose_media_type
 
 CHOICES = ("application/json", "image/png", "text/plain")
 media_types = st.sampled_from([*CHOICES, "audio/wav", "image/*", "*/*", "application/*", "nonsense", ""])
@@ -29,21 +29,21 @@ headers = st.lists(st.builds(str.__add__, media_types, qualities)).map(", ".join
 )
 def test_choice(accepted: str, chosen: str) -> None:
     """The best liked choice wins, then the most exactly named, then the default, then the first."""
-    assert choose(accepted, CHOICES, "image/png") == chosen
+    assert choose_media_type(accepted, CHOICES, "image/png") == chosen
 
 
 @pytest.mark.parametrize("accepted", ["audio/wav", "image/png;q=0", "image/jpeg, text/html"])
 def test_none(accepted: str) -> None:
     """A header that excludes all choices is an error that lists them."""
     with pytest.raises(NotAcceptable, match=", ".join(CHOICES)):
-        choose(accepted, CHOICES, "image/png")
+        choose_media_type(accepted, CHOICES, "image/png")
 
 
 @given(headers, st.sampled_from([None, *CHOICES]))
 def test_any_header(accepted: str, default: str | None) -> None:
     """Whatever the header, the answer is a choice, the default, or nothing acceptable."""
     try:
-        assert choose(accepted, CHOICES, default) in (*CHOICES, default)
+        assert choose_media_type(accepted, CHOICES, default) in (*CHOICES, default)
     except NotAcceptable:
         assert "*/*;q=1" not in accepted or "*/*;q=0" in accepted
 
@@ -52,6 +52,6 @@ def test_any_header(accepted: str, default: str | None) -> None:
 def test_nonsense(accepted: str) -> None:
     """A header that is no media range at all is never an error of the server's."""
     try:
-        assert choose(accepted, CHOICES, "image/png") in CHOICES
+        assert choose_media_type(accepted, CHOICES, "image/png") in CHOICES
     except NotAcceptable:
         assert "/" in accepted

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepaas.errors import BadRequest, BodyTooLarge
-from deepaas.http.urlencoded import parse_form
+from deepaas.errors import BadRequest, PayloadTooLarge
+from deepaas.http.urlencoded_form import parse_form
 
 # What escapes and quoted-printable text treat in a way of its own
 PIECES = [
@@ -57,5 +57,5 @@ def test_invalid() -> None:
     """What is no UTF-8, and too many fields, are refused."""
     with pytest.raises(BadRequest, match="The form cannot be read"):
         parse_form(b"name=%ff")
-    with pytest.raises(BodyTooLarge, match="more than 10000 fields"):
+    with pytest.raises(PayloadTooLarge, match="more than 10000 fields"):
         parse_form(b"a=1&" * 10_000)

@@ -13,7 +13,7 @@ from marshmallow.fields import Field
 from webargs import fields
 
 from deepaas.errors import InvalidArguments
-from deepaas.model.arguments import Accept, Arguments, Given, documented_choices
+from deepaas.model.arguments import AcceptArgument, Arguments, ArgumentSources, get_documented_choices
 from deepaas.model.v2.wrapper import UploadedFile
 
 FILE = {"type": "file", "location": "form"}
@@ -44,26 +44,26 @@ def problems(declared: dict[str, Field], raw: dict[str, Any]) -> dict[str, Any]:
 def test_precedence() -> None:
     """A name that occurs twice has the query's value, then the form's, then the JSON body's."""
     arguments = Arguments({"a": fields.Str()})
-    given_ = Given({"a": ["query"]}, {"a": ["form"]}, {"a": "json"}, {"a": "header"})
-    assert arguments.gather(given_) == {"a": "query"}
-    assert arguments.gather(given_._replace(query={})) == {"a": "form"}
-    assert arguments.gather(given_._replace(query={}, form={})) == {"a": "json"}
-    assert arguments.gather(given_._replace(query={}, form={}, json={})) == {}
+    given_ = ArgumentSources({"a": ["query"]}, {"a": ["form"]}, {"a": "json"}, {"a": "header"})
+    assert arguments.collect(given_) == {"a": "query"}
+    assert arguments.collect(given_._replace(query={})) == {"a": "form"}
+    assert arguments.collect(given_._replace(query={}, form={})) == {"a": "json"}
+    assert arguments.collect(given_._replace(query={}, form={}, json={})) == {}
 
 
 def test_headers() -> None:
     """A header argument is taken from the headers only."""
     arguments = Arguments({"a": fields.Str(metadata={"location": "headers"})})
-    given_ = Given({"a": ["query"]}, {}, {}, {"a": "header"})
-    assert arguments.gather(given_) == {"a": "header"}
-    assert arguments.gather(given_._replace(headers={})) == {}
+    given_ = ArgumentSources({"a": ["query"]}, {}, {}, {"a": "header"})
+    assert arguments.collect(given_) == {"a": "header"}
+    assert arguments.collect(given_._replace(headers={})) == {}
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_any_name(name: str, value: str) -> None:
     """Any text is a name."""
     arguments = Arguments({name: fields.Str(), "other." + name: fields.Str(load_default="x")})
-    raw = arguments.gather(Given({name: [value]}))
+    raw = arguments.collect(ArgumentSources({name: [value]}))
     assert arguments.validate(raw) == {name: value, "other." + name: "x"}
 
 
@@ -72,7 +72,7 @@ def test_lists(values: list[str]) -> None:
     """What is sent repeatedly is a list, unless it is a JSON array."""
     arguments = Arguments({"a": fields.List(fields.Str())})
     if len(values) > 1 or not values[0].lstrip().startswith("["):
-        assert arguments.validate(arguments.gather(Given({"a": values}))) == {"a": values}
+        assert arguments.validate(arguments.collect(ArgumentSources({"a": values}))) == {"a": values}
 
 
 def test_error_that_marshmallow_lets_pass() -> None:
@@ -102,7 +102,7 @@ def test_error_of_an_own_field() -> None:
 def test_files(field: Field) -> None:
     """A file passes through a file argument, whatever the field's class; nothing else does."""
     arguments = Arguments({"f": field})
-    assert arguments.validate(arguments.gather(Given(form={"f": [UPLOAD]}))) == {"f": UPLOAD}
+    assert arguments.validate(arguments.collect(ArgumentSources(form={"f": [UPLOAD]}))) == {"f": UPLOAD}
     assert list(problems({"f": field}, {"f": "text"})) == ["f"]
 
 
@@ -112,7 +112,7 @@ def test_files(field: Field) -> None:
 def test_lists_of_files(field: Field) -> None:
     """A list of files receives them all."""
     arguments = Arguments({"f": field})
-    raw = arguments.gather(Given(form={"f": [UPLOAD, UPLOAD]}))
+    raw = arguments.collect(ArgumentSources(form={"f": [UPLOAD, UPLOAD]}))
     assert arguments.validate(raw) == {"f": [UPLOAD, UPLOAD]}
     assert list(problems({"f": field}, {"f": ["text"]})) == ["f"]
 
@@ -137,16 +137,22 @@ def test_rules_of_a_file() -> None:
 @pytest.mark.parametrize(
     ("field", "accept"),
     [
-        (fields.Str(validate=validate.OneOf(["a/b", "c/d"])), Accept("accept", ("a/b", "c/d"), "a/b")),
+        (
+            fields.Str(validate=validate.OneOf(["a/b", "c/d"])),
+            AcceptArgument("accept", ("a/b", "c/d"), "a/b"),
+        ),
         (
             fields.Str(load_default="c/d", validate=[validate.OneOf(("a/b", "c/d"))]),
-            Accept("accept", ("a/b", "c/d"), "c/d"),
+            AcceptArgument("accept", ("a/b", "c/d"), "c/d"),
         ),
-        (old(fields.Str, missing="c/d", validate=validate.OneOf(["a/b"])), Accept("accept", ("a/b",), "c/d")),
-        (fields.Str(), Accept("accept", (), None)),
+        (
+            old(fields.Str, missing="c/d", validate=validate.OneOf(["a/b"])),
+            AcceptArgument("accept", ("a/b",), "c/d"),
+        ),
+        (fields.Str(), AcceptArgument("accept", (), None)),
     ],
 )
-def test_accept(field: Field, accept: Accept) -> None:
+def test_accept(field: Field, accept: AcceptArgument) -> None:
     """The choices and the default of the argument accept are those of its field."""
     assert Arguments({"accept": field}).accept == accept
 
@@ -195,7 +201,7 @@ def test_nested_problems() -> None:
 )
 def test_documented_choices(enum: Any, choices: list[Any]) -> None:
     """Choices in the metadata are a list without duplicates, and a string is one of them."""
-    assert documented_choices(fields.Raw(metadata={"enum": enum})) == choices
+    assert get_documented_choices(fields.Raw(metadata={"enum": enum})) == choices
 
 
 def test_masked() -> None:
@@ -218,7 +224,7 @@ def test_masked() -> None:
         | {"name": "shown"}
     )
     shown = {"user": "me", "password": "********"}
-    assert arguments.masked(validated) == {
+    assert arguments.mask_passwords(validated) == {
         "key": "********",
         "keys": ["********"],
         "login": shown,
@@ -241,7 +247,7 @@ def test_schema_that_nests_itself() -> None:
     arguments = Arguments({"root": fields.Nested(Node)})
     validated = arguments.validate({"root": {"secret": "a", "below": {"secret": "b"}}})
     expected = {"secret": "********", "below": {"secret": "********"}}
-    assert arguments.masked(validated)["root"] == expected
+    assert arguments.mask_passwords(validated)["root"] == expected
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import marshmallow
 import pytest
 from marshmallow import fields
 
-from deepaas.errors import ModelBroken
+from deepaas.errors import ModelLoadError
 from deepaas.model.model import Model
 
 
@@ -20,9 +20,9 @@ class _Needy(marshmallow.Schema):
         super().__init__()
 
 
-def _broken(**declared: Any) -> ModelBroken:
-    with pytest.raises(ModelBroken) as raised:
-        Model("mine", SimpleNamespace(**declared)).checked()
+def _broken(**declared: Any) -> ModelLoadError:
+    with pytest.raises(ModelLoadError) as raised:
+        Model("mine", SimpleNamespace(**declared)).validate_declarations()
     return raised.value
 
 
@@ -47,7 +47,9 @@ def test_schema_that_cannot_be_made(schema: type[marshmallow.Schema], reason: st
 
 def test_no_field_in_schema(caplog: pytest.LogCaptureFixture) -> None:
     """What is no field at all is ignored, as by marshmallow, and named in the log."""
-    model = Model("mine", SimpleNamespace(schema={"ok": fields.Int(), "y": 5}, predict=dict)).checked()
+    model = Model(
+        "mine", SimpleNamespace(schema={"ok": fields.Int(), "y": 5}, predict=dict)
+    ).validate_declarations()
     assert model.schema is not None
     assert list(model.schema.fields) == ["ok"]
     (record,) = caplog.records
@@ -62,4 +64,4 @@ def test_list_of_arguments(function: str) -> None:
         f"{function}() of the model 'mine' returned list, not a dictionary of fields."
     )
     empty: dict[str, Any] = {function: lambda: None}
-    assert Model("mine", SimpleNamespace(**empty)).checked().predict_arguments.fields == {}
+    assert Model("mine", SimpleNamespace(**empty)).validate_declarations().predict_arguments.fields == {}

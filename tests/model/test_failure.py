@@ -6,8 +6,8 @@ import pytest
 from aiohttp import web
 
 from deepaas.errors import ModelUnavailable
-from deepaas.messages import Failed
-from deepaas.model.failure import failure
+from deepaas.messages import Failure
+from deepaas.model.failures import failure_from_exception
 
 
 class Carrying(Exception):  # noqa: N818 - a name that authors might choose
@@ -18,11 +18,11 @@ class Carrying(Exception):  # noqa: N818 - a name that authors might choose
         self.__dict__.update(carried)
 
 
-def caught(error: BaseException | type[BaseException], **arguments: Any) -> Failed:
+def caught(error: BaseException | type[BaseException], **arguments: Any) -> Failure:
     """Return what a raised exception means; a class is instantiated where it is raised."""
     with pytest.raises(BaseException) as raised:  # noqa: PT011 - any exception is what this is about
         _raise(error, **arguments)
-    return failure(raised.value)
+    return failure_from_exception(raised.value)
 
 
 def _raise(error: BaseException | type[BaseException], **arguments: Any) -> None:
@@ -79,4 +79,4 @@ def test_error_that_is_not_aiohttps() -> None:
 
     with pytest.raises(TypeError) as raised:
         fail()
-    assert failure(raised.value).status == 500
+    assert failure_from_exception(raised.value).status == 500

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepaas.errors import UnfitResponse
-from deepaas.model.jsonable import (
-    UnreadJson,
+from deepaas.errors import InvalidResponse
+from deepaas.model.json_encoding import (
+    RawJson,
     dumps,
     dumps_in_steps,
-    dumps_plain,
+    dumps_jsonable,
     loads,
     loads_in_steps,
-    plain,
+    to_jsonable,
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -37,7 +37,7 @@ json_values = st.recursive(
 def test_round_trip(value: Any) -> None:
     """What JSON can express comes back as it was, integers of any size too."""
     assert json.loads(dumps(value)) == value
-    assert plain(value) == value
+    assert to_jsonable(value) == value
 
 
 @given(json_values, st.sampled_from([math.nan, math.inf, -math.inf]))
@@ -49,7 +49,7 @@ def test_never_invalid_json(value: Any, number: float) -> None:
         np.array([1.0, number]),
         np.float64(number),
     ):
-        with pytest.raises(UnfitResponse):
+        with pytest.raises(InvalidResponse):
             dumps(spoiled)
 
 
@@ -75,7 +75,7 @@ def test_arrays(values: list[float]) -> None:
 )
 def test_places_are_named(value: Any, place: str) -> None:
     """The message says where the value is that JSON cannot express."""
-    with pytest.raises(UnfitResponse) as raised:
+    with pytest.raises(InvalidResponse) as raised:
         dumps(value)
     assert place in raised.value.message
 
@@ -99,7 +99,7 @@ def test_places_are_named(value: Any, place: str) -> None:
 def test_odd_values(value: Any, expected: bytes | None) -> None:
     """A null that was meant stays one; dates are dates; complex numbers have no form."""
     if expected is None:
-        with pytest.raises(UnfitResponse):
+        with pytest.raises(InvalidResponse):
             dumps(value)
     else:
         assert dumps(value) == expected
@@ -119,7 +119,7 @@ def test_not_a_time(kind: str, unit: str) -> None:
         ({"a": [nat[0]]}, "the result['a'][0]"),
         ({"a": np.array([[1, "NaT"]], dtype=nat.dtype)}, "the result['a'][0][1]"),
     ):
-        with pytest.raises(UnfitResponse) as raised:
+        with pytest.raises(InvalidResponse) as raised:
             dumps(value)
         assert raised.value.message.startswith(f"{place} cannot be expressed in JSON: it is NaT")
 
@@ -162,7 +162,7 @@ def test_nothing_of_pandas_vanishes(value: Any, expected: Any) -> None:
     """Missing times and values are null; labels and group keys are kept, but for mere row numbers."""
     assert json.loads(dumps(value)) == expected
     assert json.loads(dumps({"a": [value]})) == {"a": [expected]}
-    assert json.loads(dumps_plain(plain(value))) == expected
+    assert json.loads(dumps_jsonable(to_jsonable(value))) == expected
 
 
 @pytest.mark.parametrize(
@@ -175,13 +175,15 @@ def test_nothing_of_pandas_vanishes(value: Any, expected: Any) -> None:
 )
 def test_labels_that_collide(value: Any, reason: str) -> None:
     """What would silently take the place of something else is refused."""
-    with pytest.raises(UnfitResponse, match=reason):
+    with pytest.raises(InvalidResponse, match=reason):
         dumps([value])
 
 
 def test_inexpressible_values_can_be_replaced() -> None:
     """A caller may say what to put in the place of what JSON cannot express."""
-    found = plain({"a": math.nan, "b": [object]}, lambda value, reason: f"{type(value).__name__}: {reason}")
+    found = to_jsonable(
+        {"a": math.nan, "b": [object]}, lambda value, reason: f"{type(value).__name__}: {reason}"
+    )
     assert found["a"].startswith("float: the result['a'] is NaN")
     assert found["b"][0].startswith("type: the result['b'][0] cannot be expressed")
 
@@ -190,13 +192,13 @@ def test_loops_end() -> None:
     """A value that contains itself is refused."""
     loop: list[Any] = []
     loop.append(loop)
-    with pytest.raises(UnfitResponse, match="contains itself"):
+    with pytest.raises(InvalidResponse, match="contains itself"):
         dumps(loop)
 
 
 def test_missing_time_of_pandas() -> None:
     """Outside of a frame or a series, pandas' NaT is an error that names the place, like NumPy's."""
-    with pytest.raises(UnfitResponse, match=r"the result\['t'\] cannot be expressed in JSON: it is NaT"):
+    with pytest.raises(InvalidResponse, match=r"the result\['t'\] cannot be expressed in JSON: it is NaT"):
         dumps({"t": pd.NaT})
 
 
@@ -211,7 +213,7 @@ def test_dates_are_written_alike(beside: Any) -> None:
 def test_written_in_steps(value: Any) -> None:
     """What is written in steps is the same."""
     for written in (value, [value, 1] * 2000, {"a": [[value] * 2000, value], "b": []}):
-        assert dumps_in_steps(written) == dumps_plain(written)
+        assert dumps_in_steps(written) == dumps_jsonable(written)
 
 
 @pytest.mark.parametrize("value", [[1.5, 2**70, 'ä😀\\"', None, True, [], {}], {"a": {"b": [1]}}, "text", 1])
@@ -232,9 +234,9 @@ def test_not_read_in_steps(text: bytes) -> None:
             loads_in_steps(one)
 
 
-@pytest.mark.parametrize("write", [dumps, dumps_plain, dumps_in_steps])
+@pytest.mark.parametrize("write", [dumps, dumps_jsonable, dumps_in_steps])
 @pytest.mark.parametrize("beside", [1, None, [None] * 2_000, "\ud800"])
 def test_unread(write: Callable[[Any], bytes], beside: object) -> None:
     """JSON that was kept is part of other JSON, whatever makes the writing of that other JSON difficult."""
-    text = write({"kept": UnreadJson('{"a":[1,null]}'), "beside": beside})
+    text = write({"kept": RawJson('{"a":[1,null]}'), "beside": beside})
     assert loads(text)["kept"] == {"a": [1, None]}

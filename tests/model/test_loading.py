@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deepaas.errors import ModelBroken, ModelNotFound
-from deepaas.model import loading
+from deepaas.errors import ModelLoadError, ModelNotFound
+from deepaas.model import loader
 from serving import GROUP, distribution, install
 
 WHERE = Path(__file__).parent.parent
@@ -37,7 +37,7 @@ def _imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 )
 def test_load(target: str, kind: str) -> None:
     """A target names a module, an object, or a class that is instantiated; a file is as good."""
-    assert type(loading.load(target)).__name__ == kind
+    assert type(loader.load(target)).__name__ == kind
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_load(target: str, kind: str) -> None:
 )
 def test_broken(target: str, reason: str) -> None:
     """What cannot be imported is broken, with the reason and the traceback."""
-    with pytest.raises(ModelBroken) as raised:
-        loading.load(target)
+    with pytest.raises(ModelLoadError) as raised:
+        loader.load(target)
     assert target in raised.value.message
     assert reason in raised.value.message
     assert raised.value.detail.startswith("Traceback")
@@ -63,12 +63,12 @@ def test_select(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All are selected, or the one that is named, or the target that is given."""
     install(tmp_path, {"b": "models.as_module", "a": "models.as_class:Model"})
     monkeypatch.syspath_prepend(tmp_path)
-    assert loading.select() == {"a": "models.as_class:Model", "b": "models.as_module"}
-    assert loading.select("b") == {"b": "models.as_module"}
-    assert loading.select("x", "other.module") == {"x": "other.module"}
-    assert loading.select("", "other.module:Class") == {"module": "other.module:Class"}
+    assert loader.select_models() == {"a": "models.as_class:Model", "b": "models.as_module"}
+    assert loader.select_models("b") == {"b": "models.as_module"}
+    assert loader.select_models("x", "other.module") == {"x": "other.module"}
+    assert loader.select_models("", "other.module:Class") == {"module": "other.module:Class"}
     with pytest.raises(ModelNotFound, match="Installed: a, b"):
-        loading.select("c")
+        loader.select_models("c")
 
 
 def test_nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     install(tmp_path, {})
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModelNotFound, match=r"project\.entry-points"):
-        loading.select()
+        loader.select_models()
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def test_malformed_entry_point(
     install(tmp_path, {"good": "models.as_module"})
     distribution(tmp_path, "other", f"[{GROUP}]\n{entry_points}\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    assert loading.select("good") == {"good": "models.as_module"}
+    assert loader.select_models("good") == {"good": "models.as_module"}
     assert [said in message for message in caplog.messages] == [True], caplog.messages
 
 
 def test_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file's path means the same from any working directory; a module's name is left alone."""
     monkeypatch.chdir(tmp_path)
-    assert loading.absolute("./a.py:B") == f"{tmp_path.resolve()}/a.py:B"
-    assert loading.absolute("a.b:C") == "a.b:C"
+    assert loader.resolve_target_path("./a.py:B") == f"{tmp_path.resolve()}/a.py:B"
+    assert loader.resolve_target_path("a.b:C") == "a.b:C"

@@ -10,18 +10,20 @@ import numpy as np
 import pytest
 from marshmallow import fields
 
-from deepaas.errors import UnfitResponse
+from deepaas.errors import InvalidResponse
 from deepaas.messages import Body, Envelope
-from deepaas.model.output import Form, record, render
+from deepaas.model.rendering import ResponseFormat, render, to_jsonable_or_repr
 from deepaas.model.v2.wrapper import ReturnedFile, UploadedFile
 
-WRAPPED, BARE, VALUE = (Form(None, envelope) for envelope in (Envelope.STRING, Envelope.NONE, Envelope.JSON))
-SCHEMA = Form(marshmallow.Schema.from_dict({"a": fields.Int(required=True)})(), Envelope.STRING)
+WRAPPED, BARE, VALUE = (
+    ResponseFormat(None, envelope) for envelope in (Envelope.STRING, Envelope.NONE, Envelope.JSON)
+)
+SCHEMA = ResponseFormat(marshmallow.Schema.from_dict({"a": fields.Int(required=True)})(), Envelope.STRING)
 JSON = "application/json"
 LIMIT = 1 << 20
 
 
-def rendered(value: Any, media_type: str | None, form: Form, folder: Path) -> Body:
+def rendered(value: Any, media_type: str | None, form: ResponseFormat, folder: Path) -> Body:
     """Return the body, with the content of its file in place of its path."""
     body = render(value, media_type, form, str(folder / "scratch"))
     if body.path:
@@ -42,7 +44,9 @@ def rendered(value: Any, media_type: str | None, form: Form, folder: Path) -> Bo
     ],
 )
 @pytest.mark.parametrize("media_type", [None, JSON])
-def test_json(value: Any, form: Form, content: bytes, media_type: str | None, tmp_path: Path) -> None:
+def test_json(
+    value: Any, form: ResponseFormat, content: bytes, media_type: str | None, tmp_path: Path
+) -> None:
     """JSON is wrapped, sent as it is, or as its schema says."""
     assert rendered(value, media_type, form, tmp_path) == Body(JSON, content)
 
@@ -50,7 +54,7 @@ def test_json(value: Any, form: Form, content: bytes, media_type: str | None, tm
 @pytest.mark.parametrize("value", [{"a": "x"}, {}, {"a": 1, "b": 2}, [1], "text", None, 5])
 def test_unfit(value: Any, tmp_path: Path) -> None:
     """What does not fit the schema is refused, of whatever type it is."""
-    with pytest.raises(UnfitResponse, match="schema"):
+    with pytest.raises(InvalidResponse, match="schema"):
         rendered(value, None, SCHEMA, tmp_path)
 
 
@@ -176,7 +180,7 @@ def test_text_is_no_path(
     (folders.scratch / "folder").symlink_to(folders.other)
     (folders.scratch / "loop").symlink_to(folders.scratch / "loop")
     monkeypatch.chdir(folders.other)
-    with pytest.raises(UnfitResponse, match=r"pathlib\.Path"):
+    with pytest.raises(InvalidResponse, match=r"pathlib\.Path"):
         text_rendered(text.format(**folders._asdict()), media_type, folders)
 
 
@@ -190,5 +194,5 @@ def test_paths_are_opened_anywhere(folders: Folders) -> None:
 def test_record(caplog: pytest.LogCaptureFixture) -> None:
     """What a record cannot express becomes its repr, with a warning."""
     with caplog.at_level(logging.WARNING):
-        assert record({"a": {1}, "b": 1j}) == {"a": [1], "b": "1j"}
+        assert to_jsonable_or_repr({"a": {1}, "b": 1j}) == {"a": [1], "b": "1j"}
     assert ["the result['b']" in line for line in caplog.messages] == [True]

@@ -135,7 +135,7 @@ FAULTS = {
     "unpicklable": threading.Lock,
     "enormous": lambda: "x" * 200_000_000,
     "die while rendering": lambda: die_in("render", "call"),
-    "die while writing a file": lambda: die_in("_new_file", "return"),
+    "die while writing a file": lambda: die_in("_create_file", "return"),
     "die before replying": lambda: die_in("sendall", "c_call"),
     "die after replying": lambda: die_in("sendall", "c_return"),
     "die soon": die_in_a_thread,

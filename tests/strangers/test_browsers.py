@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from deepaas.http.browsers import read_origins
+from deepaas.http.browser_security import parse_origins
 from faults.wire import Wire
 from serving import Server, serving
 
@@ -157,4 +157,4 @@ def test_reading(client: httpx.Client) -> None:
 
 def test_origins_are_read_as_browsers_write_them() -> None:
     """Capitals and a final slash make no other origin."""
-    assert read_origins("https://Two.Example/, http://b:81") == {"https://two.example", "http://b:81"}
+    assert parse_origins("https://Two.Example/, http://b:81") == {"https://two.example", "http://b:81"}

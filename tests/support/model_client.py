@@ -15,12 +15,12 @@ from yarl import URL
 
 from deepaas import calling
 from deepaas.errors import DeepaasError, PredictionFailed
-from deepaas.files import Scratch
 from deepaas.http.errors import error_response
-from deepaas.http.uploads import given_of
+from deepaas.http.request_body import parse_arguments
 from deepaas.messages import Body, Call, Envelope, decode
 from deepaas.model.model import Model
-from deepaas.workers.answering import Answering
+from deepaas.scratch import ScratchFolder
+from deepaas.workers.executor import CallExecutor
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def _respond(request: httpx.Request) -> httpx.Response:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
         # Fields in the spelling of marshmallow's earlier versions warn when they are made.
         model = Model.load(name, f"models.{name}")
-        scratch = Scratch(folder)
+        scratch = ScratchFolder(folder)
         try:
             body = _predict(model, request, scratch)
         except DeepaasError as error:
@@ -45,18 +45,18 @@ def _respond(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, headers={"Content-Type": body.media_type}, content=body.content)
 
 
-def _predict(model: Model, request: httpx.Request, scratch: Scratch) -> Body:
+def _predict(model: Model, request: httpx.Request, scratch: ScratchFolder) -> Body:
     headers = CIMultiDict(request.headers.multi_items())
     query = MultiDict(URL(str(request.url)).query)
     content = request.read()
     arguments = model.predict_arguments
     body = [content] if content else []
     limits = {"max_memory_body": 1 << 20}
-    reading = given_of(query, headers, body, arguments=arguments, scratch=scratch, **limits)
-    raw = arguments.gather(asyncio.run(reading))
-    call = Call("predict", arguments.validate_safely(raw), True, None, scratch.path, "-")  # noqa: FBT003
-    answering = Answering(model, None, Envelope.STRING)  # type: ignore[arg-type]  # nothing here streams
-    outcome = answering.answer(decode(calling.encoded(call, raw)), 1).outcome
+    reading = parse_arguments(query, headers, body, arguments=arguments, scratch=scratch, **limits)
+    raw = arguments.collect(asyncio.run(reading))
+    call = Call("predict", arguments.validate_in_thread(raw), True, None, scratch.path, "-")  # noqa: FBT003
+    answering = CallExecutor(model, None, Envelope.STRING)  # type: ignore[arg-type]  # nothing here streams
+    outcome = answering.execute(decode(calling.encode_call(call, raw)), 1).outcome
     if isinstance(outcome, Body):
         return outcome
     raise PredictionFailed(outcome.message, status=outcome.status, detail=outcome.traceback)

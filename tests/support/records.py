@@ -2,16 +2,16 @@
 
 import dataclasses
 
-from deepaas.model.jsonable import UnreadJson, loads
-from deepaas.trainings.store import Store
-from deepaas.trainings.training import Training
+from deepaas.model.json_encoding import RawJson, loads
+from deepaas.trainings.record import TrainingRecord
+from deepaas.trainings.store import TrainingStore
 
 
-def get(store: Store, uuid: str) -> Training | None:
+def get(store: TrainingStore, uuid: str) -> TrainingRecord | None:
     """Return a record with the JSON in it read, or None where there is no such record."""
     found = store.get(uuid)
     if found is None:
         return None
     large = {"arguments": found.arguments, "output": found.output}
-    unread = {name: loads(kept.text) for name, kept in large.items() if isinstance(kept, UnreadJson)}
+    unread = {name: loads(kept.text) for name, kept in large.items() if isinstance(kept, RawJson)}
     return dataclasses.replace(found, **unread)

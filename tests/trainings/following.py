@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import httpx
 import psutil
 
-from deepaas.trainings.training import State, Training
+from deepaas.trainings.record import TrainingRecord, TrainingState
 from serving import CALL_S, Server, until
 from support.machine import timeout_s
 
@@ -19,14 +19,14 @@ VERSIONED = {"versioned": "models_training.versioned"}
 GRACE_S = timeout_s(1)
 ENDS = {"done", "error", "cancelled", "lost"}
 Record = dict[str, Any]
-GONE = Training(
+GONE = TrainingRecord(
     uuid="e" * 32,
     model="steps",
     created=1.0,
     arguments={},
     server="gone 1 1.0",
     host="gone",
-    state=State.RUNNING,
+    state=TrainingState.RUNNING,
     pid=1,
     pid_started=1.0,
 )

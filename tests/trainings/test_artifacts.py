@@ -11,9 +11,9 @@ import pytest
 from following import STEPS, begin, ended, path_of, sha256
 
 from deepaas import artifacts
-from deepaas.trainings.keeping import Keeping, SteadyClock
-from deepaas.trainings.store import Store, sqlite_url
-from deepaas.trainings.training import State, Training
+from deepaas.trainings.record import TrainingRecord, TrainingState
+from deepaas.trainings.retention import RetentionPolicy, SteadyClock
+from deepaas.trainings.store import TrainingStore, sqlite_url
 from serving import Gate, Server, run_to_its_end, until
 
 pytestmark = pytest.mark.slow
@@ -199,11 +199,11 @@ def test_keep_age(start: Callable[..., Server], tmp_path: Path) -> None:
     """--keep-trainings 1d removes what ended longer ago, without waiting for another training."""
     old, new = "a" * 32, "b" * 32
     (tmp_path / "state" / "steps" / old).mkdir(parents=True)
-    with Store(sqlite_url(tmp_path / "state")) as store:
+    with TrainingStore(sqlite_url(tmp_path / "state")) as store:
         for uuid, age_s in ((old, 90_000), (new, 3600)):
             end = time.time() - age_s
-            state: dict[str, Any] = {"state": State.DONE, "finished": end, "arguments": {}}
-            store.add(Training(uuid=uuid, model="steps", created=end, **state))
+            state: dict[str, Any] = {"state": TrainingState.DONE, "finished": end, "arguments": {}}
+            store.add(TrainingRecord(uuid=uuid, model="steps", created=end, **state))
     server = start("--keep-trainings", "1d", models=STEPS)
     with server.client() as client:
         until(lambda: [one["uuid"] for one in client.get("/v2/models/steps/train/").json()] == [new])
@@ -212,10 +212,10 @@ def test_keep_age(start: Callable[..., Server], tmp_path: Path) -> None:
 
 def test_clock_that_jumps_ahead() -> None:
     """However old all trainings are suddenly, the last one of a model is kept."""
-    state: dict[str, Any] = {"model": "steps", "state": State.DONE, "arguments": {}}
-    trainings = [Training(uuid=str(end), created=end, finished=float(end), **state) for end in range(3)]
-    kept = Keeping.parse("30d")
-    assert [one.uuid for one in kept.superfluous(trainings, now=10**9)] == ["1", "0"]
+    state: dict[str, Any] = {"model": "steps", "state": TrainingState.DONE, "arguments": {}}
+    trainings = [TrainingRecord(uuid=str(end), created=end, finished=float(end), **state) for end in range(3)]
+    kept = RetentionPolicy.parse("30d")
+    assert [one.uuid for one in kept.select_expired(trainings, now=10**9)] == ["1", "0"]
 
 
 @pytest.mark.parametrize("step_s", [-3600, 0, 400 * 86_400])
@@ -223,12 +223,15 @@ def test_keep_age_when_the_clock_is_set(step_s: int, monkeypatch: pytest.MonkeyP
     """When the clock is set while the server runs, nothing is removed that is not old."""
     clock, now_s = SteadyClock(), time.time()
     monkeypatch.setattr(time, "time", lambda: now_s + step_s)
-    state: dict[str, Any] = {"state": State.DONE, "arguments": {}}
+    state: dict[str, Any] = {"state": TrainingState.DONE, "arguments": {}}
     ends_s = {"new": now_s, "day": now_s - 86_400, "old": now_s - 31 * 86_400 - 3600}
     trainings = [
-        Training(uuid=uuid, model="m", created=1.0, finished=end_s, **state) for uuid, end_s in ends_s.items()
+        TrainingRecord(uuid=uuid, model="m", created=1.0, finished=end_s, **state)
+        for uuid, end_s in ends_s.items()
     ]
-    assert [one.uuid for one in Keeping.parse("30d").superfluous(trainings, clock.now())] == ["old"]
+    assert [one.uuid for one in RetentionPolicy.parse("30d").select_expired(trainings, clock.now())] == [
+        "old"
+    ]
 
 
 @pytest.mark.parametrize("value", ["many", "-1", "1y", "3 days", "1.5d"])

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from following import STEPS, begin, ended, events, path_of
 
-from deepaas.trainings.store import Store, sqlite_url
-from deepaas.trainings.training import State, Training
+from deepaas.trainings.record import TrainingRecord, TrainingState
+from deepaas.trainings.store import TrainingStore, sqlite_url
 from serving import Gate, Server, run_to_its_end
 from support.machine import limit_s
 
@@ -105,10 +105,14 @@ def store_file(tmp_path: Path) -> Path:
     """Return the file of a store with a thousand records, which nobody has open."""
     folder = tmp_path / "state"
     folder.mkdir()
-    with Store(sqlite_url(folder)) as store:
+    with TrainingStore(sqlite_url(folder)) as store:
         for number in range(100):
-            record: dict[str, Any] = {"state": State.DONE, "arguments": {"x": "x" * 500}, "finished": 2.0}
-            store.add(Training(uuid=f"{number:032x}", model="steps", created=1.0, **record))
+            record: dict[str, Any] = {
+                "state": TrainingState.DONE,
+                "arguments": {"x": "x" * 500},
+                "finished": 2.0,
+            }
+            store.add(TrainingRecord(uuid=f"{number:032x}", model="steps", created=1.0, **record))
     return folder / "trainings.sqlite"
 
 

@@ -12,9 +12,9 @@ import pytest
 from following import STEPS, begin, ended, path_of
 
 from deepaas.trainings import events
-from deepaas.trainings.events import Event, Events, Position
+from deepaas.trainings.events import EventOffset, TrainingEvent, TrainingEventBroadcaster
 from deepaas.trainings.folder import TrainingFolder
-from deepaas.trainings.training import State, Training
+from deepaas.trainings.record import TrainingRecord, TrainingState
 from serving import Gate, Server, until
 from support.machine import limit_s, processor_s, timeout_s
 
@@ -74,27 +74,29 @@ def test_one_that_reads_nothing(start: Callable[..., Server]) -> None:
 
 def test_one_that_is_slower_than_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It misses no line and gets none twice, although what waits for it is bounded."""
-    monkeypatch.setattr(events, "_LOOK_S", 0.001)
+    monkeypatch.setattr(events, "_POLL_INTERVAL_S", 0.001)
     folder = TrainingFolder(tmp_path)
-    training = Training(uuid="e" * 32, model="m", created=1.0, arguments={}, state=State.RUNNING)
+    training = TrainingRecord(
+        uuid="e" * 32, model="m", created=1.0, arguments={}, state=TrainingState.RUNNING
+    )
     asyncio.run(_follow_slowly(folder, training))
 
 
-async def _follow_slowly(folder: TrainingFolder, training: Training) -> None:
+async def _follow_slowly(folder: TrainingFolder, training: TrainingRecord) -> None:
     states = [training]
 
-    async def read(_: str) -> Training:
+    async def read(_: str) -> TrainingRecord:
         return states[0]
 
-    def encode(event: Event) -> bytes:
+    def encode(event: TrainingEvent) -> bytes:
         return f"{event.content['line']}\n".encode() if event.kind == "log" else b"\n"
 
-    followed = Events(read, lambda _: folder, encode, lambda: False)
+    followed = TrainingEventBroadcaster(read, lambda _: folder, encode, lambda: False)
     lines = [str(number) for number in range(1000)]
     found = b""
     folder.log.write_text("")
     async with asyncio.timeout(limit_s(20)):
-        async for content in followed.follow(training.uuid, Position()):
+        async for content in followed.subscribe(training.uuid, EventOffset()):
             found += content or b""
             if lines:
                 with folder.log.open("a") as log:
@@ -103,5 +105,5 @@ async def _follow_slowly(folder: TrainingFolder, training: Training) -> None:
                         log.flush()
                         await asyncio.sleep(0.002)
             else:
-                states[0] = dataclasses.replace(training, state=State.DONE, finished=2.0)
+                states[0] = dataclasses.replace(training, state=TrainingState.DONE, finished=2.0)
     assert found.decode().split() == [str(number) for number in range(1000)]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepaas.trainings.hints import Hints, Metrics
-from deepaas.trainings.terminal import Row, Terminal
+from deepaas.trainings.progress_parser import ParsedMetrics, ProgressParser
+from deepaas.trainings.terminal_output import Row, TerminalEmulator
 from support.machine import processor_s
 
 ONE_LINE = [
@@ -64,14 +64,14 @@ class Reader:
     """Reads lines as they come from a terminal, one below the other."""
 
     def __init__(self) -> None:
-        self.hints = Hints()
-        self.terminal = Terminal()
+        self.hints = ProgressParser()
+        self.terminal = TerminalEmulator()
 
-    def read(self, line: str) -> list[Metrics]:
+    def read(self, line: str) -> list[ParsedMetrics]:
         """Print a line, and return the metrics that are known after it."""
-        return [metrics for row in self.terminal.feed(line + "\n") for metrics in self.hints.read(row)]
+        return [metrics for row in self.terminal.feed(line + "\n") for metrics in self.hints.feed(row)]
 
-    def finish(self) -> list[Metrics]:
+    def finish(self) -> list[ParsedMetrics]:
         """Return the metrics of the last line or bar."""
         return self.hints.finish()
 
@@ -101,7 +101,7 @@ def test_metrics() -> None:
     """A line that names an epoch and numbers gives these, without what is no metric."""
     reader = Reader()
     found = reader.read("Epoch 3/10 - eta: 5s - loss: 0.25 - val_acc=9.5e-1 - time: 12 - lr: -1")
-    assert found == [Metrics(3, {"loss": 0.25, "val_acc": 0.95, "lr": -1.0})]
+    assert found == [ParsedMetrics(3, {"loss": 0.25, "val_acc": 0.95, "lr": -1.0})]
     assert reader.progress == 0.3
 
 
@@ -317,33 +317,38 @@ def test_metrics_by_their_full_names(line: str, metrics: dict[str, float | str])
 
 def test_metrics_of_a_line_without_its_end() -> None:
     """A line that has no end yet is read again and again; its metrics count once, when it has its end."""
-    hints = Hints()
+    hints = ProgressParser()
     rows = [
-        Row(0, text, is_left=False, end=0) for text in ("Epoch 1/3, loss: 0.", "Epoch 1/3, loss: 0.5, acc: 1")
+        Row(0, text, is_complete=False, end=0)
+        for text in ("Epoch 1/3, loss: 0.", "Epoch 1/3, loss: 0.5, acc: 1")
     ]
-    assert [hints.read(row) for row in [*rows, rows[1]]] == [[], [], []]
-    assert hints.read(rows[1]._replace(is_left=True)) == [Metrics(1, {"loss": 0.5, "acc": 1.0})]
-    assert (hints.read(rows[1]), hints.finish()) == ([], [])
+    assert [hints.feed(row) for row in [*rows, rows[1]]] == [[], [], []]
+    assert hints.feed(rows[1]._replace(is_complete=True)) == [ParsedMetrics(1, {"loss": 0.5, "acc": 1.0})]
+    assert (hints.feed(rows[1]), hints.finish()) == ([], [])
 
 
 def test_metrics_of_a_line_that_is_overwritten() -> None:
     """Where each epoch is printed over the one before, all of them count."""
-    hints, terminal = Hints(), Terminal()
+    hints, terminal = ProgressParser(), TerminalEmulator()
     found = []
     for epoch in range(1, 4):
         for row in terminal.feed(f"\rEpoch {epoch}/3 loss: {1 / epoch:.2f}"):
-            found += hints.read(row)
-    found += [*hints.read(terminal.open_row), *hints.finish()]
-    assert found == [Metrics(1, {"loss": 1.0}), Metrics(2, {"loss": 0.5}), Metrics(3, {"loss": 0.33})]
+            found += hints.feed(row)
+    found += [*hints.feed(terminal.open_row), *hints.finish()]
+    assert found == [
+        ParsedMetrics(1, {"loss": 1.0}),
+        ParsedMetrics(2, {"loss": 0.5}),
+        ParsedMetrics(3, {"loss": 0.33}),
+    ]
 
 
 def test_label_that_changes() -> None:
     """A bar whose label changes is the same bar as long as it stays in its row."""
-    terminal, hints = Terminal(), Hints()
+    terminal, hints = TerminalEmulator(), ProgressParser()
     for done, name in enumerate(["", "cat.png", "dog.png", "bird at 1.5e-3", "end"]):
         for row in terminal.feed("\r" + bar(done, 4, name)):
-            hints.read(row)
-    hints.read(terminal.open_row)
+            hints.feed(row)
+    hints.feed(terminal.open_row)
     assert hints.progress == 1
 
 
@@ -357,7 +362,7 @@ def test_metrics_of_a_bar() -> None:
         "20/20 ━━━━━━━ 1s 50ms/step - loss: 0.5 - val_loss: 0.6",
     ]
     assert [reader.read(line) for line in lines] == [[], [], [], []]
-    assert reader.read("Epoch 3/5") == [Metrics(2, {"loss": 0.5, "val_loss": 0.6})]
+    assert reader.read("Epoch 3/5") == [ParsedMetrics(2, {"loss": 0.5, "val_loss": 0.6})]
     assert reader.finish() == []
 
 
@@ -367,7 +372,7 @@ def test_metrics_of_the_last_bar() -> None:
     assert reader.read(bar(4, 4, "Epoch 1/1") + ", ") == []
     assert reader.finish() == []
     assert reader.read("Epoch 1/1: 100%|####| 4/4 [00:01<00:00, 4it/s, loss=0.5]stopped: steps=4") == []
-    assert reader.finish() == [Metrics(1, {"loss": 0.5})]
+    assert reader.finish() == [ParsedMetrics(1, {"loss": 0.5})]
 
 
 def test_what_is_not_of_training_has_no_metrics() -> None:
@@ -399,14 +404,14 @@ def test_two_loops_over_epochs() -> None:
     assert read_progress(["Epoch 1/3", "Epoch 3/3", "Epoch 1/5", "Epoch 2/5"])[-2:] == [None, None]
 
 
-def print_pieces(printed: str) -> tuple[list[float | None], list[Metrics]]:
+def print_pieces(printed: str) -> tuple[list[float | None], list[ParsedMetrics]]:
     """Print as a training does, piece by piece; return each progress, once, and the metrics."""
-    hints, terminal = Hints(), Terminal()
+    hints, terminal = ProgressParser(), TerminalEmulator()
     progress: list[float | None] = [None]
     metrics = []
     for piece in re.findall(r"[^\r\n]*[\r\n]?", printed):
         for row in [*terminal.feed(piece), terminal.open_row]:
-            metrics += hints.read(row)
+            metrics += hints.feed(row)
             now = None if hints.progress is None else round(hints.progress, 2)
             if now != progress[-1]:
                 progress.append(now)
@@ -420,7 +425,7 @@ def test_lines_printed_behind_a_bar() -> None:
         printed += f"Epoch {epoch}/3 loss: {epoch}.5\n\r{bar(epoch, 3)}"
     progress, metrics = print_pieces(printed + "\n")
     assert progress == [0, 0.33, 0.67, 1]
-    assert metrics == [Metrics(epoch, {"loss": epoch + 0.5}) for epoch in range(1, 4)]
+    assert metrics == [ParsedMetrics(epoch, {"loss": epoch + 0.5}) for epoch in range(1, 4)]
 
 
 def test_label_of_the_bar_of_epochs() -> None:
@@ -460,7 +465,7 @@ def test_one_epoch_of_many(lines: list[str]) -> None:
 def test_metrics_of_a_batch() -> None:
     """Those of a batch have the number of the epoch that its line names."""
     reader = Reader()
-    assert reader.read("Epoch 3, Batch 2/4, loss: 0.5") == [Metrics(3, {"loss": 0.5})]
+    assert reader.read("Epoch 3, Batch 2/4, loss: 0.5") == [ParsedMetrics(3, {"loss": 0.5})]
 
 
 @pytest.mark.parametrize("total", ["21.0k", "2.00M"])
@@ -476,7 +481,7 @@ def test_evaluation_with_as_many_batches() -> None:
     lines.append("5/5 ━━━━ 0s 1ms/step - loss: 9.5")
     reader = Reader()
     found = [metrics for line in lines for metrics in reader.read(line)]
-    assert found + reader.finish() == [Metrics(1, {"loss": 0.5})]
+    assert found + reader.finish() == [ParsedMetrics(1, {"loss": 0.5})]
 
 
 def test_report_behind_a_bar_without_a_label() -> None:
@@ -486,13 +491,13 @@ def test_report_behind_a_bar_without_a_label() -> None:
     for epoch in (1, 2):
         found += reader.read(f"100%|##| 4/4 [00:01<00:00, 4it/s, loss={epoch}.3]")
         found += reader.read(f"Epoch {epoch}/2: loss={epoch}.5")
-    reports = [Metrics(epoch, {"loss": epoch + 0.5}) for epoch in (1, 2)]
+    reports = [ParsedMetrics(epoch, {"loss": epoch + 0.5}) for epoch in (1, 2)]
     assert [one for one in found if one.epoch] == reports
 
 
 def test_epoch_of_a_fold() -> None:
     """Metrics have the number of the epoch, not of the fold around it."""
-    assert Reader().read("Fold 1/5 Epoch 3/10 - loss: 0.5") == [Metrics(3, {"loss": 0.5})]
+    assert Reader().read("Fold 1/5 Epoch 3/10 - loss: 0.5") == [ParsedMetrics(3, {"loss": 0.5})]
 
 
 @pytest.mark.parametrize(("label", "known"), [("Epoch [{}/3]", [0, 0.33, 0.67, 1]), ("Epoch {}", [0, None])])
@@ -532,7 +537,7 @@ def test_epoch_under_way(inside: str) -> None:
 def test_shorter_text_in_the_same_row() -> None:
     """What is left of a longer text behind a shorter one is no part of its numbers."""
     _, metrics = print_pieces("\rEpoch 9/10, loss: 10.25\rEpoch 10/10, loss: 1.5")
-    assert metrics == [Metrics(9, {"loss": 10.25}), Metrics(10, {"loss": 1.5})]
+    assert metrics == [ParsedMetrics(9, {"loss": 10.25}), ParsedMetrics(10, {"loss": 1.5})]
 
 
 def test_keras_with_a_line_an_epoch() -> None:
@@ -541,7 +546,10 @@ def test_keras_with_a_line_an_epoch() -> None:
     reader = Reader()
     found = [metrics for text in ("Epoch 1/2", line, "Epoch 2/2", line) for metrics in reader.read(text)]
     values = {"accuracy": 0.1, "loss": 0.5, "val_loss": 0.25}
-    assert (reader.progress, found + reader.finish()) == (1, [Metrics(1, values), Metrics(2, values)])
+    assert (reader.progress, found + reader.finish()) == (
+        1,
+        [ParsedMetrics(1, values), ParsedMetrics(2, values)],
+    )
 
 
 def test_epochs_counted_from_0() -> None:
@@ -554,7 +562,11 @@ def test_epochs_counted_from_0() -> None:
 def test_carriage_return_behind_each_line() -> None:
     """The same where the carriage return comes last."""
     _, metrics = print_pieces("Epoch 1/3 loss: 10.25\rEpoch 2/3 loss: 9.5\rEpoch 3/3 loss: 8.5\r\n")
-    assert metrics == [Metrics(1, {"loss": 10.25}), Metrics(2, {"loss": 9.5}), Metrics(3, {"loss": 8.5})]
+    assert metrics == [
+        ParsedMetrics(1, {"loss": 10.25}),
+        ParsedMetrics(2, {"loss": 9.5}),
+        ParsedMetrics(3, {"loss": 8.5}),
+    ]
 
 
 @pytest.mark.parametrize("more", ["correct: 91/100", "saved to runs/1/2", "2026/01/02"])

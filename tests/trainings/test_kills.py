@@ -15,8 +15,8 @@ import psutil
 import pytest
 from following import ENDS, STEPS, Record, alive, begin, comes, ended, kill, look, path_of, trainings_below
 
-from deepaas.trainings.store import Store, sqlite_url
-from deepaas.trainings.training import State, Training
+from deepaas.trainings.record import TrainingRecord, TrainingState
+from deepaas.trainings.store import TrainingStore, sqlite_url
 from serving import AN_HOUR, AT_ONCE_S, CALL_S, END_S, Gate, Server, killing, until
 from support.machine import limit_s
 
@@ -39,8 +39,8 @@ def kept(folder: Path, **values: object) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     host = socket.gethostname()
     known = {"uuid": "a" * 32, "model": "steps", "created": time.time() - 60, "arguments": {}, "host": host}
-    with Store(sqlite_url(folder)) as store:
-        store.add(Training(**(known | {"server": gone_server()} | values)))  # type: ignore[arg-type]
+    with TrainingStore(sqlite_url(folder)) as store:
+        store.add(TrainingRecord(**(known | {"server": gone_server()} | values)))  # type: ignore[arg-type]
     return str((known | values)["uuid"])
 
 
@@ -232,7 +232,9 @@ def test_id_used_again(tmp_path: Path, restarts: Callable[[], Server]) -> None:
     """When another process has got a vanished training's id, the training is lost and the other lives."""
     with bystander() as other:
         try:
-            uuid = kept(tmp_path / "state", state=State.RUNNING, pid=other.pid, process_start="b/12345")
+            uuid = kept(
+                tmp_path / "state", state=TrainingState.RUNNING, pid=other.pid, process_start="b/12345"
+            )
             with restarts().client() as client:
                 assert ended(client, {"uuid": uuid})["state"] == "lost"
             assert other.poll() is None, "a process that is no training was killed"
@@ -246,7 +248,12 @@ def test_cancel_when_id_is_used_again(tmp_path: Path, restarts: Callable[[], Ser
         try:
             own = psutil.Process()
             server = f"{socket.gethostname()} {own.pid} {own.create_time()}"
-            values = {"state": State.RUNNING, "pid": other.pid, "process_start": "b/12345", "server": server}
+            values = {
+                "state": TrainingState.RUNNING,
+                "pid": other.pid,
+                "process_start": "b/12345",
+                "server": server,
+            }
             uuid = kept(tmp_path / "state", **values)
             with restarts().client() as client, contextlib.suppress(httpx.ReadTimeout):
                 client.delete(path_of({"uuid": uuid}), timeout=limit_s(2))
@@ -257,14 +264,14 @@ def test_cancel_when_id_is_used_again(tmp_path: Path, restarts: Callable[[], Ser
 
 def test_started_without_a_word(tmp_path: Path, restarts: Callable[[], Server]) -> None:
     """A training whose server was killed before its process named itself is lost, not starting for ever."""
-    uuid = kept(tmp_path / "state", state=State.STARTING)
+    uuid = kept(tmp_path / "state", state=TrainingState.STARTING)
     with restarts().client() as client:
         assert ended(client, {"uuid": uuid})["state"] == "lost"
 
 
 def test_folder_gone(tmp_path: Path, restarts: Callable[[], Server]) -> None:
     """A queued training whose folder is gone fails, with the reason, and holds up nobody."""
-    uuid = kept(tmp_path / "state", state=State.QUEUED)
+    uuid = kept(tmp_path / "state", state=TrainingState.QUEUED)
     with restarts().client() as client:
         record = ended(client, {"uuid": uuid})
         assert record["status"] == "error"
@@ -275,7 +282,7 @@ def test_folder_gone(tmp_path: Path, restarts: Callable[[], Server]) -> None:
 def test_other_host(tmp_path: Path, restarts: Callable[[], Server]) -> None:
     """After the machine got another name, as containers do, a training of the old name comes to an end."""
     values = {"server": "old-name 7 12345.0", "host": "old-name", "pid": 8, "process_start": "b/12346"}
-    uuid = kept(tmp_path / "state", state=State.RUNNING, **values)
+    uuid = kept(tmp_path / "state", state=TrainingState.RUNNING, **values)
     with restarts().client() as client:
         response = client.delete(path_of({"uuid": uuid}), timeout=CALL_S)
         assert response.json()["state"] in ENDS

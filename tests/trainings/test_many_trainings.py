@@ -9,8 +9,8 @@ import psutil
 import pytest
 from following import STEPS, begin, ended
 
-from deepaas.trainings.store import Store, sqlite_url
-from deepaas.trainings.training import State, Training
+from deepaas.trainings.record import TrainingRecord, TrainingState
+from deepaas.trainings.store import TrainingStore, sqlite_url
 from serving import Server, until
 from support.machine import limit_s, processor_s
 
@@ -24,7 +24,7 @@ GROWTH_MB = 15
 LIST = "/v2/models/steps/train/"
 
 
-def finished(number: int) -> Training:
+def finished(number: int) -> TrainingRecord:
     """Return a record with all that a real one has."""
     values: dict[str, Any] = {
         "created": 1e9 + number,
@@ -38,15 +38,15 @@ def finished(number: int) -> Training:
         "exit": "0",
         "progress": 1.0,
     }
-    return Training(
-        uuid=f"{number:032x}", model="steps", state=State.DONE, host="h", server="h 1 1.0", **values
+    return TrainingRecord(
+        uuid=f"{number:032x}", model="steps", state=TrainingState.DONE, host="h", server="h 1 1.0", **values
     )
 
 
 def test_list(start: Callable[..., Server], tmp_path: Path) -> None:
     """A thousand finished trainings are listed in less than 50 ms."""
     (tmp_path / "state").mkdir()
-    with Store(sqlite_url(tmp_path / "state")) as store:
+    with TrainingStore(sqlite_url(tmp_path / "state")) as store:
         for number in range(LISTED):
             store.add(finished(number))
     server = start(models=STEPS)

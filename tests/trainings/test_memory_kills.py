@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deepaas.trainings import memory
+from deepaas.trainings import oom
 
 EVENTS = "low 0\nhigh 5\nmax 12\noom 3\noom_kill 2\noom_group_kill 1\n"
 CONTROL = "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n"
@@ -26,16 +26,16 @@ def test_counted(tmp_path: Path, content: str, count: int | None) -> None:
     """The count is read from version 2's memory.events and version 1's memory.oom_control alike."""
     file = tmp_path / "counter"
     file.write_text(content)
-    assert memory._counted(file) == count  # noqa: SLF001 - the public function reads this system's own files
+    assert oom._read_oom_kills(file) == count  # noqa: SLF001 - the public function reads this system's own files
 
 
 def test_no_file(tmp_path: Path) -> None:
     """A file that is not there, or is a folder, counts nothing."""
-    assert memory._counted(tmp_path / "none") is None  # noqa: SLF001
-    assert memory._counted(tmp_path) is None  # noqa: SLF001
+    assert oom._read_oom_kills(tmp_path / "none") is None  # noqa: SLF001
+    assert oom._read_oom_kills(tmp_path) is None  # noqa: SLF001
 
 
 def test_here() -> None:
     """On this system the count is a number that does not fall."""
-    first = memory.kills()
-    assert 0 <= first <= memory.kills()
+    first = oom.oom_kill_count()
+    assert 0 <= first <= oom.oom_kill_count()

@@ -11,9 +11,9 @@ import pytest
 from following import GONE, STEPS, begin, ended, kill, look, path_of, reaches, trainings_below
 
 from clusters import Cluster
-from deepaas.trainings.neighbours import Silence
-from deepaas.trainings.store import Store
-from deepaas.trainings.training import State, Training
+from deepaas.trainings.record import TrainingRecord, TrainingState
+from deepaas.trainings.recovery import HeartbeatTracker
+from deepaas.trainings.store import TrainingStore
 from serving import CALL_S, Gate, Server, serving, until
 
 pytestmark = pytest.mark.slow
@@ -36,8 +36,8 @@ LOST_AFTER_S = 10
 )
 def test_looks(looks: list[Mapping[str, int]], silent: set[str]) -> None:
     """Silent is what has not changed in so many looks, however it changes; what was away begins anew."""
-    silence = Silence(2)
-    assert [silence.among(heartbeats) for heartbeats in looks][-1] == silent
+    silence = HeartbeatTracker(2)
+    assert [silence.update(heartbeats) for heartbeats in looks][-1] == silent
 
 
 Serve = Callable[..., contextlib.AbstractContextManager[Server]]
@@ -66,17 +66,17 @@ def name_host(folder: Path, host: str) -> None:
 
 
 @pytest.fixture
-def store(database: str) -> Iterator[Store]:
+def store(database: str) -> Iterator[TrainingStore]:
     """Return their store."""
-    with Store(database) as store:
+    with TrainingStore(database) as store:
         yield store
 
 
-def test_lost(serve: Serve, store: Store) -> None:
+def test_lost(serve: Serve, store: TrainingStore) -> None:
     """What a silent machine trained is lost, or cancelled if it was being; what is heard from goes on."""
     heard = dataclasses.replace(GONE, uuid="a" * 32)
-    cancelled = dataclasses.replace(GONE, uuid="c" * 32, state=State.CANCELLING)
-    queued = dataclasses.replace(GONE, uuid="b" * 32, state=State.QUEUED, pid=None, pid_started=None)
+    cancelled = dataclasses.replace(GONE, uuid="c" * 32, state=TrainingState.CANCELLING)
+    queued = dataclasses.replace(GONE, uuid="b" * 32, state=TrainingState.QUEUED, pid=None, pid_started=None)
     for training in (GONE, heard, cancelled, queued):
         store.add(training)
     with serve("here") as server, server.client() as client, beating(store, heard):
@@ -90,7 +90,7 @@ def test_lost(serve: Serve, store: Store) -> None:
     assert (lost["status"], lost["message"]) == ("error", message)
 
 
-def test_heard(serve: Serve, store: Store, gate: Gate) -> None:
+def test_heard(serve: Serve, store: TrainingStore, gate: Gate) -> None:
     """A queued training is heard from while its server lives, a running one without its server, too."""
     with serve("here") as server, server.client() as client:
         running = begin(client, ["wait", gate.port])
@@ -168,22 +168,22 @@ def test_followed_on_ray(serve: Serve, ray_cluster: Cluster, gate: Gate) -> None
         assert "hello" in client.get(path_of(running, "/log")).text
 
 
-def is_heard(store: Store, record: Mapping[str, str]) -> bool:
+def is_heard(store: TrainingStore, record: Mapping[str, str]) -> bool:
     """Say, once its heartbeat has changed twice, that a training is heard from."""
     for _ in range(2):
-        before = store.heartbeats([record["uuid"]])
-        until(lambda before=before: store.heartbeats([record["uuid"]]) != before, CALL_S)
+        before = store.read_heartbeats([record["uuid"]])
+        until(lambda before=before: store.read_heartbeats([record["uuid"]]) != before, CALL_S)
     return True
 
 
 @contextlib.contextmanager
-def beating(store: Store, training: Training) -> Iterator[None]:
+def beating(store: TrainingStore, training: TrainingRecord) -> Iterator[None]:
     """Let a training be heard from meanwhile."""
     ends = threading.Event()
 
     def beat() -> None:
         while not ends.wait(1):
-            store.beat([training.uuid])
+            store.record_heartbeats([training.uuid])
 
     thread = threading.Thread(target=beat)
     thread.start()

@@ -12,10 +12,10 @@ from typing import Any
 import psutil
 import pytest
 
-from deepaas.trainings.local import LocalRunning
-from deepaas.trainings.process import ProcessName
-from deepaas.trainings.store import Store, sqlite_url
-from deepaas.trainings.training import Training
+from deepaas.trainings.local_executor import LocalExecutor
+from deepaas.trainings.process_id import ProcessId
+from deepaas.trainings.record import TrainingRecord
+from deepaas.trainings.store import TrainingStore, sqlite_url
 from serving import END_S
 
 
@@ -29,15 +29,15 @@ def step_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 @pytest.mark.parametrize("seconds", [-3, 3600, -3600])
 def test_clock_that_is_set(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """A process stays the same when the clock is set while it runs."""
-    before = ProcessName.own()
+    before = ProcessId.current()
     step_clock(monkeypatch, seconds)
     assert before.is_alive()
-    assert ProcessName.parse(str(before)) == ProcessName.own() == ProcessName.of(os.getpid()) == before
+    assert ProcessId.parse(str(before)) == ProcessId.current() == ProcessId.of_pid(os.getpid()) == before
 
 
 def test_id_that_is_used_again() -> None:
     """A process with the same id that started at another time, or on another boot, is another one."""
-    own = ProcessName.own()
+    own = ProcessId.current()
     boot, ticks = own.start.split("/")
     assert not own._replace(start=f"{boot}/{int(ticks) - 1}").is_alive()
     assert not own._replace(start=f"another/{ticks}").is_alive()
@@ -46,13 +46,13 @@ def test_id_that_is_used_again() -> None:
 def test_process_of_an_older_record(tmp_path: Path) -> None:
     """A process that a record names by the time of its start, as older versions did, is found and ended."""
     with (
-        Store(sqlite_url(tmp_path)) as store,
+        TrainingStore(sqlite_url(tmp_path)) as store,
         subprocess.Popen(
             [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
         ) as process,
     ):
         started = psutil.Process(process.pid).create_time()
-        running = LocalRunning(store)
+        running = LocalExecutor(store)
 
         def end(pid_started: float) -> bool:
             host = socket.gethostname()
@@ -62,8 +62,8 @@ def test_process_of_an_older_record(tmp_path: Path) -> None:
                 "pid": process.pid,
                 "pid_started": pid_started,
             }
-            training = Training(uuid="a", model="m", created=1.0, **values)
-            return asyncio.run(running.end(training, 0, asyncio.Event()))
+            training = TrainingRecord(uuid="a", model="m", created=1.0, **values)
+            return asyncio.run(running.terminate(training, 0, asyncio.Event()))
 
         end(started - 100)
         assert process.poll() is None, "a process that is no training was ended"
@@ -76,7 +76,7 @@ def test_process_of_an_older_record(tmp_path: Path) -> None:
             assert not reaping.is_alive(), "the training's process was not ended"
         finally:
             process.kill()
-    server = ProcessName.parse(f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time()}")
+    server = ProcessId.parse(f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time()}")
     assert server.is_alive()
 
 
@@ -87,7 +87,7 @@ def test_name_of_a_command() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
-        name = ProcessName.of(process.pid)
+        name = ProcessId.of_pid(process.pid)
         assert name
         assert name.is_alive()
         process.communicate(b"\n")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from deepaas.trainings.folder import TrainingFolder
-from deepaas.trainings.watch import Watch
+from deepaas.trainings.monitor import TrainingMonitor
 
 FOLDER = Path(__file__).parent / "output"
 LOOK_S = 0.5
@@ -42,7 +42,7 @@ def replay(name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Replay:
     folder = TrainingFolder(path)
     record: dict[str, Any] = {}
     looks = []
-    watch = Watch(folder, lambda **values: record.update(values))
+    watch = TrainingMonitor(folder, lambda **values: record.update(values))
     with folder.log.open("w") as log:
         while not looks or looks[-1].time_s <= end_s:
             now_s = (len(looks) + 1) * LOOK_S
@@ -50,7 +50,7 @@ def replay(name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Replay:
                 log.write(pieces.pop(0)[2])
             log.flush()
             monkeypatch.setattr(time, "time", lambda now_s=now_s: now_s)
-            watch.look()
+            watch.poll()
             looks.append(Look(now_s, record.get("progress"), record.get("eta_s")))
     record |= watch.finish()
     reports = folder.metrics.read_text().splitlines() if folder.metrics.exists() else []

@@ -12,44 +12,44 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from deepaas.errors import StoreUnusable
-from deepaas.model.jsonable import dumps_in_steps
-from deepaas.trainings.store import VERSION, Store, sqlite_url
-from deepaas.trainings.training import State, Training
+from deepaas.errors import StoreError
+from deepaas.model.json_encoding import dumps_in_steps
+from deepaas.trainings.record import TrainingRecord, TrainingState
+from deepaas.trainings.store import SCHEMA_VERSION, TrainingStore, sqlite_url
 from support.records import get
 
-ENDS = [state for state in State if state.is_end]
+ENDS = [state for state in TrainingState if state.is_final]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path) -> Iterator[TrainingStore]:
     """Return an open store."""
-    with Store(sqlite_url(tmp_path)) as store:
+    with TrainingStore(sqlite_url(tmp_path)) as store:
         yield store
 
 
 def training(
-    uuid: str = "1", model: str = "m", created: float = 1.0, state: State = State.QUEUED
-) -> Training:
+    uuid: str = "1", model: str = "m", created: float = 1.0, state: TrainingState = TrainingState.QUEUED
+) -> TrainingRecord:
     """Return a record."""
-    return Training(uuid=uuid, model=model, created=created, arguments={"ä": [1, None]}, state=state)
+    return TrainingRecord(uuid=uuid, model=model, created=created, arguments={"ä": [1, None]}, state=state)
 
 
-def test_kept(store: Store, tmp_path: Path) -> None:
+def test_kept(store: TrainingStore, tmp_path: Path) -> None:
     """A record is what it was, for this store and for another one on the same file."""
     kept = dataclasses.replace(training(), output={"a": [1.5]}, message="x\n", pid=5, started=2.5)
     store.add(kept)
     assert get(store, "1") == kept
-    with Store(sqlite_url(tmp_path)) as other:
+    with TrainingStore(sqlite_url(tmp_path)) as other:
         assert get(other, "1") == kept
 
 
-def test_unread(store: Store, tmp_path: Path) -> None:
+def test_unread(store: TrainingStore, tmp_path: Path) -> None:
     """Arguments are written into a response as they were kept; NaN of an older version is read first."""
     store.add(training())
     kept = store.get("1")
     assert kept is not None
-    assert dumps_in_steps(kept.as_v2()["args"]) == b'{"\xc3\xa4":[1,null]}'
+    assert dumps_in_steps(kept.to_v2_json()["args"]) == b'{"\xc3\xa4":[1,null]}'
     connection = sqlite3.connect(tmp_path / "trainings.sqlite")
     with connection:
         connection.execute("UPDATE trainings SET arguments = '[NaN]', output = 'null'")
@@ -59,66 +59,68 @@ def test_unread(store: Store, tmp_path: Path) -> None:
     assert str(older.arguments) == "[nan]"
 
 
-def test_unknown(store: Store) -> None:
+def test_unknown(store: TrainingStore) -> None:
     """What was never added is not there."""
     assert get(store, "1") is None
-    assert store.of_model("m") == []
-    assert not store.change("1", State.RUNNING)
+    assert store.list_for_model("m") == []
+    assert not store.transition("1", TrainingState.RUNNING)
 
 
-def test_lists(store: Store) -> None:
+def test_lists(store: TrainingStore) -> None:
     """Records are listed by model and by whether they have ended, oldest first."""
     store.add(training("b", created=2))
-    store.add(training("a", created=1, state=State.RUNNING))
-    store.add(training("c", created=0, state=State.DONE))
+    store.add(training("a", created=1, state=TrainingState.RUNNING))
+    store.add(training("c", created=0, state=TrainingState.DONE))
     store.add(training("d", model="other"))
-    assert [one.uuid for one in store.of_model("m")] == ["c", "a", "b"]
-    assert [one.uuid for one in store.unfinished()] == ["a", "d", "b"]
+    assert [one.uuid for one in store.list_for_model("m")] == ["c", "a", "b"]
+    assert [one.uuid for one in store.list_unfinished()] == ["a", "d", "b"]
 
 
 @pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("state", State)
-def test_ends_are_ends(store: Store, end: State, state: State) -> None:
+@pytest.mark.parametrize("state", TrainingState)
+def test_ends_are_ends(store: TrainingStore, end: TrainingState, state: TrainingState) -> None:
     """A training that has come to an end is never changed again."""
     store.add(training(state=end))
-    assert not store.change("1", state, message="changed")
+    assert not store.transition("1", state, message="changed")
     assert get(store, "1") == training(state=end)
 
 
-@pytest.mark.parametrize("state", [state for state in State if not state.is_end])
-def test_only_from(store: Store, state: State) -> None:
+@pytest.mark.parametrize("state", [state for state in TrainingState if not state.is_final])
+def test_only_from(store: TrainingStore, state: TrainingState) -> None:
     """A change can be made to depend on the state."""
-    store.add(training(state=State.STARTING))
-    assert store.change("1", State.RUNNING, only_from=state, pid=7) is (state is State.STARTING)
+    store.add(training(state=TrainingState.STARTING))
+    assert store.transition("1", TrainingState.RUNNING, only_from=state, pid=7) is (
+        state is TrainingState.STARTING
+    )
     found = get(store, "1")
     assert found is not None
     assert (found.state, found.pid) == (
-        (State.RUNNING, 7) if state is State.STARTING else (State.STARTING, None)
+        (TrainingState.RUNNING, 7) if state is TrainingState.STARTING else (TrainingState.STARTING, None)
     )
 
 
 def test_one_wins(tmp_path: Path) -> None:
     """Of many who want to end a training at once, through stores of their own, one does."""
     url = sqlite_url(tmp_path)
-    with Store(url) as store:
-        store.add(training(state=State.RUNNING))
+    with TrainingStore(url) as store:
+        store.add(training(state=TrainingState.RUNNING))
 
     def end(number: int) -> bool:
-        with Store(url) as own:
-            return own.change("1", ENDS[number % len(ENDS)], only_from=State.RUNNING)
+        with TrainingStore(url) as own:
+            return own.transition("1", ENDS[number % len(ENDS)], only_from=TrainingState.RUNNING)
 
     with ThreadPoolExecutor(8) as threads:
         assert sum(threads.map(end, range(16))) == 1
 
 
-def test_connections_are_not_hoarded(store: Store) -> None:
+def test_connections_are_not_hoarded(store: TrainingStore) -> None:
     """However many ask at once, the store keeps no more files open than before."""
     before = psutil.Process().num_fds()
     asking = threading.Barrier(8)
 
     def ask(_: int) -> None:
         asking.wait()
-        store.of_model("m")
+        store.list_for_model("m")
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(ask, range(80)))
@@ -135,7 +137,7 @@ def test_written_to_the_disk(tmp_path: Path) -> None:
 
     sa.event.listen(sa.pool.Pool, "checkin", look)
     try:
-        with Store(sqlite_url(tmp_path)) as store:
+        with TrainingStore(sqlite_url(tmp_path)) as store:
             store.add(training())
     finally:
         sa.event.remove(sa.pool.Pool, "checkin", look)
@@ -148,22 +150,22 @@ def test_damaged(tmp_path: Path) -> None:
     path = tmp_path / "trainings.sqlite"
     path.write_bytes(b"not a database at all" * 100)
     before = path.read_bytes()
-    with pytest.raises(StoreUnusable, match=r"trainings\.sqlite.*--store"), Store(sqlite_url(tmp_path)):
+    with pytest.raises(StoreError, match=r"trainings\.sqlite.*--store"), TrainingStore(sqlite_url(tmp_path)):
         pass
     assert path.read_bytes() == before
 
 
-def test_newer(store: Store, tmp_path: Path) -> None:
+def test_newer(store: TrainingStore, tmp_path: Path) -> None:
     """A store of a newer version is refused and left as it is."""
     connection = sqlite3.connect(tmp_path / "trainings.sqlite")
     with connection:
-        connection.execute("UPDATE deepaas_store SET version = ?", (VERSION + 1,))
+        connection.execute("UPDATE deepaas_store SET version = ?", (SCHEMA_VERSION + 1,))
     connection.close()
-    with pytest.raises(StoreUnusable, match="newer"), Store(sqlite_url(tmp_path)):
+    with pytest.raises(StoreError, match="newer"), TrainingStore(sqlite_url(tmp_path)):
         pass
 
 
-def test_older(store: Store, tmp_path: Path) -> None:
+def test_older(store: TrainingStore, tmp_path: Path) -> None:
     """A store of an older format is taken over, so that older servers refuse it, and closed to others."""
     store.add(training())
     path = tmp_path / "trainings.sqlite"
@@ -172,9 +174,9 @@ def test_older(store: Store, tmp_path: Path) -> None:
         connection.execute("UPDATE deepaas_store SET version = 1")
         connection.execute("ALTER TABLE trainings DROP COLUMN process_start")
     path.chmod(0o644)
-    with Store(sqlite_url(tmp_path)) as newer:
+    with TrainingStore(sqlite_url(tmp_path)) as newer:
         assert get(newer, "1") == training()
-    assert connection.execute("SELECT version FROM deepaas_store").fetchone() == (VERSION,)
+    assert connection.execute("SELECT version FROM deepaas_store").fetchone() == (SCHEMA_VERSION,)
     connection.close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -182,19 +184,19 @@ def test_older(store: Store, tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.sqlite", "nonsense", "oracle://localhost/x"])
 def test_unusable_url(url: str) -> None:
     """A store that cannot be opened is told as such, whatever the reason."""
-    with pytest.raises(StoreUnusable), Store(url):
+    with pytest.raises(StoreError), TrainingStore(url):
         pass
 
 
 def test_password_is_not_told() -> None:
     """An error names the store without its password."""
     url = "sqlite://user:secret@host/db"
-    with pytest.raises(StoreUnusable) as raised, Store(url):
+    with pytest.raises(StoreError) as raised, TrainingStore(url):
         pass
     assert "secret" not in raised.value.message
 
 
-def test_closed_twice(store: Store) -> None:
+def test_closed_twice(store: TrainingStore) -> None:
     """Closing again does nothing."""
     store.__exit__()
     store.__exit__()

@@ -56,7 +56,7 @@ def test_away_at_the_end(
     database.stop()
     gate.open()
     until(lambda: not trainings_below(record["uuid"]))
-    assert TrainingFolder.of(server.state_dir, "steps", record["uuid"]).outcome.exists()
+    assert TrainingFolder.for_training(server.state_dir, "steps", record["uuid"]).outcome.exists()
     database.start()
     found = ended(client, record)
     assert (found["state"], found["result"]["output"][-1]) == ("done", {"a": 1})
@@ -168,7 +168,7 @@ def test_locked_file(tmp_path: Path, start: Callable[..., Server], gate: Gate) -
     with server.client() as client:
         record = begin(client, ["wait", gate.port], ["return", 5])
         gate.wait()
-        folder = TrainingFolder.of(server.state_dir, "steps", record["uuid"])
+        folder = TrainingFolder.for_training(server.state_dir, "steps", record["uuid"])
         with contextlib.closing(sqlite3.connect(server.state_dir / "trainings.sqlite")) as other:
             other.execute("BEGIN IMMEDIATE")
             gate.open()

@@ -9,18 +9,18 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deepaas.trainings.store import Store
-from deepaas.trainings.training import State, Training
+from deepaas.trainings.record import TrainingRecord, TrainingState
+from deepaas.trainings.store import TrainingStore
 from support.records import get
 
-FULL = Training(
+FULL = TrainingRecord(
     uuid="f" * 32,
     model="ä/b c",
     created=1_700_000_000.123456,
     arguments={"ä": [1, None, {"b": 1.5}], "big": 2**70, "text": 'quoted "x" \n\t'},
     server="host 12 3.5",
     host="host",
-    state=State.RUNNING,
+    state=TrainingState.RUNNING,
     pid=2**22,
     pid_started=1_700_000_000.25,
     process_start="b/1700",
@@ -41,172 +41,184 @@ FULL = Training(
 )
 
 
-def one(uuid: str, **values: object) -> Training:
+def one(uuid: str, **values: object) -> TrainingRecord:
     """Return a record with few words."""
     known: dict[str, object] = {"model": "m", "created": 1.0, "arguments": {}}
-    return Training(uuid=uuid, **(known | values))  # type: ignore[arg-type]
+    return TrainingRecord(uuid=uuid, **(known | values))  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
+def store(url: str) -> Iterator[TrainingStore]:
     """Return an open, empty store of each kind."""
-    with Store(url) as store:
+    with TrainingStore(url) as store:
         yield store
 
 
 class TestStore:
     """The contract."""
 
-    def test_get(self, store: Store, url: str) -> None:
+    def test_get(self, store: TrainingStore, url: str) -> None:
         """A record is read as it was added, every field of it, also through another connection."""
         store.add(FULL)
         assert get(store, FULL.uuid) == FULL
-        with Store(url) as other:
+        with TrainingStore(url) as other:
             assert get(other, FULL.uuid) == FULL
         assert store.get("0" * 32) is None
 
     def test_older_store(self, url: str) -> None:
         """A store that was made before there were boot ids in it keeps its records, and takes new ones."""
         old = dataclasses.replace(FULL, process_start=None)
-        with Store(url) as store:
+        with TrainingStore(url) as store:
             store.add(old)
         engine = sa.create_engine(url)
         with engine.begin() as connection:
             connection.execute(sa.text("ALTER TABLE trainings DROP COLUMN process_start"))
         engine.dispose()
-        with Store(url) as store, Store(url) as another:
+        with TrainingStore(url) as store, TrainingStore(url) as another:
             assert get(store, old.uuid) == old
-            assert another.change(old.uuid, State.RUNNING, process_start="b/1700")
+            assert another.transition(old.uuid, TrainingState.RUNNING, process_start="b/1700")
             assert get(store, old.uuid) == FULL
 
-    def test_of_model(self, store: Store) -> None:
+    def test_of_model(self, store: TrainingStore) -> None:
         """A model's records are listed, oldest first, and no other's."""
         for training in (one("b", created=2.0), one("a", created=3.0), one("c", model="n"), one("d")):
             store.add(training)
-        assert [found.uuid for found in store.of_model("m")] == ["d", "b", "a"]
-        assert store.of_model("nobody") == []
+        assert [found.uuid for found in store.list_for_model("m")] == ["d", "b", "a"]
+        assert store.list_for_model("nobody") == []
 
-    def test_unfinished(self, store: Store) -> None:
+    def test_unfinished(self, store: TrainingStore) -> None:
         """Unfinished are all those that have not come to an end, of every model, oldest first."""
-        for number, state in enumerate(State):
+        for number, state in enumerate(TrainingState):
             store.add(one(state.value, state=state, created=-float(number), model=str(number)))
-        assert [found.state for found in store.unfinished()] == [
-            state for state in reversed(State) if not state.is_end
+        assert [found.state for found in store.list_unfinished()] == [
+            state for state in reversed(TrainingState) if not state.is_final
         ]
 
-    def test_change(self, store: Store) -> None:
+    def test_change(self, store: TrainingStore) -> None:
         """A change sets the state and the values, only of that record, and says that it did."""
         store.add(one("a"))
         store.add(one("b"))
-        assert store.change("a", State.RUNNING, only_from=State.QUEUED, pid=5, metrics={"a": 1})
-        assert get(store, "a") == one("a", state=State.RUNNING, pid=5, metrics={"a": 1})
+        assert store.transition(
+            "a", TrainingState.RUNNING, only_from=TrainingState.QUEUED, pid=5, metrics={"a": 1}
+        )
+        assert get(store, "a") == one("a", state=TrainingState.RUNNING, pid=5, metrics={"a": 1})
         assert get(store, "b") == one("b")
-        assert not store.change("a", State.STARTING, only_from=State.QUEUED)
-        assert not store.change("nobody", State.RUNNING)
+        assert not store.transition("a", TrainingState.STARTING, only_from=TrainingState.QUEUED)
+        assert not store.transition("nobody", TrainingState.RUNNING)
 
     @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
-        states=st.lists(st.tuples(st.sampled_from(State), st.none() | st.sampled_from(State)), max_size=8),
-        first=st.sampled_from(State),
+        states=st.lists(
+            st.tuples(st.sampled_from(TrainingState), st.none() | st.sampled_from(TrainingState)), max_size=8
+        ),
+        first=st.sampled_from(TrainingState),
     )
-    def test_terminal(self, store: Store, first: State, states: list[tuple[State, State | None]]) -> None:
+    def test_terminal(
+        self,
+        store: TrainingStore,
+        first: TrainingState,
+        states: list[tuple[TrainingState, TrainingState | None]],
+    ) -> None:
         """Whatever is asked in whatever order, an end is never left, and `only_from` is kept to."""
         store.remove("h")
         store.add(one("h", state=first))
         expected = first
         for number, (state, only_from) in enumerate(states):
-            allowed = not expected.is_end and only_from in (None, expected)
-            assert store.change("h", state, only_from=only_from, message=str(number)) is allowed
+            allowed = not expected.is_final and only_from in (None, expected)
+            assert store.transition("h", state, only_from=only_from, message=str(number)) is allowed
             expected = state if allowed else expected
             found = store.get("h")
             assert found is not None
             assert found.state is expected
             assert (found.message == str(number)) is allowed
 
-    def test_change_from_an_end(self, store: Store) -> None:
+    def test_change_from_an_end(self, store: TrainingStore) -> None:
         """Even one who names the end as the state to leave cannot leave it."""
-        store.add(one("a", state=State.DONE))
-        assert not store.change("a", State.RUNNING, only_from=State.DONE)
+        store.add(one("a", state=TrainingState.DONE))
+        assert not store.transition("a", TrainingState.RUNNING, only_from=TrainingState.DONE)
 
-    def test_one_wins(self, store: Store, url: str) -> None:
+    def test_one_wins(self, store: TrainingStore, url: str) -> None:
         """Of many that take a queued training at once, one gets it."""
         store.add(one("a"))
-        stores = [Store(url) for _ in range(6)]
+        stores = [TrainingStore(url) for _ in range(6)]
         with ThreadPoolExecutor(6) as threads:
-            list(threads.map(Store.__enter__, stores))
+            list(threads.map(TrainingStore.__enter__, stores))
             took = list(
-                threads.map(lambda own: own.change("a", State.STARTING, only_from=State.QUEUED), stores)
+                threads.map(
+                    lambda own: own.transition("a", TrainingState.STARTING, only_from=TrainingState.QUEUED),
+                    stores,
+                )
             )
-            list(threads.map(Store.__exit__, stores))
+            list(threads.map(TrainingStore.__exit__, stores))
         assert sum(took) == 1
 
-    def test_claim(self, store: Store) -> None:
+    def test_claim(self, store: TrainingStore) -> None:
         """A training passes from the server that has it to another, once."""
         store.add(one("a", server="old"))
-        assert not store.claim("a", "other", "new")
-        assert store.claim("a", "old", "new")
-        assert not store.claim("a", "old", "newer")
+        assert not store.claim_ownership("a", "other", "new")
+        assert store.claim_ownership("a", "old", "new")
+        assert not store.claim_ownership("a", "old", "newer")
         assert get(store, "a") == one("a", server="new")
 
-    def test_heartbeats(self, store: Store) -> None:
+    def test_heartbeats(self, store: TrainingStore) -> None:
         """A training's heartbeat changes when it beats, alone; one that is not there, or gone, has none."""
         for uuid in "abc":
             store.add(one(uuid))
-        before = store.heartbeats(["a", "b"])
-        store.beat(["a", "unknown"])
-        store.beat([])
-        after = store.heartbeats(["a", "b", "unknown"])
+        before = store.read_heartbeats(["a", "b"])
+        store.record_heartbeats(["a", "unknown"])
+        store.record_heartbeats([])
+        after = store.read_heartbeats(["a", "b", "unknown"])
         assert (set(before), set(after)) == ({"a", "b"}, {"a", "b"})
         assert after["a"] != before["a"]
         assert after["b"] == before["b"]
         store.remove("a")
-        assert set(store.heartbeats(["a", "b"])) == {"b"}
-        assert store.heartbeats([]) == {}
+        assert set(store.read_heartbeats(["a", "b"])) == {"b"}
+        assert store.read_heartbeats([]) == {}
 
-    def test_note(self, store: Store) -> None:
+    def test_note(self, store: TrainingStore) -> None:
         """What is noted is set in a training that goes on, and not in one that has ended."""
-        store.add(one("a", state=State.RUNNING))
-        store.add(one("b", state=State.LOST))
+        store.add(one("a", state=TrainingState.RUNNING))
+        store.add(one("b", state=TrainingState.LOST))
         for uuid in "ab":
-            store.note(uuid, progress=0.5, metrics={"loss": 1})
-        assert get(store, "a") == one("a", state=State.RUNNING, progress=0.5, metrics={"loss": 1})
-        assert get(store, "b") == one("b", state=State.LOST)
+            store.update(uuid, progress=0.5, metrics={"loss": 1})
+        assert get(store, "a") == one("a", state=TrainingState.RUNNING, progress=0.5, metrics={"loss": 1})
+        assert get(store, "b") == one("b", state=TrainingState.LOST)
 
-    def test_remove(self, store: Store) -> None:
+    def test_remove(self, store: TrainingStore) -> None:
         """What is removed is gone, and nothing else."""
         store.add(one("a"))
         store.add(one("b"))
         store.remove("a")
         store.remove("a")
-        assert [found.uuid for found in store.of_model("m")] == ["b"]
+        assert [found.uuid for found in store.list_for_model("m")] == ["b"]
 
-    def test_environment(self, store: Store) -> None:
+    def test_environment(self, store: TrainingStore) -> None:
         """A set of packages is kept once, and found by its key; an unknown one is empty."""
         for _ in range(2):
-            store.keep_environment("k", {"packages": {"ä": "1"}})
-        assert store.environment("k") == {"packages": {"ä": "1"}}
-        assert store.environment("other") == {}
+            store.save_environment("k", {"packages": {"ä": "1"}})
+        assert store.get_environment("k") == {"packages": {"ä": "1"}}
+        assert store.get_environment("other") == {}
 
-    def test_environment_at_once(self, store: Store, url: str) -> None:
+    def test_environment_at_once(self, store: TrainingStore, url: str) -> None:
         """Many that keep the same set at once keep it once."""
         with ThreadPoolExecutor(6) as threads:
-            list(threads.map(lambda _: store.keep_environment("k", {"a": 1}), range(24)))
-        assert store.environment("k") == {"a": 1}
+            list(threads.map(lambda _: store.save_environment("k", {"a": 1}), range(24)))
+        assert store.get_environment("k") == {"a": 1}
 
     @pytest.mark.parametrize("text", ["nul \0 nul", "surrogate \udcff", "🎈"])
-    def test_any_text(self, store: Store, text: str) -> None:
+    def test_any_text(self, store: TrainingStore, text: str) -> None:
         """Any text that an exception may hold can be the message of an end."""
-        store.add(one("a", state=State.RUNNING))
-        assert store.change("a", State.ERROR, message=text, traceback=text, output=[text])
+        store.add(one("a", state=TrainingState.RUNNING))
+        assert store.transition("a", TrainingState.ERROR, message=text, traceback=text, output=[text])
         found = store.get("a")
         assert found is not None
-        assert found.state is State.ERROR
+        assert found.state is TrainingState.ERROR
         assert found.message
 
     @pytest.mark.parametrize("attempt", range(3))
     def test_first_opened_at_once(self, url: str, attempt: int) -> None:
         """Servers that open an empty store at the same moment all get it, and one version."""
-        stores = [Store(url) for _ in range(6)]
+        stores = [TrainingStore(url) for _ in range(6)]
         with ThreadPoolExecutor(6) as threads:
             opened = [threads.submit(store.__enter__) for store in stores]
             problems = [error for error in (future.exception() for future in opened) if error]
@@ -214,7 +226,7 @@ class TestStore:
             store.__exit__()
         assert problems == []
 
-    def test_replaced(self, store: Store) -> None:
+    def test_replaced(self, store: TrainingStore) -> None:
         """A second record of the same id is refused, and the first stays."""
         store.add(one("a"))
         with pytest.raises(Exception, match=r"(?i)unique"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deepaas.trainings.terminal import Lines, Terminal, last_lines
+from deepaas.trainings.terminal_output import TerminalEmulator, TerminalLogReader, read_last_lines
 
 SHOWN = [
     ("a\nb\n", ["a", "b"], ""),
@@ -27,16 +27,16 @@ SHOWN = [
 ]
 
 
-def read_lines(terminal: Terminal, printed: str) -> list[str]:
+def read_lines(terminal: TerminalEmulator, printed: str) -> list[str]:
     """Print, and return the lines that are complete."""
-    return [row.text for row in terminal.feed(printed) if row.is_left]
+    return [row.text for row in terminal.feed(printed) if row.is_complete]
 
 
 @pytest.mark.parametrize(("printed", "lines", "unfinished"), SHOWN)
 def test_terminal(printed: str, lines: list[str], unfinished: str) -> None:
     """The cursor is moved and colours are left out, however the text was cut."""
     for cut in range(1, len(printed) + 1):
-        terminal = Terminal()
+        terminal = TerminalEmulator()
         found = [
             line
             for begin in range(0, len(printed), cut)
@@ -57,20 +57,20 @@ def nested(outer: int, inner: int) -> str:
 
 def test_nested_bars() -> None:
     """Of two bars, the outer one has a line for each of its states, the inner one none that is removed."""
-    lines = read_lines(Terminal(), nested(3, 20))
+    lines = read_lines(TerminalEmulator(), nested(3, 20))
     assert lines == ["epochs: 0/3", "epochs: 1/3", "epochs: 2/3", "epochs: 3/3", "end"]
 
 
 def test_many_rows() -> None:
     """Rows above those that a program can still reach are forgotten."""
-    terminal = Terminal()
+    terminal = TerminalEmulator()
     assert len(read_lines(terminal, "".join(f"{number}\n" for number in range(1000)))) == 1000
     assert read_lines(terminal, "\x1b[2Ax\n") == ["x98"]
 
 
 def test_rows() -> None:
     """A row says what it showed before it is drawn again, and where it is on an endless terminal."""
-    terminal = Terminal()
+    terminal = TerminalEmulator()
     list(terminal.feed("x\n" * 1000))
     rows = list(terminal.feed("a\rb\nc\x1b[A\rbd\n"))
     shown = [(1000, "a", False, 1), (1000, "b", True, 1), (1001, "c", False, 1), (1000, "bd", True, 2)]
@@ -82,19 +82,19 @@ def test_taken_up_again(tmp_path: Path) -> None:
     """Whoever goes on behind any line gets the others, each once."""
     log = tmp_path / "log"
     log.write_text("ü 1\n 1%\r 50%\r100%\n\x1b[1m3\x1b[0m\n4", encoding="utf-8")
-    whole = list(Lines(log).lines(also_unfinished=True))
+    whole = list(TerminalLogReader(log).read_lines(include_partial=True))
     assert whole == ["ü 1", "100%", "3", "4"]
     for count in range(1, len(whole)):
-        lines = Lines(log)
-        begun = [line for _, line in zip(range(count), lines.lines(also_unfinished=True), strict=False)]
-        assert begun + list(Lines(log, lines.offset).lines(also_unfinished=True)) == whole
+        lines = TerminalLogReader(log)
+        begun = [line for _, line in zip(range(count), lines.read_lines(include_partial=True), strict=False)]
+        assert begun + list(TerminalLogReader(log, lines.offset).read_lines(include_partial=True)) == whole
 
 
 def test_growing(tmp_path: Path) -> None:
     """A line is there when it has its end; until then it is the unfinished one."""
     log = tmp_path / "log"
-    lines = Lines(log)
-    assert list(lines.lines()) == []
+    lines = TerminalLogReader(log)
+    assert list(lines.read_lines()) == []
     with log.open("ab", buffering=0) as file:
         for written, found, unfinished in (
             (b" 1%\r 2", [], " 2%"),
@@ -103,7 +103,7 @@ def test_growing(tmp_path: Path) -> None:
             (b"\xbc\nnext", ["doneü"], "next"),
         ):
             file.write(written)
-            assert (list(lines.lines()), lines.unfinished) == (found, unfinished)
+            assert (list(lines.read_lines()), lines.partial_line) == (found, unfinished)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 61, 62, 1000])
@@ -115,17 +115,17 @@ def test_last_lines(tmp_path: Path, count: int) -> None:
         for epoch in range(30)
     )
     (tmp_path / "log").write_text(f"WARNING: 17 pictures are broken\nbegin\n{bars}")
-    found = last_lines(tmp_path / "log", count)
+    found = read_last_lines(tmp_path / "log", count)
     assert len(found) == min(count, 62)
-    whole = list(Lines(tmp_path / "log").lines())
+    whole = list(TerminalLogReader(tmp_path / "log").read_lines())
     assert found == (whole[-count:] if count else [])
     assert whole[:2] == ["WARNING: 17 pictures are broken", "begin"]
 
 
 def test_no_log(tmp_path: Path) -> None:
     """A log that is not there has no lines."""
-    assert last_lines(tmp_path / "log", 5) == []
-    assert list(Lines(tmp_path / "log").lines(also_unfinished=True)) == []
+    assert read_last_lines(tmp_path / "log", 5) == []
+    assert list(TerminalLogReader(tmp_path / "log").read_lines(include_partial=True)) == []
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_no_log(tmp_path: Path) -> None:
 )
 def test_hostile(hostile: str) -> None:
     """Nothing that is printed takes much memory or time."""
-    terminal = Terminal()
+    terminal = TerminalEmulator()
     last = read_lines(terminal, f"{hostile}y\nend\n")[-1]
     assert last == "end"
 
@@ -141,26 +141,26 @@ def test_hostile(hostile: str) -> None:
 @pytest.mark.parametrize("letter", "ABCDEFGJKMc78=")
 def test_escape_of_two_characters(letter: str) -> None:
     """An escape that has no parameters moves nothing, and is left out."""
-    assert read_lines(Terminal(), f"a\x1b{letter}b\n") == ["ab"]
+    assert read_lines(TerminalEmulator(), f"a\x1b{letter}b\n") == ["ab"]
 
 
 def test_lines_that_are_skipped(tmp_path: Path) -> None:
     """No line before a gap is joined with one behind it, and what the gap cuts is left out."""
     path = tmp_path / "log"
     path.write_text("one\nEpoch 2/10 loss: 0.1")
-    lines = Lines(path)
-    assert list(lines.lines()) == ["one"]
+    lines = TerminalLogReader(path)
+    assert list(lines.read_lines()) == ["one"]
     with path.open("a") as log:
         log.write("5\n" + "x" * 1000 + "34\nnext\nlast")
     lines.skip_to_last(15)
-    rows = [*lines.rows(), lines.open_row]
-    assert [(row.text, row.is_left) for row in rows] == [("next", True), ("last", False)]
+    rows = [*lines.read_rows(), lines.open_row]
+    assert [(row.text, row.is_complete) for row in rows] == [("next", True), ("last", False)]
     assert [row.number for row in rows] == [2, 3]
 
 
 def test_control_sequence_without_end() -> None:
     """One that does not end is text after a hundred characters, and is not read again and again."""
-    terminal = Terminal()
+    terminal = TerminalEmulator()
     rows = [row for number in range(4_000) for row in terminal.feed("\x1b[" * (number == 0) + "1;" * 25)]
     assert rows == []
     assert terminal.open_row.text.startswith("\x1b[1;1;")

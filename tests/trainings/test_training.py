@@ -4,24 +4,24 @@ import re
 
 import pytest
 
-from deepaas.trainings.training import State, Training
+from deepaas.trainings.record import TrainingRecord, TrainingState
 
 WHEN = 1_700_000_000.5
-RECORD = Training(uuid="0" * 32, model="m", created=WHEN, arguments={"a": 1})
+RECORD = TrainingRecord(uuid="0" * 32, model="m", created=WHEN, arguments={"a": 1})
 FOUR = {"running", "done", "error", "cancelled"}
 
 
-@pytest.mark.parametrize("state", State)
-def test_states(state: State) -> None:
+@pytest.mark.parametrize("state", TrainingState)
+def test_states(state: TrainingState) -> None:
     """Old clients see four words only; running is the one that is no end."""
     assert state.status in FOUR
-    assert state.is_end is (state.status != "running")
+    assert state.is_final is (state.status != "running")
 
 
-@pytest.mark.parametrize("state", [state for state in State if state is not State.DONE])
-def test_shown(state: State) -> None:
+@pytest.mark.parametrize("state", [state for state in TrainingState if state is not TrainingState.DONE])
+def test_shown(state: TrainingState) -> None:
     """A record shows its id, date, arguments and status, and no result before there is one."""
-    shown = Training(**(vars(RECORD) | {"state": state})).as_v2()
+    shown = TrainingRecord(**(vars(RECORD) | {"state": state})).to_v2_json()
     assert shown["uuid"] == RECORD.uuid
     assert re.fullmatch(r"2023-11-1[45] \d\d:\d\d:\d\d\.500000", shown["date"])
     assert (shown["args"], shown["status"], shown["state"]) == ({"a": 1}, state.status, state.value)
@@ -42,23 +42,32 @@ def test_shown(state: State) -> None:
 def test_result(started: float | None, seconds: float, duration: str) -> None:
     """A result has the output, the date of the end, and how long it took since it started."""
     finished = (started or WHEN) + seconds
-    done = Training(
-        **(vars(RECORD) | {"state": State.DONE, "started": started, "finished": finished, "output": [1]})
+    done = TrainingRecord(
+        **(
+            vars(RECORD)
+            | {"state": TrainingState.DONE, "started": started, "finished": finished, "output": [1]}
+        )
     )
-    result = done.as_v2()["result"]
+    result = done.to_v2_json()["result"]
     assert (result["output"], result["duration"]) == ([1], duration)
     assert result["finish_date"].startswith("2023-11-1")
 
 
 def test_date_without_fraction() -> None:
     """A date has its six digits also when a second is full."""
-    assert Training(**(vars(RECORD) | {"created": 1_700_000_000.0})).as_v2()["date"].endswith(".000000")
+    assert (
+        TrainingRecord(**(vars(RECORD) | {"created": 1_700_000_000.0}))
+        .to_v2_json()["date"]
+        .endswith(".000000")
+    )
 
 
 def test_error() -> None:
     """A record of an error has its message and its traceback."""
-    failed = Training(**(vars(RECORD) | {"state": State.ERROR, "message": "why", "traceback": "where"}))
-    shown = failed.as_v2()
+    failed = TrainingRecord(
+        **(vars(RECORD) | {"state": TrainingState.ERROR, "message": "why", "traceback": "where"})
+    )
+    shown = failed.to_v2_json()
     assert (shown["status"], shown["message"], shown["traceback"]) == ("error", "why", "where")
 
 
@@ -66,6 +75,6 @@ def test_end_without_folders() -> None:
     """What is said of a training's end names files without their folders, libraries by their own paths."""
     trace = 'File "/etc/none/model.py", line 1\nFile "/usr/lib/python3/site-packages/torch/nn/f.py", line 2'
     end = {"exit": "/etc/none/weights.pt missing", "traceback": trace}
-    shown = Training(**(vars(RECORD) | {"state": State.ERROR} | end)).as_v2()
+    shown = TrainingRecord(**(vars(RECORD) | {"state": TrainingState.ERROR} | end)).to_v2_json()
     assert shown["exit"] == "…/weights.pt missing"
     assert shown["traceback"] == 'File "…/model.py", line 1\nFile "…/torch/nn/f.py", line 2'

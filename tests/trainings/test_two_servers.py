@@ -8,7 +8,7 @@ import httpx
 import pytest
 from following import GONE, STEPS, begin, comes, ended, kill, look, path_of, trainings_below
 
-from deepaas.trainings.store import Store
+from deepaas.trainings.store import TrainingStore
 from serving import Gate, Server, serving
 
 pytestmark = pytest.mark.slow
@@ -79,7 +79,7 @@ def test_cancel(clients: tuple[httpx.Client, httpx.Client], gate: Gate) -> None:
 
 def test_cancel_of_a_host_that_is_gone(clients: tuple[httpx.Client, httpx.Client], database: str) -> None:
     """Cancelling what a vanished host trained is answered, though nobody ends it; purging forgets it."""
-    with Store(database) as store:
+    with TrainingStore(database) as store:
         store.add(GONE)
     path = f"/v2/models/steps/train/{GONE.uuid}"
     response = clients[0].delete(path)

@@ -55,7 +55,7 @@ def refusing(server: Server, change: str) -> Iterator[None]:
 
 def training_folder(server: Server, uuid: str) -> TrainingFolder:
     """Return the folder of a training."""
-    return TrainingFolder.of(server.state_dir, "steps", uuid)
+    return TrainingFolder.for_training(server.state_dir, "steps", uuid)
 
 
 def test_end_without_a_writable_folder(trainer: Server, http: httpx.Client, gate: Gate) -> None:
@@ -105,7 +105,7 @@ def test_store_that_the_training_refuses(trainer: Server, http: httpx.Client) ->
         store.execute("UPDATE deepaas_store SET version = version - 1")
         store.commit()
     log = http.get(path_of(record, "/log")).text
-    assert log == "The training cannot be recorded (StoreUnusable): see the server's log.\n"
+    assert log == "The training cannot be recorded (StoreError): see the server's log.\n"
 
 
 def test_failed_start(trainer: Server, http: httpx.Client) -> None:

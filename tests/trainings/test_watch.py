@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.monitor import TrainingMonitor
 from deepaas.trainings.outcome import Outcome
-from deepaas.trainings.training import State
-from deepaas.trainings.watch import Watch
+from deepaas.trainings.record import TrainingState
 from support.machine import processor_s
 
 MOST_BYTES = 8 << 20
@@ -61,11 +61,11 @@ FRAGMENTS = [
 printed_texts = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=5), max_size=30).map("".join)
 
 
-def watch(folder: TrainingFolder, printed: str) -> Watch:
+def watch(folder: TrainingFolder, printed: str) -> TrainingMonitor:
     """Return what watches a training that has printed something."""
-    folder.make()
+    folder.create()
     folder.log.write_bytes(printed.encode(errors="surrogatepass"))
-    return Watch(folder, lambda **_: None)
+    return TrainingMonitor(folder, lambda **_: None)
 
 
 @given(printed_texts, printed_texts)
@@ -78,13 +78,13 @@ def test_outcome_stays(first: str, last: str) -> None:
     with tempfile.TemporaryDirectory() as path:
         folder = TrainingFolder(Path(path))
         watched = watch(folder, first)
-        watched.look()
+        watched.poll()
         with folder.log.open("ab") as log:
             log.write(last.encode(errors="surrogatepass"))
-        watched.look()
+        watched.poll()
         values: dict[str, Any] = watched.finish()
-        Outcome(State.DONE, values, {}).write(folder)
-        assert Outcome.read(folder) == (State.DONE, values, {})
+        Outcome(TrainingState.DONE, values, {}).write(folder)
+        assert Outcome.read(folder) == (TrainingState.DONE, values, {})
         assert 0 <= (values.get("progress") or 0) <= 1
 
 

@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from deepaas.messages import Ready, Reply
-from deepaas.workers.local import LocalProcess
+from deepaas.workers.local_process import LocalWorkerProcess
 from faults.calls import START, encoded
 from serving import CALL_S
 
@@ -24,7 +24,7 @@ class Heard:
         self.ready = asyncio.Event()
         self.replied = {number: asyncio.Event() for number in range(1, 7)}
 
-    def hear(self, number: int, message: Any) -> None:
+    def on_message(self, number: int, message: Any) -> None:
         """Note a message."""
         self.messages.append((number, message))
         if isinstance(message, Ready):
@@ -32,11 +32,11 @@ class Heard:
         elif isinstance(message, Reply):
             self.replied[number].set()
 
-    def hear_garbage(self) -> None:
+    def on_protocol_error(self) -> None:
         """Fail: nothing here writes garbage."""
         raise AssertionError
 
-    def hear_end(self) -> None:
+    def on_disconnect(self) -> None:
         """Do nothing."""
 
 
@@ -45,7 +45,7 @@ def test_answers_before_a_death(make_loop: Callable[[], asyncio.AbstractEventLoo
     """What a process answered before its death is heard, also when something is sent in between."""
 
     async def work() -> None:
-        process, heard = LocalProcess(), Heard()
+        process, heard = LocalWorkerProcess(), Heard()
         async with asyncio.timeout(CALL_S):
             await process.start(START, heard)
             await heard.ready.wait()
@@ -60,12 +60,12 @@ def test_answers_before_a_death(make_loop: Callable[[], asyncio.AbstractEventLoo
                 # The loop is to find the death and the answers together, so it stands still until then.
                 assert select.select([dead], [], [], CALL_S)[0]
             process.send(encoded(number=6), 6)
-            await process.exited()
-            await process.last_words()
-            await process.end(0)
+            await process.wait()
+            await process.drain_output()
+            await process.terminate(0)
         replies = [number for number, message in heard.messages if isinstance(message, Reply)]
         assert replies == [1, 2, 3]
-        assert process.begun == 4
+        assert process.last_started == 4
         process.close()
 
     with asyncio.Runner(loop_factory=make_loop) as runner:
@@ -80,7 +80,7 @@ def test_awake_for_an_answer(monkeypatch: pytest.MonkeyPatch, *, stays_awake: bo
     monkeypatch.setattr(os, "sched_yield", lambda: looks.append(None))
 
     async def work() -> None:
-        process, heard = LocalProcess(stays_awake=stays_awake), Heard()
+        process, heard = LocalWorkerProcess(uses_busy_polling=stays_awake), Heard()
         async with asyncio.timeout(CALL_S):
             await process.start(START, heard)
             await heard.ready.wait()
@@ -89,7 +89,7 @@ def test_awake_for_an_answer(monkeypatch: pytest.MonkeyPatch, *, stays_awake: bo
                 process.send(encoded(number=number), number)
                 await heard.replied[number].wait()
             monkeypatch.undo()
-            await process.end(0)
+            await process.terminate(0)
         process.close()
 
     asyncio.run(work())

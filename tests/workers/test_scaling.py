@@ -11,13 +11,12 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from deepaas.config.settings import WorkerRange
 from deepaas.metrics import Metrics
-from deepaas.scale import Scale
-from deepaas.workers.limits import Limits
-from deepaas.workers.pace import Pace
-from deepaas.workers.places import Places
-from deepaas.workers.scaling import Scaling
-from deepaas.workers.waiting import Waiting
+from deepaas.workers.autoscaler import Autoscaler
+from deepaas.workers.call_queue import CallQueue, ServiceTimeEstimate
+from deepaas.workers.pool_config import PoolConfig
+from deepaas.workers.supervisor import WorkerSupervisor
 from faults.calls import is_worker
 from serving import AT_ONCE_S, CALL_S, Gate, Server, predict, predicted, serving, until
 
@@ -63,8 +62,8 @@ class Idle:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.held: dict[int, Any] = {}
-        self.head_since = 0.0
+        self.in_flight: dict[int, Any] = {}
+        self.head_started_at = 0.0
 
 
 class IdlePlaces:
@@ -77,17 +76,17 @@ class IdlePlaces:
     def __len__(self) -> int:
         return len(self.idle)
 
-    def ready(self) -> list[Idle]:
+    def list_ready_workers(self) -> list[Idle]:
         """Return all."""
         return list(self.idle)
 
-    def remove(self, worker: Idle) -> None:
+    def remove_worker(self, worker: Idle) -> None:
         """Let one go."""
         self.idle.remove(worker)
         if len(self.idle) == 1:
             self.is_alone.set()
 
-    def remove_empty(self) -> None:
+    def drop_dead(self) -> None:
         """Do nothing: there is none."""
 
 
@@ -137,10 +136,12 @@ def test_the_first_stays() -> None:
 
     async def work() -> list[str]:
         places = IdlePlaces("abc")
-        limits = Limits(Scale(1, 3), 0.1, 1, 0, 0, 0, 1000, cancel_on_disconnect=False)
-        metrics = Metrics().of_pool("told")
-        scaling = Scaling(cast(Places, places), Waiting(1, 0), Pace(1), limits, metrics)
-        async with scaling.held():
+        limits = PoolConfig(WorkerRange(1, 3), 0.1, 1, 0, 0, 0, 1000, cancel_on_disconnect=False)
+        metrics = Metrics().create_pool_metrics("told")
+        scaling = Autoscaler(
+            cast(WorkerSupervisor, places), CallQueue(1, 0), ServiceTimeEstimate(1), limits, metrics
+        )
+        async with scaling.pause():
             pass  # when it is let go, it looks for those that have nothing to do
         async with asyncio.timeout(CALL_S):
             await places.is_alone.wait()

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from deepaas.errors import PredictionFailed, WorkerLost
-from deepaas.messages import Body, Failed
-from deepaas.workers.stream import Stream
+from deepaas.errors import PredictionFailed, WorkerDied
+from deepaas.messages import Body, Failure
+from deepaas.workers.result_stream import ResultStream
 
 WINDOW = 1 << 18
 END = Body("text/csv", b"")
@@ -35,9 +35,9 @@ def tap() -> Tap:
     return Tap()
 
 
-def stream_from(tap: Tap) -> Stream:
+def stream_from(tap: Tap) -> ResultStream:
     """Return a stream from a source."""
-    return Stream("text/csv", 0.0, tap, tap.leave)
+    return ResultStream("text/csv", 0.0, tap, tap.leave)
 
 
 def test_reading(tap: Tap) -> None:
@@ -45,10 +45,10 @@ def test_reading(tap: Tap) -> None:
 
     async def scenario() -> list[bytes]:
         stream = stream_from(tap)
-        stream.add(b"a")
-        stream.add(b"b")
+        stream.feed(b"a")
+        stream.feed(b"b")
         found = [await stream.read()]
-        for later, *what in ((stream.add, b"c"), (stream.end, END)):
+        for later, *what in ((stream.feed, b"c"), (stream.finish, END)):
             reading = asyncio.create_task(stream.read())
             asyncio.get_running_loop().call_soon(later, *what)
             found.append(await reading)
@@ -62,9 +62,9 @@ def test_window(tap: Tap) -> None:
 
     async def scenario() -> list[bool]:
         stream = stream_from(tap)
-        stream.add(bytes(WINDOW))
+        stream.feed(bytes(WINDOW))
         states = [tap.is_open]
-        stream.add(b"x")
+        stream.feed(b"x")
         states.append(tap.is_open)
         await stream.read()
         return [*states, tap.is_open]
@@ -72,12 +72,12 @@ def test_window(tap: Tap) -> None:
     assert asyncio.run(scenario()) == [True, False, True]
 
 
-@pytest.mark.parametrize("outcome", [END, Failed(500, "x")])
-def test_source_after_the_end(tap: Tap, outcome: Body | Failed) -> None:
+@pytest.mark.parametrize("outcome", [END, Failure(500, "x")])
+def test_source_after_the_end(tap: Tap, outcome: Body | Failure) -> None:
     """After the end, the source is open for what comes next, though much is not read yet."""
     stream = stream_from(tap)
-    stream.add(bytes(2 * WINDOW))
-    stream.end(outcome)
+    stream.feed(bytes(2 * WINDOW))
+    stream.finish(outcome)
     assert tap.is_open
     assert len(asyncio.run(stream.read())) == 2 * WINDOW
 
@@ -87,9 +87,9 @@ def test_failing(tap: Tap) -> None:
 
     async def scenario() -> None:
         stream = stream_from(tap)
-        stream.add(b"a")
-        stream.end(Failed(418, "teapot", "trace"))
-        stream.fail(WorkerLost("later"))
+        stream.feed(b"a")
+        stream.finish(Failure(418, "teapot", "trace"))
+        stream.fail(WorkerDied("later"))
         assert await stream.read() == b"a"
         await stream.read()
 
@@ -101,14 +101,14 @@ def test_failing(tap: Tap) -> None:
 def test_leaving(tap: Tap) -> None:
     """A reader that leaves before the end is told of, and what comes later is dropped."""
     with stream_from(tap) as stream:
-        stream.add(bytes(2 * WINDOW))
+        stream.feed(bytes(2 * WINDOW))
     assert (tap.has_reader, tap.is_open) == (False, True)
-    stream.add(bytes(2 * WINDOW))
+    stream.feed(bytes(2 * WINDOW))
     assert tap.is_open
 
 
 def test_leaving_after_the_end(tap: Tap) -> None:
     """A reader that leaves after the end has not left early."""
     with stream_from(tap) as stream:
-        stream.end(END)
+        stream.finish(END)
     assert tap.has_reader

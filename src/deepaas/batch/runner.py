@@ -1,7 +1,4 @@
-"""Doing a batch: so many inputs at a time, each copied, asked about, its result and its line written.
-
-It must not know models nor workers: it is given what answers for an input.
-"""
+"""Runs a batch: several inputs at a time, each with a result file and a line in the manifest."""
 
 import asyncio
 import time
@@ -9,42 +6,42 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from deepaas.batch import results
+from deepaas.atomic_files import compute_sha256, copy_with_sha256
 from deepaas.batch.inputs import Input
-from deepaas.batch.manifest import Line, Manifest
-from deepaas.contents import copy_hashed, sha256_of
+from deepaas.batch.manifest import Manifest, ManifestEntry
+from deepaas.batch.result_files import save_result
 from deepaas.errors import DeepaasError, ModelUnavailable
-from deepaas.files import Scratch, ScratchSpace
-from deepaas.log import get_logger, with_trace
+from deepaas.log import get_logger, traceback_extra
 from deepaas.messages import Body
+from deepaas.scratch import ScratchFolder, ScratchRoot
 
-_FAULT = 500
+_MIN_SERVER_ERROR = 500
 _log = get_logger(__name__)
 
 
-class Copy(NamedTuple):
+class InputCopy(NamedTuple):
     """The copy of an input that the model may do with as it likes, and the input's own name."""
 
     path: Path
     original_name: str
 
 
-Ask = Callable[[Copy, Scratch], Awaitable[Body]]
+PredictFn = Callable[[InputCopy, ScratchFolder], Awaitable[Body]]
 
 
-class Rules(NamedTuple):
+class BatchOptions(NamedTuple):
     """How a batch is done: results in `folder`, so many predictions at a time, whether a failure ends it.
 
     `arguments` is a digest of the arguments that all predictions share.
     """
 
     folder: Path
-    at_a_time: int
+    max_concurrent: int
     fail_fast: bool
-    arguments: str
+    arguments_digest: str
 
 
-class Counts(NamedTuple):
+class BatchCounts(NamedTuple):
     """How many inputs are done, failed, were done before, and are left."""
 
     done: int = 0
@@ -54,38 +51,40 @@ class Counts(NamedTuple):
 
 
 class Batch:
-    """One part of a batch. `on_line` is called with each line, and whether it was there before."""
+    """One part of a batch. `on_entry` is called with each line, and whether it was there before."""
 
     def __init__(
         self,
         inputs: Sequence[Input],
-        ask: Ask,
+        predict: PredictFn,
         *,
         manifest: Manifest,
-        space: ScratchSpace,
-        rules: Rules,
-        on_line: Callable[[Line, bool], None],
+        space: ScratchRoot,
+        options: BatchOptions,
+        on_entry: Callable[[ManifestEntry, bool], None],
     ) -> None:
         self._inputs = inputs
-        self._ask = ask
+        self._predict = predict
         self._manifest = manifest
         self._space = space
-        self._rules = rules
-        self._on_line = on_line
-        self._places = asyncio.Semaphore(rules.at_a_time)
+        self._options = options
+        self._on_entry = on_entry
+        self._semaphore = asyncio.Semaphore(options.max_concurrent)
         self._stop = asyncio.Event()
-        self._problem: ModelUnavailable | OSError | None = None
-        self._done = self._failed = self._skipped = 0
+        self._fatal_error: ModelUnavailable | OSError | None = None
+        self._done_count = self._failed_count = self._skipped_count = 0
 
     def stop(self) -> None:
         """Begin no more predictions; those that run are finished."""
         self._stop.set()
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> BatchCounts:
         """How far the batch is."""
-        ended = self._done + self._failed + self._skipped
-        return Counts(self._done, self._failed, self._skipped, len(self._inputs) - ended)
+        ended = self._done_count + self._failed_count + self._skipped_count
+        return BatchCounts(
+            self._done_count, self._failed_count, self._skipped_count, len(self._inputs) - ended
+        )
 
     async def run(self) -> None:
         """Do the inputs that are not done.
@@ -95,94 +94,94 @@ class Batch:
         waiting = iter(self._inputs)
         # Twice as many as predictions: one input is read, or a result written, while another is predicted.
         async with asyncio.TaskGroup() as feeders:
-            for _ in range(2 * self._rules.at_a_time):
-                feeders.create_task(self._feed(waiting))
-        if self._problem:
-            raise self._problem
+            for _ in range(2 * self._options.max_concurrent):
+                feeders.create_task(self._process_inputs(waiting))
+        if self._fatal_error:
+            raise self._fatal_error
 
-    async def _feed(self, inputs: Iterator[Input]) -> None:
+    async def _process_inputs(self, inputs: Iterator[Input]) -> None:
         for one in inputs:
             if self._stop.is_set():
                 return
-            line = await self._known(one)
+            line = await self._find_reusable(one)
             if line:
-                self._skipped += 1
-                await self._note(line, known=True)
+                self._skipped_count += 1
+                await self._record(line, is_reused=True)
                 continue
-            line = await self._new(one)
+            line = await self._predict_input(one)
             if line:
                 self._count(line)
-                await self._note(line, known=False)
+                await self._record(line, is_reused=False)
 
-    async def _known(self, one: Input) -> Line | None:
+    async def _find_reusable(self, item: Input) -> ManifestEntry | None:
         """Return the line of an input that has its result, if it is the same input still."""
-        lines = [line for line in self._manifest.known.get(one.path, ()) if self._may_stand(line)]
+        lines = [line for line in self._manifest.previous.get(item.path, ()) if self._is_reusable(line)]
         if not lines:
             return None
         try:
-            digest = await asyncio.to_thread(sha256_of, Path(one.path))
+            digest = await asyncio.to_thread(compute_sha256, Path(item.path))
         except OSError:
             return None
         return next((line for line in lines if line.sha256 == digest), None)
 
-    def _may_stand(self, line: Line) -> bool:
+    def _is_reusable(self, entry: ManifestEntry) -> bool:
         return (
-            line.error is None
-            and line.output is not None
-            and line.arguments == self._rules.arguments
-            and (self._rules.folder / line.output).is_file()
+            entry.error is None
+            and entry.output is not None
+            and entry.arguments == self._options.arguments_digest
+            and (self._options.folder / entry.output).is_file()
         )
 
-    async def _new(self, one: Input) -> Line | None:
+    async def _predict_input(self, item: Input) -> ManifestEntry | None:
         """Predict for an input and return its line; nothing, when it was not begun because of a stop."""
-        line = Line(one.path, None, None, 0.0, None, self._rules.arguments)
-        async with self._space.folder() as scratch:
+        line = ManifestEntry(item.path, None, None, 0.0, None, self._options.arguments_digest)
+        async with self._space.create_folder() as scratch:
             try:
-                copy = scratch.new_file(one.path)
-                digest = await asyncio.to_thread(copy_hashed, Path(one.path), copy)
+                copy = scratch.create_file_path(item.path)
+                digest = await asyncio.to_thread(copy_with_sha256, Path(item.path), copy)
                 line = line._replace(sha256=digest)
-                async with self._places:
+                async with self._semaphore:
                     if self._stop.is_set():
                         return None
                     began = time.perf_counter()
                     try:
-                        body = await self._ask(Copy(copy, Path(one.path).name), scratch)
+                        body = await self._predict(InputCopy(copy, Path(item.path).name), scratch)
                     finally:
                         line = line._replace(seconds=round(time.perf_counter() - began, 6))
-                output = await asyncio.to_thread(results.keep, body, self._rules.folder, one.name)
+                output = await asyncio.to_thread(save_result, body, self._options.folder, item.name)
                 return line._replace(output=output)
             except ModelUnavailable as error:
-                self._give_up(error)
+                self._abort(error)
                 return None
             except (DeepaasError, OSError) as error:
-                return line._replace(error=_reason(error, one))
+                return line._replace(error=_log_failure(error, item))
 
-    def _count(self, line: Line) -> None:
-        if line.error is None:
-            self._done += 1
+    def _count(self, entry: ManifestEntry) -> None:
+        if entry.error is None:
+            self._done_count += 1
             return
-        self._failed += 1
-        if self._rules.fail_fast:
+        self._failed_count += 1
+        if self._options.fail_fast:
             self.stop()
 
-    async def _note(self, line: Line, *, known: bool) -> None:
+    async def _record(self, entry: ManifestEntry, *, is_reused: bool) -> None:
         try:
-            await asyncio.to_thread(self._manifest.append, line)
+            await asyncio.to_thread(self._manifest.append, entry)
         except OSError as error:
-            self._give_up(error)
+            self._abort(error)
         else:
-            self._on_line(line, known)
+            self._on_entry(entry, is_reused)
 
-    def _give_up(self, problem: ModelUnavailable | OSError) -> None:
+    def _abort(self, problem: ModelUnavailable | OSError) -> None:
         """End the batch for a reason that is no input's fault."""
-        self._problem = problem
+        self._fatal_error = problem
         self.stop()
 
 
-def _reason(error: DeepaasError | OSError, one: Input) -> str:
+def _log_failure(error: DeepaasError | OSError, item: Input) -> str:
     """Return why an input failed, and log it, with the traceback when it is a fault of the model's code."""
     reason = str(error)
-    is_fault = isinstance(error, DeepaasError) and error.status >= _FAULT
+    is_fault = isinstance(error, DeepaasError) and error.status >= _MIN_SERVER_ERROR
     trace = getattr(error, "detail", "") if is_fault else ""
-    _log.error("%s: %s", one.path, reason, extra=with_trace(trace))
+    _log.error("%s: %s", item.path, reason, extra=traceback_extra(trace))
     return reason

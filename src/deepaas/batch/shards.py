@@ -1,7 +1,4 @@
-"""Which part of a batch this process does, as it was told, or as the variables of an array job say.
-
-It must not know what a batch is made of.
-"""
+"""Which part of a batch this process does, as it was told, or as the variables of an array job say."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,14 +12,14 @@ class Shard(NamedTuple):
     """The part `number`, from 1, of so many parts."""
 
     number: int = 1
-    parts: int = 1
+    total: int = 1
 
-    def share(self, everything: Sequence[T]) -> list[T]:
+    def select(self, items: Sequence[T]) -> list[T]:
         """Return every so many-th of the items, such that all parts together are all items."""
-        return list(everything[self.number - 1 :: self.parts])
+        return list(items[self.number - 1 :: self.total])
 
 
-class _Array(NamedTuple):
+class _ArrayVariables(NamedTuple):
     """The variables of one batch system: a task's number, the first and the last, the step, how many."""
 
     system: str
@@ -35,64 +32,64 @@ class _Array(NamedTuple):
 
 _SLURM = ("SLURM_ARRAY_TASK_ID", *(f"SLURM_ARRAY_TASK_{name}" for name in ("MIN", "MAX", "STEP", "COUNT")))
 _SGE = ("SGE_TASK_ID", "SGE_TASK_FIRST", "SGE_TASK_LAST", "SGE_TASK_STEPSIZE")
-_ARRAYS = (
-    _Array("SLURM", *_SLURM),
-    _Array("SGE", *_SGE),
-    _Array("PBS", "PBS_ARRAY_INDEX"),
-    _Array("PBS", "PBS_ARRAYID"),
+_BATCH_SYSTEMS = (
+    _ArrayVariables("SLURM", *_SLURM),
+    _ArrayVariables("SGE", *_SGE),
+    _ArrayVariables("PBS", "PBS_ARRAY_INDEX"),
+    _ArrayVariables("PBS", "PBS_ARRAYID"),
 )
 
 
-def choose(text: str, environ: Mapping[str, str]) -> Shard:
+def resolve_shard(text: str, environ: Mapping[str, str]) -> Shard:
     """Return the part that `text` names, ``3/16``, or else that of the array job's task.
 
     In ``/16``, the number is the task's. Outside of an array job, without a text, one part is all. Raise
     `ValueError`, with words that say what would be right.
     """
     if not text:
-        return _of_task(environ)
+        return _resolve_array_shard(environ)
     found = re.fullmatch(r"(\d*)/(\d+)", text.strip())
     if not found or int(found[2]) < 1:
         raise ValueError(_EXPECTED)
     parts = int(found[2])
     if not found[1]:
-        return _of_task_among(environ, parts)
+        return _resolve_task_shard(environ, parts)
     if not 1 <= int(found[1]) <= parts:
         raise ValueError(f"a part from 1 to {parts}")
     return Shard(int(found[1]), parts)
 
 
-def _of_task(environ: Mapping[str, str]) -> Shard:
+def _resolve_array_shard(environ: Mapping[str, str]) -> Shard:
     """Return the part of the task of an array job that says how many tasks it has."""
-    array = _array(environ)
+    array = _find_array(environ)
     if array is None:
         return Shard()
-    first, last = _number(environ, array.first), _number(environ, array.last)
-    step = _number(environ, array.step) or 1
+    first, last = _read_number(environ, array.first), _read_number(environ, array.last)
+    step = _read_number(environ, array.step) or 1
     spanned = None if first is None or last is None else (last - first) // step + 1
-    tasks = _number(environ, array.tasks) or spanned
+    tasks = _read_number(environ, array.tasks) or spanned
     if tasks is None:
         raise ValueError(f"{_EXPECTED}; {array.system} does not say how many tasks this array job has")
     if spanned is None or first is None:
-        return _of_task_among(environ, tasks)
+        return _resolve_task_shard(environ, tasks)
     if tasks != spanned:
         raise ValueError(f"{_EXPECTED}; the tasks of this array job are not evenly numbered")
     return Shard((int(environ[array.task]) - first) // step + 1, tasks)
 
 
-def _of_task_among(environ: Mapping[str, str], parts: int) -> Shard:
+def _resolve_task_shard(environ: Mapping[str, str], total: int) -> Shard:
     """Return the task's part, whether tasks are counted from 0, from 1, or from elsewhere."""
-    array = _array(environ)
+    array = _find_array(environ)
     if array is None:
         raise ValueError(f"{_EXPECTED}; this is not the task of an array job")
-    return Shard((int(environ[array.task]) - 1) % parts + 1, parts)
+    return Shard((int(environ[array.task]) - 1) % total + 1, total)
 
 
-def _array(environ: Mapping[str, str]) -> _Array | None:
+def _find_array(environ: Mapping[str, str]) -> _ArrayVariables | None:
     """Return the batch system whose array job this process is a task of."""
-    return next((array for array in _ARRAYS if _number(environ, array.task) is not None), None)
+    return next((array for array in _BATCH_SYSTEMS if _read_number(environ, array.task) is not None), None)
 
 
-def _number(environ: Mapping[str, str], variable: str) -> int | None:
+def _read_number(environ: Mapping[str, str], variable: str) -> int | None:
     text = environ.get(variable, "")
     return int(text) if text.isdecimal() else None

@@ -1,6 +1,6 @@
 """Ask a DEEPaaS server from Python: `Client` waits for its answers, `AsyncClient` is for event loops.
 
-Needs ``pip install 'deepaas[client]'``. It must not know the server's code, only what it answers.
+Needs ``pip install 'deepaas[client]'``.
 """
 
 try:
@@ -12,23 +12,23 @@ from deepaas.client.following import Event
 from deepaas.errors import (
     ArtifactNotFound,
     BadRequest,
-    BodyTooLarge,
     DeepaasError,
+    EndpointDisabled,
+    Forbidden,
+    FunctionNotImplemented,
     InvalidArguments,
     ModelNotFound,
     ModelUnavailable,
     NotAcceptable,
-    NotAllowed,
-    NotAuthenticated,
-    NotImplementedByModel,
-    NotServed,
+    PayloadTooLarge,
     PredictionFailed,
-    PredictionTimedOut,
-    SenderTooSlow,
+    PredictionTimeout,
+    RequestTimeout,
     ServerUnreachable,
     TrainingFailed,
     TrainingNotFound,
-    UnexpectedAnswer,
+    Unauthorized,
+    UnexpectedResponse,
 )
 
 __all__ = [
@@ -37,25 +37,25 @@ __all__ = [
     "AsyncModel",
     "AsyncTraining",
     "BadRequest",
-    "BodyTooLarge",
     "Client",
     "DeepaasError",
+    "EndpointDisabled",
     "Event",
+    "Forbidden",
+    "FunctionNotImplemented",
     "InvalidArguments",
     "Model",
     "ModelNotFound",
     "ModelUnavailable",
     "NotAcceptable",
-    "NotAllowed",
-    "NotAuthenticated",
-    "NotImplementedByModel",
-    "NotServed",
+    "PayloadTooLarge",
     "PredictionFailed",
-    "PredictionTimedOut",
-    "SenderTooSlow",
+    "PredictionTimeout",
+    "RequestTimeout",
     "ServerUnreachable",
     "Training",
     "TrainingFailed",
     "TrainingNotFound",
-    "UnexpectedAnswer",
+    "Unauthorized",
+    "UnexpectedResponse",
 ]

@@ -1,7 +1,4 @@
-"""The client that waits for each answer: `Client`, `Model` and `Training`.
-
-It must not know what is asked of the server, nor what its answers mean.
-"""
+"""The client that waits for each answer: `Client`, `Model` and `Training`."""
 
 import contextlib
 import functools
@@ -13,12 +10,12 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from deepaas.client.answers import is_error, unreachable
-from deepaas.client.asking import AskingModel, AskingTraining, models
+from deepaas.client.answers import connection_error, is_error
+from deepaas.client.asking import ModelApi, TrainingApi, list_models
 from deepaas.client.following import Event
-from deepaas.client.server import Options, Server
-from deepaas.client.steps import Found, More, Open, Pause, Send, Step, Steps, Walk
-from deepaas.client.trust import Verify, trust
+from deepaas.client.server import ClientOptions, ServerApi
+from deepaas.client.steps import EmitItem, OpenStream, ReadChunk, SendRequest, Sleep, Step, StepCursor, Steps
+from deepaas.client.trust import VerifyTypes, build_ssl_context
 
 T = TypeVar("T")
 
@@ -29,8 +26,8 @@ class Client:
     `url` includes the server's base path, if it has one. `verify` says whether an HTTPS server must be
     trusted, or which certificates make it so: the path of a file, or an `ssl.SSLContext`. `timeout_s` bounds
     how long a server may say nothing; by default it is for ever. A server that is unavailable for now is
-    asked again when it says, for up to `patience_s` seconds in all. Without `check`, arguments are sent even
-    if they do not fit the server's specification.
+    asked again when it says, for up to `retry_timeout_s` seconds in all. Without `validate`, arguments are
+    sent even if they do not fit the server's specification.
 
     Nothing is sent before the first question. Use it as a context manager, or `close` it, to let go of its
     connections. Several threads may share one.
@@ -43,12 +40,12 @@ class Client:
         url: str,
         token: str | None = None,
         *,
-        verify: Verify = True,
+        verify: VerifyTypes = True,
         timeout_s: float | None = None,
-        patience_s: float = 60.0,
-        check: bool = True,
+        retry_timeout_s: float = 60.0,
+        validate: bool = True,
     ) -> None:
-        self._asked = Server(Options(url, token, timeout_s, patience_s, check))
+        self._api = ServerApi(ClientOptions(url, token, timeout_s, retry_timeout_s, validate))
         self._transport = _Transport(verify)
 
     def __enter__(self) -> Self:
@@ -63,18 +60,18 @@ class Client:
 
     def __getitem__(self, name: str) -> "Model":
         """Return the model called `name`; the server isn't asked whether it is there."""
-        return Model(AskingModel(self._asked, name), self._transport)
+        return Model(ModelApi(self._api, name), self._transport)
 
     def models(self) -> list[dict[str, Any]]:
         """Return the metadata of every model that is served."""
-        return self._transport.run(models(self._asked))
+        return self._transport.run(list_models(self._api))
 
 
 class Model:
     """A model that a server has, from `Client`."""
 
-    def __init__(self, asked: AskingModel, transport: "_Transport") -> None:
-        self._asked = asked
+    def __init__(self, api: ModelApi, transport: "_Transport") -> None:
+        self._api = api
         self._transport = transport
 
     def __repr__(self) -> str:
@@ -83,15 +80,15 @@ class Model:
     @property
     def name(self) -> str:
         """The model's name."""
-        return self._asked.name
+        return self._api.name
 
     def metadata(self) -> dict[str, Any]:
         """Return what the model's author says of it."""
-        return self._transport.run(self._asked.metadata())
+        return self._transport.run(self._api.metadata())
 
-    def arguments(self, function: str = "predict") -> dict[str, dict[str, Any]]:
+    def argument_schemas(self, function: str = "predict") -> dict[str, dict[str, Any]]:
         """Return the JSON Schema of each argument of `predict`, or of `train`, by its name."""
-        return self._transport.run(self._asked.arguments(function))
+        return self._transport.run(self._api.argument_schemas(function))
 
     def predict(self, /, **arguments: Any) -> Any:
         """Return a prediction: JSON's values, a `str` for texts, `bytes` for anything else.
@@ -103,48 +100,48 @@ class Model:
         Raise `InvalidArguments`, whose `messages` says what is wrong with which, before anything is sent, or
         when the server finds it. Raise `PredictionFailed` with the model's own error.
         """
-        return self._transport.run(self._asked.predict(arguments))
+        return self._transport.run(self._api.predict(arguments))
 
-    def predict_to(self, path: str | PathLike[str], /, **arguments: Any) -> Path:
+    def predict_to_file(self, path: str | PathLike[str], /, **arguments: Any) -> Path:
         """Write a prediction to a file, without ever holding all of it, and return the file's path."""
-        return self._transport.run(self._asked.predict_to(Path(path), arguments))
+        return self._transport.run(self._api.predict_to_file(Path(path), arguments))
 
     def train(self, /, **arguments: Any) -> "Training":
         """Start a training, whose arguments are given as to `predict`."""
-        return self.training(self._transport.run(self._asked.train(arguments))["uuid"])
+        return self.training(self._transport.run(self._api.train(arguments))["uuid"])
 
     def training(self, uuid: str) -> "Training":
         """Return the training with that id; the server is not asked whether it is there."""
-        return Training(AskingTraining(self._asked.server, self.name, uuid), self._transport)
+        return Training(TrainingApi(self._api.server, self.name, uuid), self._transport)
 
     def trainings(self) -> list["Training"]:
         """Return all trainings, oldest first."""
-        records = self._transport.run(self._asked.trainings())
+        records = self._transport.run(self._api.trainings())
         return [self.training(record["uuid"]) for record in records]
 
     def reload(self) -> int:
         """Let new workers, warmed with what is on disk now, take over; return how many there are."""
-        return self._transport.run(self._asked.reload())
+        return self._transport.run(self._api.reload())
 
 
 class Training:
     """A training, from `Model.train`."""
 
-    def __init__(self, asked: AskingTraining, transport: "_Transport") -> None:
-        self._asked = asked
+    def __init__(self, api: TrainingApi, transport: "_Transport") -> None:
+        self._api = api
         self._transport = transport
 
     def __repr__(self) -> str:
-        return f"<Training {self.uuid} of {self._asked.model}>"
+        return f"<Training {self.uuid} of {self._api.model}>"
 
     @property
     def uuid(self) -> str:
         """The training's id."""
-        return self._asked.uuid
+        return self._api.uuid
 
     def record(self) -> dict[str, Any]:
         """Return the record as it is now: `status`, `progress`, `metrics`, `result` and more."""
-        return self._transport.run(self._asked.record())
+        return self._transport.run(self._api.record())
 
     def wait(self, timeout_s: float | None = None) -> dict[str, Any]:
         """Wait until the training is done, and return its record.
@@ -153,54 +150,54 @@ class Training:
         client's patience does not matter. Raise `TrainingFailed`, which has the record, when the
         training ends in any other way, and `TimeoutError` after `timeout_s` seconds.
         """
-        return self._transport.run(self._asked.wait(timeout_s))
+        return self._transport.run(self._api.wait(timeout_s))
 
     def cancel(self, *, purge: bool = False) -> dict[str, Any]:
         """Cancel the training and return its record; with `purge`, forget it and what it left."""
-        return self._transport.run(self._asked.cancel(purge=purge))
+        return self._transport.run(self._api.cancel(purge=purge))
 
     def log(self, tail: int | None = None) -> str:
         """Return what the training printed until now, or the last `tail` lines of it."""
-        return self._transport.run(self._asked.log(tail))
+        return self._transport.run(self._api.log(tail))
 
     def follow_log(self) -> Iterator[str]:
         """Yield each line that the training prints, from the first on and as it is printed, until it ends."""
-        return self._transport.iterate(Walk(self._asked.events(lambda event: event.line)))
+        return self._transport.iterate(StepCursor(self._api.events(lambda event: event.line)))
 
     def events(self) -> Iterator[Event]:
         """Yield what happens, from the beginning: states, progress, metrics, log lines, and last the end."""
-        return self._transport.iterate(Walk(self._asked.events(lambda event: event)))
+        return self._transport.iterate(StepCursor(self._api.events(lambda event: event)))
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the history of the metrics, oldest first."""
-        return self._transport.run(self._asked.metrics())
+        return self._transport.run(self._api.metrics())
 
     def artifacts(self) -> list[dict[str, Any]]:
         """Return the files that the training left, each with its size in bytes and its SHA-256."""
-        return self._transport.run(self._asked.artifacts())
+        return self._transport.run(self._api.artifacts())
 
     def artifact(self, name: str) -> bytes:
         """Return the content of a file that the training left. Raise `ArtifactNotFound`."""
-        return self._transport.run(self._asked.artifact(name))
+        return self._transport.run(self._api.artifact(name))
 
     def download(self, name: str, path: str | PathLike[str]) -> Path:
         """Write a file that the training left to `path`. Raise `ArtifactNotFound`."""
-        return self._transport.run(self._asked.download(name, Path(path)))
+        return self._transport.run(self._api.download(name, Path(path)))
 
     def provenance(self) -> dict[str, Any]:
         """Return the arguments, files, packages and machine that the training was made with."""
-        return self._transport.run(self._asked.provenance())
+        return self._transport.run(self._api.provenance())
 
 
 class _Transport:
     """Takes steps, waiting for each."""
 
-    def __init__(self, verify: Verify) -> None:
+    def __init__(self, verify: VerifyTypes) -> None:
         self._verify = verify
 
     @functools.cached_property
     def _http(self) -> httpx.Client:
-        return httpx.Client(verify=trust(self._verify))
+        return httpx.Client(verify=build_ssl_context(self._verify))
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -208,22 +205,22 @@ class _Transport:
 
     def run(self, steps: Steps[T]) -> T:
         """Return what the steps come to."""
-        walk = Walk(steps)
+        walk = StepCursor(steps)
         for _ in self.iterate(walk):
             pass
         return walk.result
 
-    def iterate(self, walk: Walk[Any]) -> Iterator[Any]:
+    def iterate(self, cursor: StepCursor[Any]) -> Iterator[Any]:
         """Yield what the steps find."""
-        with contextlib.closing(walk), contextlib.closing(_Taking(self._http)) as taking:
-            step = walk.next()
+        with contextlib.closing(cursor), contextlib.closing(_StepExecutor(self._http)) as taking:
+            step = cursor.advance()
             while step is not None:
-                if isinstance(step, Found):
+                if isinstance(step, EmitItem):
                     yield step.value
-                step = walk.next(taking.outcome(step))
+                step = cursor.advance(taking.execute(step))
 
 
-class _Taking:
+class _StepExecutor:
     """Takes one step after the other; of responses, one is open at a time."""
 
     def __init__(self, http: httpx.Client) -> None:
@@ -236,20 +233,20 @@ class _Taking:
         if self._response:
             self._response.close()
 
-    def outcome(self, step: Step) -> Any:
+    def execute(self, step: Step) -> Any:
         """Return the step's outcome, or the error that kept it from having one."""
         try:
             match step:
-                case Send(request):
+                case SendRequest(request):
                     return self._http.send(request)
-                case Open(request):
+                case OpenStream(request):
                     return self._open(request)
-                case More():
+                case ReadChunk():
                     return next(self._chunks, None)
-                case Pause(seconds):
+                case Sleep(seconds):
                     time.sleep(seconds)
         except httpx.RequestError as error:
-            return unreachable(error)
+            return connection_error(error)
         return None
 
     def _open(self, request: httpx.Request) -> httpx.Response:

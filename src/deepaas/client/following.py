@@ -1,7 +1,4 @@
-"""Server-sent events, as bytes bring them.
-
-It must not know where the bytes come from.
-"""
+"""Server-sent events, as bytes bring them."""
 
 import json
 from collections.abc import Iterator
@@ -30,20 +27,20 @@ class EventReader:
 
     def __init__(self) -> None:
         self.last_id = ""
-        self.has_ended = False
+        self.has_finished = False
         self.received_bytes = 0
-        self._rest = b""
+        self._buffer = b""
         self._fields: dict[str, str] = {}
 
-    def begin(self) -> None:
+    def start_connection(self) -> None:
         """Take note of a new connection, which repeats what the last one cut off."""
-        self._rest = b""
+        self._buffer = b""
         self._fields = {}
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Yield the events that are complete with this chunk."""
         self.received_bytes += len(chunk)
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        *lines, self._buffer = (self._buffer + chunk).split(b"\n")
         for line in lines:
             if line.startswith(b":"):
                 continue  # a comment, which keeps the connection alive
@@ -51,11 +48,11 @@ class EventReader:
                 name, _, value = line.decode().partition(": ")
                 self._fields[name] = value
             elif "data" in self._fields:
-                yield self._event()
+                yield self._build_event()
 
-    def _event(self) -> Event:
+    def _build_event(self) -> Event:
         found = self._fields
         self._fields = {}
         self.last_id = found.get("id", self.last_id)
-        self.has_ended = found.get("event") == "end"
+        self.has_finished = found.get("event") == "end"
         return Event(self.last_id, found.get("event", ""), json.loads(found["data"]))

@@ -1,7 +1,7 @@
 """The steps that asking a server takes, said one by one to whoever can take them.
 
 What is asked, and what an answer means, is written once, as generators of steps; a transport takes the steps,
-blocking or in an event loop. It must not know what is asked, nor how steps are taken.
+blocking or in an event loop.
 """
 
 from collections.abc import Generator
@@ -12,46 +12,46 @@ import httpx
 T = TypeVar("T")
 
 
-class Send(NamedTuple):
+class SendRequest(NamedTuple):
     """Send the request; its outcome is the response, read to its end."""
 
     request: httpx.Request
 
 
-class Open(NamedTuple):
-    """Send the request; its outcome is the response, which `More` reads. That of an error is read."""
+class OpenStream(NamedTuple):
+    """Send the request; its outcome is the response, which `ReadChunk` reads. That of an error is read."""
 
     request: httpx.Request
 
 
-class More(NamedTuple):
+class ReadChunk(NamedTuple):
     """Read on in the response that was opened last; the outcome is some bytes, or `None` at its end."""
 
 
-class Pause(NamedTuple):
+class Sleep(NamedTuple):
     """Do nothing for a while."""
 
     seconds: float
 
 
-class Found(NamedTuple):
+class EmitItem(NamedTuple):
     """Give a value to whoever asked, before going on."""
 
     value: Any
 
 
-Step = Send | Open | More | Pause | Found
+Step = SendRequest | OpenStream | ReadChunk | Sleep | EmitItem
 Steps = Generator[Step, Any, T]
 
 
-class Walk(Generic[T]):
+class StepCursor(Generic[T]):
     """One walk through steps."""
 
     def __init__(self, steps: Steps[T]) -> None:
         self._steps = steps
         self._result: T | None = None
 
-    def next(self, outcome: Any = None) -> Step | None:
+    def advance(self, outcome: Any = None) -> Step | None:
         """Return the step after the one with this outcome, or nothing at the end.
 
         An outcome that is an exception is raised where the step was said.

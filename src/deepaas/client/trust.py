@@ -3,10 +3,10 @@
 import os
 import ssl
 
-Verify = bool | str | os.PathLike[str] | ssl.SSLContext
+VerifyTypes = bool | str | os.PathLike[str] | ssl.SSLContext
 
 
-def trust(verify: Verify) -> ssl.SSLContext | bool:
+def build_ssl_context(verify: VerifyTypes) -> ssl.SSLContext | bool:
     """Return `verify` as httpx takes it; a path is that of a file of certificates to trust."""
     if isinstance(verify, bool | ssl.SSLContext):
         return verify

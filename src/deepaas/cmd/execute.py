@@ -13,14 +13,13 @@ from typing import Any
 import click
 
 from deepaas import log
-from deepaas.cmd.cli.author import authors_code
-from deepaas.cmd.cli.chosen import chosen_model
-from deepaas.cmd.cli.telling import Failure, one_line
-from deepaas.cmd.options import click_options, settings_of
-from deepaas.contents import replacing
-from deepaas.errors import NotImplementedByModel
+from deepaas.atomic_files import atomic_write
+from deepaas.cmd.cli.model_context import load_model, user_code
+from deepaas.cmd.cli.output import CliError, short_errors
+from deepaas.cmd.options import build_click_options, load_settings
+from deepaas.errors import FunctionNotImplemented
 from deepaas.model.model import Model
-from deepaas.model.output import JSON
+from deepaas.model.rendering import JSON
 from deepaas.model.v2.wrapper import UploadedFile
 
 _DEPRECATED = (
@@ -28,7 +27,7 @@ _DEPRECATED = (
     "use deepaas-cli predict instead."
 )
 # Options of 2.6 that change nothing about a prediction there either.
-_WITHOUT_EFFECT = (
+_IGNORED_OPTIONS = (
     "client_max_size",
     "debug_endpoint",
     "doc_endpoint",
@@ -39,7 +38,7 @@ _WITHOUT_EFFECT = (
 )
 
 
-def _options() -> list[click.Parameter]:
+def _build_options() -> list[click.Parameter]:
     """Return the options of 2.6; those without effect are accepted, and not in the help."""
     options: list[click.Parameter] = [
         click.Option(
@@ -53,9 +52,9 @@ def _options() -> list[click.Parameter]:
             help=f"Media type of the result.  [default: {JSON}]",
         ),
         click.Option(["--url/--nourl", "-u"], default=False, help="Call predict_url() of the model."),
-        *click_options(("model_name", "model")),
+        *build_click_options(("model_name", "model")),
     ]
-    unused = click_options(_WITHOUT_EFFECT)
+    unused = build_click_options(_IGNORED_OPTIONS)
     taken = {param.name for param in options}
     for param in unused:
         if isinstance(param, click.Option) and param.name not in taken:
@@ -80,34 +79,34 @@ def _predict(
     Deprecated: use deepaas-cli predict.
     """
     click.echo(_DEPRECATED, err=True)
-    log.hold()
-    with one_line():
-        settings = settings_of(ctx)
+    log.buffer_until_configured()
+    with short_errors():
+        settings = load_settings(ctx)
         # To standard error: 2.6 logs nothing, so that standard output is the model's and its last line.
-        log.configure(settings.log_level, file=settings.log_file, form=settings.log_format)
+        log.configure(settings.log_level, file=settings.log_file, log_format=settings.log_format)
         if input_file is None:
-            raise Failure("Missing option --input-file: name the file to predict for.")
+            raise CliError("Missing option --input-file: name the file to predict for.")
         if output is None:
-            raise Failure("Missing option --output: name the folder of the result.")
-        function = _function(chosen_model(settings), "predict_url" if url else "predict_data")
-        with authors_code():
-            result = function(_arguments(input_file, content_type, is_url=url))
-        name = _keep(result, content_type, Path(output), input_file)
+            raise CliError("Missing option --output: name the folder of the result.")
+        function = _get_function(load_model(settings), "predict_url" if url else "predict_data")
+        with user_code():
+            result = function(_build_arguments(input_file, content_type, is_url=url))
+        name = _save_result(result, content_type, Path(output), input_file)
     # As in 2.6, without a slash between the two.
     click.echo(f"Output saved at {output}{name}")
 
 
-def _function(model: Model, name: str) -> Callable[[dict[str, Any]], Any]:
+def _get_function(model: Model, name: str) -> Callable[[dict[str, Any]], Any]:
     """Return the model's function. Raise `Failure` when it has none."""
-    with contextlib.suppress(NotImplementedByModel):
-        return model.function(name)
-    raise Failure(
+    with contextlib.suppress(FunctionNotImplemented):
+        return model.get_function(name)
+    raise CliError(
         f"The model '{model.name}' has no function '{name}', which deepaas-predict calls: "
         f"use deepaas-cli --model-name {model.name} predict instead."
     )
 
 
-def _arguments(source: str, media_type: str, *, is_url: bool) -> dict[str, Any]:
+def _build_arguments(source: str, media_type: str, *, is_url: bool) -> dict[str, Any]:
     """Return the one argument of predict_data() or predict_url(), as 2.6 passes it."""
     if is_url:
         return {"urls": [source], "accept": media_type}
@@ -115,7 +114,7 @@ def _arguments(source: str, media_type: str, *, is_url: bool) -> dict[str, Any]:
     return {"files": [file], "accept": media_type}
 
 
-def _keep(result: Any, media_type: str, folder: Path, source: str) -> str:
+def _save_result(result: Any, media_type: str, folder: Path, source: str) -> str:
     """Write the result to the folder as 2.6 does, and return the file's name there.
 
     That is Python's `repr` for JSON, and else the copy of an open file. Raise `Failure` for what is neither.
@@ -125,7 +124,7 @@ def _keep(result: Any, media_type: str, folder: Path, source: str) -> str:
     path = getattr(result, "name", None)
     if isinstance(path, str):
         return _copy_file(Path(path), folder)
-    raise Failure(
+    raise CliError(
         f"The model returned {type(result).__name__} for the content type {media_type}, where "
         "deepaas-predict takes an open file that has a name. Choose another --content-type, or use "
         "deepaas-cli predict."
@@ -135,14 +134,14 @@ def _keep(result: Any, media_type: str, folder: Path, source: str) -> str:
 def _write_value(value: Any, folder: Path, source: str) -> str:
     name = f"out_{Path(source.rpartition('/')[2]).stem}.json"
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / name) as file:
+    with atomic_write(folder / name) as file:
         file.write(f"{value!r}\n".encode())
     return name
 
 
 def _copy_file(path: Path, folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
-    with path.open("rb") as original, replacing(folder / path.name) as file:
+    with path.open("rb") as original, atomic_write(folder / path.name) as file:
         shutil.copyfileobj(original, file)
     return path.name
 
@@ -150,7 +149,7 @@ def _copy_file(path: Path, folder: Path) -> str:
 main = click.version_option(package_name="deepaas", message="%(version)s")(
     click.Command(
         "deepaas-predict",
-        params=_options(),
+        params=_build_options(),
         callback=_predict,
         help=_predict.__doc__,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},

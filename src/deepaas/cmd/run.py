@@ -14,30 +14,30 @@ from collections.abc import Iterator
 import uvloop
 
 from deepaas import log
-from deepaas.assembly import build_service
-from deepaas.checking import contract
-from deepaas.checking.finding import Level
+from deepaas.bootstrap import build_service
 from deepaas.cmd.options import command
+from deepaas.config.settings import Settings
+from deepaas.diagnostics import signatures
+from deepaas.diagnostics.findings import Level
 from deepaas.errors import DeepaasError, SettingsError
-from deepaas.http.app import bind, build_app, is_local, listening
-from deepaas.http.output import RecentOutput
+from deepaas.http.app import bind_socket, build_app, is_loopback_socket, serve
+from deepaas.http.context import RecentLogBuffer
 from deepaas.log import get_logger
 from deepaas.metrics import Metrics
 from deepaas.model.model import Model
 from deepaas.service import Service
-from deepaas.settings import Settings
 
-_LEFT_BEHIND_S = 1.0
-_TO_END = (signal.SIGTERM, signal.SIGINT)
-_COLLECT_AFTER = 10_000
+_EXIT_GRACE_S = 1.0
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_GC_THRESHOLD = 10_000
 """New objects before the collector looks: each call in flight has some dozens, none of them in a cycle."""
 _TURN_S = 0.001
 """How long a thread may keep the interpreter while the event loop waits for it, which happens several times a
 request. Python's 5 ms add up to 70 ms while large requests are read; 1 ms to 30."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-_KEPT_BYTES = 16 << 20
+_TRIM_THRESHOLD_BYTES = 16 << 20
 """Some bodies of the largest size that is kept in memory."""
-_MAPPED_BYTES = 4 << 20
+_MMAP_THRESHOLD_BYTES = 4 << 20
 """More than one such body, so that none is mapped by itself."""
 _log = get_logger("deepaas.run")
 
@@ -46,22 +46,22 @@ _log = get_logger("deepaas.run")
 def main(settings: Settings) -> None:
     """Serve the installed models over REST, each in worker processes of its own."""
     level = "DEBUG" if settings.debug else settings.log_level
-    log.configure(level, file=settings.log_file, form=settings.log_format)
+    log.configure(level, file=settings.log_file, log_format=settings.log_format)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings))
-            _end_without_threads()
+            _force_exit_later()
     except SettingsError:
         raise
     except DeepaasError as error:
         said, _, more = error.message.partition("\n")
-        _log.critical("%s", said, extra=log.with_trace(more or getattr(error, "detail", "")))
+        _log.critical("%s", said, extra=log.traceback_extra(more or getattr(error, "detail", "")))
         sys.exit(1)
 
 
 async def _serve(settings: Settings) -> None:
     """Serve until a signal comes; one that comes before there is anything to answer ends the start."""
-    stop, hurry = _signals()
+    stop, hurry = _install_signal_handlers()
     is_serving = asyncio.Event()
     serving = asyncio.create_task(_serve_until(stop, hurry, is_serving, settings))
     stopping = asyncio.create_task(stop.wait())
@@ -74,72 +74,72 @@ async def _serve(settings: Settings) -> None:
 
 
 async def _serve_until(
-    stop: asyncio.Event, hurry: asyncio.Event, is_serving: asyncio.Event, settings: Settings
+    stop: asyncio.Event, force: asyncio.Event, is_serving: asyncio.Event, settings: Settings
 ) -> None:
-    output, metrics = RecentOutput(), Metrics()
+    output, metrics = RecentLogBuffer(), Metrics()
     if settings.debug_endpoint:
         log.add_handler(output)
         _log.warning("The debug endpoint shows what models print to whoever may read it")
-    with bind(settings) as taken:
-        if not (is_local(taken) or settings.auth_token_file or settings.auth_token):
+    with bind_socket(settings) as taken:
+        if not (is_loopback_socket(taken) or settings.auth_token_file or settings.auth_token):
             _log.warning(
                 "There are no tokens, so whoever reaches %s may predict, train and read trainings; "
                 "set --auth-token-file",
                 settings.listen_ip,
             )
-        with _interruptible():
-            on_output = output.take if settings.debug_endpoint else None
-            service = build_service(settings, metrics, hurry, on_output)
-        _warn_about_several(service)
+        with _cancel_on_signal():
+            on_output = output.write if settings.debug_endpoint else None
+            service = build_service(settings, metrics, force, on_output)
+        _warn_about_multiple_models(service)
         for served in service.models.values():
             _warn_about_functions(served.model, served.target)
-        app = build_app(service, settings, metrics, output, is_local=is_local(taken))
-        async with service, listening(app, taken, settings, hurry):
+        app = build_app(service, settings, metrics, output, is_local=is_loopback_socket(taken))
+        async with service, serve(app, taken, settings, force):
             is_serving.set()
             # What is there now stays; the collector need not look at it again and again.
             gc.freeze()
-            gc.set_threshold(_COLLECT_AFTER)
+            gc.set_threshold(_GC_THRESHOLD)
             sys.setswitchinterval(_TURN_S)
-            _keep_freed_memory()
-            _say_where(settings, taken.getsockname()[1], service)
+            _tune_malloc()
+            _log_urls(settings, taken.getsockname()[1], service)
             await stop.wait()
             _log.info("Stopping; again to stop at once")
 
 
-def _keep_freed_memory() -> None:
+def _tune_malloc() -> None:
     """Let the pieces of bodies be taken from memory that was used before.
 
     By itself glibc gives each one back to the system, which then clears every page anew for the next.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option:  # there is none in other C libraries
-        set_option(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-        set_option(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
+        set_option(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD_BYTES)
+        set_option(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)
 
 
-def _end_without_threads() -> None:
+def _force_exit_later() -> None:
     """Let the process end soon, even if a model's own code, such as get_metadata(), hangs in a thread."""
-    limit = threading.Timer(_LEFT_BEHIND_S, os._exit, (0,))
+    limit = threading.Timer(_EXIT_GRACE_S, os._exit, (0,))
     limit.daemon = True
     limit.start()
 
 
-def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+def _install_signal_handlers() -> tuple[asyncio.Event, asyncio.Event]:
     """Return what the first signal to end sets, and what the second sets."""
     stop, hurry = asyncio.Event(), asyncio.Event()
 
-    def note() -> None:
+    def handle_signal() -> None:
         (hurry if stop.is_set() else stop).set()
 
-    for number in _TO_END:
-        asyncio.get_running_loop().add_signal_handler(number, note)
+    for number in _STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, handle_signal)
     return stop, hurry
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def _cancel_on_signal() -> Iterator[None]:
     """Let a signal to end cancel the task at once: while models are imported, the loop sees no signals."""
-    previous = {number: signal.signal(number, signal.default_int_handler) for number in _TO_END}
+    previous = {number: signal.signal(number, signal.default_int_handler) for number in _STOP_SIGNALS}
     try:
         yield
     except KeyboardInterrupt:
@@ -149,7 +149,7 @@ def _interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _warn_about_several(service: Service) -> None:
+def _warn_about_multiple_models(service: Service) -> None:
     if len(service.models) > 1:
         names = ", ".join(service.models)
         message = f"Serving several models at once is deprecated: choose one of {names} with --model-name."
@@ -159,12 +159,12 @@ def _warn_about_several(service: Service) -> None:
 
 def _warn_about_functions(model: Model, target: str) -> None:
     """Say which functions every call of would fail, or that there is none to call."""
-    for finding in contract.functions(model, target):
+    for finding in signatures.check_functions(model, target):
         if finding.level is Level.ERROR:
-            _log.warning("Model %r: %s %s", model.name, finding.text, finding.advice)
+            _log.warning("Model %r: %s %s", model.name, finding.text, finding.hint)
 
 
-def _say_where(settings: Settings, port: int, service: Service) -> None:
+def _log_urls(settings: Settings, port: int, service: Service) -> None:
     host = f"[{settings.listen_ip}]" if ":" in settings.listen_ip else settings.listen_ip
     scheme = "https" if settings.tls_cert else "http"
     root = f"{scheme}://{host}:{port}{settings.base_path}"

@@ -1,1 +1,33 @@
-"""Where workers and trainings run: on this machine, or on a Ray cluster."""
+"""Where workers and trainings run: chooses the engine that the settings ask for."""
+
+from deepaas.config.settings import Settings
+from deepaas.engines.base import Engine
+from deepaas.engines.local import LocalEngine
+from deepaas.errors import SettingsError
+
+_RAY_OPTIONS = ("ray_address", "gpus_per_worker", "cpus_per_worker", "train_gpus", "train_cpus")
+
+
+def create_engine(settings: Settings) -> Engine:
+    """Return the engine; what it needs is imported only now.
+
+    SettingsError: it is not installed, or options of another engine are set.
+    """
+    if settings.engine == "local":
+        _reject_unused_options(settings)
+        return LocalEngine()
+    try:
+        from deepaas.engines.ray.engine import RayEngine  # noqa: PLC0415 - Ray is for those who choose it
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise SettingsError("--engine ray needs Ray: pip install 'deepaas[ray]'.") from error
+    return RayEngine(settings)
+
+
+def _reject_unused_options(settings: Settings) -> None:
+    default = Settings()
+    for name in _RAY_OPTIONS:
+        if getattr(settings, name) != getattr(default, name):
+            option = name.replace("_", "-")
+            raise SettingsError(f"--{option} is for --engine ray: add that, or leave --{option} out.")

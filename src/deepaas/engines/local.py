@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Self
 
-from deepaas.messages import Start
+from deepaas.messages import WorkerConfig
 from deepaas.metrics import PoolMetrics
-from deepaas.trainings.local import LocalRunning
-from deepaas.trainings.store import Store
-from deepaas.workers.limits import Limits
+from deepaas.trainings.local_executor import LocalExecutor
+from deepaas.trainings.store import TrainingStore
 from deepaas.workers.pool import Pool
+from deepaas.workers.pool_config import PoolConfig
 
 
 class LocalEngine:
@@ -20,16 +20,16 @@ class LocalEngine:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    def pool(
+    def create_pool(
         self,
-        start: Start,
-        limits: Limits,
+        start: WorkerConfig,
+        limits: PoolConfig,
         metrics: PoolMetrics,
         on_output: Callable[[bytes], None] | None,
     ) -> Pool:
         """Return the workers of a model, yet to be started."""
         return Pool(start, limits, metrics, on_output)
 
-    def running(self, store: Store) -> LocalRunning:
+    def create_training_executor(self, store: TrainingStore) -> LocalExecutor:
         """Return what runs the processes of trainings."""
-        return LocalRunning(store)
+        return LocalExecutor(store)

@@ -8,66 +8,67 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from deepaas.config.settings import Settings
 from deepaas.errors import SettingsError
-from deepaas.http.access import read_tokens
-from deepaas.http.browsers import BrowserPolicy, is_loopback
-from deepaas.http.connection import Connection
-from deepaas.http.cors import allow_origins
-from deepaas.http.following import encode_event
-from deepaas.http.front import front
-from deepaas.http.keys import (
-    BROWSERS,
-    EVENTS,
+from deepaas.http.auth import read_tokens
+from deepaas.http.browser_security import BrowserPolicy, is_loopback
+from deepaas.http.context import (
+    BROWSER_POLICY,
+    EVENT_BROADCASTERS,
+    IN_FLIGHT_REQUESTS,
     METRICS,
-    OUTPUT,
-    SCOPES,
+    RECENT_LOG,
+    ROUTE_SCOPES,
     SERVICE,
     SETTINGS,
-    STOPPING,
+    STOP_EVENT,
     TOKENS,
-    UNDER_WAY,
+    InFlightRequests,
+    RecentLogBuffer,
 )
-from deepaas.http.output import RecentOutput
+from deepaas.http.fast_path.predict import FastPath
+from deepaas.http.fast_path.protocol import FastPathProtocol
+from deepaas.http.handlers.trainings import encode_event
+from deepaas.http.middleware import allow_origins, request_middleware
 from deepaas.http.routes import add_routes
-from deepaas.http.shortcut import Shortcut
-from deepaas.http.under_way import UnderWay
 from deepaas.metrics import Metrics
 from deepaas.service import Service
-from deepaas.settings import Settings
-from deepaas.trainings.events import Events
+from deepaas.trainings.events import TrainingEventBroadcaster
 
 _BACKLOG = 1024
-_AT_ONCE_S = 0.5  # for the last bytes of answers; aiohttp takes 0 for ever
+_SHUTDOWN_TIMEOUT_S = 0.5  # for the last bytes of answers; aiohttp takes 0 for ever
 
 
 def build_app(
-    service: Service, settings: Settings, metrics: Metrics, output: RecentOutput, *, is_local: bool
+    service: Service, settings: Settings, metrics: Metrics, recent_log: RecentLogBuffer, *, is_local: bool
 ) -> web.Application:
     """Return the application that serves `service`, to this machine only if `is_local`.
 
     Raise `SettingsError` for tokens that cannot be read.
     """
-    app = web.Application(middlewares=[front])
+    app = web.Application(middlewares=[request_middleware])
     if settings.cors_origin:
         allow_origins(app, settings.cors_origin)
     app[SERVICE] = service
     app[SETTINGS] = settings
     app[METRICS] = metrics
     app[TOKENS] = read_tokens(settings)
-    app[BROWSERS] = BrowserPolicy(settings, checks_hosts=is_local and not app[TOKENS])
-    app[SCOPES] = {}
-    app[STOPPING] = asyncio.Event()
-    app[UNDER_WAY] = UnderWay()
-    app[OUTPUT] = output
-    app[EVENTS] = {
-        name: Events(model.training, model.folder, encode_event, app[STOPPING].is_set)
+    app[BROWSER_POLICY] = BrowserPolicy(settings, checks_hosts=is_local and not app[TOKENS])
+    app[ROUTE_SCOPES] = {}
+    app[STOP_EVENT] = asyncio.Event()
+    app[IN_FLIGHT_REQUESTS] = InFlightRequests()
+    app[RECENT_LOG] = recent_log
+    app[EVENT_BROADCASTERS] = {
+        name: TrainingEventBroadcaster(
+            model.get_training, model.get_training_folder, encode_event, app[STOP_EVENT].is_set
+        )
         for name, model in service.models.items()
     }
     add_routes(app, settings)
     return app
 
 
-def bind(settings: Settings) -> socket.socket:
+def bind_socket(settings: Settings) -> socket.socket:
     """Take the address, without accepting connections yet. Raise `SettingsError` when it cannot be had."""
     host, port = settings.listen_ip, settings.listen_port
     try:
@@ -83,12 +84,12 @@ def bind(settings: Settings) -> socket.socket:
     return taken
 
 
-def is_local(taken: socket.socket) -> bool:
+def is_loopback_socket(listening_socket: socket.socket) -> bool:
     """Return whether only this machine reaches what listens on the socket."""
-    return is_loopback(taken.getsockname()[0])
+    return is_loopback(listening_socket.getsockname()[0])
 
 
-def tls(settings: Settings) -> ssl.SSLContext | None:
+def create_ssl_context(settings: Settings) -> ssl.SSLContext | None:
     """Return what HTTPS takes, if it is wanted. Raise `SettingsError` when it cannot be had."""
     if not (settings.tls_cert or settings.tls_key):
         return None
@@ -105,32 +106,34 @@ def tls(settings: Settings) -> ssl.SSLContext | None:
 
 
 @contextlib.asynccontextmanager
-async def listening(
-    app: web.Application, taken: socket.socket, settings: Settings, hurry: asyncio.Event
+async def serve(
+    app: web.Application, listening_socket: socket.socket, settings: Settings, force_stop: asyncio.Event
 ) -> AsyncIterator[None]:
     """Accept connections while the context lasts.
 
-    On leaving, requests have `drain_timeout` seconds to end, or until `hurry` is set.
+    On leaving, requests have `drain_timeout` seconds to end, or until `force_stop` is set.
     """
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=_AT_ONCE_S)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     connections = runner.server
     assert connections is not None
     loop = asyncio.get_running_loop()
 
-    shortcut = Shortcut(app)
+    shortcut = FastPath(app)
 
-    def connection() -> Connection:
-        return Connection(connections, loop, settings, shortcut)
+    def connection() -> FastPathProtocol:
+        return FastPathProtocol(connections, loop, settings, shortcut)
 
-    server = await loop.create_server(connection, sock=taken, backlog=_BACKLOG, ssl=tls(settings))
+    server = await loop.create_server(
+        connection, sock=listening_socket, backlog=_BACKLOG, ssl=create_ssl_context(settings)
+    )
     try:
         yield
     finally:
-        app[STOPPING].set()
+        app[STOP_EVENT].set()
         server.close()
         connections.pre_shutdown()
-        waits = [asyncio.ensure_future(event.wait()) for event in (app[UNDER_WAY].none, hurry)]
+        waits = [asyncio.ensure_future(event.wait()) for event in (app[IN_FLIGHT_REQUESTS].idle, force_stop)]
         await asyncio.wait(waits, timeout=settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()

@@ -4,11 +4,11 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator
 
-from deepaas.errors import BadRequest, BodyTooLarge, UnsupportedEncoding
+from deepaas.errors import BadRequest, PayloadTooLarge, UnsupportedEncoding
 
-_PIECE_BYTES = 1 << 18
-_HIGHEST_RATIO = 200
-_SMALL_BYTES = 10 << 20
+_CHUNK_BYTES = 1 << 18
+_MAX_COMPRESSION_RATIO = 200
+_MIN_LIMITED_BYTES = 10 << 20
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _SUPPORTED = ("gzip", "x-gzip", "deflate")
 # Any other word is ignored, as aiohttp does it: some clients send "utf-8".
@@ -29,8 +29,8 @@ def is_compressed(encoding: str) -> bool:
 async def decompress(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield the content of a gzip or deflate body as it comes, at most 256 KiB at a time.
 
-    Raise `BadRequest` for what is not compressed, and `BodyTooLarge` for more than 10 MiB that are more than
-    200 times as large as what was received.
+    Raise `BadRequest` for what is not compressed, and `PayloadTooLarge` for more than 10 MiB that are more
+    than 200 times as large as what was received.
     """
     received_bytes = decompressed_bytes = 0
     decompressor = None
@@ -38,11 +38,12 @@ async def decompress(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         received_bytes += len(chunk)
         rest = chunk
         while rest:
-            piece, rest, decompressor = await asyncio.to_thread(_piece, rest, decompressor)
+            piece, rest, decompressor = await asyncio.to_thread(_decompress_chunk, rest, decompressor)
             decompressed_bytes += len(piece)
-            if decompressed_bytes > max(_SMALL_BYTES, _HIGHEST_RATIO * received_bytes):
-                raise BodyTooLarge(
-                    f"The body becomes more than {_HIGHEST_RATIO} times as large when it is decompressed."
+            if decompressed_bytes > max(_MIN_LIMITED_BYTES, _MAX_COMPRESSION_RATIO * received_bytes):
+                raise PayloadTooLarge(
+                    f"The body becomes more than {_MAX_COMPRESSION_RATIO} times as large when it is "
+                    "decompressed."
                 )
             if piece:
                 yield piece
@@ -50,16 +51,16 @@ async def decompress(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         raise BadRequest("The body cannot be decompressed: its end is missing.")
 
 
-def _decompressor(beginning: bytes) -> "zlib._Decompress":
-    """Return what decompresses a stream; some clients send deflate without the header that it should have.
+def _create_decompressor(first_bytes: bytes) -> "zlib._Decompress":
+    """Return what decompresses a stream, of which the first bytes tell the format.
 
-    See https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1.2.
+    Some clients send deflate without its header: https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1.2.
     """
-    is_raw = beginning[0] & 0xF != _DEFLATE_METHOD and beginning[:1] != b"\x1f"
+    is_raw = first_bytes[0] & 0xF != _DEFLATE_METHOD and first_bytes[:1] != b"\x1f"
     return zlib.decompressobj(-zlib.MAX_WBITS if is_raw else _GZIP_OR_ZLIB)
 
 
-def _piece(
+def _decompress_chunk(
     compressed: bytes, decompressor: "zlib._Decompress | None"
 ) -> tuple[bytes, bytes, "zlib._Decompress | None"]:
     """Return the next piece of the content, what is left of `compressed`, and what decompresses that.
@@ -68,9 +69,9 @@ def _piece(
     """
     piece = b""
     while compressed and not piece:
-        decompressor = decompressor or _decompressor(compressed)
+        decompressor = decompressor or _create_decompressor(compressed)
         try:
-            piece = decompressor.decompress(compressed, _PIECE_BYTES)
+            piece = decompressor.decompress(compressed, _CHUNK_BYTES)
         except zlib.error as error:
             raise BadRequest(f"The body cannot be decompressed: {error}.") from error
         compressed = decompressor.unconsumed_tail

@@ -1,4 +1,4 @@
-"""Which media type to answer with, by RFC 9110. It must not know what the types stand for."""
+"""Which media type to answer with, by RFC 9110."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ import mimeparse
 
 from deepaas.errors import HeadersTooLarge, NotAcceptable
 from deepaas.model.media_types import has_control_character, is_wildcard
-from deepaas.model.streaming import EVENTS, LINES
+from deepaas.model.stream_encoding import EVENT_STREAM, JSON_LINES
 
-_LONGEST_HEADER = 8190  # characters, as of one header
+_MAX_HEADER_LENGTH = 8190  # characters, as of one header
 
 
-def choose(accepted: str, choices: Sequence[str], default: str | None) -> str | None:
+def choose_media_type(accept_header: str, choices: Sequence[str], default: str | None) -> str | None:
     """Return the choice that the `Accept` header prefers.
 
     Between equals, the one that it names most exactly wins, then the default, then the first. A choice with a
@@ -19,52 +19,54 @@ def choose(accepted: str, choices: Sequence[str], default: str | None) -> str | 
     types in the header that they send by themselves. Without a header the default is returned. Raise
     `NotAcceptable`, listing the choices, when the header excludes them all, and `HeadersTooLarge`.
     """
-    if len(accepted) > _LONGEST_HEADER:
-        raise HeadersTooLarge(f"The Accept headers have more than {_LONGEST_HEADER} characters together.")
-    if not accepted.strip() or not choices:
+    if len(accept_header) > _MAX_HEADER_LENGTH:
+        raise HeadersTooLarge(f"The Accept headers have more than {_MAX_HEADER_LENGTH} characters together.")
+    if not accept_header.strip() or not choices:
         return default
-    ranges = _ranges(accepted)
+    ranges = _parse_media_ranges(accept_header)
     if not ranges:
         return default
     ranked = [
         (quality, fitness, choice == default, -index, choice)
         for index, choice in enumerate(choices)
-        for quality, fitness in [_match(choice, ranges)]
+        for quality, fitness in [_rate_choice(choice, ranges)]
         if quality > 0
     ]
     if not ranked:
-        raise NotAcceptable(f"This model answers with {', '.join(choices)}; the request accepts {accepted}.")
+        raise NotAcceptable(
+            f"This model answers with {', '.join(choices)}; the request accepts {accept_header}."
+        )
     if any(choice == default for *_, choice in ranked):
         ranked = [one for one in ranked if one[-1] == default or not is_wildcard(one[-1])]
     return max(ranked)[-1]
 
 
-def concrete_type(accepted: str, choice: str) -> str | None:
+def find_requested_type(accept_header: str, choice: str) -> str | None:
     """Return the media type without a wildcard that the `Accept` header prefers among those in `choice`."""
     named = [
         (float(parameters["q"]), -index, f"{kind}/{subtype}")
-        for index, (kind, subtype, parameters) in enumerate(_ranges(accepted))
-        if "*" not in (kind, subtype) and _covers(choice, kind, subtype)
+        for index, (kind, subtype, parameters) in enumerate(_parse_media_ranges(accept_header))
+        if "*" not in (kind, subtype) and _overlaps(choice, kind, subtype)
         if not has_control_character(f"{kind}/{subtype}")
     ]
     quality, _, media_type = max(named, default=(0.0, 0, None))
     return media_type if quality > 0 else None
 
 
-def prefers_events(accepted: str) -> bool:
+def prefers_events(accept_header: str) -> bool:
     """Say whether the `Accept` header likes server-sent events better than JSON lines."""
-    if EVENTS not in accepted.lower():
+    if EVENT_STREAM not in accept_header.lower():
         return False
     try:
-        return choose(accepted, (LINES, EVENTS), LINES) == EVENTS
+        return choose_media_type(accept_header, (JSON_LINES, EVENT_STREAM), JSON_LINES) == EVENT_STREAM
     except NotAcceptable:
         return False
 
 
-def _ranges(accepted: str) -> list[tuple[str, str, dict[str, str]]]:
+def _parse_media_ranges(accept_header: str) -> list[tuple[str, str, dict[str, str]]]:
     """Read the header, passing over what is not a media range."""
     ranges = []
-    for part in accepted.lower().split(","):
+    for part in accept_header.lower().split(","):
         try:
             ranges.append(mimeparse.parse_media_range(part))
         except mimeparse.MimeTypeParseException:
@@ -72,16 +74,16 @@ def _ranges(accepted: str) -> list[tuple[str, str, dict[str, str]]]:
     return ranges
 
 
-def _match(choice: str, ranges: list[tuple[str, str, dict[str, str]]]) -> tuple[float, float]:
+def _rate_choice(choice: str, ranges: list[tuple[str, str, dict[str, str]]]) -> tuple[float, float]:
     """Return how much the header prefers the choice, and how exactly it names it."""
     if is_wildcard(choice):
-        covered = (float(parameters["q"]) for *names, parameters in ranges if _covers(choice, *names))
+        covered = (float(parameters["q"]) for *names, parameters in ranges if _overlaps(choice, *names))
         return max(covered, default=0.0), 0.0
     quality, fitness = mimeparse.quality_and_fitness_parsed(choice.lower(), ranges)
     return float(quality), float(fitness)
 
 
-def _covers(choice: str, kind: str, subtype: str) -> bool:
+def _overlaps(choice: str, kind: str, subtype: str) -> bool:
     """Return whether some media type is in both `choice` and the range `kind/subtype`."""
     own_kind, _, own_subtype = choice.lower().partition("/")
     return (own_kind == kind or "*" in (own_kind, kind)) and (

@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from deepaas.http import debug, following, health, models, pages, trainings, versions
-from deepaas.http.access import Scope
+from deepaas.config.settings import Settings
+from deepaas.http.auth import Scope
+from deepaas.http.context import ROUTE_SCOPES
 from deepaas.http.errors import Handler
-from deepaas.http.keys import SCOPES
-from deepaas.settings import Settings
+from deepaas.http.handlers import models, pages, server, trainings
 
-_MODEL = "/v2/models/{model}"
-_TRAINING = f"{_MODEL}/train/{{uuid}}"
+_MODEL_PATH = "/v2/models/{model}"
+_TRAINING_PATH = f"{_MODEL_PATH}/train/{{uuid}}"
 
 
 class Route(NamedTuple):
@@ -24,47 +24,47 @@ class Route(NamedTuple):
     handler: Handler
 
 
-def routes(settings: Settings) -> Iterator[Route]:
+def iterate_routes(settings: Settings) -> Iterator[Route]:
     """Yield each route; every path works with and without a final slash."""
-    yield Route("POST", f"{_MODEL}/predict", Scope.PREDICT, models.predict)
-    yield Route("GET", "/v2/models", Scope.ANY, models.describe_all)
-    yield Route("GET", _MODEL, Scope.ANY, models.describe)
-    yield Route("POST", f"{_MODEL}/reload", Scope.ADMIN, models.reload)
-    yield Route("GET", f"{_MODEL}/ready", Scope.OPEN, health.model_ready)
-    yield Route("GET", f"{_MODEL}/train", Scope.TRAIN, trainings.list_all)
-    yield Route("POST", f"{_MODEL}/train", Scope.TRAIN, trainings.start)
-    yield Route("GET", _TRAINING, Scope.TRAIN, trainings.describe)
-    yield Route("DELETE", _TRAINING, Scope.TRAIN, trainings.cancel)
-    yield Route("GET", f"{_TRAINING}/log", Scope.TRAIN, following.log)
-    yield Route("GET", f"{_TRAINING}/metrics", Scope.TRAIN, following.metrics)
-    yield Route("GET", f"{_TRAINING}/events", Scope.TRAIN, following.follow)
-    yield Route("GET", f"{_TRAINING}/artifacts", Scope.TRAIN, following.list_artifacts)
-    yield Route("GET", f"{_TRAINING}/artifacts/{{path:.+}}", Scope.TRAIN, following.artifact)
-    yield Route("GET", f"{_TRAINING}/provenance", Scope.TRAIN, trainings.provenance)
-    yield Route("GET", "/v2/debug", Scope.ADMIN, debug.output)
-    yield Route("GET", "/v2", Scope.OPEN, versions.describe)
-    yield Route("GET", "", Scope.OPEN, versions.list_all)
-    yield Route("GET", "/swagger.json", Scope.OPEN, pages.swagger)
-    yield Route("GET", "/openapi.json", Scope.OPEN, pages.openapi)
-    yield Route("GET", "/metrics", Scope.ANY, health.metrics)
+    yield Route("POST", f"{_MODEL_PATH}/predict", Scope.PREDICT, models.predict)
+    yield Route("GET", "/v2/models", Scope.ANY_TOKEN, models.list_models)
+    yield Route("GET", _MODEL_PATH, Scope.ANY_TOKEN, models.get_metadata)
+    yield Route("POST", f"{_MODEL_PATH}/reload", Scope.ADMIN, models.reload_model)
+    yield Route("GET", f"{_MODEL_PATH}/ready", Scope.PUBLIC, server.check_model_readiness)
+    yield Route("GET", f"{_MODEL_PATH}/train", Scope.TRAIN, trainings.list_trainings)
+    yield Route("POST", f"{_MODEL_PATH}/train", Scope.TRAIN, trainings.start_training)
+    yield Route("GET", _TRAINING_PATH, Scope.TRAIN, trainings.get_training)
+    yield Route("DELETE", _TRAINING_PATH, Scope.TRAIN, trainings.cancel_training)
+    yield Route("GET", f"{_TRAINING_PATH}/log", Scope.TRAIN, trainings.get_log)
+    yield Route("GET", f"{_TRAINING_PATH}/metrics", Scope.TRAIN, trainings.list_metrics)
+    yield Route("GET", f"{_TRAINING_PATH}/events", Scope.TRAIN, trainings.stream_events)
+    yield Route("GET", f"{_TRAINING_PATH}/artifacts", Scope.TRAIN, trainings.list_artifacts)
+    yield Route("GET", f"{_TRAINING_PATH}/artifacts/{{path:.+}}", Scope.TRAIN, trainings.get_artifact)
+    yield Route("GET", f"{_TRAINING_PATH}/provenance", Scope.TRAIN, trainings.get_provenance)
+    yield Route("GET", "/v2/debug", Scope.ADMIN, server.get_debug_output)
+    yield Route("GET", "/v2", Scope.PUBLIC, server.get_version)
+    yield Route("GET", "", Scope.PUBLIC, server.list_versions)
+    yield Route("GET", "/swagger.json", Scope.PUBLIC, pages.get_swagger)
+    yield Route("GET", "/openapi.json", Scope.PUBLIC, pages.get_openapi)
+    yield Route("GET", "/metrics", Scope.ANY_TOKEN, server.get_metrics)
     for prefix in ("/health", "/v2/health"):
-        yield Route("GET", f"{prefix}/live", Scope.OPEN, health.live)
-        yield Route("GET", f"{prefix}/ready", Scope.OPEN, health.ready)
+        yield Route("GET", f"{prefix}/live", Scope.PUBLIC, server.check_liveness)
+        yield Route("GET", f"{prefix}/ready", Scope.PUBLIC, server.check_readiness)
     if settings.doc_endpoint:
-        yield Route("GET", "/api", Scope.OPEN, pages.documentation)
-        yield Route("GET", "/ui", Scope.OPEN, pages.ui)
-        yield Route("GET", f"{_MODEL}/ui", Scope.OPEN, pages.ui_of_model)
-        yield Route("GET", "/static/{path:.+}", Scope.OPEN, pages.static)
+        yield Route("GET", "/api", Scope.PUBLIC, pages.get_api_docs)
+        yield Route("GET", "/ui", Scope.PUBLIC, pages.get_ui)
+        yield Route("GET", f"{_MODEL_PATH}/ui", Scope.PUBLIC, pages.redirect_to_ui)
+        yield Route("GET", "/static/{path:.+}", Scope.PUBLIC, pages.get_static_file)
 
 
 def add_routes(app: web.Application, settings: Settings) -> None:
     """Put the routes below the base path."""
     resources: dict[str, web.Resource] = {}
-    for route in routes(settings):
+    for route in iterate_routes(settings):
         if route.path not in resources:
             below = f"{settings.base_path}{route.path}"
             resources[route.path] = app.router.add_resource(f"{below}{{slash:/?}}" if below else "/")
         resources[route.path].add_route(route.method, route.handler)
-        if route.method == "GET" and route.handler not in (following.log, following.follow):
+        if route.method == "GET" and route.handler not in (trainings.get_log, trainings.stream_events):
             resources[route.path].add_route("HEAD", route.handler)
-        app[SCOPES][route.handler] = route.scope
+        app[ROUTE_SCOPES][route.handler] = route.scope

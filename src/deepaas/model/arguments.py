@@ -1,7 +1,4 @@
-"""The arguments of a function: what a request gave, gathered, checked and converted by their fields.
-
-It must not know HTTP: a request reaches it as plain mappings.
-"""
+"""The arguments of a function: what a request gave, gathered, checked and converted by their fields."""
 
 import functools
 import itertools
@@ -14,22 +11,22 @@ from marshmallow import fields, validate
 from marshmallow.fields import Field
 
 from deepaas.errors import InvalidArguments, InvalidJson, PredictionFailed
-from deepaas.model.bounded_list import MOST_PROBLEMS, bound_lists, parts_of
-from deepaas.model.failure import failure
-from deepaas.model.jsonable import loads, loads_in_steps
+from deepaas.model.bounded_list import MAX_ERRORS, get_inner_fields, limit_list_errors
+from deepaas.model.failures import failure_from_exception
+from deepaas.model.json_encoding import loads, loads_in_steps
 from deepaas.model.v2.wrapper import UploadedFile
 
-_ALL = "all"
+_TRUNCATION_KEY = "all"
 _NOT_A_FILE = "Not a file. Send it as a part of a multipart/form-data body, with a file name."
-_OWN_FIELDS = (marshmallow.__name__, "webargs")
+_LIBRARY_PACKAGES = (marshmallow.__name__, "webargs")
 _MASK = "********"
 
 
-class Given(NamedTuple):
+class ArgumentSources(NamedTuple):
     """What a request gave for arguments, in order of precedence.
 
     `query` and `form` map a name to everything sent under it; a file in `form` is an `UploadedFile`.
-    `headers` is looked up by the names of header arguments only. `unread_json` is a JSON body that is left to
+    `headers` is looked up by the names of header arguments only. `raw_json` is a JSON body that is left to
     a process of the model; `json` is then empty. `size_bytes` is the size of the texts and the JSON of the
     body.
     """
@@ -38,11 +35,11 @@ class Given(NamedTuple):
     form: Mapping[str, Sequence[Any]] = {}
     json: Mapping[str, Any] = {}
     headers: Mapping[str, str] = {}
-    unread_json: bytes = b""
+    raw_json: bytes = b""
     size_bytes: int = 0
 
 
-class Accept(NamedTuple):
+class AcceptArgument(NamedTuple):
     """The media types that a function can return, and the one it returns when the client has no preference.
 
     `key` is the name of the argument in a request.
@@ -56,34 +53,34 @@ class Accept(NamedTuple):
 class Arguments:
     """The declared arguments of one function."""
 
-    def __init__(self, declared: Mapping[str, Field]) -> None:
-        self.fields = dict(declared)
-        self._field_of = {field.data_key or name: field for name, field in self.fields.items()}
-        self.accept = self._accept()
+    def __init__(self, declared_fields: Mapping[str, Field]) -> None:
+        self.fields = dict(declared_fields)
+        self._fields_by_key = {field.data_key or name: field for name, field in self.fields.items()}
+        self.accept = self._find_accept_argument()
         """The media types to choose from, when the author declared the argument `accept`."""
-        self._headers = [
+        self._header_keys = [
             key
-            for key, field in self._field_of.items()
-            if location_of(field) == "headers" and not self.is_negotiated(key)
+            for key, field in self._fields_by_key.items()
+            if get_field_location(field) == "headers" and not self.is_negotiated(key)
         ]
-        self._files = [key for key, field in self._field_of.items() if is_file(field)]
-        self._single_texts = {key for key, field in self._field_of.items() if _is_single_text(field)}
-        self._loaded = list(_bound(self.fields))
-        self.run_authors_code = any(map(_runs_authors_code, self.fields.values()))
+        self._file_keys = [key for key, field in self._fields_by_key.items() if is_file(field)]
+        self._single_text_keys = {key for key, field in self._fields_by_key.items() if _is_single_text(field)}
+        self._bound_fields = list(_bind_fields(self.fields))
+        self.runs_user_code = any(map(_runs_user_code, self.fields.values()))
         """Whether validating calls the author's own code, which may take its time or do anything else."""
 
-    def _accept(self) -> Accept | None:
+    def _find_accept_argument(self) -> AcceptArgument | None:
         field = self.fields.get("accept")
         if field is None:
             return None
-        documented = choices_of(field) or map(str, documented_choices(field))
+        documented = get_field_choices(field) or map(str, get_documented_choices(field))
         choices = tuple(choice for choice in documented if "/" in choice)
         default = field.load_default
         if not isinstance(default, str):
             default = choices[0] if choices else None
-        return Accept(field.data_key or "accept", choices, default)
+        return AcceptArgument(field.data_key or "accept", choices, default)
 
-    def settle_accept(self, raw: dict[str, Any], media_type: str | None) -> str | None:
+    def resolve_accept(self, raw: dict[str, Any], media_type: str | None) -> str | None:
         """Return the media type that `raw` asks for; where it asks for none, put `media_type` there."""
         if self.accept is None:
             return media_type
@@ -100,25 +97,25 @@ class Arguments:
 
     def is_header(self, key: str) -> bool:
         """Return whether a request gives the argument in the header of its name."""
-        return key in self._headers
+        return key in self._header_keys
 
-    def declares(self, key: str) -> bool:
+    def has_argument(self, key: str) -> bool:
         """Say whether a request's name `key` is that of an argument."""
-        return key in self._field_of
+        return key in self._fields_by_key
 
-    def gather(self, given: Given) -> dict[str, Any]:
+    def collect(self, sources: ArgumentSources) -> dict[str, Any]:
         """Return the raw value of each argument that was given, by the name the request uses."""
-        found: dict[str, Any] = {key: given.json[key] for key in given.json if key in self._field_of}
-        for source in (given.form, given.query):
+        found: dict[str, Any] = {key: sources.json[key] for key in sources.json if key in self._fields_by_key}
+        for source in (sources.form, sources.query):
             for key in source:
-                field = self._field_of.get(key)
+                field = self._fields_by_key.get(key)
                 if field is not None:
                     values = source[key]
-                    found[key] = values[0] if key in self._single_texts else _from_texts(field, values)
-        for key in self._headers:
+                    found[key] = values[0] if key in self._single_text_keys else _parse_texts(field, values)
+        for key in self._header_keys:
             found.pop(key, None)
-            if key in given.headers:
-                found[key] = _from_texts(self._field_of[key], [given.headers[key]])
+            if key in sources.headers:
+                found[key] = _parse_texts(self._fields_by_key[key], [sources.headers[key]])
         return found
 
     def validate(self, raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,39 +123,42 @@ class Arguments:
         problems: dict[str, Any] = {}
         arguments: dict[str, Any] = {}
         # What marshmallow's Schema.load does for a flat schema without hooks, in a third of its time.
-        for name, key, field in self._loaded:
+        for name, key, field in self._bound_fields:
             try:
                 value = field.deserialize(raw.get(key, marshmallow.missing), key, raw)
             except marshmallow.ValidationError as error:
                 problems[key] = error.messages
             except ValueError as error:
-                if not _is_of_marshmallow(error):
+                if not _is_raised_by_marshmallow(error):
                     raise
                 problems[key] = [str(error)]
             else:
                 if value is not marshmallow.missing:
                     arguments[name] = value
-        for key in self._files:
-            if key in raw and not _holds_files(raw[key]):
+        for key in self._file_keys:
+            if key in raw and not _has_only_files(raw[key]):
                 problems[key] = [_NOT_A_FILE]
         if problems:
-            raise InvalidArguments(_limit_problems(problems))
+            raise InvalidArguments(_truncate_errors(problems))
         return arguments
 
     def has_password(self, arguments: Mapping[str, Any]) -> bool:
         """Return whether validated arguments hold a password: a value of a field with `format: password`."""
-        return any(arguments.get(name) is not None for name in self._secrets)
+        return any(arguments.get(name) is not None for name in self._password_fields)
 
-    def masked(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def mask_passwords(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return validated arguments for a record, with a mask in place of each password."""
-        found = self._secrets.keys() & arguments.keys()
-        return {**arguments, **{name: _masked(self._secrets[name], arguments[name]) for name in found}}
+        found = self._password_fields.keys() & arguments.keys()
+        return {
+            **arguments,
+            **{name: _mask_value(self._password_fields[name], arguments[name]) for name in found},
+        }
 
     @functools.cached_property
-    def _secrets(self) -> dict[str, Field]:
-        return {name: field for name, _, field in self._loaded if _holds_password(field)}
+    def _password_fields(self) -> dict[str, Field]:
+        return {name: field for name, _, field in self._bound_fields if _has_password_field(field)}
 
-    def validate_safely(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+    def validate_in_thread(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """Do the same as `validate`; whatever else the author's code raises becomes `PredictionFailed`.
 
         In a thread, `StopIteration` would never arrive, and `SystemExit` would end more than the request.
@@ -168,17 +168,17 @@ class Arguments:
         except InvalidArguments:
             raise
         except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
-            found = failure(error)
+            found = failure_from_exception(error)
             raise PredictionFailed(found.message, status=found.status, detail=found.traceback) from None
 
 
-def _limit_problems(problems: Any) -> Any:
+def _truncate_errors(errors: Any) -> Any:
     """Return the first hundred problems of each list or dictionary, and that there are more."""
-    if isinstance(problems, dict):
-        first = {key: _limit_problems(problems[key]) for key in itertools.islice(problems, MOST_PROBLEMS)}
-        has_more = len(problems) > MOST_PROBLEMS
-        return first | {_ALL: [f"More than {MOST_PROBLEMS} are wrong."]} if has_more else first
-    return problems[:MOST_PROBLEMS] if isinstance(problems, list) else problems
+    if isinstance(errors, dict):
+        first = {key: _truncate_errors(errors[key]) for key in itertools.islice(errors, MAX_ERRORS)}
+        has_more = len(errors) > MAX_ERRORS
+        return first | {_TRUNCATION_KEY: [f"More than {MAX_ERRORS} are wrong."]} if has_more else first
+    return errors[:MAX_ERRORS] if isinstance(errors, list) else errors
 
 
 def read_json(body: bytes, loads: Callable[[bytes], Any] = loads) -> dict[str, Any]:
@@ -200,39 +200,39 @@ def is_file(field: Field) -> bool:
     return "file" in (field.metadata.get("type"), inner.metadata.get("type"))
 
 
-def is_multiple(field: Field) -> bool:
+def accepts_many(field: Field) -> bool:
     """Say whether a request may give the argument several times."""
-    return isinstance(field, fields.List | fields.Tuple) and delimiter_of(field) is None
+    return isinstance(field, fields.List | fields.Tuple) and get_field_delimiter(field) is None
 
 
-def delimiter_of(field: Field) -> str | None:
+def get_field_delimiter(field: Field) -> str | None:
     """Return what stands between the items of a list that is sent as one text."""
     return getattr(field, "delimiter", None)
 
 
-def location_of(field: Field) -> str | None:
+def get_field_location(field: Field) -> str | None:
     """Return where the author wants the argument taken from, if anywhere in particular."""
     location = field.metadata.get("location")
     return location if isinstance(location, str) else None
 
 
-def choices_of(field: Field) -> tuple[str, ...]:
+def get_field_choices(field: Field) -> tuple[str, ...]:
     """Return the values that the field's `OneOf` validators leave to choose from."""
-    for validator in _each_validator(field.validators):
+    for validator in _flatten_validators(field.validators):
         if isinstance(validator, validate.OneOf):
             return tuple(str(choice) for choice in validator.choices)
     return ()
 
 
-def _each_validator(validators: Iterable[Any]) -> Iterator[Any]:
+def _flatten_validators(validators: Iterable[Any]) -> Iterator[Any]:
     for validator in validators:
         if isinstance(validator, validate.And):
-            yield from _each_validator(validator.validators)
+            yield from _flatten_validators(validator.validators)
         else:
             yield validator
 
 
-def documented_choices(field: Field) -> list[Any]:
+def get_documented_choices(field: Field) -> list[Any]:
     """Return the choices of `metadata["enum"]`, which the field does not enforce, without duplicates.
 
     A string is one choice. An iterator is none, because it can be read only once.
@@ -247,65 +247,69 @@ def documented_choices(field: Field) -> list[Any]:
     return [choice for index, choice in enumerate(choices) if choice not in choices[:index]]
 
 
-def _bound(declared: Mapping[str, Field]) -> Iterator[tuple[str, str, Field]]:
+def _bind_fields(declared_fields: Mapping[str, Field]) -> Iterator[tuple[str, str, Field]]:
     """Yield each argument's name, its key in a request, and its field, bound to a schema as fields expect."""
-    prepared = {name: _file_field(field) if is_file(field) else field for name, field in declared.items()}
+    prepared = {
+        name: _to_file_field(field) if is_file(field) else field for name, field in declared_fields.items()
+    }
     schema = marshmallow.Schema.from_dict(prepared)()
     for name, field in schema.load_fields.items():
-        bound_lists(field)
+        limit_list_errors(field)
         yield field.attribute or name, field.data_key or name, field
 
 
-def _runs_authors_code(field: Field) -> bool:
+def _runs_user_code(field: Field) -> bool:
     """Say whether the field, or what it is made of, is more than a marshmallow field with its validators."""
     if isinstance(field, fields.Nested | fields.Function | fields.Method):
         return True
     called = [field, *field.validators]
-    if any(not type(one).__module__.startswith(_OWN_FIELDS) for one in called) or callable(
+    if any(not type(one).__module__.startswith(_LIBRARY_PACKAGES) for one in called) or callable(
         field.load_default
     ):
         return True
-    return any(map(_runs_authors_code, parts_of(field)))
+    return any(map(_runs_user_code, get_inner_fields(field)))
 
 
-def _holds_password(field: Field, outer: tuple[type, ...] = ()) -> bool:
+def _has_password_field(field: Field, outer_schemas: tuple[type, ...] = ()) -> bool:
     """Return whether the field, or one of its parts, is a password; `outer` are the schemas around it."""
     if field.metadata.get("format") == "password":
         return True
     if isinstance(field, fields.Nested):
         schema = field.schema
-        return type(schema) not in outer and any(
-            _holds_password(part, (*outer, type(schema))) for part in schema.fields.values()
+        return type(schema) not in outer_schemas and any(
+            _has_password_field(part, (*outer_schemas, type(schema))) for part in schema.fields.values()
         )
-    return any(_holds_password(part, outer) for part in parts_of(field))
+    return any(_has_password_field(part, outer_schemas) for part in get_inner_fields(field))
 
 
-def _masked(field: Field, value: Any) -> Any:
-    if value is None or not _holds_password(field):
+def _mask_value(field: Field, value: Any) -> Any:
+    if value is None or not _has_password_field(field):
         return value
     if isinstance(value, list) and isinstance(field, fields.List | fields.Nested):
         item = field.inner if isinstance(field, fields.List) else field
-        return [_masked(item, one) for one in value]
+        return [_mask_value(item, one) for one in value]
     if isinstance(value, Mapping) and isinstance(field, fields.Nested):
         parts = {part.attribute or name: part for name, part in field.schema.fields.items()}
-        return {name: _masked(parts[name], one) if name in parts else one for name, one in value.items()}
+        return {name: _mask_value(parts[name], one) if name in parts else one for name, one in value.items()}
     return _MASK
 
 
-def _file_field(field: Field) -> Field:
+def _to_file_field(field: Field) -> Field:
     if isinstance(field, fields.List):
         if _accepts_anything(field.inner):
             return field
-        return fields.List(fields.Raw(), **_rules_of(field))
-    return field if _accepts_anything(field) else fields.Raw(**_rules_of(field))
+        return fields.List(fields.Raw(), **_get_field_options(field))
+    return field if _accepts_anything(field) else fields.Raw(**_get_field_options(field))
 
 
 def _accepts_anything(field: Field) -> bool:
     """Say whether the field takes a file as it comes, or is the author's own and knows what to do."""
-    return type(field) in (fields.Field, fields.Raw) or not type(field).__module__.startswith(_OWN_FIELDS)
+    return type(field) in (fields.Field, fields.Raw) or not type(field).__module__.startswith(
+        _LIBRARY_PACKAGES
+    )
 
 
-def _rules_of(field: Field) -> dict[str, Any]:
+def _get_field_options(field: Field) -> dict[str, Any]:
     return {
         "required": field.required,
         "load_default": field.load_default,
@@ -315,44 +319,44 @@ def _rules_of(field: Field) -> dict[str, Any]:
     }
 
 
-def _holds_files(value: Any) -> bool:
+def _has_only_files(value: Any) -> bool:
     items: Iterable[Any] = value if isinstance(value, list) else [value]
     return all(item is None or isinstance(item, UploadedFile) for item in items)
 
 
 def _is_single_text(field: Field) -> bool:
-    return not (is_multiple(field) or isinstance(field, fields.Mapping | fields.Nested))
+    return not (accepts_many(field) or isinstance(field, fields.Mapping | fields.Nested))
 
 
-def _is_of_marshmallow(error: ValueError) -> bool:
+def _is_raised_by_marshmallow(error: ValueError) -> bool:
     """Say whether marshmallow let an error pass that says that a value is wrong, as a period of NaN does."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return str(frame.f_globals["__name__"]).startswith(_OWN_FIELDS)
+    return str(frame.f_globals["__name__"]).startswith(_LIBRARY_PACKAGES)
 
 
-def _from_texts(field: Field, values: Sequence[Any]) -> Any:
+def _parse_texts(field: Field, values: Sequence[Any]) -> Any:
     """Return what a query or a form says: a list where one is declared, else the first value."""
-    if is_multiple(field):
+    if accepts_many(field):
         inner = field.inner if isinstance(field, fields.List) else None
-        if len(values) == 1 and _looks_like(values[0], "["):
-            items = _from_json(values[0])
+        if len(values) == 1 and _starts_with_any(values[0], "["):
+            items = _parse_json_or_text(values[0])
             return items if isinstance(items, list) else list(values)
-        return [_structured(inner, value) for value in values]
-    return _structured(field, values[0])
+        return [_parse_structure(inner, value) for value in values]
+    return _parse_structure(field, values[0])
 
 
-def _structured(field: Field | None, value: Any) -> Any:
+def _parse_structure(field: Field | None, value: Any) -> Any:
     """Read JSON where a text stands for a structure, since a query or a form can only carry texts."""
-    if isinstance(field, fields.Mapping | fields.Nested) and _looks_like(value, "{["):
-        return _from_json(value)
+    if isinstance(field, fields.Mapping | fields.Nested) and _starts_with_any(value, "{["):
+        return _parse_json_or_text(value)
     return value
 
 
-def _looks_like(value: Any, openings: str) -> bool:
+def _starts_with_any(value: Any, openings: str) -> bool:
     return isinstance(value, str) and value.lstrip()[:1] in tuple(openings)
 
 
-def _from_json(text: str) -> Any:
+def _parse_json_or_text(text: str) -> Any:
     try:
         return loads_in_steps(text)
     except ValueError:

@@ -11,32 +11,32 @@ import marshmallow
 from marshmallow import fields, utils
 from marshmallow.fields import Field
 
-MOST_PROBLEMS = 100
-_LIBRARIES = ("marshmallow.", "webargs.")
+MAX_ERRORS = 100
+_LIBRARY_PREFIXES = ("marshmallow.", "webargs.")
 
 
-def bound_lists(field: Field) -> None:
-    """Make a field that is bound to a schema, and the fields of its parts, stop after `MOST_PROBLEMS`.
+def limit_list_errors(field: Field) -> None:
+    """Make a field that is bound to a schema, and the fields of its parts, stop after `MAX_ERRORS`.
 
     An author's own subclass of `List` stays as it is.
     """
-    if isinstance(field, fields.List) and type(field).__module__.startswith(_LIBRARIES):
-        field.__class__ = _bounded(type(field))
-    for part in parts_of(field):
-        bound_lists(part)
+    if isinstance(field, fields.List) and type(field).__module__.startswith(_LIBRARY_PREFIXES):
+        field.__class__ = _make_bounded_class(type(field))
+    for part in get_inner_fields(field):
+        limit_list_errors(part)
 
 
-def parts_of(field: Field) -> list[Field]:
+def get_inner_fields(field: Field) -> list[Field]:
     """Return the fields of a field's items, keys and values."""
     parts = [getattr(field, name, None) for name in ("inner", "key_field", "value_field")]
     return [part for part in [*parts, *getattr(field, "tuple_fields", ())] if isinstance(part, Field)]
 
 
 @functools.cache
-def _bounded(kind: type[fields.List]) -> type[fields.List]:
+def _make_bounded_class(list_class: type[fields.List]) -> type[fields.List]:
     """Return the class with `_BoundedList` in place of marshmallow's list, the last of its bases."""
-    bases = (_BoundedList,) if kind is fields.List else (kind, _BoundedList)
-    return type(kind.__name__, bases, {"__module__": kind.__module__})
+    bases = (_BoundedList,) if list_class is fields.List else (list_class, _BoundedList)
+    return type(list_class.__name__, bases, {"__module__": list_class.__module__})
 
 
 class _BoundedList(fields.List):
@@ -50,7 +50,7 @@ class _BoundedList(fields.List):
                 valid.append(self.inner.deserialize(item, **kwargs))
             except marshmallow.ValidationError as error:
                 problems[index] = error.messages
-                if len(problems) > MOST_PROBLEMS:
+                if len(problems) > MAX_ERRORS:
                     break
         if problems:
             raise marshmallow.ValidationError(problems, valid_data=valid)

@@ -5,10 +5,10 @@ import re
 
 import filetype  # type: ignore[import-untyped]  # it has no annotations
 
-from deepaas.errors import UnfitResponse
+from deepaas.errors import InvalidResponse
 
 ANY = "*/*"
-BYTES = "application/octet-stream"
+OCTET_STREAM = "application/octet-stream"
 # Surrogates are bytes that were no UTF-8, and cannot become some again.
 _CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -24,22 +24,22 @@ def has_control_character(text: str) -> bool:
 
 
 def check_media_type(media_type: str) -> None:
-    """Raise `UnfitResponse` for a media type, chosen by the model, that no header can hold."""
+    """Raise `InvalidResponse` for a media type, chosen by the model, that no header can hold."""
     if has_control_character(media_type):
-        raise UnfitResponse(
+        raise InvalidResponse(
             f"The media type {media_type!r} has control characters, so it cannot be sent. "
             "Remove them from content_type of the ReturnedFile, or from the choices of 'accept'."
         )
 
 
-def is_within(media_type: str, wildcard: str) -> bool:
+def matches_wildcard(media_type: str, wildcard: str) -> bool:
     """Return whether the wildcard stands for the media type, too."""
     kind, _, subtype = wildcard.partition("/")
     own_kind, _, own_subtype = media_type.partition("/")
     return kind in ("*", own_kind) and subtype in ("*", own_subtype)
 
 
-def concrete(wildcard: str, *, name: str, head: bytes, requested: str | None) -> str:
+def resolve_wildcard(wildcard: str, *, name: str, head: bytes, requested: str | None) -> str:
     """Return the media type of content, one that `wildcard` stands for if there is one.
 
     The suffix of the file's name decides, then the content's first bytes, `head`, then the type that the
@@ -47,5 +47,5 @@ def concrete(wildcard: str, *, name: str, head: bytes, requested: str | None) ->
     """
     guessed, encoding = mimetypes.guess_type(name)
     found = [guessed if not encoding else None, filetype.guess_mime(head), requested]
-    fitting = (media_type for media_type in found if media_type and is_within(media_type, wildcard))
-    return str(next(fitting, None) or next(filter(None, found), BYTES))
+    fitting = (media_type for media_type in found if media_type and matches_wildcard(media_type, wildcard))
+    return str(next(fitting, None) or next(filter(None, found), OCTET_STREAM))

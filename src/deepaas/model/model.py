@@ -10,11 +10,11 @@ from typing import Any, Self
 import marshmallow
 from marshmallow.fields import Field
 
-from deepaas.errors import ModelBroken, NotImplementedByModel
+from deepaas.errors import FunctionNotImplemented, ModelLoadError
 from deepaas.log import get_logger
-from deepaas.model import loading, output, streaming
+from deepaas.model import loader, rendering, stream_encoding
 from deepaas.model.arguments import Arguments
-from deepaas.model.failure import describe, without_folders
+from deepaas.model.failures import describe_exception, strip_folders
 from deepaas.model.v2.base import BaseModel
 
 _log = get_logger(__name__)
@@ -23,102 +23,102 @@ _log = get_logger(__name__)
 class Model:
     """A model as the server and its processes see it, whatever the author wrote it as."""
 
-    def __init__(self, name: str, authors_object: Any) -> None:
+    def __init__(self, name: str, user_object: Any) -> None:
         self.name = name
-        self._object = authors_object
+        self._user_object = user_object
 
     @classmethod
     def load(cls, name: str, target: str) -> Self:
-        """Import what `target` names. Raise `ModelBroken` when that fails."""
-        return cls(name, loading.load(target))
+        """Import what `target` names. Raise `ModelLoadError` when that fails."""
+        return cls(name, loader.load(target))
 
-    def has(self, function: str) -> bool:
+    def implements(self, function: str) -> bool:
         """Say whether the author defined `function`; `predict` may be there as `predict_batch` alone."""
-        return callable(getattr(self._object, function, None)) or self._predicts_by_batches(function)
+        return callable(getattr(self._user_object, function, None)) or self._falls_back_to_batch(function)
 
-    def function(self, name: str) -> Callable[..., Any]:
-        """Return the author's function `name`. Raise `NotImplementedByModel` when there is none."""
-        if self._predicts_by_batches(name):
-            return functools.partial(_predict_alone, self.function("predict_batch"))
-        function = getattr(self._object, name, None)
+    def get_function(self, name: str) -> Callable[..., Any]:
+        """Return the author's function `name`. Raise `FunctionNotImplemented` when there is none."""
+        if self._falls_back_to_batch(name):
+            return functools.partial(_predict_single, self.get_function("predict_batch"))
+        function = getattr(self._user_object, name, None)
         if not callable(function):
-            raise NotImplementedByModel(f"The model '{self.name}' has no function '{name}'.")
+            raise FunctionNotImplemented(f"The model '{self.name}' has no function '{name}'.")
         return function  # type: ignore[no-any-return]  # the author's object is Any
 
     @functools.cached_property
     def predict_arguments(self) -> Arguments:
         """The arguments of `predict`, as they were when first asked for."""
-        return self._arguments("get_predict_args")
+        return self._load_arguments("get_predict_args")
 
     @functools.cached_property
     def train_arguments(self) -> Arguments:
         """The arguments of `train`, as they were when first asked for."""
-        return self._arguments("get_train_args")
+        return self._load_arguments("get_train_args")
 
-    def arguments(self, function: str) -> Arguments:
+    def get_arguments(self, function: str) -> Arguments:
         """Return the arguments of the function called `predict` or `train`."""
         return self.predict_arguments if function == "predict" else self.train_arguments
 
     @functools.cached_property
     def schema(self) -> marshmallow.Schema | None:
         """The schema of the model's predictions, if it declares one."""
-        declared = getattr(self._object, "schema", None)
+        declared = getattr(self._user_object, "schema", None)
         if declared is None or isinstance(declared, marshmallow.Schema):
             return declared
         if isinstance(declared, Mapping):
             for name, field in declared.items():
                 if isinstance(field, type) and issubclass(field, Field):
-                    raise self._no_field("The schema", name, field)
-            return self._made(marshmallow.Schema.from_dict(dict(declared)))
+                    raise self._build_invalid_field_error("The schema", name, field)
+            return self._instantiate_schema(marshmallow.Schema.from_dict(dict(declared)))
         if isinstance(declared, type) and issubclass(declared, marshmallow.Schema):
-            return self._made(declared)
-        raise ModelBroken(
+            return self._instantiate_schema(declared)
+        raise ModelLoadError(
             f"The schema of the model '{self.name}' is of type {type(declared).__name__}. Make it None, "
             "a dictionary of marshmallow fields, or a marshmallow Schema class."
         )
 
     @property
-    def streams(self) -> bool:
+    def predict_is_generator(self) -> bool:
         """Whether `predict` is a generator function; any other may return an iterator all the same."""
-        predict = getattr(self._object, "predict", None)
+        predict = getattr(self._user_object, "predict", None)
         return inspect.isgeneratorfunction(predict) or inspect.isasyncgenfunction(predict)
 
-    def afresh(self) -> Self:
+    def copy_uncached(self) -> Self:
         """Return the model as it is now: one that asks the author's code again for arguments and schema."""
-        return type(self)(self.name, self._object)
+        return type(self)(self.name, self._user_object)
 
-    def checked(self) -> Self:
+    def validate_declarations(self) -> Self:
         """Return the model, having asked the author's code for all that the API publishes: errors show now.
 
-        Raise `ModelBroken`.
+        Raise `ModelLoadError`.
         """
         for declared in ("predict_arguments", "train_arguments", "schema"):
             getattr(self, declared)
-        self._tell_what_is_ignored()
+        self._warn_ignored_fields()
         return self
 
     def warm(self) -> None:
         """Let the author's code prepare itself, if it wants to."""
-        if self.has("warm"):
+        if self.implements("warm"):
             with contextlib.suppress(NotImplementedError):
-                self.function("warm")()
+                self.get_function("warm")()
 
-    def metadata(self) -> dict[str, Any]:
+    def read_metadata(self) -> dict[str, Any]:
         """Return what the author says of the model, or why nothing can be said of it."""
         try:
-            return self.declared_metadata()
-        except ModelBroken as error:
-            return self._no_metadata(error.message)
+            return self.read_metadata_or_raise()
+        except ModelLoadError as error:
+            return self._build_placeholder_metadata(error.message)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the author's code may raise anything
             _log.exception("get_metadata() of the model %r failed", self.name)
-            return self._no_metadata(f"get_metadata() failed with {describe(error)}")
+            return self._build_placeholder_metadata(f"get_metadata() failed with {describe_exception(error)}")
 
-    def declared_metadata(self) -> dict[str, Any]:
+    def read_metadata_or_raise(self) -> dict[str, Any]:
         """Return the metadata that the API publishes: the model's own, with a name and an id.
 
-        Raise what the author's code raises, or `ModelBroken`.
+        Raise what the author's code raises, or `ModelLoadError`.
         """
-        own = self.own_metadata()
+        own = self.call_get_metadata()
         if own is None:
             return {
                 "id": "0",
@@ -127,73 +127,73 @@ class Model:
             }
         return {"id": self.name, "name": self.name, **own}
 
-    def own_metadata(self) -> dict[str, Any] | None:
+    def call_get_metadata(self) -> dict[str, Any] | None:
         """Return what get_metadata() returns, as plain JSON values; `None` for a model without it.
 
-        Raise what the author's code raises, or `ModelBroken`.
+        Raise what the author's code raises, or `ModelLoadError`.
         """
         try:
-            returned = self.function("get_metadata")()
-        except (NotImplementedByModel, NotImplementedError):
+            returned = self.get_function("get_metadata")()
+        except (FunctionNotImplemented, NotImplementedError):
             return None
         if not isinstance(returned, Mapping):
-            raise ModelBroken(f"get_metadata() returned {type(returned).__name__}, not a dictionary")
-        return dict(output.record(dict(returned)))
+            raise ModelLoadError(f"get_metadata() returned {type(returned).__name__}, not a dictionary")
+        return dict(rendering.to_jsonable_or_repr(dict(returned)))
 
-    def _predicts_by_batches(self, function: str) -> bool:
+    def _falls_back_to_batch(self, function: str) -> bool:
         """Say whether `function` is a `predict` that the author left to `predict_batch`."""
-        found = getattr(self._object, function, None)
+        found = getattr(self._user_object, function, None)
         is_missing = found is None or getattr(found, "__func__", None) is BaseModel.predict
-        return function == "predict" and is_missing and self.has("predict_batch")
+        return function == "predict" and is_missing and self.implements("predict_batch")
 
-    def _no_metadata(self, reason: str) -> dict[str, Any]:
-        public = without_folders(reason)
+    def _build_placeholder_metadata(self, reason: str) -> dict[str, Any]:
+        public = strip_folders(reason)
         return {"id": self.name, "name": self.name, "description": f"No metadata could be loaded: {public}."}
 
-    def _arguments(self, function: str) -> Arguments:
+    def _load_arguments(self, function: str) -> Arguments:
         try:
-            return Arguments(self._fields(function))
-        except ModelBroken:
+            return Arguments(self._load_fields(function))
+        except ModelLoadError:
             raise
         except (Exception, SystemExit) as error:
-            raise ModelBroken(
-                f"{function}() of the model '{self.name}' failed with {describe(error)}",
+            raise ModelLoadError(
+                f"{function}() of the model '{self.name}' failed with {describe_exception(error)}",
                 detail=traceback.format_exc(),
             ) from error
 
-    def _fields(self, function: str) -> dict[str, Field]:
+    def _load_fields(self, function: str) -> dict[str, Field]:
         try:
-            fields = self.function(function)()
-        except (NotImplementedByModel, NotImplementedError):
+            fields = self.get_function(function)()
+        except (FunctionNotImplemented, NotImplementedError):
             return {}
         if fields and not isinstance(fields, Mapping):
             kind = type(fields).__name__
-            raise ModelBroken(
+            raise ModelLoadError(
                 f"{function}() of the model '{self.name}' returned {kind}, not a dictionary of fields."
             )
         for name, field in dict(fields or {}).items():
             if not isinstance(field, Field):
-                raise self._no_field(f"{function}()", name, field)
+                raise self._build_invalid_field_error(f"{function}()", name, field)
         return dict(fields or {})
 
-    def _no_field(self, where: str, name: str, field: Any) -> ModelBroken:
-        return ModelBroken(
-            f"{where} of the model '{self.name}' declares '{name}' as {field!r}. "
+    def _build_invalid_field_error(self, source: str, name: str, field: Any) -> ModelLoadError:
+        return ModelLoadError(
+            f"{source} of the model '{self.name}' declares '{name}' as {field!r}. "
             "Make it an instance of a marshmallow field, such as fields.Str()."
         )
 
-    def _made(self, make: Callable[[], marshmallow.Schema]) -> marshmallow.Schema:
+    def _instantiate_schema(self, schema_class: Callable[[], marshmallow.Schema]) -> marshmallow.Schema:
         try:
-            return make()
+            return schema_class()
         except (Exception, SystemExit) as error:
-            raise ModelBroken(
-                f"The schema of the model '{self.name}' cannot be made: {describe(error)}",
+            raise ModelLoadError(
+                f"The schema of the model '{self.name}' cannot be made: {describe_exception(error)}",
                 detail=traceback.format_exc(),
             ) from error
 
-    def _tell_what_is_ignored(self) -> None:
+    def _warn_ignored_fields(self) -> None:
         """Log what in a dictionary of a schema is no field: marshmallow says nothing of it."""
-        declared = getattr(self._object, "schema", None)
+        declared = getattr(self._user_object, "schema", None)
         for name, field in declared.items() if isinstance(declared, Mapping) else ():
             if not isinstance(field, Field):
                 _log.warning(
@@ -204,9 +204,9 @@ class Model:
                 )
 
 
-def _predict_alone(predict_batch: Callable[..., Any], **arguments: Any) -> Any:
+def _predict_single(predict_batch: Callable[..., Any], **arguments: Any) -> Any:
     """Return what `predict_batch` predicts for one call."""
     result = predict_batch([arguments])[0]
     if isinstance(result, BaseException):
         raise result
-    return streaming.whole(result)
+    return stream_encoding.reject_stream(result)

@@ -12,22 +12,22 @@ from typing import Any, NamedTuple, Self
 
 from deepaas import reporting
 from deepaas.errors import StoreUnavailable, TrainingNotFound
-from deepaas.threads import READING, run_in
+from deepaas.thread_pools import READING_EXECUTOR, run_in_executor
 from deepaas.trainings.folder import TrainingFolder
-from deepaas.trainings.tail import Tail, find_unfinished_line
-from deepaas.trainings.terminal import Lines
-from deepaas.trainings.training import Training
+from deepaas.trainings.record import TrainingRecord
+from deepaas.trainings.tail import Tail, find_partial_line
+from deepaas.trainings.terminal_output import TerminalLogReader
 
-_LOOK_S = 0.25
-_LONGEST_READ_S = 1.0
-_LONGEST_OFFSET = 16
-_LONGEST_WAIT_S = 2.5
-_MOST_WAITING_BATCHES = 64
-_EVENTS_IN_A_STEP = 500
-_PROGRESS = ("progress", "eta_s", "peak_memory_mb")
+_POLL_INTERVAL_S = 0.25
+_READ_TIMEOUT_S = 1.0
+_MAX_OFFSET_DIGITS = 16
+_MAX_WAIT_S = 2.5
+_MAX_QUEUED_BATCHES = 64
+_MAX_EVENTS_PER_READ = 500
+_PROGRESS_FIELDS = ("progress", "eta_s", "peak_memory_mb")
 
 
-class Event(NamedTuple):
+class TrainingEvent(NamedTuple):
     """Something that happened: `kind` is state, progress, metrics, log, unfinished or end.
 
     What is unfinished is the line that is being printed, such as a bar; when it ends, it is of kind log.
@@ -38,7 +38,7 @@ class Event(NamedTuple):
     content: Any
 
 
-class Position(NamedTuple):
+class EventOffset(NamedTuple):
     """How far a reader of events has come, in bytes of the metrics and of the log."""
 
     metrics: int = 0
@@ -50,7 +50,7 @@ class Position(NamedTuple):
         """Read an event's id; anything else is the beginning."""
         metrics, _, rest = text.partition("-")
         log, _, end = rest.partition("-")
-        if not (metrics.isdecimal() and log.isdecimal() and max(len(metrics), len(log)) < _LONGEST_OFFSET):
+        if not (metrics.isdecimal() and log.isdecimal() and max(len(metrics), len(log)) < _MAX_OFFSET_DIGITS):
             return cls()
         return cls(int(metrics), int(log), end == "end")
 
@@ -58,7 +58,7 @@ class Position(NamedTuple):
         return f"{self.metrics}-{self.log}" + ("-end" if self.is_end else "")
 
 
-class Events:
+class TrainingEventBroadcaster:
     """The events of trainings. Each training that is followed is read once, for all who follow it.
 
     `read` returns a training's record, `folder` its folder; `encode` makes of an event the bytes that are
@@ -67,18 +67,18 @@ class Events:
 
     def __init__(
         self,
-        read: Callable[[str], Awaitable[Training]],
+        read: Callable[[str], Awaitable[TrainingRecord]],
         folder: Callable[[str], TrainingFolder],
-        encode: Callable[[Event], bytes],
-        is_over: Callable[[], bool],
+        encode: Callable[[TrainingEvent], bytes],
+        is_stopping: Callable[[], bool],
     ) -> None:
         self._read = read
         self._folder = folder
         self._encode = encode
-        self._is_over = is_over
+        self._is_stopping = is_stopping
         self._feeds: dict[str, _Feed] = {}
 
-    async def follow(self, uuid: str, position: Position) -> AsyncIterator[bytes | None]:
+    async def subscribe(self, uuid: str, offset: EventOffset) -> AsyncIterator[bytes | None]:
         """Yield what happened since `position`, and what happens, until the training has ended.
 
         The state and the progress come first, as they are now. Yield None now and then, where there is
@@ -87,9 +87,9 @@ class Events:
         feed = self._feeds.get(uuid)
         if feed is None:
             read = functools.partial(self._read, uuid)
-            feed = self._feeds[uuid] = _Feed(read, self._folder(uuid), self._encode, self._is_over)
+            feed = self._feeds[uuid] = _Feed(read, self._folder(uuid), self._encode, self._is_stopping)
             feed.start(lambda: self._feeds.pop(uuid, None))
-        async for content in feed.follow(position):
+        async for content in feed.subscribe(offset):
             yield content
 
 
@@ -97,10 +97,10 @@ class _Batch(NamedTuple):
     """Events that were found in one look, as bytes, and the position behind them."""
 
     content: bytes
-    position: Position
+    offset: EventOffset
 
 
-class _Follower:
+class _Subscriber:
     """Waits for the batches of a feed.
 
     One that lets too many wait loses them, and has to read what they hold from the files.
@@ -110,20 +110,20 @@ class _Follower:
         self.is_behind = False
         self._batches: asyncio.Queue[_Batch | None] = asyncio.Queue()
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Forget the batches that wait."""
         self.is_behind = False
         self._batches = asyncio.Queue()
 
-    def give(self, batch: _Batch | None) -> None:
+    def put(self, batch: _Batch | None) -> None:
         """Let a batch wait; None is the end."""
-        self.is_behind = self.is_behind or self._batches.qsize() >= _MOST_WAITING_BATCHES
+        self.is_behind = self.is_behind or self._batches.qsize() >= _MAX_QUEUED_BATCHES
         if batch is None or not self.is_behind:
             self._batches.put_nowait(batch)
 
-    async def next(self) -> _Batch | None:
+    async def get(self) -> _Batch | None:
         """Return the next batch, or None at the end. Raise `TimeoutError` where none comes for some time."""
-        return await asyncio.wait_for(self._batches.get(), _LONGEST_WAIT_S)
+        return await asyncio.wait_for(self._batches.get(), _MAX_WAIT_S)
 
 
 class _Feed:
@@ -131,179 +131,192 @@ class _Feed:
 
     def __init__(
         self,
-        read: Callable[[], Awaitable[Training]],
+        read: Callable[[], Awaitable[TrainingRecord]],
         folder: TrainingFolder,
-        encode: Callable[[Event], bytes],
-        is_over: Callable[[], bool],
+        encode: Callable[[TrainingEvent], bytes],
+        is_stopping: Callable[[], bool],
     ) -> None:
-        self._record = _Record(read)
+        self._record = _RecordReader(read)
         self._folder = folder
         self._encode = encode
-        self._is_over = is_over
-        self._followers: set[_Follower] = set()
-        self._files: _Files | None = None
-        self._head = Position()
-        self._has_looked = asyncio.Event()
-        self._is_done = False
-        self._now: list[Event] = []
+        self._is_stopping = is_stopping
+        self._subscribers: set[_Subscriber] = set()
+        self._files: _FileReader | None = None
+        self._head = EventOffset()
+        self._first_poll_done = asyncio.Event()
+        self._is_closed = False
+        self._current_events: list[TrainingEvent] = []
         self._state: Any = None
         self._progress: Any = {}
-        self._line = ""
-        self._end = b""
+        self._partial_line = ""
+        self._end_event = b""
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, forget: Callable[[], object]) -> None:
+    def start(self, on_close: Callable[[], object]) -> None:
         """Look from now on; `forget` is called when nobody follows any more, or nothing more can come."""
-        self._task = asyncio.create_task(self._run(forget))
+        self._task = asyncio.create_task(self._run(on_close))
 
-    async def follow(self, position: Position) -> AsyncIterator[bytes | None]:
+    async def subscribe(self, offset: EventOffset) -> AsyncIterator[bytes | None]:
         """Do what `Events.follow` says."""
-        follower = _Follower()
-        self._followers.add(follower)
+        follower = _Subscriber()
+        self._subscribers.add(follower)
         try:
-            while not self._has_looked.is_set():
+            while not self._first_poll_done.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._has_looked.wait(), _LONGEST_WAIT_S)
+                    await asyncio.wait_for(self._first_poll_done.wait(), _MAX_WAIT_S)
                 yield None
             while self._files:
                 # Nothing may be awaited between these: what comes later waits for the follower.
-                follower.begin_anew()
-                head, end, is_done = self._head, self._end, self._is_done
-                now, unfinished = self._now, self._unfinished()
-                past = _Files(self._folder, position, head)
-                yield self._encoded(now)
-                while events := await run_in(READING, past.more, is_end=bool(end)):
-                    yield await run_in(READING, self._encoded, events)
-                position = head
+                follower.reset()
+                head, end, is_done = self._head, self._end_event, self._is_closed
+                now, unfinished = self._current_events, self._make_partial_line_events()
+                past = _FileReader(self._folder, offset, head)
+                yield self._encode_all(now)
+                while events := await run_in_executor(READING_EXECUTOR, past.read_events, is_end=bool(end)):
+                    yield await run_in_executor(READING_EXECUTOR, self._encode_all, events)
+                offset = head
                 if end or is_done:
                     yield end
                     return
-                yield self._encoded(unfinished)
+                yield self._encode_all(unfinished)
                 while not follower.is_behind:
                     try:
-                        batch = await follower.next()
+                        batch = await follower.get()
                     except TimeoutError:
                         yield None
                         continue
                     if batch is None:
                         return
-                    position = batch.position
+                    offset = batch.offset
                     yield batch.content
         finally:
-            self._followers.discard(follower)
+            self._subscribers.discard(follower)
 
-    async def _run(self, forget: Callable[[], object]) -> None:
+    async def _run(self, on_close: Callable[[], object]) -> None:
         try:
-            while self._followers and not self._is_over() and not self._end:
+            while self._subscribers and not self._is_stopping() and not self._end_event:
                 try:
-                    training = await self._record.look()
+                    training = await self._record.read()
                 except TrainingNotFound:
                     return  # it was purged meanwhile
                 if training:
-                    await self._look(training)
-                    self._has_looked.set()
-                if not self._end:
-                    await asyncio.sleep(_LOOK_S)
+                    await self._poll(training)
+                    self._first_poll_done.set()
+                if not self._end_event:
+                    await asyncio.sleep(_POLL_INTERVAL_S)
         finally:
-            forget()
-            self._is_done = True
-            self._has_looked.set()
-            for follower in self._followers:
-                follower.give(None)
+            on_close()
+            self._is_closed = True
+            self._first_poll_done.set()
+            for follower in self._subscribers:
+                follower.put(None)
 
-    async def _look(self, training: Training) -> None:
+    async def _poll(self, training: TrainingRecord) -> None:
         """Give the followers what is new. The record was read before the files, which are then complete."""
         if self._files is None:
-            self._files = await run_in(READING, _Files.at_end, self._folder)
-            self._head = self._files.position
-        self._note(training.as_v2())
-        while events := await run_in(READING, self._files.more, is_end=training.state.is_end):
-            self._head = self._files.position
-            self._give(events)
-        if training.state.is_end:
+            self._files = await run_in_executor(READING_EXECUTOR, _FileReader.at_partial_lines, self._folder)
+            self._head = self._files.offset
+        self._publish_record(training.to_v2_json())
+        while events := await run_in_executor(
+            READING_EXECUTOR, self._files.read_events, is_end=training.state.is_final
+        ):
+            self._head = self._files.offset
+            self._publish(events)
+        if training.state.is_final:
             end = self._head._replace(is_end=True)
-            self._end = self._encode(Event(str(end), "end", training.as_v2()))
-            for follower in self._followers:
-                follower.give(_Batch(self._end, end))
-        elif self._files.unfinished != self._line:
-            self._line = self._files.unfinished
-            self._give([Event(str(self._head), "unfinished", {"line": self._line})])
+            self._end_event = self._encode(TrainingEvent(str(end), "end", training.to_v2_json()))
+            for follower in self._subscribers:
+                follower.put(_Batch(self._end_event, end))
+        elif self._files.partial_line != self._partial_line:
+            self._partial_line = self._files.partial_line
+            self._publish([TrainingEvent(str(self._head), "unfinished", {"line": self._partial_line})])
 
-    def _note(self, record: dict[str, Any]) -> None:
+    def _publish_record(self, record: dict[str, Any]) -> None:
         """Give the followers the state and the progress, where they have changed."""
-        progress = {name: record[name] for name in _PROGRESS if name in record}
+        progress = {name: record[name] for name in _PROGRESS_FIELDS if name in record}
         state = {name: record.get(name) for name in ("state", "status", "queue_position")}
-        events = [Event(str(self._head), "state", record), Event(str(self._head), "progress", progress)]
+        events = [
+            TrainingEvent(str(self._head), "state", record),
+            TrainingEvent(str(self._head), "progress", progress),
+        ]
         if state != self._state:
-            self._give(events[:1])
+            self._publish(events[:1])
         if progress != self._progress:
-            self._give(events[1:])
-        self._state, self._progress, self._now = state, progress, events if progress else events[:1]
+            self._publish(events[1:])
+        self._state, self._progress, self._current_events = (
+            state,
+            progress,
+            events if progress else events[:1],
+        )
 
-    def _unfinished(self) -> list[Event]:
-        return [Event(str(self._head), "unfinished", {"line": self._line})] if self._line else []
+    def _make_partial_line_events(self) -> list[TrainingEvent]:
+        return (
+            [TrainingEvent(str(self._head), "unfinished", {"line": self._partial_line})]
+            if self._partial_line
+            else []
+        )
 
-    def _give(self, events: list[Event]) -> None:
-        batch = _Batch(self._encoded(events), self._head)
-        for follower in self._followers:
-            follower.give(batch)
+    def _publish(self, events: list[TrainingEvent]) -> None:
+        batch = _Batch(self._encode_all(events), self._head)
+        for follower in self._subscribers:
+            follower.put(batch)
 
-    def _encoded(self, events: Iterable[Event]) -> bytes:
+    def _encode_all(self, events: Iterable[TrainingEvent]) -> bytes:
         return b"".join(map(self._encode, events))
 
 
-class _Files:
+class _FileReader:
     """The metrics and the log of a training, read step by step from one position, up to another if given."""
 
-    def __init__(self, folder: TrainingFolder, begin: Position, end: Position | None = None) -> None:
-        self._metrics = Tail(folder.metrics, begin.metrics, end and end.metrics)
-        self._log = Lines(folder.log, begin.log, end and end.log)
+    def __init__(self, folder: TrainingFolder, start: EventOffset, end: EventOffset | None = None) -> None:
+        self._metrics = Tail(folder.metrics, start.metrics, end and end.metrics)
+        self._log = TerminalLogReader(folder.log, start.log, end and end.log)
 
     @classmethod
-    def at_end(cls, folder: TrainingFolder) -> Self:
+    def at_partial_lines(cls, folder: TrainingFolder) -> Self:
         """Begin with the lines that have no end yet."""
-        return cls(folder, Position(find_unfinished_line(folder.metrics), find_unfinished_line(folder.log)))
+        return cls(folder, EventOffset(find_partial_line(folder.metrics), find_partial_line(folder.log)))
 
     @property
-    def position(self) -> Position:
+    def offset(self) -> EventOffset:
         """Where the next step begins."""
-        return Position(self._metrics.offset, self._log.offset)
+        return EventOffset(self._metrics.offset, self._log.offset)
 
     @property
-    def unfinished(self) -> str:
+    def partial_line(self) -> str:
         """The line of the log that is being printed."""
-        return self._log.unfinished
+        return self._log.partial_line
 
-    def more(self, *, is_end: bool) -> list[Event]:
+    def read_events(self, *, is_end: bool) -> list[TrainingEvent]:
         """Return some events; none when nothing is new. At the end, the last line needs no line break."""
-        return list(itertools.islice(self._events(is_end=is_end), _EVENTS_IN_A_STEP))
+        return list(itertools.islice(self._iter_events(is_end=is_end), _MAX_EVENTS_PER_READ))
 
-    def _events(self, *, is_end: bool) -> Iterator[Event]:
-        for said in reporting.read(self._metrics.lines()):
-            yield Event(str(self.position), "metrics", said)
-        for line in self._log.lines(also_unfinished=is_end):
-            yield Event(str(self.position), "log", {"line": line})
+    def _iter_events(self, *, is_end: bool) -> Iterator[TrainingEvent]:
+        for said in reporting.read_reports(self._metrics.read_lines()):
+            yield TrainingEvent(str(self.offset), "metrics", said)
+        for line in self._log.read_lines(include_partial=is_end):
+            yield TrainingEvent(str(self.offset), "log", {"line": line})
 
 
-class _Record:
+class _RecordReader:
     """A training's record, read without waiting for a store that takes long."""
 
-    def __init__(self, read: Callable[[], Awaitable[Training]]) -> None:
+    def __init__(self, read: Callable[[], Awaitable[TrainingRecord]]) -> None:
         self._read = read
-        self._reading: asyncio.Future[Training] | None = None
+        self._pending_read: asyncio.Future[TrainingRecord] | None = None
 
-    async def look(self) -> Training | None:
+    async def read(self) -> TrainingRecord | None:
         """Return the record, or None where the store does not have it within a second.
 
         Raise `TrainingNotFound`.
         """
-        if self._reading is None:
-            self._reading = asyncio.ensure_future(self._read())
-            self._reading.add_done_callback(lambda reading: reading.cancelled() or reading.exception())
-        done, _ = await asyncio.wait([self._reading], timeout=_LONGEST_READ_S)
+        if self._pending_read is None:
+            self._pending_read = asyncio.ensure_future(self._read())
+            self._pending_read.add_done_callback(lambda reading: reading.cancelled() or reading.exception())
+        done, _ = await asyncio.wait([self._pending_read], timeout=_READ_TIMEOUT_S)
         if not done:
             return None
-        reading, self._reading = self._reading, None
+        reading, self._pending_read = self._pending_read, None
         with contextlib.suppress(StoreUnavailable):
             return reading.result()
         return None

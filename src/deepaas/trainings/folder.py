@@ -1,7 +1,4 @@
-"""A training's folder: what lies where in it, and what the training left.
-
-It must not know where the folder comes from.
-"""
+"""A training's folder: what lies where in it, and what the training left."""
 
 import contextlib
 import os
@@ -13,21 +10,21 @@ from urllib.parse import quote
 
 import platformdirs
 
-from deepaas.contents import sha256_of
+from deepaas.atomic_files import compute_sha256
 from deepaas.errors import ArtifactNotFound, SettingsError
 from deepaas.log import get_logger
-from deepaas.private import make_folders
-from deepaas.reporting import METRICS
+from deepaas.private_files import make_folders
+from deepaas.reporting import METRICS_FILE
 
 _log = get_logger(__name__)
 
 
-def state_folder(named: str) -> Path:
+def resolve_state_folder(configured_path: str) -> Path:
     """Return the folder of all trainings: the named one, or the user's.
 
     SettingsError: it cannot be written.
     """
-    folder = Path(named or platformdirs.user_state_path("deepaas")).absolute()
+    folder = Path(configured_path or platformdirs.user_state_path("deepaas")).absolute()
     try:
         make_folders(folder)
         with tempfile.TemporaryFile(dir=folder):
@@ -47,46 +44,46 @@ class TrainingFolder:
         self.unrecorded_job = path / "job.new"
         self.secrets = path / "secrets"
         self.log = path / "log"
-        self.metrics = path / METRICS
+        self.metrics = path / METRICS_FILE
         self.artifacts = path / "artifacts"
         self.outcome = path / "outcome.json"
         self.reserve = path / "reserve"
 
     @classmethod
-    def of(cls, state: Path, model: str, uuid: str) -> Self:
+    def for_training(cls, state_folder: Path, model: str, uuid: str) -> Self:
         """Return the folder of a model's training below the folder of all."""
-        return cls(state / quote(model, safe=" ") / uuid)
+        return cls(state_folder / quote(model, safe=" ") / uuid)
 
-    def make(self) -> None:
+    def create(self) -> None:
         """Make the folder, and that of the artifacts."""
         make_folders(self.artifacts)
 
-    def uploads(self) -> list[Path]:
+    def list_uploads(self) -> list[Path]:
         """Return the uploaded files of the arguments."""
-        ours = {self.log, self.metrics, self.artifacts, self.outcome, self.reserve, *self._of_job()}
+        ours = {self.log, self.metrics, self.artifacts, self.outcome, self.reserve, *self._job_files()}
         if not self.path.is_dir():
             return []
         return sorted(path for path in self.path.iterdir() if path not in ours and path.is_file())
 
-    def drop_inputs(self) -> None:
+    def delete_inputs(self) -> None:
         """Remove what only the running training needed: the job, and uploads, which it may have moved.
 
         What the disk does not let go stays, and is logged: nothing else may wait for it.
         """
-        for path in (*self._of_job(), self.reserve, *self.uploads()):
+        for path in (*self._job_files(), self.reserve, *self.list_uploads()):
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
                 name = f"{self.path.name}/{path.name}"  # this may be printed in the training's log
                 _log.warning("%s is no longer needed and cannot be removed: %s", name, error.strerror)
 
-    def _of_job(self) -> tuple[Path, ...]:
+    def _job_files(self) -> tuple[Path, ...]:
         return self.job, self.unrecorded_job, self.secrets
 
     def is_unrecorded(self) -> bool:
         """Return whether the training has not got as far as a record: nothing here is but its inputs."""
         made = (self.job, self.log, self.metrics, self.outcome)
-        return not any(path.exists() for path in made) and not any(self._files())
+        return not any(path.exists() for path in made) and not any(self._iter_artifact_files())
 
     def remove_if_empty(self) -> bool:
         """Remove the folder when the training left nothing in it; say whether it did."""
@@ -96,15 +93,17 @@ class TrainingFolder:
             return True
         return False
 
-    def listing(self, *, hashed: bool) -> list[dict[str, Any]]:
+    def list_artifacts(self, *, hashed: bool) -> list[dict[str, Any]]:
         """Return path, size in bytes and, if wanted, SHA-256 of each artifact.
 
         A file that goes meanwhile is left out; one that cannot be read has no SHA-256.
         """
-        found = (_described(path, self.artifacts, hashed=hashed) for path in self._files())
+        found = (
+            _describe_artifact(path, self.artifacts, hashed=hashed) for path in self._iter_artifact_files()
+        )
         return [described for described in found if described]
 
-    def artifact(self, name: str) -> Path:
+    def find_artifact(self, name: str) -> Path:
         """Return the file of an artifact. Raise `ArtifactNotFound`, also for what lies outside the folder."""
         root = self.artifacts.resolve()
         try:
@@ -115,16 +114,16 @@ class TrainingFolder:
             pass  # a name that no file can have
         raise ArtifactNotFound(f"The training left no artifact '{name}'.")
 
-    def _files(self) -> Iterator[Path]:
+    def _iter_artifact_files(self) -> Iterator[Path]:
         if self.artifacts.is_dir():
             files = [Path(folder, name) for folder, _, names in os.walk(self.artifacts) for name in names]
             yield from sorted(path for path in files if path.is_file() and not path.is_symlink())
 
 
-def _described(path: Path, root: Path, *, hashed: bool) -> dict[str, Any]:
+def _describe_artifact(path: Path, root: Path, *, hashed: bool) -> dict[str, Any]:
     described: dict[str, Any] = {}
     with contextlib.suppress(OSError):
         described = {"path": path.relative_to(root).as_posix(), "size": path.stat().st_size}
         if hashed:
-            described["sha256"] = sha256_of(path)
+            described["sha256"] = compute_sha256(path)
     return described if path.exists() else {}

@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from deepaas.messages import Start, encode, frame
-from deepaas.private import open_file
+from deepaas.messages import WorkerConfig, encode, encode_frame
+from deepaas.private_files import open_file
 from deepaas.trainings.folder import TrainingFolder
 
 _SECRETS_VARIABLE = "DEEPAAS_TRAINING_SECRETS"
@@ -18,14 +18,14 @@ class Job(NamedTuple):
     A call with a password has a file of its own, which is there until the process has read it.
     """
 
-    start: Start
+    start: WorkerConfig
     call: bytes
     has_password: bool
 
     def write(self, folder: TrainingFolder) -> None:
         """Write the job of a training that has no record yet. Raise `OSError`."""
-        folder.make()
-        start, call = frame(encode(self.start)), frame(self.call)
+        folder.create()
+        start, call = encode_frame(encode(self.start)), encode_frame(self.call)
         if self.has_password:
             with open_file(folder.secrets, "wb") as file:
                 file.write(call)
@@ -34,13 +34,13 @@ class Job(NamedTuple):
             file.write(start + call)
 
 
-def note_record(folder: TrainingFolder) -> None:
+def mark_recorded(folder: TrainingFolder) -> None:
     """Let the name of the job say that the training has a record. Raise `OSError`."""
     with contextlib.suppress(FileNotFoundError):
         folder.unrecorded_job.rename(folder.job)
 
 
-def take_secrets(folder: TrainingFolder) -> bytes:
+def consume_secrets(folder: TrainingFolder) -> bytes:
     """Return the call with a password, and remove its file.
 
     Processes with the same command line, which libraries start for DDP, read it from this process: an open
@@ -54,6 +54,6 @@ def take_secrets(folder: TrainingFolder) -> bytes:
     return content
 
 
-def share_secrets() -> bytes:
+def read_shared_secrets() -> bytes:
     """Return the call with a password in a process that the training's own process has started."""
     return Path(os.environ[_SECRETS_VARIABLE]).read_bytes()

@@ -8,12 +8,12 @@ import contextlib
 import os
 from typing import Any, NamedTuple, Self
 
-from deepaas.contents import replacing
-from deepaas.model import jsonable
-from deepaas.private import open_file
+from deepaas.atomic_files import atomic_write
+from deepaas.model import json_encoding
+from deepaas.private_files import open_file
 from deepaas.trainings.folder import TrainingFolder
-from deepaas.trainings.store import Store
-from deepaas.trainings.training import State
+from deepaas.trainings.record import TrainingState
+from deepaas.trainings.store import TrainingStore
 
 _RESERVE_BYTES = 1 << 16
 
@@ -24,7 +24,7 @@ class Outcome(NamedTuple):
     `packages` is the content of the record's `environment`, if that could not be recorded before.
     """
 
-    state: State
+    state: TrainingState
     values: dict[str, Any]
     packages: dict[str, Any]
 
@@ -32,27 +32,27 @@ class Outcome(NamedTuple):
     def read(cls, folder: TrainingFolder) -> Self | None:
         """Return the outcome in a training's folder, if there is one."""
         try:
-            state, values, packages = jsonable.loads(folder.outcome.read_bytes())
-            return cls(State(state), values, packages)
+            state, values, packages = json_encoding.loads(folder.outcome.read_bytes())
+            return cls(TrainingState(state), values, packages)
         except (OSError, ValueError):
             return None
 
     def write(self, folder: TrainingFolder) -> None:
         """Write the outcome to the folder, in the room that was kept for it. Raise `OSError`."""
         folder.reserve.unlink(missing_ok=True)
-        with replacing(folder.outcome, is_private=True) as file:
-            file.write(jsonable.dumps_plain([self.state.value, self.values, self.packages]))
+        with atomic_write(folder.outcome, is_private=True) as file:
+            file.write(json_encoding.dumps_jsonable([self.state.value, self.values, self.packages]))
             file.flush()
             os.fsync(file.fileno())
 
-    def record(self, uuid: str, store: Store, *, only_from: State | None = None) -> None:
+    def record(self, uuid: str, store: TrainingStore, *, only_from: TrainingState | None = None) -> None:
         """Write the outcome to the record, unless the training has ended. Raise `StoreUnavailable`."""
         if self.packages and self.values.get("environment"):
-            store.keep_environment(self.values["environment"], self.packages)
-        store.change(uuid, self.state, only_from=only_from, **self.values)
+            store.save_environment(self.values["environment"], self.packages)
+        store.transition(uuid, self.state, only_from=only_from, **self.values)
 
 
-def reserve_room(folder: TrainingFolder) -> None:
+def reserve_disk_space(folder: TrainingFolder) -> None:
     """Keep some room on the disk for the outcome, which must be written also when the disk is full."""
     with contextlib.suppress(OSError), open_file(folder.reserve, "wb") as file:
         file.write(bytes(_RESERVE_BYTES))

@@ -1,7 +1,4 @@
-"""What a training was made with: interpreter, packages, machine.
-
-It must not know what the training does.
-"""
+"""What a training was made with: interpreter, packages, machine."""
 
 import hashlib
 import platform
@@ -12,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from deepaas.contents import sha256_of
+from deepaas.atomic_files import compute_sha256
 from deepaas.model.v2.wrapper import UploadedFile
 
 
@@ -23,32 +20,32 @@ class Environment(NamedTuple):
     content: dict[str, Any]
 
 
-def environment() -> Environment:
+def collect_environment() -> Environment:
     """Return the interpreter's version and the version of every package that can be imported."""
     content = {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "platform": platform.platform(),
-        "packages": _packages(),
+        "packages": _list_packages(),
     }
     text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     return Environment(hashlib.sha256(text).hexdigest(), content)
 
 
-def upload_hashes(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def hash_uploads(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the SHA-256 of every uploaded file, or a list of them, by the argument's name."""
-    return {name: hashes for name, value in arguments.items() if (hashes := _hashes(value))}
+    return {name: hashes for name, value in arguments.items() if (hashes := _hash_files(value))}
 
 
-def _hashes(value: Any) -> Any:
+def _hash_files(value: Any) -> Any:
     if isinstance(value, UploadedFile) and value.filename:
-        return sha256_of(Path(value.filename))
+        return compute_sha256(Path(value.filename))
     if isinstance(value, list):
-        return [hashes for hashes in map(_hashes, value) if hashes]
+        return [hashes for hashes in map(_hash_files, value) if hashes]
     return None
 
 
-def _packages() -> dict[str, str]:
+def _list_packages() -> dict[str, str]:
     """Read the versions off the names of installed distributions, as reading their metadata takes long."""
     found: dict[str, str] = {}
     for place in reversed(sys.path):

@@ -22,16 +22,16 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.schema import CreateColumn
 
-from deepaas.errors import StoreUnavailable, StoreUnusable
-from deepaas.model import jsonable
-from deepaas.private import close_to_others, open_file
-from deepaas.trainings.training import State, Training
+from deepaas.errors import StoreError, StoreUnavailable
+from deepaas.model import json_encoding
+from deepaas.private_files import open_file, restrict_to_owner
+from deepaas.trainings.record import TrainingRecord, TrainingState
 
-VERSION = 2
-_BUSY_S = 30
-_TRIES = 5
-_CONNECTIONS = 5
-_RETRY_S = 0.1
+SCHEMA_VERSION = 2
+_BUSY_TIMEOUT_S = 30
+_MAX_TRIES = 5
+_POOL_SIZE = 5
+_RETRY_INTERVAL_S = 0.1
 _POSTGRESQL_LIMITS = {
     "connect_timeout": "10",
     "keepalives_idle": "10",
@@ -87,17 +87,17 @@ _heartbeats = sa.Table(
 )
 _version = sa.Table("deepaas_store", _metadata, sa.Column("version", sa.Integer, nullable=False))
 
-_AWAY = (OperationalError, InterfaceError, TimeoutError)
-_ENDS = [state.value for state in State if state.is_end]
-_LARGE = ("arguments", "output")
+_UNAVAILABLE_ERRORS = (OperationalError, InterfaceError, TimeoutError)
+_FINAL_STATES = [state.value for state in TrainingState if state.is_final]
+_LARGE_COLUMNS = ("arguments", "output")
 """What a training was given and what it returned; both are only sent on, so nobody need read their JSON."""
 _ALL_COLUMNS = [
-    sa.cast(column, sa.Text).label(column.name) if column.name in _LARGE else column
+    sa.cast(column, sa.Text).label(column.name) if column.name in _LARGE_COLUMNS else column
     for column in _trainings.columns
 ]
 
 
-class Store:
+class TrainingStore:
     """The records of trainings.
 
     Use it as a context manager: entering opens it, and makes its tables when they are missing.
@@ -114,26 +114,26 @@ class Store:
 
     def __enter__(self) -> Self:
         try:
-            self._make_file()
-            self._check_version()
-            self._engine = _engine(self.url)
-            self._prepare_among_others()
-            self._open_all()
+            self._create_sqlite_file()
+            self._check_schema_version()
+            self._engine = _create_sql_engine(self.url)
+            self._create_tables_with_retry()
+            self._open_all_connections()
         except ImportError as error:
-            raise StoreUnusable(
-                f"The store {_masked(self.url)} needs the package '{error.name}': install it, or name "
-                "another store with --store."
+            raise StoreError(
+                f"The store {_redact_password(self.url)} needs the package '{error.name}': install it, or "
+                "name another store with --store."
             ) from error
         except (SQLAlchemyError, StoreUnavailable) as error:
             self.__exit__()
             cause = error.__cause__ if isinstance(error, StoreUnavailable) else error
             reason = str(getattr(cause, "orig", None) or cause)
-            raise StoreUnusable(
-                f"The store {_masked(self.url)} cannot be used: {reason}. It was left as it is. "
+            raise StoreError(
+                f"The store {_redact_password(self.url)} cannot be used: {reason}. It was left as it is. "
                 "Mend it, move it away, or name another with --store.",
-                is_away=isinstance(cause, _AWAY),
+                is_unreachable=isinstance(cause, _UNAVAILABLE_ERRORS),
             ) from error
-        except StoreUnusable:
+        except StoreError:
             self.__exit__()
             raise
         return self
@@ -147,58 +147,61 @@ class Store:
         """Close all connections."""
         self.__exit__()
 
-    def add(self, training: Training) -> None:
+    def add(self, training: TrainingRecord) -> None:
         """Keep a new record."""
         with self._begin() as connection:
-            connection.execute(_trainings.insert().values(_row(training)))
+            connection.execute(_trainings.insert().values(_to_row(training)))
             connection.execute(_heartbeats.insert().values(uuid=training.uuid, count=0))
 
-    def get(self, uuid: str) -> Training | None:
+    def get(self, uuid: str) -> TrainingRecord | None:
         """Return a record, if there is one."""
         return next(iter(self._select(_trainings.c.uuid == uuid)), None)
 
-    def uuids(self) -> set[str]:
+    def list_uuids(self) -> set[str]:
         """Return the ids of all trainings."""
         with self._begin() as connection:
             return set(connection.scalars(sa.select(_trainings.c.uuid)))
 
-    def of_model(self, model: str) -> list[Training]:
+    def list_for_model(self, model: str) -> list[TrainingRecord]:
         """Return the records of a model, oldest first."""
         return self._select(_trainings.c.model == model)
 
-    def unfinished(self) -> list[Training]:
+    def list_unfinished(self) -> list[TrainingRecord]:
         """Return the records that have not come to an end, oldest first, without arguments and output."""
-        small = [column for column in _trainings.columns if column.name not in _LARGE]
-        return self._select(_trainings.c.state.not_in(_ENDS), small)
+        small = [column for column in _trainings.columns if column.name not in _LARGE_COLUMNS]
+        return self._select(_trainings.c.state.not_in(_FINAL_STATES), small)
 
-    def count(self, model: str) -> dict[State, int]:
+    def count_by_state(self, model: str) -> dict[TrainingState, int]:
         """Return the number of a model's trainings in each state."""
         query = sa.select(_trainings.c.state, sa.func.count()).where(_trainings.c.model == model)
         with self._begin() as connection:
             found = {
-                State(state): count for state, count in connection.execute(query.group_by(_trainings.c.state))
+                TrainingState(state): count
+                for state, count in connection.execute(query.group_by(_trainings.c.state))
             }
-        return {state: found.get(state, 0) for state in State}
+        return {state: found.get(state, 0) for state in TrainingState}
 
-    def change(self, uuid: str, state: State, *, only_from: State | None = None, **values: Any) -> bool:
+    def transition(
+        self, uuid: str, state: TrainingState, *, only_from: TrainingState | None = None, **values: Any
+    ) -> bool:
         """Put a training into `state` and set `values`; say whether that was done.
 
         Nothing is done to a training that has come to an end, or that is not in the state `only_from`.
         This is the one place where that is decided, whoever asks.
         """
         current = _trainings.c.state
-        allowed = [current.not_in(_ENDS), *([current == only_from.value] if only_from else [])]
+        allowed = [current.not_in(_FINAL_STATES), *([current == only_from.value] if only_from else [])]
         statement = sa.update(_trainings).where(_trainings.c.uuid == uuid, *allowed)
         with self._begin() as connection:
-            result = connection.execute(statement.values(state=state.value, **_storable(values)))
+            result = connection.execute(statement.values(state=state.value, **_strip_invalid_text(values)))
             return bool(result.rowcount == 1)
 
-    def models(self) -> list[str]:
+    def list_models(self) -> list[str]:
         """Return the names of all models that have trainings."""
         with self._begin() as connection:
             return list(connection.scalars(sa.select(_trainings.c.model).distinct()))
 
-    def claim(self, uuid: str, server: str, new_server: str) -> bool:
+    def claim_ownership(self, uuid: str, server: str, new_server: str) -> bool:
         """Let `new_server` answer for a training of `server`; say whether nobody else was faster."""
         mine = sa.update(_trainings).where(_trainings.c.uuid == uuid, _trainings.c.server == server)
         beat = sa.update(_heartbeats).where(_heartbeats.c.uuid == uuid)
@@ -209,11 +212,13 @@ class Store:
                 connection.execute(beat.values(count=_heartbeats.c.count + 1))
         return bool(is_claimed)
 
-    def note(self, uuid: str, **values: Any) -> None:
+    def update(self, uuid: str, **values: Any) -> None:
         """Set `values` of a training that has not come to an end."""
-        statement = sa.update(_trainings).where(_trainings.c.uuid == uuid, _trainings.c.state.not_in(_ENDS))
+        statement = sa.update(_trainings).where(
+            _trainings.c.uuid == uuid, _trainings.c.state.not_in(_FINAL_STATES)
+        )
         with self._begin() as connection:
-            connection.execute(statement.values(**_storable(values)))
+            connection.execute(statement.values(**_strip_invalid_text(values)))
 
     def remove(self, uuid: str) -> None:
         """Forget a training."""
@@ -221,26 +226,26 @@ class Store:
             connection.execute(_trainings.delete().where(_trainings.c.uuid == uuid))
             connection.execute(_heartbeats.delete().where(_heartbeats.c.uuid == uuid))
 
-    def beat(self, uuids: Iterable[str]) -> None:
+    def record_heartbeats(self, uuids: Iterable[str]) -> None:
         """Say that trainings are looked after."""
         statement = sa.update(_heartbeats).where(_heartbeats.c.uuid.in_(list(uuids)))
         with self._begin() as connection:
             connection.execute(statement.values(count=_heartbeats.c.count + 1))
 
-    def heartbeats(self, uuids: Iterable[str]) -> dict[str, int]:
+    def read_heartbeats(self, uuids: Iterable[str]) -> dict[str, int]:
         """Return, for each of some trainings, a number that changes with every `beat`."""
         query = sa.select(_heartbeats).where(_heartbeats.c.uuid.in_(list(uuids)))
         with self._begin() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
-    def keep_environment(self, key: str, content: Mapping[str, Any]) -> None:
+    def save_environment(self, key: str, content: Mapping[str, Any]) -> None:
         """Keep a set of packages, once."""
         with contextlib.suppress(IntegrityError), self._begin() as connection:
             known = sa.select(_environments.c.key).where(_environments.c.key == key)
             if connection.scalar(known) is None:
                 connection.execute(_environments.insert().values(key=key, content=dict(content)))
 
-    def environment(self, key: str) -> dict[str, Any]:
+    def get_environment(self, key: str) -> dict[str, Any]:
         """Return a set of packages; an empty one when it is not known."""
         with self._begin() as connection:
             found = connection.scalar(sa.select(_environments.c.content).where(_environments.c.key == key))
@@ -248,12 +253,12 @@ class Store:
 
     def _select(
         self, condition: sa.ColumnElement[bool], columns: Iterable[sa.ColumnElement[Any]] = _ALL_COLUMNS
-    ) -> list[Training]:
+    ) -> list[TrainingRecord]:
         query = sa.select(*columns).where(condition).order_by(_trainings.c.created, _trainings.c.uuid)
         with self._begin() as connection:
             found = connection.execute(query)
             names = tuple(found.keys())
-            return [_training(dict(zip(names, row, strict=True))) for row in found]
+            return [_from_row(dict(zip(names, row, strict=True))) for row in found]
 
     @contextlib.contextmanager
     def _begin(self) -> Iterator[sa.Connection]:
@@ -262,37 +267,37 @@ class Store:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except _AWAY as error:
+        except _UNAVAILABLE_ERRORS as error:
             raise StoreUnavailable("The records of trainings cannot be read or written now.") from error
 
-    def _prepare_among_others(self) -> None:
+    def _create_tables_with_retry(self) -> None:
         """Make the tables; another server that opens the same empty store may be faster, or in the way."""
-        for _ in range(_TRIES):
+        for _ in range(_MAX_TRIES):
             try:
-                return self._prepare()
+                return self._create_tables()
             except (StoreUnavailable, ProgrammingError, IntegrityError):
-                time.sleep(_RETRY_S)
-        return self._prepare()
+                time.sleep(_RETRY_INTERVAL_S)
+        return self._create_tables()
 
-    def _prepare(self) -> None:
+    def _create_tables(self) -> None:
         with self._begin() as connection:
             _metadata.create_all(connection)
-            _add_newer_columns(connection)
+            _add_missing_columns(connection)
             found = connection.scalar(sa.select(_version.c.version))
             connection.execute(sa.select(_trainings).limit(1))
             if found is None:
-                connection.execute(_version.insert().values(version=VERSION))
-            elif found < VERSION:
-                connection.execute(_version.update().values(version=VERSION))
+                connection.execute(_version.insert().values(version=SCHEMA_VERSION))
+            elif found < SCHEMA_VERSION:
+                connection.execute(_version.update().values(version=SCHEMA_VERSION))
 
-    def _open_all(self) -> None:
+    def _open_all_connections(self) -> None:
         """Open all connections to a file, so that a server never has more open than when it started."""
         assert self._engine is not None
         with contextlib.ExitStack() as stack:
-            for _ in range(_CONNECTIONS if self.is_file else 0):
+            for _ in range(_POOL_SIZE if self.is_file else 0):
                 stack.enter_context(self._engine.connect())
 
-    def _make_file(self) -> None:
+    def _create_sqlite_file(self) -> None:
         """Make the file of SQLite, whose other files get its mode; a path that cannot be used fails later."""
         parsed = sa.make_url(self.url)
         is_file = parsed.get_backend_name() == "sqlite" and not parsed.host
@@ -300,9 +305,9 @@ class Store:
             with contextlib.suppress(OSError):
                 open_file(Path(parsed.database), "ab").close()
             for suffix in ("", "-wal", "-shm"):
-                close_to_others(Path(parsed.database + suffix))
+                restrict_to_owner(Path(parsed.database + suffix))
 
-    def _check_version(self) -> None:
+    def _check_schema_version(self) -> None:
         """Look at a store that is there, before anything in it is touched."""
         engine = sa.create_engine(self.url)
         try:
@@ -312,15 +317,15 @@ class Store:
                 found = connection.scalar(sa.select(_version.c.version))
         finally:
             engine.dispose()
-        if found is not None and found > VERSION:
-            raise StoreUnusable(
-                f"The store {_masked(self.url)} was made by a newer version of this program (its format is "
-                f"{found}, this program writes {VERSION}). It was left as it is. Upgrade deepaas, or name "
-                "another store with --store."
+        if found is not None and found > SCHEMA_VERSION:
+            raise StoreError(
+                f"The store {_redact_password(self.url)} was made by a newer version of this program (its "
+                f"format is {found}, this program writes {SCHEMA_VERSION}). It was left as it is. "
+                "Upgrade deepaas, or name another store with --store."
             )
 
 
-def _add_newer_columns(connection: sa.Connection) -> None:
+def _add_missing_columns(connection: sa.Connection) -> None:
     """Add the columns that are new since an older format of the store."""
     known = {column["name"] for column in sa.inspect(connection).get_columns(_trainings.name)}
     missing = [column for column in _trainings.columns if column.name not in known]
@@ -335,7 +340,7 @@ def sqlite_url(folder: Path) -> str:
     return f"sqlite:///{folder / 'trainings.sqlite'}"
 
 
-def _masked(url: str) -> str:
+def _redact_password(url: str) -> str:
     """Return the URL without its password."""
     try:
         return sa.make_url(url).render_as_string(hide_password=True)
@@ -345,17 +350,17 @@ def _masked(url: str) -> str:
 
 def _write_json(value: Any) -> str:
     """Return JSON. Arguments of a training may be large."""
-    return jsonable.dumps_in_steps(value).decode()
+    return json_encoding.dumps_in_steps(value).decode()
 
 
 def _read_json(text: str) -> Any:
     try:
-        return jsonable.loads(text)
+        return json_encoding.loads(text)
     except ValueError:
         return json.loads(text)  # an older version may have written NaN
 
 
-def _engine(url: str) -> sa.Engine:
+def _create_sql_engine(url: str) -> sa.Engine:
     options: dict[str, Any] = {
         "pool_pre_ping": True,
         "json_serializer": _write_json,
@@ -367,7 +372,7 @@ def _engine(url: str) -> sa.Engine:
             options["connect_args"] = {k: v for k, v in _POSTGRESQL_LIMITS.items() if k not in parsed.query}
         return sa.create_engine(url, **options)
     # SQLite keeps the files of a closed connection open as long as there is another one.
-    fixed = {"poolclass": sa.QueuePool, "pool_size": _CONNECTIONS, "max_overflow": 0}
+    fixed = {"poolclass": sa.QueuePool, "pool_size": _POOL_SIZE, "max_overflow": 0}
     engine = sa.create_engine(url, **options, **fixed)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
@@ -379,39 +384,39 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
     The last costs less than half a millisecond a change on a solid-state disk.
     """
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000}")
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_S * 1000}")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
 
 
-def _row(training: Training) -> dict[str, Any]:
+def _to_row(training: TrainingRecord) -> dict[str, Any]:
     columns = {column.name for column in _trainings.columns}
     values = {name: getattr(training, name) for name in columns} | {"state": training.state.value}
-    return _storable(values)  # type: ignore[no-any-return]  # a dictionary stays one
+    return _strip_invalid_text(values)  # type: ignore[no-any-return]  # a dictionary stays one
 
 
-def _storable(value: Any) -> Any:
+def _strip_invalid_text(value: Any) -> Any:
     """Return the value with texts that any database takes: without lone surrogates and NUL."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
     if isinstance(value, dict):
-        return {_storable(key): _storable(item) for key, item in value.items()}
-    return [_storable(item) for item in value] if isinstance(value, list) else value
+        return {_strip_invalid_text(key): _strip_invalid_text(item) for key, item in value.items()}
+    return [_strip_invalid_text(item) for item in value] if isinstance(value, list) else value
 
 
-def _unread_json(text: str | None) -> Any:
+def _to_unread_json(text: str | None) -> Any:
     if text is None or text == "null":
         return None
     may_be_invalid = "NaN" in text or "Infinity" in text  # an older version may have written these
-    return _read_json(text) if may_be_invalid else jsonable.UnreadJson(text)
+    return _read_json(text) if may_be_invalid else json_encoding.RawJson(text)
 
 
-def _training(row: dict[str, Any]) -> Training:
+def _from_row(row: dict[str, Any]) -> TrainingRecord:
     """Make a record of a row past its constructor, which takes most of a long list's time."""
-    row["state"] = State(row["state"])
-    for name in _LARGE:
-        row[name] = _unread_json(row.get(name))
-    training = object.__new__(Training)
+    row["state"] = TrainingState(row["state"])
+    for name in _LARGE_COLUMNS:
+        row[name] = _to_unread_json(row.get(name))
+    training = object.__new__(TrainingRecord)
     training.__dict__.update(row)
     return training

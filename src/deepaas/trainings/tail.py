@@ -20,7 +20,7 @@ class Tail:
         self.offset = offset
         self._end = end
 
-    def lines(self) -> Iterator[str]:
+    def read_lines(self) -> Iterator[str]:
         """Yield new lines without their ends."""
         while chunk := self.read():
             end = chunk.rfind(b"\n") + 1
@@ -32,22 +32,22 @@ class Tail:
                 self.offset += len(line)
                 yield line.rstrip(b"\r\n").decode(errors="replace")
 
-    def skip_to_last(self, kept_bytes: int) -> None:
+    def skip_to_last(self, max_bytes: int) -> None:
         """Skip all new bytes but the last `kept_bytes`."""
         try:
             size = self._path.stat().st_size
         except OSError:
             return
-        self.offset = max(self.offset, size - kept_bytes)
+        self.offset = max(self.offset, size - max_bytes)
 
-    def read(self, most_bytes: int = _CHUNK_BYTES) -> bytes:
+    def read(self, max_bytes: int = _CHUNK_BYTES) -> bytes:
         """Return what is new, without moving on."""
         if self._end is not None:
-            most_bytes = max(0, min(most_bytes, self._end - self.offset))
+            max_bytes = max(0, min(max_bytes, self._end - self.offset))
         try:
             with self._path.open("rb") as file:
                 file.seek(self.offset)
-                return file.read(most_bytes)
+                return file.read(max_bytes)
         except OSError:
             return b""
 
@@ -59,18 +59,18 @@ def find_last_lines(path: Path, count: int) -> int:
         if count == 0 or size == 0:
             return size
         file.seek(size - 1)
-        return _find_break(file, size, count + (file.read(1) == b"\n"))
+        return _find_line_break(file, size, count + (file.read(1) == b"\n"))
     return 0
 
 
-def find_unfinished_line(path: Path) -> int:
+def find_partial_line(path: Path) -> int:
     """Return where the line begins that has no end yet, in bytes."""
     with contextlib.suppress(OSError), path.open("rb") as file:
-        return _find_break(file, file.seek(0, 2), 1)
+        return _find_line_break(file, file.seek(0, 2), 1)
     return 0
 
 
-def _find_break(file: IO[bytes], size: int, number: int) -> int:
+def _find_line_break(file: IO[bytes], size: int, number: int) -> int:
     """Return what follows the line break with that number from the end, or the beginning."""
     position = size
     while position > 0:

@@ -1,41 +1,68 @@
-"""A model's workers and the queue before them.
-
-It must not know HTTP nor fields.
-"""
+"""A model's pool of workers: submits calls, dispatches them, retries those of dead workers."""
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Self
 
-from deepaas.errors import ModelUnavailable, WorkerInterrupted
-from deepaas.files import Scratch, remove_folder_of
+from deepaas.errors import ModelUnavailable, WorkerDied, WorkerKilledDuringStart
 from deepaas.log import get_logger
-from deepaas.messages import Body, Chunk, Failed, Reply, Start
+from deepaas.messages import Body, Chunk, Failure, Reply, WorkerConfig
 from deepaas.metrics import PoolMetrics
-from deepaas.workers.limits import Limits
-from deepaas.workers.local import LocalProcess
-from deepaas.workers.losses import to_be_run_again
-from deepaas.workers.pace import Pace
-from deepaas.workers.pending import Pending
-from deepaas.workers.places import Places
-from deepaas.workers.process import MakeProcess
-from deepaas.workers.scaling import Scaling
-from deepaas.workers.slot import PATIENCE_S, Hooks, on_its_own
-from deepaas.workers.stream import Stream
-from deepaas.workers.waiting import Waiting
-from deepaas.workers.watch import Watch
+from deepaas.scratch import ScratchFolder, remove_parent_folder
+from deepaas.workers.autoscaler import Autoscaler
+from deepaas.workers.call_queue import CallQueue, PendingCall, ServiceTimeEstimate
+from deepaas.workers.local_process import LocalWorkerProcess
+from deepaas.workers.monitor import CallMonitor
+from deepaas.workers.pool_config import PoolConfig
+from deepaas.workers.process import ProcessFactory
+from deepaas.workers.result_stream import ResultStream
+from deepaas.workers.supervisor import (
+    START_KILL_GRACE_S,
+    SlotCallbacks,
+    WorkerSupervisor,
+    create_detached_task,
+)
 from deepaas.workers.worker import Worker
 
-_FULL = "{} predictions are waiting already (--max-queue). Try again later."
+_MAX_WORKER_DEATHS = 5
+
+
+def select_calls_to_retry(
+    started: Iterable[PendingCall], unstarted: Iterable[PendingCall], reason: str
+) -> list[PendingCall]:
+    """Fail the call that a worker ended with, and return those that it had not begun, or not alone.
+
+    `reason` says what became of the worker.
+    """
+    lost = WorkerDied(f"The worker that ran this prediction {reason}. Other predictions are not affected.")
+    return [
+        *(pending for pending in started if _can_retry(pending, lost, was_started=True)),
+        *(pending for pending in unstarted if _can_retry(pending, lost, was_started=False)),
+    ]
+
+
+def _can_retry(pending: PendingCall, error: WorkerDied, *, was_started: bool) -> bool:
+    """Say whether a call may be run again; fail it when it may not."""
+    pending.worker_deaths += 1
+    # Of some that ran together, nobody knows which one it was: each is run once more, alone.
+    pending.retry_alone = pending.retry_alone or was_started
+    is_to_blame = was_started and (pending.batch_size == 1 or pending.stream is not None)
+    if is_to_blame or pending.worker_deaths > _MAX_WORKER_DEATHS:
+        pending.fail(error)
+        return False
+    return True
+
+
+_QUEUE_FULL = "{} predictions are waiting already (--max-queue). Try again later."
 _log = get_logger(__name__)
 
 
-class PoolState(NamedTuple):
+class PoolStats(NamedTuple):
     """How a pool stands: calls that wait and the age of the oldest, workers by what they do."""
 
-    waiting: int
-    oldest_s: float
+    queued: int
+    oldest_wait_s: float
     busy: int
     idle: int
     starting: int
@@ -49,92 +76,96 @@ class Pool:
 
     def __init__(
         self,
-        start: Start,
-        limits: Limits,
+        worker_config: WorkerConfig,
+        config: PoolConfig,
         metrics: PoolMetrics,
         on_output: Callable[[bytes], None] | None = None,
-        make_process: MakeProcess = LocalProcess,
+        create_process: ProcessFactory = LocalWorkerProcess,
     ) -> None:
-        self._start = start
-        self._limits = limits
+        self._worker_config = worker_config
+        self._config = config
         self._metrics = metrics
         self._on_output = on_output
-        self._make_process = make_process
-        hooks = Hooks(self._on_ready, self._on_failure, self._on_end)
-        self._places = Places(self._new_worker, hooks, limits.scale.least)
-        self._waiting = Waiting(limits.most_together, limits.patience_s)
-        self._alarm: asyncio.TimerHandle | None = None
-        self._pace = Pace(limits.most_together)
-        self._failure: ModelUnavailable | None = None
-        self._pause: ModelUnavailable | None = None
-        self._is_over = False
-        self._last_end = 0.0
-        self._changing = asyncio.Lock()
-        self._scaling = Scaling(self._places, self._waiting, self._pace, limits, metrics)
-        self._watch = Watch(
-            self._places.workers, self._put_back, self._scaling.look, limits.predict_timeout_s
+        self._create_process = create_process
+        hooks = SlotCallbacks(self._on_worker_ready, self._on_start_failure, self._on_worker_exit)
+        self._supervisor = WorkerSupervisor(self._create_worker, hooks, config.workers.min)
+        self._queue = CallQueue(config.max_batch_size, config.max_batch_wait_s)
+        self._batch_timer: asyncio.TimerHandle | None = None
+        self._service_time = ServiceTimeEstimate(config.max_batch_size)
+        self._start_failure: ModelUnavailable | None = None
+        self._pause_reason: ModelUnavailable | None = None
+        self._is_closed = False
+        self._last_exit_at = 0.0
+        self._lifecycle_lock = asyncio.Lock()
+        self._autoscaler = Autoscaler(self._supervisor, self._queue, self._service_time, config, metrics)
+        self._monitor = CallMonitor(
+            self._supervisor.list_workers, self._requeue, self._autoscaler.evaluate, config.predict_timeout_s
         )
-        self._watching: asyncio.Task[None] | None = None
+        self._monitor_task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        await self._places.fill()
-        self._watching = on_its_own(self._watch.run())
+        await self._supervisor.start()
+        self._monitor_task = create_detached_task(self._monitor.run())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._watching:
-            self._watching.cancel()
-        self._is_over = True
-        self._pause = ModelUnavailable("The server is stopping.")
-        async with self._scaling.held():
-            await self._places.empty()
-        self._waiting.fail_all(self._pause)
+        if self._monitor_task:
+            self._monitor_task.cancel()
+        self._is_closed = True
+        self._pause_reason = ModelUnavailable("The server is stopping.")
+        async with self._autoscaler.pause():
+            await self._supervisor.stop()
+        self._queue.fail_all(self._pause_reason)
 
-    async def run(self, call: bytes, scratch: Scratch | None = None) -> Body | Failed | Stream:
+    async def submit(
+        self, payload: bytes, scratch: ScratchFolder | None = None
+    ) -> Body | Failure | ResultStream:
         """Queue an encoded call and return what came of it; a stream, as soon as its first chunk is there.
 
         `scratch` holds the call's files.
 
         Raise `ModelUnavailable` when there is no worker and none could be started, or too many calls wait,
-        `WorkerLost` or `PredictionTimedOut`.
+        `WorkerDied` or `PredictionTimeout`.
         """
-        refusal = self._pause or self._failure
+        refusal = self._pause_reason or self._start_failure
         if refusal:
             raise refusal.with_traceback(None)
-        if len(self._waiting) >= self._limits.max_queue:
-            raise ModelUnavailable(_FULL.format(len(self._waiting)), retry_after_s=self._wait_s())
+        if len(self._queue) >= self._config.max_queue:
+            raise ModelUnavailable(
+                _QUEUE_FULL.format(len(self._queue)), retry_after_s=self._estimate_wait_s()
+            )
         loop = asyncio.get_running_loop()
-        pending = Pending(call, loop.create_future(), loop.time(), scratch)
-        self._waiting.add(pending)
+        pending = PendingCall(payload, loop.create_future(), loop.time(), scratch)
+        self._queue.push(pending)
         self._dispatch()
         try:
-            return await pending.outcome
+            return await pending.future
         except asyncio.CancelledError:
-            self._abandon(pending)
+            self._cancel(pending)
             raise
 
-    def problem(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """Return why no call could be answered now, or nothing when one could."""
-        refusal = self._pause or self._failure
+        refusal = self._pause_reason or self._start_failure
         if refusal:
             return refusal.message
-        if not any(worker.is_running() for worker in self._places.ready()):
-            return f"No worker of '{self._start.name}' is running."
-        if len(self._waiting) >= self._limits.max_queue:
-            return _FULL.format(len(self._waiting))
+        if not any(worker.is_responsive() for worker in self._supervisor.list_ready_workers()):
+            return f"No worker of '{self._worker_config.name}' is running."
+        if len(self._queue) >= self._config.max_queue:
+            return _QUEUE_FULL.format(len(self._queue))
         return None
 
-    def state(self) -> PoolState:
+    def stats(self) -> PoolStats:
         """Return how the pool stands."""
         now = asyncio.get_running_loop().time()
-        ready = self._places.ready()
-        busy = sum(1 for worker in ready if worker.held)
-        return PoolState(
-            waiting=len(self._waiting),
-            oldest_s=self._waiting.oldest_s(now),
+        ready = self._supervisor.list_ready_workers()
+        busy = sum(1 for worker in ready if worker.in_flight)
+        return PoolStats(
+            queued=len(self._queue),
+            oldest_wait_s=self._queue.oldest_wait_s(now),
             busy=busy,
             idle=len(ready) - busy,
-            starting=len(self._places) - len(ready),
+            starting=len(self._supervisor) - len(ready),
         )
 
     async def reload(self) -> int:
@@ -142,153 +173,161 @@ class Pool:
 
         Raise `ModelUnavailable`, with the workers as they were, when the model cannot be started again.
         """
-        async with self._changing, self._scaling.held():
-            if self._pause:
-                raise self._pause.with_traceback(None)
+        async with self._lifecycle_lock, self._autoscaler.pause():
+            if self._pause_reason:
+                raise self._pause_reason.with_traceback(None)
             try:
-                await self._places.replace()
+                await self._supervisor.replace()
             except ModelUnavailable as error:
-                if not self._places.ready():
+                if not self._supervisor.list_ready_workers():
                     raise
-                raise ModelUnavailable(self._not_replaced(error)) from error
-            _log.info("New workers of %r have taken over: %d", self._start.name, len(self._places))
-            return len(self._places)
+                raise ModelUnavailable(self._format_reload_error(error)) from error
+            _log.info(
+                "New workers of %r have taken over: %d", self._worker_config.name, len(self._supervisor)
+            )
+            return len(self._supervisor)
 
     async def pause(self, reason: ModelUnavailable) -> None:
         """Stop the workers, when they have answered what they hold; refuse calls with `reason`."""
-        async with self._changing, self._scaling.held():
-            self._pause = reason
-            self._waiting.fail_all(reason)
-            await asyncio.gather(*(worker.idle() for worker in self._places.workers()))
-            await self._places.empty()
+        async with self._lifecycle_lock, self._autoscaler.pause():
+            self._pause_reason = reason
+            self._queue.fail_all(reason)
+            await asyncio.gather(*(worker.wait_idle() for worker in self._supervisor.list_workers()))
+            await self._supervisor.stop()
 
     async def resume(self) -> None:
         """Start as many workers as at first; take calls when they are warm."""
-        async with self._changing:
+        async with self._lifecycle_lock:
             # A training may end only when the server does.
-            if not self._is_over:
-                self._pause = None
-                self._places.keep()
+            if not self._is_closed:
+                self._pause_reason = None
+                self._supervisor.keep_running()
 
-    def _not_replaced(self, error: ModelUnavailable) -> str:
+    def _format_reload_error(self, error: ModelUnavailable) -> str:
         """Say that an error is about new workers alone; by itself it says that the model cannot be used."""
-        name = self._start.name
+        name = self._worker_config.name
         cause = error.message.removeprefix(f"The model '{name}' cannot be used: ")
         return f"The workers of '{name}' go on as they are, because new ones cannot be started: {cause}"
 
-    def _new_worker(self) -> Worker:
-        process = self._make_process(self._on_output)
-        hears = (self._on_reply, self._on_return, self._on_chunk)
-        return Worker(self._start, process, *hears, start_limit_s=self._limits.start_timeout_s)
+    def _create_worker(self) -> Worker:
+        process = self._create_process(self._on_output)
+        hears = (self._on_reply, self._on_call_revoked, self._on_chunk)
+        return Worker(self._worker_config, process, *hears, start_timeout_s=self._config.start_timeout_s)
 
     def _dispatch(self) -> None:
         """Send waiting calls to the workers that hold the fewest, as long as there is room."""
-        waiting = self._waiting
-        if not waiting or self._pause:
+        waiting = self._queue
+        if not waiting or self._pause_reason:
             return
-        ready = self._places.ready()
-        depth = self._pace.depth
+        ready = self._supervisor.list_ready_workers()
+        depth = self._service_time.pipeline_depth
         while waiting:
-            worker = min(ready, key=_load, default=None)
-            if worker is None or len(worker.held) >= depth or (worker.is_stuck and worker.held):
+            worker = min(ready, key=_count_in_flight, default=None)
+            if worker is None or len(worker.in_flight) >= depth or (worker.is_stalled and worker.in_flight):
                 return
-            if waiting.most_together > 1 and self._wait_for_more():
+            if waiting.max_batch_size > 1 and self._should_wait_for_batch():
                 return
-            worker.send_together(waiting.take())
-            self._watch.note_work()
+            worker.send_batch(waiting.pop_batch())
+            self._monitor.wake()
 
-    def _wait_for_more(self) -> bool:
+    def _should_wait_for_batch(self) -> bool:
         """Say whether the first call should wait for others to go with; come back when it has."""
         loop = asyncio.get_running_loop()
-        left_s = self._waiting.left_s(loop.time())
-        if left_s > 0 and self._alarm is None:
-            self._alarm = loop.call_later(left_s, self._on_alarm)
+        left_s = self._queue.batch_wait_left_s(loop.time())
+        if left_s > 0 and self._batch_timer is None:
+            self._batch_timer = loop.call_later(left_s, self._on_batch_timer)
         return left_s > 0
 
-    def _on_alarm(self) -> None:
-        self._alarm = None
+    def _on_batch_timer(self) -> None:
+        self._batch_timer = None
         self._dispatch()
 
-    def _on_ready(self) -> None:
-        self._failure = None
+    def _on_worker_ready(self) -> None:
+        self._start_failure = None
         self._dispatch()
 
-    def _on_failure(self, cause: ModelUnavailable) -> None:
+    def _on_start_failure(self, cause: ModelUnavailable) -> None:
         """Remember why there is no worker, and tell those who wait for one."""
-        empty_s = asyncio.get_running_loop().time() - self._last_end
-        if self._places.ready() or (isinstance(cause, WorkerInterrupted) and empty_s < PATIENCE_S):
+        empty_s = asyncio.get_running_loop().time() - self._last_exit_at
+        if self._supervisor.list_ready_workers() or (
+            isinstance(cause, WorkerKilledDuringStart) and empty_s < START_KILL_GRACE_S
+        ):
             return
-        self._failure = cause
-        self._waiting.fail_all(cause)
+        self._start_failure = cause
+        self._queue.fail_all(cause)
 
-    def _on_reply(self, pending: Pending, reply: Reply) -> None:
+    def _on_reply(self, pending: PendingCall, reply: Reply) -> None:
         taken_s = reply.model_s + reply.render_s
-        self._pace.note(reply)
-        if not pending.outcome.done():
-            pending.outcome.set_result(reply.outcome)
-            queue_s = asyncio.get_running_loop().time() - pending.since - taken_s
-            self._metrics.note_answer(queue_s, reply.model_s, reply.render_s)
+        self._service_time.record(reply)
+        if not pending.future.done():
+            pending.future.set_result(reply.outcome)
+            queue_s = asyncio.get_running_loop().time() - pending.enqueued_at - taken_s
+            self._metrics.record_prediction(queue_s, reply.model_s, reply.render_s)
         elif pending.stream:
-            pending.stream.end(reply.outcome)
-            self._metrics.note_answer(pending.stream.queue_s, reply.model_s, reply.render_s)
+            pending.stream.finish(reply.outcome)
+            self._metrics.record_prediction(pending.stream.queue_s, reply.model_s, reply.render_s)
         elif isinstance(reply.outcome, Body) and reply.outcome.path:
-            remove_folder_of(reply.outcome.path)
+            remove_parent_folder(reply.outcome.path)
         self._dispatch()
 
     def _on_chunk(self, worker: Worker, number: int, chunk: Chunk) -> None:
         """Begin the stream that a call's outcome is, or go on with it; end what nobody waits for."""
-        pending = worker.held[number]
-        if not pending.outcome.done():
-            waited_s = asyncio.get_running_loop().time() - pending.since
-            self._metrics.note_first_chunk(waited_s)
-            on_left = functools.partial(self._on_left, worker, number, pending)
-            pending.begin(Stream(chunk.media_type, waited_s - chunk.taken_s, worker, on_left))
+        pending = worker.in_flight[number]
+        if not pending.future.done():
+            waited_s = asyncio.get_running_loop().time() - pending.enqueued_at
+            self._metrics.record_first_chunk(waited_s)
+            on_left = functools.partial(self._on_reader_disconnect, worker, number, pending)
+            pending.start_stream(ResultStream(chunk.media_type, waited_s - chunk.elapsed_s, worker, on_left))
         if pending.stream:
-            pending.stream.add(chunk.content)
+            pending.stream.feed(chunk.content)
         else:
-            worker.give_up(number)
+            worker.cancel_stream(number)
 
-    def _on_left(self, worker: Worker, number: int, pending: Pending) -> None:
+    def _on_reader_disconnect(self, worker: Worker, number: int, pending: PendingCall) -> None:
         """End a call whose stream nobody reads any more."""
-        is_running = pending.together == 1 and worker.running() is pending
-        if self._limits.cancel_on_disconnect and is_running:
+        is_running = pending.batch_size == 1 and worker.get_current_call() is pending
+        if self._config.cancel_on_disconnect and is_running:
             worker.kill("disconnect")
         else:
-            worker.give_up(number)
+            worker.cancel_stream(number)
 
-    def _on_return(self, pending: Pending) -> None:
-        self._put_back([pending])
+    def _on_call_revoked(self, pending: PendingCall) -> None:
+        self._requeue([pending])
 
-    def _on_end(self, worker: Worker, reason: str) -> None:
+    def _on_worker_exit(self, worker: Worker, reason: str) -> None:
         """Fail the call that a worker took with it; give others those that it had not begun, or not alone."""
-        self._last_end = asyncio.get_running_loop().time()
-        self._put_back(to_be_run_again(*worker.lost_calls(), reason))
-        if not worker.was_told_to_end:
-            self._metrics.note_restart(worker.killed_for or reason.rpartition(" ")[2])
+        self._last_exit_at = asyncio.get_running_loop().time()
+        self._requeue(select_calls_to_retry(*worker.split_in_flight(), reason))
+        if not worker.stop_requested:
+            self._metrics.record_restart(worker.kill_reason or reason.rpartition(" ")[2])
 
-    def _wait_s(self) -> float:
+    def _estimate_wait_s(self) -> float:
         """Return how long the calls that wait will take, as far as recent ones tell."""
-        return max(1.0, self._pace.work_s(len(self._waiting)) / max(1, len(self._places.ready())))
+        return max(
+            1.0,
+            self._service_time.estimate_s(len(self._queue))
+            / max(1, len(self._supervisor.list_ready_workers())),
+        )
 
-    def _abandon(self, pending: Pending) -> None:
+    def _cancel(self, pending: PendingCall) -> None:
         """Drop a call whose caller has left; if it is running, that may cost its worker its life."""
         if pending.stream:
             pending.stream.close()
             return
-        self._waiting.drop(pending)
-        if self._limits.cancel_on_disconnect and pending.together == 1:
-            for worker in self._places.workers():
-                if worker.running() is pending:
+        self._queue.discard(pending)
+        if self._config.cancel_on_disconnect and pending.batch_size == 1:
+            for worker in self._supervisor.list_workers():
+                if worker.get_current_call() is pending:
                     worker.kill("disconnect")
 
-    def _put_back(self, pendings: list[Pending]) -> None:
+    def _requeue(self, calls: list[PendingCall]) -> None:
         """Let calls wait that were not begun, or are to be run again; a paused pool refuses them."""
-        if self._pause:
-            for pending in pendings:
-                pending.fail(self._pause)
-        self._waiting.put_back(pending for pending in pendings if not pending.outcome.done())
+        if self._pause_reason:
+            for pending in calls:
+                pending.fail(self._pause_reason)
+        self._queue.push_front(pending for pending in calls if not pending.future.done())
         self._dispatch()
 
 
-def _load(worker: Worker) -> int:
-    return len(worker.held)
+def _count_in_flight(worker: Worker) -> int:
+    return len(worker.in_flight)

@@ -13,10 +13,10 @@ import pytest
 from webargs import fields
 
 from deepaas.cmd.cli import main
-from deepaas.cmd.cli.flags import flags_of, texts_of
-from deepaas.cmd.cli.given import given
-from deepaas.files import Scratch, ScratchSpace
+from deepaas.cmd.cli.flag_values import to_argument_sources
+from deepaas.cmd.cli.flags import build_flags, collect_flag_values
 from deepaas.model.arguments import Arguments
+from deepaas.scratch import ScratchFolder, ScratchRoot
 from running import TOLD, Ended, refused, returned, run, saved
 
 Here = Callable[..., Ended]
@@ -28,19 +28,19 @@ class Inner(marshmallow.Schema):
 
 
 @pytest.fixture
-def scratch() -> Iterator[Scratch]:
+def scratch() -> Iterator[ScratchFolder]:
     """Return a folder for copies of files."""
-    with ScratchSpace() as space:
-        yield space.folder()
+    with ScratchRoot() as space:
+        yield space.create_folder()
 
 
-def read(field: Any, *line: str, scratch: Scratch, name: str = "name") -> Any:
+def read(field: Any, *line: str, scratch: ScratchFolder, name: str = "name") -> Any:
     """Return what the field makes of a command line."""
     arguments = Arguments({name: field})
-    flags = flags_of(arguments)
+    flags = build_flags(arguments)
     with click.Command("predict", params=list(flags)).make_context("predict", list(line)) as ctx:
-        made = given(texts_of(flags, ctx), scratch)
-    return arguments.validate(arguments.gather(made)).get(name, "absent")
+        made = to_argument_sources(collect_flag_values(flags, ctx), scratch)
+    return arguments.validate(arguments.collect(made)).get(name, "absent")
 
 
 VALUES = [
@@ -73,7 +73,7 @@ VALUES = [
 
 
 @pytest.mark.parametrize(("field", "texts", "value"), VALUES)
-def test_value(scratch: Scratch, field: Any, texts: list[str], value: object) -> None:
+def test_value(scratch: ScratchFolder, field: Any, texts: list[str], value: object) -> None:
     """A flag's texts become what the field would make of a request's; structures are literals."""
     line = [part for text in texts for part in ("--name", text)]
     assert read(field, *line, scratch=scratch) == value
@@ -82,14 +82,14 @@ def test_value(scratch: Scratch, field: Any, texts: list[str], value: object) ->
 @pytest.mark.parametrize(
     "name", ["demo-image", "bbox(N,W,S,E)", "a/b", "two words", "größe", "class", "help", "x", "a.b"]
 )
-def test_name(scratch: Scratch, name: str) -> None:
+def test_name(scratch: ScratchFolder, name: str) -> None:
     """A flag is named exactly like its argument, whatever characters that has."""
     assert read(fields.Int(), f"--{name}", "3", scratch=scratch, name=name) == 3
     assert read(fields.Int(), f"--{name}=3", scratch=scratch, name=name) == 3
 
 
 @pytest.mark.parametrize("spelling", ["--public", "--name"])
-def test_data_key(scratch: Scratch, spelling: str) -> None:
+def test_data_key(scratch: ScratchFolder, spelling: str) -> None:
     """An argument that requests call by another name takes both."""
     assert read(fields.Int(data_key="public"), spelling, "3", scratch=scratch) == 3
 
@@ -98,7 +98,9 @@ def test_data_key(scratch: Scratch, spelling: str) -> None:
     "line",
     [["--name", "a.tar.gz"], ["--name", "a.tar.gz", "--name", "b.png"], ["--name", "['a.tar.gz', 'b.png']"]],
 )
-def test_files(scratch: Scratch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: list[str]) -> None:
+def test_files(
+    scratch: ScratchFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: list[str]
+) -> None:
     """A file is copied, so that the model may do with it as it likes; the copy keeps the suffix."""
     monkeypatch.chdir(tmp_path)
     for name in ("a.tar.gz", "b.png"):

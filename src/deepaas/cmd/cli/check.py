@@ -10,14 +10,14 @@ from importlib.metadata import entry_points
 
 import click
 
-from deepaas.checking.doctor import examine
-from deepaas.checking.finding import Finding, Level, Question
-from deepaas.cmd.cli.chosen import target_of
-from deepaas.cmd.cli.telling import say
-from deepaas.model import loading
-from deepaas.settings import Settings
+from deepaas.cmd.cli.model_context import resolve_target
+from deepaas.cmd.cli.output import print_line
+from deepaas.config.settings import Settings
+from deepaas.diagnostics.findings import CheckRequest, Finding, Level
+from deepaas.diagnostics.runner import run_checks
+from deepaas.model import loader
 
-_COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow", Level.DIFFERS: "cyan", Level.OK: "green"}
+_COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow", Level.CHANGED: "cyan", Level.OK: "green"}
 _INDENT = " " * 24
 
 
@@ -27,7 +27,7 @@ _INDENT = " " * 24
 )
 @click.option(
     "--with",
-    "given",
+    "argument_texts",
     multiple=True,
     metavar="NAME=VALUE",
     help="An argument of that prediction; for a file, its path. Implies --predict.",
@@ -39,45 +39,45 @@ _INDENT = " " * 24
     help="Seconds that each step may take.  [default: 600]",
 )
 @click.pass_context
-def check(ctx: click.Context, *, predict: bool, given: tuple[str, ...], time_limit: float) -> None:
+def check(ctx: click.Context, *, predict: bool, argument_texts: tuple[str, ...], time_limit: float) -> None:
     """Check the model without a server: what is wrong, what to do about it, what is not as in DEEPaaS 2.6.
 
     Exits with 1 when it finds an error.
     """
     settings: Settings = ctx.obj
-    name, target = target_of(settings)
-    pairs = [_pair(text) for text in given]
+    name, target = resolve_target(settings)
+    pairs = [_parse_pair(text) for text in argument_texts]
     with tempfile.TemporaryDirectory(prefix="deepaas-") as scratch:
-        question = Question(name, target, list(sys.path), predict or bool(pairs), pairs, scratch)
-        counts = asyncio.run(_show(question, time_limit))
-    say(_summary(counts))
+        question = CheckRequest(name, target, list(sys.path), predict or bool(pairs), pairs, scratch)
+        counts = asyncio.run(_run_and_print(question, time_limit))
+    print_line(_format_summary(counts))
     ctx.exit(1 if counts[Level.ERROR] else 0)
 
 
-async def _show(question: Question, time_limit_s: float) -> Counter[Level]:
+async def _run_and_print(request: CheckRequest, time_limit_s: float) -> Counter[Level]:
     counts: Counter[Level] = Counter()
-    for finding in _discovery(question):
+    for finding in _check_discovery(request):
         counts[finding.level] += 1
-        _print(finding)
-    async with aclosing(examine(question, time_limit_s)) as findings:
+        _print_finding(finding)
+    async with aclosing(run_checks(request, time_limit_s)) as findings:
         async for finding in findings:
             counts[finding.level] += 1
-            _print(finding)
+            _print_finding(finding)
     return counts
 
 
-def _discovery(question: Question) -> Iterator[Finding]:
+def _check_discovery(request: CheckRequest) -> Iterator[Finding]:
     """Say how the model is found."""
     step = "discovery"
-    yield Finding(Level.OK, step, f"'{question.name}' is {question.target}.")
-    points = entry_points(group=loading.GROUP, name=question.name)
+    yield Finding(Level.OK, step, f"'{request.name}' is {request.target}.")
+    points = entry_points(group=loader.ENTRY_POINT_GROUP, name=request.name)
     packages = sorted({point.dist.name for point in points if point.dist})
-    if question.target not in loading.discover().values():
+    if request.target not in loader.discover().values():
         yield Finding(
             Level.NOTE,
             step,
             "No installed package declares it.",
-            f'Declare it in pyproject.toml, below [project.entry-points."{loading.GROUP}"].',
+            f'Declare it in pyproject.toml, below [project.entry-points."{loader.ENTRY_POINT_GROUP}"].',
         )
     elif len(packages) > 1:
         yield Finding(
@@ -88,21 +88,21 @@ def _discovery(question: Question) -> Iterator[Finding]:
         )
 
 
-def _print(finding: Finding) -> None:
+def _print_finding(finding: Finding) -> None:
     level = click.style(f"{finding.level:<8}", fg=_COLOURS.get(finding.level))
-    say(f"{level} {finding.step:<14} {finding.text}")
-    if finding.advice:
-        say(f"{_INDENT}-> {finding.advice}")
+    print_line(f"{level} {finding.step:<14} {finding.text}")
+    if finding.hint:
+        print_line(f"{_INDENT}-> {finding.hint}")
     for line in finding.detail.splitlines():
-        say(f"{_INDENT}   {line}")
+        print_line(f"{_INDENT}   {line}")
 
 
-def _summary(counts: Counter[Level]) -> str:
-    found = [f"{counts[level]} {level}" for level in (Level.ERROR, Level.WARNING, Level.NOTE, Level.DIFFERS)]
+def _format_summary(counts: Counter[Level]) -> str:
+    found = [f"{counts[level]} {level}" for level in (Level.ERROR, Level.WARNING, Level.NOTE, Level.CHANGED)]
     return f"Found: {', '.join(found)}."
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _parse_pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise click.BadParameter(f"it is {text!r}, expected NAME=VALUE.", param_hint="--with")

@@ -1,7 +1,4 @@
-"""Owns how a model's fields become flags: their spelling, type, help and completion.
-
-Must not know what is done with the values: they are texts until the fields validate them.
-"""
+"""Owns how a model's fields become flags: their spelling, type, help and completion."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,9 +9,15 @@ from click.shell_completion import CompletionItem
 from marshmallow import fields, validate
 from marshmallow.fields import Field
 
-from deepaas.model.arguments import Arguments, choices_of, documented_choices, is_file, is_multiple
+from deepaas.model.arguments import (
+    Arguments,
+    accepts_many,
+    get_documented_choices,
+    get_field_choices,
+    is_file,
+)
 
-_WORDS = (
+_METAVARS = (
     (fields.Bool, "BOOLEAN"),
     (fields.Int, "INTEGER"),
     (fields.Number, "NUMBER"),
@@ -32,13 +35,15 @@ class ArgumentType(click.ParamType):  # type: ignore[type-arg] # generic in newe
 
     def __init__(self, field: Field) -> None:
         self.field = field
-        self.name = word_of(field)
+        self.name = get_metavar(field)
 
     def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Complete choices; let the shell complete files."""
         if is_file(self.field):
             return [CompletionItem(incomplete, type="file")]
-        return [CompletionItem(choice) for choice in _suggested(self.field) if choice.startswith(incomplete)]
+        return [
+            CompletionItem(choice) for choice in _get_suggestions(self.field) if choice.startswith(incomplete)
+        ]
 
 
 class ArgumentFlag(click.Option):
@@ -48,10 +53,10 @@ class ArgumentFlag(click.Option):
         super().__init__(
             [f"argument_{number}", "--argument"],
             type=ArgumentType(field),
-            multiple=is_multiple(field),
+            multiple=accepts_many(field),
             required=field.required,
-            help=help_of(field),
-            metavar=word_of(field),
+            help=format_argument_help(field),
+            metavar=get_metavar(field),
         )
         self.field = field
         self.key = field.data_key or name
@@ -59,69 +64,69 @@ class ArgumentFlag(click.Option):
         self.opts = list(dict.fromkeys([f"--{self.key}", f"--{name}"]))
 
 
-class Texts(NamedTuple):
+class FlagValues(NamedTuple):
     """What the command line says of one argument: as many texts as its flag was given."""
 
     flag: ArgumentFlag
     values: list[str]
 
 
-def flags_of(arguments: Arguments) -> list[ArgumentFlag]:
+def build_flags(arguments: Arguments) -> list[ArgumentFlag]:
     """Return the flags of a function's arguments."""
     named = arguments.fields.items()
     return [ArgumentFlag(number, name, field) for number, (name, field) in enumerate(named)]
 
 
-def texts_of(flags: list[ArgumentFlag], ctx: click.Context) -> dict[str, Texts]:
+def collect_flag_values(flags: list[ArgumentFlag], ctx: click.Context) -> dict[str, FlagValues]:
     """Return what was given for each argument, by its key."""
     found = {}
     for flag in flags:
         value = ctx.params[flag.name or ""]
         if value is not None and value != ():
-            found[flag.key] = Texts(flag, list(value) if flag.multiple else [value])
+            found[flag.key] = FlagValues(flag, list(value) if flag.multiple else [value])
     return found
 
 
-def word_of(field: Field) -> str:
+def get_metavar(field: Field) -> str:
     """Return the word for the field's type."""
     if is_file(field):
         return "PATH"
-    if is_multiple(field):
+    if accepts_many(field):
         return "LIST"
-    return next((word for kind, word in _WORDS if isinstance(field, kind)), "TEXT")
+    return next((word for kind, word in _METAVARS if isinstance(field, kind)), "TEXT")
 
 
-def help_of(field: Field) -> str:
+def format_argument_help(field: Field) -> str:
     """Return the author's description, and what values the field takes."""
     description = str(field.metadata.get("description") or "")
-    more = "; ".join(_remarks(field))
+    more = "; ".join(_describe_values(field))
     return f"{description} [{more}]".lstrip() if more else description
 
 
-def _remarks(field: Field) -> Iterator[str]:
-    suggested = _suggested(field)
+def _describe_values(field: Field) -> Iterator[str]:
+    suggested = _get_suggestions(field)
     if suggested:
         yield f"one of {', '.join(suggested)}"
     for validator in field.validators:
         if isinstance(validator, validate.Range):
-            yield from _bounds(validator)
-    if is_multiple(field) and not is_file(field):
+            yield from _describe_bounds(validator)
+    if accepts_many(field) and not is_file(field):
         yield 'as "[1, 2]", or the flag several times'
-    if word_of(field) == "DICT":
+    if get_metavar(field) == "DICT":
         yield """as "{'a': 1}\""""
     default = field.load_default
     if default is not marshmallow.missing and not callable(default):
         yield f"default: {default}"
 
 
-def _bounds(allowed: validate.Range) -> Iterator[str]:
-    if allowed.min is not None:
-        yield f"{'at least' if allowed.min_inclusive else 'more than'} {allowed.min}"
-    if allowed.max is not None:
-        yield f"{'at most' if allowed.max_inclusive else 'less than'} {allowed.max}"
+def _describe_bounds(value_range: validate.Range) -> Iterator[str]:
+    if value_range.min is not None:
+        yield f"{'at least' if value_range.min_inclusive else 'more than'} {value_range.min}"
+    if value_range.max is not None:
+        yield f"{'at most' if value_range.max_inclusive else 'less than'} {value_range.max}"
 
 
-def _suggested(field: Field) -> list[str]:
+def _get_suggestions(field: Field) -> list[str]:
     """Return the choices that the field enforces, or those that it only documents."""
-    found = choices_of(field) or documented_choices(field)
+    found = get_field_choices(field) or get_documented_choices(field)
     return [str(choice) for choice in found] or (["true", "false"] if isinstance(field, fields.Bool) else [])

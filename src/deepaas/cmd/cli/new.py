@@ -14,9 +14,9 @@ from pathlib import Path
 import click
 
 _SUFFIX = ".template"
-_NAME = "NAME"
-_RENAMED = {"gitignore": ".gitignore"}
-_NEXT = """\
+_NAME_PLACEHOLDER = "NAME"
+_RENAMED_FILES = {"gitignore": ".gitignore"}
+_NEXT_STEPS = """\
 Wrote {folder}:
 {files}
 
@@ -27,7 +27,7 @@ Next:
 """
 
 
-class ModelName(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click only
+class ModelNameType(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click only
     """A name that a Python package, a distribution and a model can all have."""
 
     name = "name"
@@ -46,7 +46,7 @@ class ModelName(click.ParamType):  # type: ignore[type-arg] # generic in newer v
 
 
 @click.command()
-@click.argument("name", type=ModelName())
+@click.argument("name", type=ModelNameType())
 @click.option(
     "--into", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder to put it into."
 )
@@ -66,23 +66,23 @@ def new(*, name: str, into: Path, author: str) -> None:
         raise click.UsageError(
             f"{folder} is there already; choose another name, or --into a folder."
         ) from None
-    files = sorted(_written(resources.files(__package__) / "template", folder, said))
-    click.echo(_NEXT.format(folder=folder, name=name, files="\n".join(f"  {file}" for file in files)))
+    files = sorted(_write_files(resources.files(__package__) / "template", folder, said))
+    click.echo(_NEXT_STEPS.format(folder=folder, name=name, files="\n".join(f"  {file}" for file in files)))
 
 
-def _written(template: Traversable, folder: Path, said: Mapping[str, str]) -> Iterator[Path]:
+def _write_files(template: Traversable, folder: Path, substitutions: Mapping[str, str]) -> Iterator[Path]:
     """Write the files of a template into a folder, and yield their paths."""
     for one in template.iterdir():
-        path = folder / _name(one.name, said["name"])
+        path = folder / _get_file_name(one.name, substitutions["name"])
         if one.is_dir():
             path.mkdir()
-            yield from _written(one, path, said)
+            yield from _write_files(one, path, substitutions)
         elif one.name.endswith(_SUFFIX):
-            text = string.Template(one.read_text(encoding="utf-8")).substitute(said)
+            text = string.Template(one.read_text(encoding="utf-8")).substitute(substitutions)
             path.write_text(text, encoding="utf-8")
             yield path
 
 
-def _name(in_template: str, name: str) -> str:
-    found = in_template.removesuffix(_SUFFIX)
-    return name if found == _NAME else _RENAMED.get(found, found)
+def _get_file_name(template_name: str, name: str) -> str:
+    found = template_name.removesuffix(_SUFFIX)
+    return name if found == _NAME_PLACEHOLDER else _RENAMED_FILES.get(found, found)

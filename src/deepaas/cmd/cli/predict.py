@@ -1,31 +1,111 @@
 """`deepaas-cli predict`: its flags, and whether it is one prediction or many."""
 
 import functools
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 
-from deepaas.batch.inputs import is_many
-from deepaas.cmd.cli.chosen import model_of
-from deepaas.cmd.cli.flags import ArgumentFlag, Texts, flags_of, texts_of
-from deepaas.cmd.cli.given import commas_told
-from deepaas.cmd.cli.many import predict_many
-from deepaas.cmd.cli.once import predict_once
+from deepaas.batch.inputs import expands_to_many
+from deepaas.cmd.cli.batch import run_batch
+from deepaas.cmd.cli.flag_values import explain_comma_lists, resolve_media_type, to_argument_sources
+from deepaas.cmd.cli.flags import ArgumentFlag, FlagValues, build_flags, collect_flag_values
+from deepaas.cmd.cli.model_context import load_model_for_flags, user_code
+from deepaas.cmd.cli.output import log_call, print_output_path, print_result, print_saved_path
+from deepaas.cmd.cli.output_files import get_output_path, write_body, write_output
+from deepaas.messages import Body, Envelope
+from deepaas.model import rendering, stream_encoding
 from deepaas.model.arguments import is_file
 from deepaas.model.model import Model
+from deepaas.model.v2.wrapper import ReturnedFile, UploadedFile
+from deepaas.scratch import ScratchFolder, ScratchRoot
+
+
+def run_single(model: Model, flag_values: Mapping[str, FlagValues], ctx: click.Context) -> None:
+    """Predict, write the result where the flags want it, and print it.
+
+    Raise `InvalidArguments`, or `CliError` for what the model's code raises.
+    """
+    with ScratchRoot() as space:
+        prediction = _predict(model, flag_values, space.create_folder(), warm=ctx.obj.warm)
+        named = get_output_path(ctx)
+        if named:
+            write_output(prediction.body, named)
+        else:
+            _print_prediction(prediction, Path(f"{model.name}-predict"))
+
+
+class _Prediction(NamedTuple):
+    """What `predict` returned, and the body that a client would get for it."""
+
+    value: Any
+    body: Body
+
+
+def _predict(
+    model: Model, flag_values: Mapping[str, FlagValues], scratch: ScratchFolder, *, warm: bool
+) -> _Prediction:
+    declared = model.predict_arguments
+    raw = declared.collect(to_argument_sources(flag_values, scratch))
+    media_type = resolve_media_type(declared, raw)
+    arguments = declared.validate_in_thread(raw)
+    log_call("predict")
+    with user_code():
+        if warm:
+            model.warm()
+        returned = model.get_function("predict")(**arguments)
+        if stream_encoding.is_stream(returned):
+            encoder = stream_encoding.StreamEncoder(media_type, model.schema, prefers_events=False)
+            return _Prediction(returned, _collect_stream(returned, encoder, scratch))
+        form = rendering.ResponseFormat(model.schema, Envelope.NONE)
+        body = rendering.render(returned, media_type, form, scratch.path, arguments=arguments)
+        return _Prediction(returned, body)
+
+
+def _collect_stream(stream: Any, encoder: stream_encoding.StreamEncoder, scratch: ScratchFolder) -> Body:
+    """Return all items of a stream as one body."""
+    path = scratch.create_file_path("")
+    with path.open("wb") as file:
+        file.writelines(map(encoder.encode, stream_encoding.iterate_sync(stream)))
+    return Body(encoder.media_type, b"", str(path))
+
+
+def _print_prediction(prediction: _Prediction, default_path: Path) -> None:
+    """Print the prediction, or write it to `default_path` if it is neither a value nor a text."""
+    returned, body = prediction
+    content = Path(body.path).read_bytes() if body.path else body.content
+    if body.media_type == stream_encoding.JSON_LINES:
+        print_result([json.loads(line) for line in content.splitlines()])
+    elif body.media_type.partition(";")[0].endswith("json"):
+        # The value itself, as in 2.6: JSON has no tuples, for instance.
+        print_result(json.loads(content) if _is_file_or_stream(returned) else returned)
+    elif body.media_type.startswith("text/"):
+        print_result(content.decode(errors="replace"))
+    else:
+        written = write_body(body, default_path)
+        print_output_path(written)
+        print_saved_path(written)
+
+
+def _is_file_or_stream(value: Any) -> bool:
+    """Return whether `predict` returned a file or a stream, whose content the prediction is."""
+    is_file = isinstance(value, ReturnedFile | UploadedFile) or rendering.is_open_file(value)
+    return is_file or stream_encoding.is_stream(value)
+
 
 _HELP = """Predict with the model, once. Where a file argument is given as a folder, as a pattern in quotes
 ('*.png') or as a list of paths (@list.txt), predict once for each file, with results in --output-dir."""
-_NO_FOLDER = "{}: it stands for many files; name the folder of their results with --output-dir."
-_NO_FILES = "--output-dir: give one file argument as a folder, a pattern in quotes, or @list.txt."
-_QUOTE = (
+_MISSING_OUTPUT_DIR = "{}: it stands for many files; name the folder of their results with --output-dir."
+_MISSING_FILES = "--output-dir: give one file argument as a folder, a pattern in quotes, or @list.txt."
+_UNQUOTED_PATTERN = (
     "Got unexpected extra arguments ({}). If a pattern stood for these files, put it in quotes, as '*.png'."
 )
-_TWO = "{}: only one argument can stand for many files."
+_MULTIPLE_BATCH_ARGUMENTS = "{}: only one argument can stand for many files."
 
 
-class _Predict(click.Command):
+class _PredictCommand(click.Command):
     """A command that knows what a shell makes of a pattern without quotes."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -34,99 +114,99 @@ class _Predict(click.Command):
         extra = super().parse_args(ctx, args)
         if not extra or ctx.resilient_parsing:
             return extra
-        if _takes_files(self) and all(Path(text).is_file() for text in extra):
-            raise click.UsageError(_QUOTE.format(" ".join(extra)), ctx)
+        if _has_file_flags(self) and all(Path(text).is_file() for text in extra):
+            raise click.UsageError(_UNQUOTED_PATTERN.format(" ".join(extra)), ctx)
         number = "arguments" if len(extra) > 1 else "argument"
         raise click.UsageError(f"Got unexpected extra {number} ({' '.join(extra)})", ctx)
 
 
 def command(ctx: click.Context) -> click.Command:
     """Return the command, with a flag for each of the model's arguments."""
-    model = model_of(ctx)
+    model = load_model_for_flags(ctx)
     if model is None:
         return click.Command("predict")
-    flags = flags_of(model.predict_arguments)
+    flags = build_flags(model.predict_arguments)
     taken = {spelling for flag in flags for spelling in flag.opts}
-    return _Predict(
+    return _PredictCommand(
         "predict",
-        params=[*flags, *batch_options(taken)],
-        callback=functools.partial(_predict, model, flags),
+        params=[*flags, *build_batch_options(taken)],
+        callback=functools.partial(_run_command, model, flags),
         help=_HELP,
     )
 
 
-def _predict(model: Model, flags: list[ArgumentFlag], **_: object) -> None:
+def _run_command(model: Model, flags: list[ArgumentFlag], **_: object) -> None:
     ctx = click.get_current_context()
-    model.function("predict")
-    texts = texts_of(flags, ctx)
-    many = _many(texts, ctx.params["output_dir"])
-    with commas_told(texts):
+    model.get_function("predict")
+    texts = collect_flag_values(flags, ctx)
+    many = _find_batch_argument(texts, ctx.params["output_dir"])
+    with explain_comma_lists(texts):
         if many is None:
-            predict_once(model, texts, ctx)
+            run_single(model, texts, ctx)
         else:
-            ctx.exit(predict_many(model, texts, many, ctx))
+            ctx.exit(run_batch(model, texts, many, ctx))
 
 
-def _takes_files(made: click.Command) -> bool:
-    return any(isinstance(param, ArgumentFlag) and is_file(param.field) for param in made.params)
+def _has_file_flags(click_command: click.Command) -> bool:
+    return any(isinstance(param, ArgumentFlag) and is_file(param.field) for param in click_command.params)
 
 
-def _many(texts: dict[str, Texts], output: Path | None) -> str | None:
+def _find_batch_argument(flag_values: dict[str, FlagValues], output: Path | None) -> str | None:
     """Return the argument that stands for many files, if one does. Raise `UsageError` for half a batch."""
-    files = {key: given for key, given in texts.items() if is_file(given.flag.field)}
-    many = [key for key, given in files.items() if any(map(is_many, given.values))]
+    files = {key: given for key, given in flag_values.items() if is_file(given.flag.field)}
+    many = [key for key, given in files.items() if any(map(expands_to_many, given.values))]
     if len(many) > 1:
-        raise click.UsageError(_TWO.format(" and ".join(f"--{key}" for key in many)))
+        raise click.UsageError(_MULTIPLE_BATCH_ARGUMENTS.format(" and ".join(f"--{key}" for key in many)))
     if output is None:
         if many:
-            raise click.UsageError(_NO_FOLDER.format(f"--{many[0]}"))
+            raise click.UsageError(_MISSING_OUTPUT_DIR.format(f"--{many[0]}"))
         return None
     candidates = many or list(files)
     if len(candidates) != 1:
-        raise click.UsageError(_NO_FILES)
+        raise click.UsageError(_MISSING_FILES)
     return candidates[0]
 
 
-def batch_options(taken: Collection[str]) -> list[click.Option]:
+def build_batch_options(used_spellings: Collection[str]) -> list[click.Option]:
     """Return the options of a batch; one that is called like an argument begins with `--deepaas-`."""
 
-    def spelled(name: str) -> list[str]:
+    def get_spellings(name: str) -> list[str]:
         return [name, f"--{name.replace('_', '-')}"]
 
     options = [
         click.Option(
-            spelled("output_dir"),
+            get_spellings("output_dir"),
             type=click.Path(file_okay=False, path_type=Path),
             help="Many files: folder of the results, and of manifest.jsonl, which says what became of each.",
         ),
         click.Option(
-            spelled("resume"), is_flag=True, help="Many files: pass over those that have their results."
+            get_spellings("resume"), is_flag=True, help="Many files: pass over those that have their results."
         ),
         click.Option(
-            spelled("fail_fast"), is_flag=True, help="Many files: begin no more when one has failed."
+            get_spellings("fail_fast"), is_flag=True, help="Many files: begin no more when one has failed."
         ),
         click.Option(
-            spelled("shard"),
+            get_spellings("shard"),
             default="",
             metavar="K/N",
             help="Many files: do the K-th of N parts; /N takes K from the array job. "
             "In SLURM and SGE array jobs, without it, each task does its part.",
         ),
         click.Option(
-            spelled("workers"),
+            get_spellings("workers"),
             type=click.IntRange(min=1),
             help="Many files: predictions at a time, each in a process of its own. [default: 1]",
         ),
         click.Option(
-            spelled("predict_timeout"),
+            get_spellings("predict_timeout"),
             type=click.FloatRange(min=0),
             help="Many files: seconds that a prediction may take; 0 is no limit. [default: 0]",
         ),
     ]
     for option in options:
-        option.opts = [_free(spelling, taken) for spelling in option.opts]
+        option.opts = [_avoid_collision(spelling, used_spellings) for spelling in option.opts]
     return options
 
 
-def _free(spelling: str, taken: Collection[str]) -> str:
-    return f"--deepaas-{spelling.removeprefix('--')}" if spelling in taken else spelling
+def _avoid_collision(spelling: str, used_spellings: Collection[str]) -> str:
+    return f"--deepaas-{spelling.removeprefix('--')}" if spelling in used_spellings else spelling

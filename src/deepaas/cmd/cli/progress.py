@@ -1,4 +1,4 @@
-"""Owns how far a batch is, on a terminal or in a log. Must not know what it is made of."""
+"""Owns how far a batch is, on a terminal or in a log."""
 
 import contextlib
 import sys
@@ -7,15 +7,15 @@ from typing import Any, Self
 
 import click
 
-from deepaas.batch.manifest import Line
-from deepaas.cmd.cli.telling import NAME
+from deepaas.batch.manifest import ManifestEntry
+from deepaas.cmd.cli.output import LOGGER_NAME
 from deepaas.log import get_logger
 
-_BETWEEN_LINES_S = 5.0
-_log = get_logger(NAME)
+_LOG_INTERVAL_S = 5.0
+_log = get_logger(LOGGER_NAME)
 
 
-class Progress:
+class ProgressReporter:
     """A bar with rate and remaining time on a terminal, else a line now and then.
 
     Use it as a context manager.
@@ -23,9 +23,9 @@ class Progress:
 
     def __init__(self, total: int) -> None:
         self._total = total
-        self._ended = self._predicted = 0
-        self._began = self._said = time.monotonic()
-        self._open = contextlib.ExitStack()
+        self._finished_count = self._predicted_count = 0
+        self._started_s = self._logged_s = time.monotonic()
+        self._exit_stack = contextlib.ExitStack()
         self._bar: Any = None
 
     def __enter__(self) -> Self:
@@ -35,28 +35,28 @@ class Progress:
                 file=sys.stderr,
                 show_eta=False,  # it comes with the rate, and counts what was predicted alone
                 show_pos=True,
-                item_show_func=lambda _: self._pace(),
+                item_show_func=lambda _: self._format_rate(),
             )
-            self._bar = self._open.enter_context(bar)
+            self._bar = self._exit_stack.enter_context(bar)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self._exit_stack.close()
 
-    def note(self, _: Line, was_known: bool) -> None:  # noqa: FBT001 - a callback
+    def record(self, _: ManifestEntry, was_reused: bool) -> None:  # noqa: FBT001 - a callback
         """Take notice of an input that has come to its end."""
-        self._ended += 1
-        self._predicted += not was_known
+        self._finished_count += 1
+        self._predicted_count += not was_reused
         if self._bar:
             self._bar.update(1)
-        elif self._ended == self._total or time.monotonic() - self._said > _BETWEEN_LINES_S:
-            self._said = time.monotonic()
-            _log.info("%d of %d, %s", self._ended, self._total, self._pace())
+        elif self._finished_count == self._total or time.monotonic() - self._logged_s > _LOG_INTERVAL_S:
+            self._logged_s = time.monotonic()
+            _log.info("%d of %d, %s", self._finished_count, self._total, self._format_rate())
 
-    def _pace(self) -> str:
+    def _format_rate(self) -> str:
         """Return predictions a second, and the time that the rest will take, as H:MM:SS."""
-        rate = self._predicted / max(time.monotonic() - self._began, 1e-6)
-        if not self._predicted:
+        rate = self._predicted_count / max(time.monotonic() - self._started_s, 1e-6)
+        if not self._predicted_count:
             return "nothing predicted yet"
-        minutes, seconds = divmod(round((self._total - self._ended) / rate), 60)
+        minutes, seconds = divmod(round((self._total - self._finished_count) / rate), 60)
         return f"{rate:.1f}/s, {minutes // 60}:{minutes % 60:02}:{seconds:02} to go"

@@ -1,0 +1,122 @@
+"""Builds the service from the settings: models, engine, pools, trainings."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+
+from deepaas import calling
+from deepaas.config.settings import Settings
+from deepaas.engines import create_engine
+from deepaas.engines.base import Engine
+from deepaas.errors import ModelLoadError, ModelUnavailable, SettingsError
+from deepaas.log import get_logger, traceback_extra
+from deepaas.metrics import Metrics
+from deepaas.model import loader
+from deepaas.model.model import Model
+from deepaas.scratch import ScratchRoot
+from deepaas.service import ServedModel, Service
+from deepaas.trainings.folder import resolve_state_folder
+from deepaas.trainings.retention import RetentionPolicy
+from deepaas.trainings.scheduler import SchedulerConfig, TrainingScheduler
+from deepaas.trainings.store import TrainingStore, sqlite_url
+from deepaas.workers.exclusive import ExclusiveAccess
+from deepaas.workers.pool import Pool
+
+_log = get_logger(__name__)
+
+
+def build_service(
+    settings: Settings,
+    metrics: Metrics,
+    force_stop: asyncio.Event,
+    on_output: Callable[[bytes], None] | None = None,
+) -> Service:
+    """Load the models that `settings` name.
+
+    `on_output` gets what their workers print. When `force_stop` is set, trainings end without grace.
+
+    Raise `ModelNotFound` or `ModelLoadError`. One broken model among several is left out, with its traceback
+    in the log.
+    """
+    engine = create_engine(settings)
+    targets = loader.select_models(settings.model_name, settings.model)
+    _log_renamed_model(settings)
+    models = _load_models(targets)
+    starts = {
+        model.name: calling.build_worker_config(model.name, targets[model.name], settings) for model in models
+    }
+    pools = {
+        model.name: engine.create_pool(
+            starts[model.name],
+            calling.build_pool_config(model, settings),
+            metrics.create_pool_metrics(model.name),
+            on_output,
+        )
+        for model in models
+        if settings.predict_endpoint and model.implements("predict")
+    }
+    served: dict[str, ServedModel] = {}
+    runner = _create_scheduler(settings, engine, pools.values(), served, force_stop)
+    for model in models:
+        served[model.name] = ServedModel(model, starts[model.name], pools.get(model.name), runner)
+    return Service(served.values(), runner, ScratchRoot(), engine)
+
+
+def _log_renamed_model(settings: Settings) -> None:
+    """Log that a model without an entry point is renamed: the name may come from a file long forgotten."""
+    name, target = settings.model_name, settings.model
+    if name and target and name not in loader.select_models(target=target):
+        _log.info("%s is served as %r, as --model-name says", target, name)
+
+
+def _load_models(targets: Mapping[str, str]) -> list[Model]:
+    models = []
+    problem = None
+    for name, target in targets.items():
+        try:
+            models.append(Model.load(name, target).validate_declarations())
+        except ModelLoadError as error:
+            problem = error
+            if len(targets) > 1:
+                _log.error("The model %r is left out: %s", name, error, extra=traceback_extra(error.detail))
+    if problem and not models:
+        raise problem
+    return models
+
+
+def _create_scheduler(
+    settings: Settings,
+    engine: Engine,
+    pools: Iterable[Pool],
+    served: Mapping[str, ServedModel],
+    force_stop: asyncio.Event,
+) -> TrainingScheduler:
+    folder = resolve_state_folder(settings.state_dir)
+    is_exclusive = settings.train_lane == "exclusive"
+
+    async def reload(name: str) -> None:
+        if settings.reload_after_train and not is_exclusive and name in served:
+            try:
+                await served[name].reload()
+            except (ModelLoadError, ModelUnavailable) as error:
+                _log.warning("The model %r is not reloaded after the training: %s", name, error)
+
+    rules = SchedulerConfig(
+        max_concurrent=settings.train_workers,
+        cancel_grace_s=settings.cancel_grace,
+        force_stop=force_stop,
+        heartbeat_timeout_s=settings.lost_after,
+        on_shutdown=settings.on_stop,
+        retention=_parse_retention(settings.keep_trainings),
+        run_context=ExclusiveAccess(pools).acquire if is_exclusive else contextlib.nullcontext,
+        on_success=reload,
+    )
+    store = TrainingStore(settings.store or sqlite_url(folder))
+    return TrainingScheduler(store, folder, rules, engine.create_training_executor(store))
+
+
+def _parse_retention(text: str) -> RetentionPolicy:
+    try:
+        return RetentionPolicy.parse(text)
+    except ValueError as error:
+        raise SettingsError(f"--keep-trainings is {text!r}, expected {error}.") from error

@@ -1,0 +1,1 @@
+"""Settings: the table of options, and where their values come from."""

@@ -1,0 +1,113 @@
+"""The child process of `deepaas-cli check`: announces each step, so that the parent knows which crashed."""
+
+import faulthandler
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import IO
+
+from deepaas import log
+from deepaas.child_setup import exit_with_parent, use_line_buffering
+from deepaas.diagnostics import compat, declarations, execution, signatures
+from deepaas.diagnostics.findings import END_STEP, CheckRequest, Finding, Level, add_period
+from deepaas.model.failures import describe_exception
+from deepaas.model.model import Model
+
+CheckStep = Callable[[Model], Iterator[Finding]]
+
+_STEPS: dict[str, CheckStep] = {
+    "metadata": signatures.check_metadata,
+    "arguments": declarations.check_arguments,
+    "schema": signatures.check_schema,
+    "specification": declarations.check_specification,
+    "2.6": compat.check_compatibility,
+    "warm": execution.check_warm,
+}
+
+
+_DECLARATION_STEPS = {"arguments", "schema"}
+_DEPENDENT_STEPS = {"specification", "2.6"}
+"""Steps that read what the declaring ones look at: with an error there, theirs say it again."""
+
+
+class FindingWriter:
+    """Writes what is found, one JSON array a line, at once."""
+
+    def __init__(self, pipe: IO[str]) -> None:
+        self._pipe = pipe
+        self.failed_steps: set[str] = set()
+        """The steps that have found an error."""
+
+    def start_step(self, step: str) -> None:
+        """Say which step begins."""
+        self._write_line([step])
+
+    def write(self, finding: Finding) -> None:
+        """Say what was found, unless it only says an error again."""
+        if finding.level is Level.ERROR:
+            if finding.step in _DEPENDENT_STEPS and not _DECLARATION_STEPS.isdisjoint(self.failed_steps):
+                return
+            self.failed_steps.add(finding.step)
+        self._write_line(list(finding))
+
+    def _write_line(self, line: list[str]) -> None:
+        self._pipe.write(json.dumps(line) + "\n")
+        self._pipe.flush()
+
+
+def run_steps(request: CheckRequest, writer: FindingWriter) -> None:
+    """Do all steps, as far as the model lets them."""
+    model = _import_model(request, writer)
+    if model is None:
+        return
+    _run_step("functions", signatures.check_functions(model, request.target), writer)
+    for name, step in _STEPS.items():
+        _run_step(name, step(model), writer)
+    if request.run_predict and not execution.is_callable(model):
+        text = "Not tried: its arguments or its schema cannot be made, see above."
+        writer.write(Finding(Level.NOTE, "predict", text))
+    elif request.run_predict:
+        _run_step("predict", execution.check_predict(model, request), writer)
+
+
+def _import_model(request: CheckRequest, writer: FindingWriter) -> Model | None:
+    writer.start_step("import")
+    model, findings = execution.check_import(request)
+    for finding in findings:
+        writer.write(finding)
+    return model
+
+
+def _run_step(name: str, findings: Iterator[Finding], writer: FindingWriter) -> None:
+    """Do a step; whatever the author's code raises in it is a finding."""
+    writer.start_step(name)
+    pid = os.getpid()
+    try:
+        for finding in findings:
+            writer.write(finding)
+    except BaseException as error:
+        if os.getpid() != pid:
+            raise  # a process that the model forked
+        text = add_period(f"It failed with {describe_exception(error)}")
+        writer.write(Finding(Level.ERROR, name, text, "The traceback says where.", traceback.format_exc()))
+
+
+def main(pipe: str, request_text: str) -> None:
+    """Check a model; what is found goes to the descriptor `pipe`."""
+    faulthandler.enable()
+    exit_with_parent()
+    use_line_buffering()
+    log.configure("WARNING")
+    asked = CheckRequest.parse(request_text)
+    sys.path[:] = asked.python_path
+    os.set_inheritable(int(pipe), False)  # noqa: FBT003 - its only form
+    with os.fdopen(int(pipe), "w", encoding="utf-8") as file:
+        saying = FindingWriter(file)
+        run_steps(asked, saying)
+        saying.start_step(END_STEP)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

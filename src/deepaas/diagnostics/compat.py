@@ -1,0 +1,142 @@
+"""Checks what differs from DEEPaaS 2.6 for this model."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+
+from marshmallow import fields
+
+from deepaas.diagnostics.findings import Finding, Level
+from deepaas.diagnostics.signatures import has_user_function
+from deepaas.errors import ModelLoadError
+from deepaas.model.arguments import Arguments, is_file
+from deepaas.model.model import Model
+from deepaas.model.rendering import JSON
+
+ModelPredicate = Callable[[Model], bool]
+
+
+def check_compatibility(model: Model) -> Iterator[Finding]:
+    """Say what changes for this model and its clients."""
+    found = [text for touches, text in _DIFFERENCES if touches(model)]
+    for text in found:
+        yield Finding(Level.CHANGED, "2.6", text)
+    if not found:
+        yield Finding(Level.OK, "2.6", "Nothing is known to be different for this model.")
+
+
+def _iterate_arguments(model: Model) -> Iterator[Arguments]:
+    for function in ("predict", "train"):
+        if has_user_function(model, function):
+            try:
+                yield model.get_arguments(function)
+            except ModelLoadError:
+                continue  # the step of the arguments has said so
+
+
+def _has_file_list_arguments(model: Model) -> bool:
+    return any(
+        is_file(field) and isinstance(field, fields.List)
+        for arguments in _iterate_arguments(model)
+        for field in arguments.fields.values()
+    )
+
+
+def _has_train_uploads(model: Model) -> bool:
+    return has_user_function(model, "train") and any(
+        is_file(field)
+        for arguments in _iterate_function_arguments(model, "train")
+        for field in arguments.fields.values()
+    )
+
+
+def _negotiates_media_type(model: Model) -> bool:
+    return any(arguments.accept for arguments in _iterate_function_arguments(model, "predict"))
+
+
+def _can_return_files(model: Model) -> bool:
+    accepts = [arguments.accept for arguments in _iterate_function_arguments(model, "predict")]
+    return any(choice != JSON for accept in accepts if accept for choice in accept.choices)
+
+
+def _can_return_binary_files(model: Model) -> bool:
+    accepts = [arguments.accept for arguments in _iterate_function_arguments(model, "predict")]
+    choices = [choice for accept in accepts if accept for choice in accept.choices]
+    return any(not choice.startswith("text/") and not choice.endswith("json") for choice in choices)
+
+
+def _has_validators(model: Model) -> bool:
+    return any(field.validators for one in _iterate_arguments(model) for field in one.fields.values())
+
+
+def _wraps_predictions(model: Model) -> bool:
+    try:
+        return has_user_function(model, "predict") and model.schema is None
+    except ModelLoadError:
+        return False
+
+
+def _has_no_train_arguments(model: Model) -> bool:
+    return not has_user_function(model, "get_train_args")
+
+
+def _has_train(model: Model) -> bool:
+    return has_user_function(model, "train")
+
+
+def _raises_http_errors(model: Model) -> bool:
+    """Look into the module of each function for errors of aiohttp that it raises."""
+    functions = [model.get_function(name) for name in ("predict", "train") if has_user_function(model, name)]
+    return any(re.search(r"raise (\w+\.)*HTTP[A-Z]", _get_module_source(function)) for function in functions)
+
+
+def _get_module_source(function: Callable[..., object]) -> str:
+    module = inspect.getmodule(inspect.unwrap(function))
+    try:
+        return inspect.getsource(module) if module else ""
+    except (OSError, TypeError):
+        return ""
+
+
+def _iterate_function_arguments(model: Model, function: str) -> Iterator[Arguments]:
+    if has_user_function(model, function):
+        try:
+            yield model.get_arguments(function)
+        except ModelLoadError:
+            return
+
+
+_DIFFERENCES: tuple[tuple[ModelPredicate, str], ...] = (
+    (_has_file_list_arguments, "A list of files receives all that are sent; 2.6 dropped all but the first."),
+    (_has_train_uploads, "A file can be uploaded to train(); in 2.6 such a training always failed."),
+    (
+        _negotiates_media_type,
+        (
+            "The HTTP Accept header is negotiated, wherever 'accept' is located: a browser's or a library's "
+            "own header gets the default of 'accept', or its first choice; 2.6 answered 422."
+        ),
+    ),
+    (_can_return_files, "deepaas-cli writes results that are files; 2.6 lost them."),
+    (
+        _can_return_binary_files,
+        (
+            "For a media type other than JSON and text, a str is not opened as the path of a file, unless "
+            "the file is in the folder of the call's uploads: return pathlib.Path(…)."
+        ),
+    ),
+    (_has_validators, "deepaas-cli validates arguments as the server does; 2.6 did not."),
+    (_has_no_train_arguments, "deepaas-cli works although there is no get_train_args(); 2.6 crashed."),
+    (
+        _wraps_predictions,
+        (
+            "Without a schema, 'predictions' is a string that holds the prediction, as 2.6 documents; with "
+            "--predictions json it is the JSON value, as 2.6 really sent it."
+        ),
+    ),
+    (
+        _raises_http_errors,
+        "HTTPBadRequest and its like are answered with their status and reason; 2.6 hung, or hid them.",
+    ),
+    (_has_train, "Predictions go on while a training is queued or runs; in 2.6 it could block them."),
+    (_has_train, "DELETE cancels a training and its record stays readable; in 2.6 it was a 500, and lost."),
+)

@@ -1,0 +1,214 @@
+"""Checks a model's functions, metadata and schema."""
+
+import inspect
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import marshmallow
+from marshmallow.fields import Field
+
+from deepaas.diagnostics.findings import Finding, Level, ResourceUsage, add_period
+from deepaas.errors import ModelLoadError
+from deepaas.model.failures import describe_exception
+from deepaas.model.json_encoding import to_jsonable
+from deepaas.model.model import Model
+from deepaas.model.v2.base import BaseModel
+
+_METADATA_KEYS = ("name", "author", "license", "description", "version")
+_SLOW_METADATA_S = 1.0
+FUNCTIONS = {"predict": "get_predict_args", "train": "get_train_args"}
+
+
+def has_user_function(model: Model, function: str) -> bool:
+    """Say whether the author wrote the function; what `BaseModel` has in its place does not count."""
+    if not model.implements(function):
+        return False
+    found = getattr(model.get_function(function), "__func__", None)
+    return found is None or found is not vars(BaseModel).get(function)
+
+
+def check_functions(model: Model, target: str) -> Iterator[Finding]:
+    """Look at which functions there are, and whether they take the arguments that are declared."""
+    step = "functions"
+    there = [name for name in FUNCTIONS if has_user_function(model, name)]
+    if not there:
+        yield Finding(
+            Level.ERROR,
+            step,
+            "The model has neither predict() nor train(): there is nothing to call.",
+            _suggest_location(target),
+        )
+    else:
+        yield Finding(Level.OK, step, f"It has {', '.join(f'{name}()' for name in there)}.")
+    for name, declaring in FUNCTIONS.items():
+        if has_user_function(model, declaring) and not has_user_function(model, name):
+            yield Finding(
+                Level.WARNING,
+                step,
+                f"{declaring}() declares arguments, and there is no {name}().",
+                f"Define {name}(), or leave {declaring}() out.",
+            )
+    for name in there:
+        yield from _check_signature(model, name)
+
+
+def check_metadata(model: Model) -> Iterator[Finding]:
+    """Look at what the author says of the model."""
+    step = "metadata"
+    if not has_user_function(model, "get_metadata"):
+        yield Finding(
+            Level.WARNING,
+            step,
+            "There is no get_metadata(): clients and catalogues learn nothing of the model.",
+            "Return a dictionary with name, author, license, description and version.",
+        )
+        return
+    with ResourceUsage() as measured:
+        said, problem = _call_get_metadata(model)
+    if problem:
+        yield problem
+        return
+    yield from _check_expressible(said)
+    missing = [key for key in _METADATA_KEYS if not said.get(key)]
+    if missing:
+        yield Finding(Level.NOTE, step, f"It does not say: {', '.join(missing)}.", "Catalogues show these.")
+    if measured.seconds > _SLOW_METADATA_S:
+        yield Finding(
+            Level.WARNING,
+            step,
+            f"get_metadata() took {measured}, and is called on every request for it.",
+            "Look up what takes long once, and keep it in a global variable.",
+        )
+    yield Finding(Level.OK, step, f"{len(said)} entries.")
+
+
+def check_schema(model: Model) -> Iterator[Finding]:
+    """Look at the schema of predictions."""
+    step = "schema"
+    if not has_user_function(model, "predict"):
+        return
+    try:
+        declared = model.schema
+    except ModelLoadError as error:
+        yield Finding(Level.ERROR, step, add_period(str(error)), "See the message.")
+        return
+    except Exception as error:  # noqa: BLE001 - the author's fields may raise anything
+        yield Finding(
+            Level.ERROR,
+            step,
+            add_period(f"The schema cannot be made: {describe_exception(error)}"),
+            "Make each of its fields an instance of a marshmallow field, such as fields.Str().",
+        )
+        return
+    if declared is None:
+        yield Finding(
+            Level.NOTE,
+            step,
+            "There is no schema: predictions are sent as a text, and clients cannot know what is in it.",
+            "Set schema to a dictionary of marshmallow fields: predictions are then documented and checked.",
+        )
+    else:
+        yield Finding(Level.OK, step, f"{len(declared.fields)} fields: {', '.join(declared.fields)}.")
+
+
+def _suggest_location(target: str) -> str:
+    """Return what to do about functions that are not where they are looked for."""
+    path, _, attribute = target.partition(":")
+    is_file = path.endswith(".py")
+    here = Path(path).stem if is_file else path
+    module = sys.modules.get(here)
+    for name, found in [] if module is None or attribute else vars(module).items():
+        has = [function for function in FUNCTIONS if callable(getattr(found, function, None))]
+        if inspect.isclass(found) and f"{found.__module__}.".startswith(f"{here}.") and has:
+            named = f"use --model {_to_typed_path(path)}:{name}" if is_file else f"name {path}:{name} instead"
+            return f"{_to_typed_path(path)} has a class {name} with {has[0]}(): {named}."
+    if is_file:
+        return f"Define one of them in {_to_typed_path(path)}."
+    return "Define one of them in what the entry point names; if it names a package, import it there."
+
+
+def _to_typed_path(path: str) -> str:
+    """Return a file's path as one would type it here."""
+    relative = os.path.relpath(path) if path.endswith(".py") else path
+    return f"./{relative}" if path.endswith(".py") and not relative.startswith("..") else path
+
+
+def _check_expressible(entries: dict[str, object]) -> Iterator[Finding]:
+    """Find what has no JSON form; the server sends its `repr`."""
+    reasons: list[str] = []
+    to_jsonable(entries, lambda _, reason: reasons.append(reason), value_name="the metadata")
+    for reason in reasons:
+        yield Finding(
+            Level.WARNING,
+            "metadata",
+            add_period(reason),
+            "Return numbers, texts, lists and dictionaries of them.",
+        )
+
+
+def _call_get_metadata(model: Model) -> tuple[dict[str, object], Finding | None]:
+    try:
+        said = model.get_function("get_metadata")()
+    except Exception as error:  # noqa: BLE001 - the author's code may raise anything
+        return {}, Finding(
+            Level.ERROR,
+            "metadata",
+            add_period(f"get_metadata() failed with {describe_exception(error)}"),
+            "It runs in the server, in any working directory: read what is installed by importlib.metadata.",
+        )
+    if not isinstance(said, dict):
+        kind = type(said).__name__
+        return {}, Finding(
+            Level.ERROR, "metadata", f"get_metadata() returned {kind}.", "Return a dictionary."
+        )
+    return said, None
+
+
+def _check_signature(model: Model, name: str) -> Iterator[Finding]:
+    """Compare what the function takes with what is declared; both are called by keyword only."""
+    try:
+        parameters = inspect.signature(model.get_function(name)).parameters
+        declared = model.get_arguments(name).fields
+    except (ModelLoadError, ValueError, TypeError):
+        return  # the step of the arguments says why; a function made of C has no signature
+    takes_all = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
+    by_keyword = {key: one for key, one in parameters.items() if _is_keyword_parameter(one)}
+    unknown = [] if takes_all else [argument for argument in declared if argument not in by_keyword]
+    for argument in unknown:
+        yield Finding(
+            Level.ERROR,
+            "functions",
+            f"{name}() does not take '{argument}', which {FUNCTIONS[name]}() declares.",
+            f"Add the parameter to {name}(), or **options for all others.",
+        )
+    for key, one in by_keyword.items():
+        if one.default is inspect.Parameter.empty:
+            yield from _check_required_parameter(name, key, declared.get(key))
+
+
+def _check_required_parameter(name: str, key: str, field: Field | None) -> Iterator[Finding]:
+    """Look at a parameter without a default: somebody must give it on every call."""
+    if field is None:
+        yield Finding(
+            Level.ERROR,
+            "functions",
+            f"{name}() needs '{key}', which {FUNCTIONS[name]}() does not declare.",
+            f"Declare it, or give the parameter a default: {key}=None.",
+        )
+    elif not field.required and _has_no_default(field):
+        yield Finding(
+            Level.WARNING,
+            "functions",
+            f"{name}() needs '{key}', and a call that does not give it has none.",
+            f"Declare it with required=True or load_default=…, or give the parameter a default: {key}=None.",
+        )
+
+
+def _has_no_default(field: Field) -> bool:
+    return field.load_default is marshmallow.missing
+
+
+def _is_keyword_parameter(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

@@ -1,0 +1,1 @@
+"""Small predictions, past aiohttp's machinery."""

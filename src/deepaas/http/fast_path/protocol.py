@@ -1,0 +1,219 @@
+"""A client's connection: the fast path while its requests fit, else aiohttp; time limits of both."""
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from deepaas.config.settings import Settings
+from deepaas.http.errors import REQUEST_ID_HEADER, generate_request_id, json_response
+from deepaas.http.fast_path.predict import FastPath
+from deepaas.http.fast_path.request import BufferedRequest
+from deepaas.http.request_body import MIN_BYTES_PER_SECOND
+from deepaas.log import get_logger
+from deepaas.service import ServedModel
+
+_log = get_logger("deepaas.http")
+_MAX_PIPELINED_BYTES = 1 << 16
+_FAST_PATH_TIMEOUT_S = 0.1
+_READ_BUFFER_BYTES = 1 << 18
+
+
+class FastPathProtocol(RequestHandler):
+    """A connection. Requests take the shortcut until one cannot; from then on the connection is aiohttp's."""
+
+    __slots__ = (
+        "_fast_path",
+        "_idle_limit_s",
+        "_idle_since",
+        "_is_closing",
+        "_partial_request",
+        "_pipelined",
+        "_response_task",
+        "_settings",
+        "_slow_reader_timer",
+        "_timer",
+        "_unsent_bytes",
+    )
+
+    def __init__(
+        self, server: web.Server, loop: asyncio.AbstractEventLoop, settings: Settings, fast_path: FastPath
+    ) -> None:
+        super().__init__(
+            server,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]  # None is none
+            keepalive_timeout=settings.idle_timeout,
+            max_line_size=settings.max_header_size,
+            max_field_size=settings.max_header_size,
+            read_bufsize=_READ_BUFFER_BYTES,
+            auto_decompress=False,  # aiohttp does it in the event loop, before our limits
+        )
+        self._settings = settings
+        self._fast_path: FastPath | None = fast_path
+        self._response_task: asyncio.Task[None] | None = None
+        self._partial_request: BufferedRequest | None = None
+        self._pipelined = bytearray()
+        self._is_closing = False
+        self._idle_since = 0.0
+        self._idle_limit_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._unsent_bytes = 0
+        self._slow_reader_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Give the client its time for the first request."""
+        super().connection_made(transport)
+        self.keep_alive(False)  # noqa: FBT003 - aiohttp's signature; until it has answered something itself
+        self._idle_since, self._idle_limit_s = self._loop.time(), self._settings.header_timeout
+        self._arm_timeout(min(self._settings.header_timeout, self._settings.idle_timeout))
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the time and the answer."""
+        self._disarm_timeout()
+        self._disarm_slow_reader_timer()
+        if self._response_task:
+            self._response_task.cancel()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for a client that has more to read than the system and this server keep for it."""
+        super().pause_writing()
+        self._arm_slow_reader_timer()
+
+    def resume_writing(self) -> None:
+        """Go on writing: the client has read."""
+        self._disarm_slow_reader_timer()
+        super().resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        """Take the shortcut, or give what came to aiohttp; keep what comes before its turn."""
+        if self._fast_path is None:
+            super().data_received(data)
+        elif self._response_task:
+            self._pipelined += data
+            if len(self._pipelined) > _MAX_PIPELINED_BYTES and self.transport:
+                self.transport.pause_reading()
+        elif not self._is_closing:
+            self._feed(self._fast_path, data)
+
+    def close(self) -> None:
+        """End when what is being answered has been."""
+        self._is_closing = True
+        if self._fast_path is None:
+            super().close()
+        elif not self._response_task:
+            self.force_close()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's signature
+        """End now."""
+        if self._response_task:
+            self._response_task.cancel()
+        await super().shutdown(timeout)
+
+    def on_request_received(self) -> None:
+        """Say that aiohttp has read a whole request: from now on it looks after the time between requests."""
+        self._disarm_timeout()
+
+    def handle_error(
+        self,
+        request: Any,  # noqa: ARG002 - aiohttp's signature
+        status: int = 500,
+        exc: BaseException | None = None,  # noqa: ARG002 - aiohttp's signature
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Return the answer to what aiohttp could not read."""
+        response = json_response({"message": (message or "The request cannot be read.").strip()}, status)
+        response.headers[REQUEST_ID_HEADER] = generate_request_id()
+        response.force_close()
+        return response
+
+    def _feed(self, fast_path: FastPath, data: bytes) -> None:
+        """Read a request, or one more piece of it, and answer it when that was all."""
+        request = self._partial_request or BufferedRequest()
+        request.feed(data)
+        served = fast_path.match(request)
+        if served is None:
+            self._hand_over_to_aiohttp(request)
+        elif request.is_complete:
+            self._partial_request = None
+            self._response_task = asyncio.create_task(self._serve_request(fast_path, request, served))
+        elif self._partial_request is None:
+            self._partial_request = request
+            self._arm_timeout(_FAST_PATH_TIMEOUT_S)
+
+    def _hand_over_to_aiohttp(self, request: BufferedRequest) -> None:
+        """Let aiohttp have the connection, with all that has come of a request."""
+        self._fast_path = self._partial_request = None
+        self._arm_timeout(self._settings.header_timeout)
+        super().data_received(b"".join(request.chunks))
+
+    async def _serve_request(
+        self, fast_path: FastPath, request: BufferedRequest, served_model: ServedModel
+    ) -> None:
+        try:
+            await fast_path.handle(request, served_model, self)
+        except ConnectionResetError:
+            self.force_close()
+            return
+        except Exception:  # noqa: BLE001 - whatever it is, the client must not wait for ever
+            _log.exception("A request could not be answered")
+            self.force_close()
+            return
+        finally:
+            self._response_task = None
+        self._idle_since, self._idle_limit_s = self._loop.time(), self._settings.idle_timeout
+        if self._is_closing or not request.keep_alive:
+            self.force_close()
+        elif self._pipelined and self.transport:
+            early, self._pipelined = bytes(self._pipelined), bytearray()
+            self.transport.resume_reading()
+            self.data_received(early)
+
+    def _arm_slow_reader_timer(self) -> None:
+        if self.transport:
+            self._unsent_bytes = self.transport.get_write_buffer_size()
+            self._slow_reader_timer = self._loop.call_later(
+                self._settings.body_timeout, self._on_slow_reader_timeout
+            )
+
+    def _disarm_slow_reader_timer(self) -> None:
+        if self._slow_reader_timer:
+            self._slow_reader_timer.cancel()
+            self._slow_reader_timer = None
+
+    def _on_slow_reader_timeout(self) -> None:
+        """Cut off a client that reads less than 500 bytes a second: a worker or a file may wait for it.
+
+        While writing is paused, what is left to send only becomes less.
+        """
+        if self.transport is None:
+            return
+        read_bytes = self._unsent_bytes - self.transport.get_write_buffer_size()
+        if read_bytes < self._settings.body_timeout * MIN_BYTES_PER_SECOND:
+            _log.info("A client did not read its response and is cut off (--body-timeout)")
+            self.transport.abort()
+        else:
+            self._arm_slow_reader_timer()
+
+    def _arm_timeout(self, timeout_s: float) -> None:
+        self._disarm_timeout()
+        self._timer = self._loop.call_later(timeout_s, self._on_timeout)
+
+    def _disarm_timeout(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def _on_timeout(self) -> None:
+        """End a connection on which no request came in time: a first one, a whole one, another one."""
+        left_s = self._idle_since + self._idle_limit_s - self._loop.time()
+        if self._partial_request:
+            self._hand_over_to_aiohttp(self._partial_request)
+        elif self._response_task:
+            self._arm_timeout(self._idle_limit_s)
+        elif self._fast_path and left_s > 0:
+            self._arm_timeout(left_s)
+        else:
+            self.force_close()

@@ -1,0 +1,1 @@
+"""What answers requests, a file for each noun."""

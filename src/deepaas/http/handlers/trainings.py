@@ -1,0 +1,182 @@
+"""Handlers of trainings: start, list, describe, cancel; their logs, events, metrics and artifacts."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from aiohttp import hdrs, web
+
+from deepaas import reporting
+from deepaas.http.context import EVENT_BROADCASTERS
+from deepaas.http.errors import json_response
+from deepaas.http.request_body import collect_arguments_and_json, read_arguments
+from deepaas.http.request_params import get_bool_query, get_int_query, get_model_for_training, get_training_id
+from deepaas.http.responses import FileResponse, start_stream_response
+from deepaas.model.json_encoding import dumps_in_steps, dumps_jsonable
+from deepaas.thread_pools import PARSING_EXECUTOR, READING_EXECUTOR, run_in_executor
+from deepaas.trainings.events import EventOffset, TrainingEvent
+from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.record import TrainingRecord
+from deepaas.trainings.tail import Tail, find_last_lines
+from deepaas.trainings.terminal_output import read_last_lines
+
+_END_OFFSET = EventOffset(1 << 62, 1 << 62)
+_KEEP_ALIVE_S = 5.0
+"""Proxies cut connections on which nothing comes for 30 to 60 s; the comment is what the standard advises:
+https://html.spec.whatwg.org/multipage/server-sent-events.html#authoring-notes"""
+_CHUNK_BYTES = 1 << 18
+
+
+async def get_log(request: web.Request) -> web.StreamResponse:
+    """Answer with what a training printed: all, or `?tail=` lines; with `?follow=true` also what comes.
+
+    Of a bar that was drawn again and again, the tail alone has the last state only.
+    """
+    model, uuid = get_model_for_training(request), get_training_id(request)
+    await model.get_training(uuid)
+    path = model.get_training_folder(uuid).log
+    lines = get_int_query(request, "tail")
+    is_followed = get_bool_query(request, "follow")
+    if lines is not None and not is_followed:
+        shown = await run_in_executor(READING_EXECUTOR, read_last_lines, path, lines)
+        text = "".join(f"{line}\n" for line in shown)
+        return web.Response(text=text, content_type="text/plain")
+    offset = 0 if lines is None else await asyncio.to_thread(find_last_lines, path, lines)
+    response = await start_stream_response(request, "text/plain; charset=utf-8")
+    async for chunk in _iterate_chunks(path, offset):
+        offset += len(chunk)
+        await response.write(chunk)
+    if is_followed:
+        async for _ in request.app[EVENT_BROADCASTERS][model.name].subscribe(uuid, _END_OFFSET):
+            async for chunk in _iterate_chunks(path, offset):
+                offset += len(chunk)
+                await response.write(chunk)
+    await response.write_eof()
+    return response
+
+
+async def list_metrics(request: web.Request) -> web.Response:
+    """Answer with the history of a training's metrics, oldest first."""
+    model, uuid = get_model_for_training(request), get_training_id(request)
+    await model.get_training(uuid)
+    history = await run_in_executor(READING_EXECUTOR, _encode_metrics, model.get_training_folder(uuid))
+    return web.Response(body=history, content_type="application/json")
+
+
+async def stream_events(request: web.Request) -> web.StreamResponse:
+    """Send what happens in a training as server-sent events, from where the client left off.
+
+    A client that begins gets the whole log, or its last `?tail=` lines.
+    """
+    model, uuid = get_model_for_training(request), get_training_id(request)
+    await model.get_training(uuid)
+    lines = get_int_query(request, "tail")
+    position = EventOffset.parse(request.headers.get("Last-Event-ID", ""))
+    if lines is not None and position == EventOffset():
+        begin = await asyncio.to_thread(find_last_lines, model.get_training_folder(uuid).log, lines)
+        position = EventOffset(log=begin)
+    if position.is_end:
+        # The one answer that keeps a browser from connecting again.
+        return web.Response(status=204)
+    response = await start_stream_response(request, "text/event-stream")
+    written = time.monotonic()
+    async for content in request.app[EVENT_BROADCASTERS][model.name].subscribe(uuid, position):
+        if content:
+            await response.write(content)
+        elif time.monotonic() > written + _KEEP_ALIVE_S:
+            await response.write(b": keep-alive\n\n")
+        else:
+            continue
+        written = time.monotonic()
+    await response.write_eof()
+    return response
+
+
+def encode_event(event: TrainingEvent) -> bytes:
+    """Return an event as server-sent events have it."""
+    return f"id: {event.id}\nevent: {event.kind}\ndata: {dumps_jsonable(event.content).decode()}\n\n".encode()
+
+
+async def list_artifacts(request: web.Request) -> web.Response:
+    """Answer with the files that a training left; with those that are there, while it runs."""
+    model, uuid = get_model_for_training(request), get_training_id(request)
+    training = await model.get_training(uuid)
+    if training.artifacts is not None:
+        return json_response(training.artifacts)
+    return json_response(
+        await asyncio.to_thread(model.get_training_folder(uuid).list_artifacts, hashed=False)
+    )
+
+
+async def get_artifact(request: web.Request) -> FileResponse:
+    """Answer with a file that a training left, or a range of it."""
+    model, uuid = get_model_for_training(request), get_training_id(request)
+    await model.get_training(uuid)
+    path = await asyncio.to_thread(model.get_training_folder(uuid).find_artifact, request.match_info["path"])
+    return FileResponse(path, headers={hdrs.CONTENT_DISPOSITION: "attachment"})
+
+
+async def _iterate_chunks(path: Path, offset: int) -> AsyncIterator[bytes]:
+    """Yield what a file has from `offset` on."""
+    tail = Tail(path, offset)
+    while chunk := await asyncio.to_thread(tail.read, _CHUNK_BYTES):
+        tail.offset += len(chunk)
+        yield chunk
+
+
+def _encode_metrics(folder: TrainingFolder) -> bytes:
+    return dumps_jsonable(list(reporting.read_reports(Tail(folder.metrics).read_lines())))
+
+
+async def start_training(request: web.Request) -> web.Response:
+    """Start a training and answer with its record."""
+    model = get_model_for_training(request)
+    arguments = model.model.train_arguments
+    draft = model.prepare_training()
+    async with draft.scratch as scratch:
+        given = await read_arguments(request, arguments, scratch)
+        raw = await collect_arguments_and_json(arguments, given)
+        training = await model.train(draft, raw, size_bytes=given.size_bytes)
+    return await _create_records_response(training)
+
+
+async def list_trainings(request: web.Request) -> web.Response:
+    """Answer with the records of all trainings of a model."""
+    return await _create_records_response(await get_model_for_training(request).list_trainings())
+
+
+async def get_training(request: web.Request) -> web.Response:
+    """Answer with the record of one training."""
+    return await _create_records_response(
+        await get_model_for_training(request).get_training(get_training_id(request))
+    )
+
+
+async def cancel_training(request: web.Request) -> web.Response:
+    """Cancel a training and answer with its record; with `?purge=true`, forget it afterwards."""
+    model = get_model_for_training(request)
+    end = model.purge if get_bool_query(request, "purge") else model.cancel
+    return await _create_records_response(await end(get_training_id(request)))
+
+
+async def get_provenance(request: web.Request) -> web.Response:
+    """Answer with all that tells how a training came to be."""
+    found = await get_model_for_training(request).get_provenance(get_training_id(request))
+    return _create_json_response(await run_in_executor(PARSING_EXECUTOR, dumps_in_steps, found))
+
+
+async def _create_records_response(trainings: TrainingRecord | list[TrainingRecord]) -> web.Response:
+    """Return a response with records, which may be many or large."""
+    return _create_json_response(await run_in_executor(PARSING_EXECUTOR, _encode_records, trainings))
+
+
+def _encode_records(trainings: TrainingRecord | list[TrainingRecord]) -> bytes:
+    records = (
+        [one.to_v2_json() for one in trainings] if isinstance(trainings, list) else trainings.to_v2_json()
+    )
+    return dumps_in_steps(records)
+
+
+def _create_json_response(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/json")

@@ -1,0 +1,206 @@
+"""What the two versions share: apispec, the operations, and what the settings add."""
+
+import abc
+import warnings
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+from apispec import APISpec
+from marshmallow.fields import Field
+
+from deepaas.http.errors import REQUEST_ID_HEADER
+from deepaas.http.openapi import identifiers, operations, schemas
+from deepaas.http.openapi.converter import FieldPlugin
+from deepaas.http.openapi.field_schemas import FieldSchemas
+from deepaas.http.openapi.operations import (
+    PREDICTION,
+    SHARED_RESPONSES,
+    OperationSpec,
+    ParameterSpec,
+    ResponseSpec,
+)
+from deepaas.http.openapi.schemas import Schema, create_object
+from deepaas.messages import Envelope
+from deepaas.model import rendering
+from deepaas.model.arguments import Arguments
+from deepaas.model.model import Model
+
+_ANY_JSON_SCHEMA: Schema = {"description": "The model's prediction, whatever JSON it is"}
+_DESCRIPTION = "Serve and train models over REST."
+
+
+class SpecOptions(NamedTuple):
+    """What the settings add to what the models say.
+
+    `envelope` is how predictions without a schema are sent, `debug_enabled` says that what models print can
+    be read; `disabled_functions` are the functions that the server was started without.
+    """
+
+    base_path: str
+    envelope: Envelope
+    auth_required: bool
+    debug_enabled: bool
+    disabled_functions: tuple[str, ...] = ()
+
+
+class SpecBuilder(abc.ABC):
+    """A document in the making; a subclass for each version says how things are written in it."""
+
+    specification_version: str
+    ref_prefix: str
+    always_names_predictions: bool
+    """Whether the schema of predictions is published by name also where the model declares none."""
+
+    def __init__(self, options: SpecOptions) -> None:
+        self._options = options
+        plugin = FieldPlugin(schema_name_resolver=_resolve_schema_name)  # type: ignore[arg-type]  # None is allowed
+        info = {"description": _DESCRIPTION}
+        self.spec = APISpec(
+            "DEEPaaS", version("deepaas"), self.specification_version, plugins=[plugin], info=info
+        )
+        assert plugin.converter is not None
+        self._field_schemas = FieldSchemas(plugin.converter)
+        self._identifiers: Mapping[str, str] = {}
+
+    def build(self, models: Iterable[Model], **extra_keys: Any) -> dict[str, Any]:
+        """Return the whole document, with `top` beside what apispec puts there."""
+        if self._options.auth_required:
+            self.spec.components.security_scheme("token", self.build_security_scheme())
+            extra_keys["security"] = [{"token": []}]
+        with warnings.catch_warnings():
+            # Two models may name their nested schemas alike; apispec then numbers them, and warns.
+            warnings.simplefilter("ignore", UserWarning)
+            served = list(models)
+            self._identifiers = identifiers.build_identifiers(model.name for model in served)
+            self._add_shared_components()
+            self._add_operations(
+                operations.iterate_server_operations(debug_enabled=self._options.debug_enabled)
+            )
+            for model in served:
+                name = identifiers.choose_schema_name(model.name, self._identifiers[model.name])
+                own = f"{PREDICTION}-{name}"
+                self._add_model(model, PREDICTION if len(served) == 1 else own)
+        return rendering.to_jsonable_or_repr(extra_keys | self.spec.to_dict())  # type: ignore[no-any-return]  # a dict stays a dict
+
+    def create_ref(self, name: str) -> Schema:
+        """Return a reference to a published schema."""
+        return {"$ref": f"{self.ref_prefix}{name}"}
+
+    def _add_shared_components(self) -> None:
+        """Publish our schemas before the models', which get other names where they are called alike."""
+        for name, schema in schemas.build_shared_schemas(self.create_ref).items():
+            self.spec.components.schema(name, schema)
+        for name, answer in SHARED_RESPONSES.items():
+            self.spec.components.response(name, self.build_response(answer))
+
+    def _add_model(self, model: Model, name: str) -> None:
+        """Publish a model; `name` is for the schema of its predictions."""
+        prediction = self._build_prediction_schema(model)
+        is_named = model.schema is not None or self.always_names_predictions
+        if is_named:
+            self.spec.components.schema(name, prediction)
+        self._add_operations(
+            operations.iterate_model_operations(
+                model, name if is_named else prediction, self._options.disabled_functions
+            )
+        )
+
+    def _add_operations(self, added_operations: Iterable[OperationSpec]) -> None:
+        for operation in added_operations:
+            self.spec.path(operation.path, operations={operation.method: self._build_operation(operation)})
+
+    def _build_operation(self, operation: OperationSpec) -> dict[str, Any]:
+        described: dict[str, Any] = {
+            "operationId": operation.build_operation_id(self._identifiers),
+            "summary": operation.summary,
+            "tags": [operation.tag],
+            "responses": self._build_responses(operation),
+        }
+        if operation.is_public and self._options.auth_required:
+            described["security"] = []
+        if operation.unavailable_reason:
+            described["x-unavailable"] = operation.unavailable_reason
+        own = [self.build_parameter(parameter) for parameter in operation.parameters]
+        if own:
+            described["parameters"] = own
+        if operation.arguments:
+            described |= self.build_arguments(operation.arguments)
+        return described | self.build_produces(operation)
+
+    def _build_responses(self, operation: OperationSpec) -> dict[str, Any]:
+        answers = dict(operation.responses) | {405: operations.METHOD_NOT_ALLOWED}
+        if self._options.auth_required and not operation.is_public:
+            answers |= {401: operations.NOT_AUTHENTICATED, 403: operations.NOT_ALLOWED}
+        written = {str(status): self._build_response_or_ref(answers[status]) for status in sorted(answers)}
+        return written | {"default": operations.ERROR}
+
+    def _build_response_or_ref(self, response: ResponseSpec | str) -> dict[str, Any] | str:
+        return response if isinstance(response, str) else self.build_response(response)
+
+    def _build_prediction_schema(self, model: Model) -> Schema:
+        if model.schema is not None:
+            return self._field_schemas.describe_schema(model.schema)
+        if model.predict_is_generator:
+            return dict(_ANY_JSON_SCHEMA)
+        is_string = self._options.envelope is Envelope.STRING
+        predictions = {"type": "string", "description": "The model's prediction, as a string"}
+        return create_object(
+            {
+                "status": {"type": "string", "description": "OK"},
+                "predictions": predictions if is_string else dict(_ANY_JSON_SCHEMA),
+            }
+        )
+
+    def get_field_schema(self, field: Field) -> Schema:
+        """Return what a field says."""
+        return self._field_schemas.describe_field(field)
+
+    def get_content_schema(self, response: ResponseSpec) -> Schema:
+        """Return the schema of an answer's body, or of one item of it where there are many."""
+        return (
+            self.create_ref(response.content)
+            if isinstance(response.content, str)
+            else dict(response.content or {})
+        )
+
+    @abc.abstractmethod
+    def build_arguments(self, arguments: Arguments) -> dict[str, Any]:
+        """Return what an operation says of a model's arguments."""
+
+    @abc.abstractmethod
+    def build_produces(self, operation: OperationSpec) -> dict[str, Any]:
+        """Return what an operation itself says of the media types of its answers."""
+
+    @abc.abstractmethod
+    def build_response(self, response: ResponseSpec) -> dict[str, Any]:
+        """Return a response."""
+
+    @abc.abstractmethod
+    def build_parameter(self, parameter: ParameterSpec) -> dict[str, Any]:
+        """Return a parameter of the server's own."""
+
+    @abc.abstractmethod
+    def build_security_scheme(self) -> dict[str, Any]:
+        """Return how a token is sent."""
+
+
+def get_header_descriptions(response: ResponseSpec) -> dict[str, str]:
+    """Return the descriptions of an answer's headers, by name."""
+    return {REQUEST_ID_HEADER: "The id of the request in the server's log"} | dict(response.headers)
+
+
+def is_required(arguments: Arguments, field: Field, key: str) -> bool:
+    """Return whether a request must have the argument; a media type is chosen for one that has none."""
+    return bool(field.required) and not arguments.is_negotiated(key)
+
+
+def is_always_sent(name: str, response: ResponseSpec) -> bool:
+    """Say whether the answer never lacks this header."""
+    return name == REQUEST_ID_HEADER or name in response.required_headers
+
+
+def _resolve_schema_name(schema: Any) -> str | None:
+    """Name a schema by its class; one made of a dictionary has no name and is written in place."""
+    name = (schema if isinstance(schema, type) else type(schema)).__name__
+    return None if name == "GeneratedSchema" else identifiers.to_identifier(name)

@@ -1,0 +1,125 @@
+"""Swagger 2.0: a parameter has its type beside its name, and a form's parts are parameters."""
+
+from typing import Any
+
+from marshmallow import fields
+from marshmallow.fields import Field
+
+from deepaas.http.openapi.builder import SpecBuilder, get_header_descriptions, is_required
+from deepaas.http.openapi.converter import has_null_default
+from deepaas.http.openapi.field_schemas import X_NULL_DEFAULT, remove_null
+from deepaas.http.openapi.operations import JSON, OperationSpec, ParameterSpec, ResponseSpec
+from deepaas.http.openapi.schemas import Schema, create_array
+from deepaas.model.arguments import Arguments, get_field_delimiter, is_file
+
+_MULTIPART = "multipart/form-data"
+_ANY_MEDIA_TYPE = "*/*"
+_ALLOWED_KEYWORDS = {"type", "format", "items", "default", "enum", "pattern", "multipleOf", "uniqueItems"} | {
+    f"{end}{what}"
+    for end in ("min", "max", "exclusiveMin", "exclusiveMax")
+    for what in ("imum", "Length", "Items")
+}
+_PRIMITIVE_TYPES = ("string", "number", "integer", "boolean", "array")
+_COLLECTION_FORMATS = {",": "csv", " ": "ssv", "\t": "tsv", "|": "pipes"}
+
+
+class Swagger20Builder(SpecBuilder):
+    """The document that existing clients build their forms from."""
+
+    specification_version = "2.0"
+    ref_prefix = "#/definitions/"
+    always_names_predictions = False  # deepaas_ui shows the JSON of a model without a definition
+
+    def build_arguments(self, arguments: Arguments) -> dict[str, Any]:
+        """Return every argument as a parameter."""
+        parameters = [
+            self._build_argument_parameter(arguments, name, field) for name, field in arguments.fields.items()
+        ]
+        has_files = any(is_file(field) for field in arguments.fields.values())
+        return {"parameters": parameters} | ({"consumes": [_MULTIPART]} if has_files else {})
+
+    def _build_argument_parameter(self, arguments: Arguments, name: str, field: Field) -> dict[str, Any]:
+        key = field.data_key or name
+        parameter = {"name": key, "in": "query", "required": is_required(arguments, field, key)}
+        null = X_NULL_DEFAULT if has_null_default(field) else {}
+        if is_file(field):
+            described = {"description": field.metadata.get("description", "")}
+            return parameter | {"in": "formData", "type": "file"} | described | null
+        if arguments.is_header(key):
+            parameter["in"] = "header"
+        nullable = {"x-nullable": True} if null else {}
+        return (
+            parameter | _to_text_property(field, remove_null(self.get_field_schema(field))) | null | nullable
+        )
+
+    def build_produces(self, operation: OperationSpec) -> dict[str, Any]:
+        """Return the media types of all answers; a model with media types to choose from may send any."""
+        answers = [answer for answer in operation.responses.values() if isinstance(answer, ResponseSpec)]
+        media_types = [media_type for answer in answers for media_type in answer.media_types]
+        chosen = operation.arguments is not None and operation.arguments.accept is not None
+        if not media_types:
+            return {}
+        return {"produces": list(dict.fromkeys([*media_types, _ANY_MEDIA_TYPE if chosen else JSON]))}
+
+    def build_response(self, response: ResponseSpec) -> dict[str, Any]:
+        """Return a response."""
+        written: dict[str, Any] = {"description": response.description, "headers": {}}
+        for name, description in get_header_descriptions(response).items():
+            written["headers"][name] = {"type": "string", "description": description}
+        if response.content is not None:
+            schema = self.get_content_schema(response)
+            written["schema"] = create_array(schema) if response.is_list else schema
+        return written
+
+    def build_parameter(self, parameter: ParameterSpec) -> dict[str, Any]:
+        """Return a parameter of the server's own."""
+        about = {"name": parameter.name, "in": parameter.location, "required": parameter.location == "path"}
+        return about | {"description": parameter.description} | parameter.schema
+
+    def build_security_scheme(self) -> dict[str, Any]:
+        """Return how a token is sent."""
+        description = "Bearer, a blank, and the token"
+        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": description}
+
+
+def _to_text_property(field: Field, schema: Schema) -> Schema:
+    """Return a property whose values are sent as texts."""
+    if schema.get("type") != "array":
+        return _to_primitive_property(schema)
+    is_flat = isinstance(field, fields.List | fields.Tuple) and schema["items"].get("type") != "array"
+    return _to_list_property(field, schema) if is_flat else _to_json_property(schema)
+
+
+def _to_list_property(field: Field, schema: Schema) -> Schema:
+    delimiter = get_field_delimiter(field)
+    if delimiter is not None and delimiter not in _COLLECTION_FORMATS:
+        return _get_description(schema) | {"type": "string"}
+    collection = "multi" if delimiter is None else _COLLECTION_FORMATS[delimiter]
+    items = _to_primitive_property(schema["items"])
+    items.pop("description", None)
+    return _to_primitive_property(schema) | {"collectionFormat": collection, "items": items}
+
+
+def _to_primitive_property(schema: Schema) -> Schema:
+    """Return a property as Swagger 2.0 allows it outside a body."""
+    if schema.get("type") in _PRIMITIVE_TYPES:
+        allowed = {
+            key: value for key, value in schema.items() if key in _ALLOWED_KEYWORDS or key.startswith("x-")
+        }
+        return _get_description(schema) | allowed
+    if "type" in schema or "$ref" in schema:
+        return _to_json_property(schema)
+    return _get_description(schema) | {"type": "string", "format": "any"}
+
+
+def _to_json_property(schema: Schema) -> Schema:
+    """Return what a structure is outside a body: JSON text."""
+    return _get_description(schema) | {
+        "type": "string",
+        "minLength": 2,
+        "format": "json-array" if schema.get("type") == "array" else "json",
+    }
+
+
+def _get_description(schema: Schema) -> Schema:
+    return {"description": schema["description"]} if "description" in schema else {}

@@ -1,0 +1,174 @@
+"""Runs in a training's process: its output, metrics and memory become progress in the store."""
+
+import contextlib
+import itertools
+import resource
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Self
+
+import psutil
+
+from deepaas import reporting
+from deepaas.trainings.eta import EtaEstimator
+from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.progress_parser import MAX_LINE_LENGTH, ParsedMetrics, ProgressParser
+from deepaas.trainings.tail import Tail
+from deepaas.trainings.terminal_output import Row, TerminalLogReader
+
+_POLL_INTERVAL_S = 0.5
+_POLLS_PER_HEARTBEAT = 4
+_MEBIBYTE = 1 << 20
+_MAXRSS_UNITS_PER_MEBIBYTE = 1024 if sys.platform != "darwin" else _MEBIBYTE
+_MAX_LOG_BYTES = 1 << 18
+_MAX_ROWS_CHARACTERS = 2 * _MAX_LOG_BYTES
+
+
+class TrainingMonitor:
+    """A thread that looks at a training's log, metrics and memory twice a second.
+
+    Use it as a context manager. `note` is called with the values of the record that have changed, `beat`
+    every two seconds.
+    """
+
+    def __init__(
+        self,
+        folder: TrainingFolder,
+        on_update: Callable[..., None],
+        on_heartbeat: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._folder = folder
+        self._on_update = on_update
+        self._on_heartbeat = on_heartbeat
+        self._eta = EtaEstimator()
+        self._log = TerminalLogReader(folder.log)
+        self._reports = Tail(folder.metrics)
+        self._parser = ProgressParser()
+        self._has_reports = False
+        self._metrics: dict[str, Any] = {}
+        self._values: dict[str, Any] = {}
+        self._sent: dict[str, Any] = {}
+        self._peak_memory_mb = 0.0
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="deepaas-watch", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def poll(self) -> None:
+        """Read what is new, and note what it changed."""
+        self._refresh()
+        with self._lock:
+            values = dict(self._values)
+        changed = {name: value for name, value in values.items() if self._sent.get(name) != value}
+        if changed:
+            self._on_update(**changed)
+            self._sent |= changed
+
+    def finish(self) -> dict[str, Any]:
+        """Return the last values of the record, when the training has ended; it never waits for the store."""
+        # Nothing that a training printed may change how it ended.
+        with contextlib.suppress(Exception):
+            self._refresh(is_last=True)
+        with self._lock:
+            return {name: value for name, value in self._values.items() if name != "eta_s"}
+
+    def _refresh(self, *, is_last: bool = False) -> None:
+        with self._lock:
+            self._values |= self._collect_values(is_last=is_last)
+
+    def _collect_values(self, *, is_last: bool) -> dict[str, Any]:
+        values = self._read_reports()
+        self._log.skip_to_last(_MAX_LOG_BYTES)
+        for row in self._read_rows():
+            values |= self._parse_row(row)
+        if is_last and not self._has_reports:
+            self._write_reports(self._parser.finish())
+        values |= self._read_reports()
+        if "progress" in values:
+            now_s = time.time()
+            if not self._has_reports:
+                # Lines say not when they were printed: those that are read together have one time.
+                self._eta.record(now_s, values["progress"])
+            values["eta_s"] = self._eta.estimate_eta_s(now_s)
+        values["peak_memory_mb"] = self._measure_peak_memory()
+        return values
+
+    def _run(self) -> None:
+        for look in itertools.count(1):
+            if self._stop.wait(_POLL_INTERVAL_S):
+                return
+            # A full disk or a locked store must not end the training; the next look tries again.
+            with contextlib.suppress(Exception):
+                if look % _POLLS_PER_HEARTBEAT == 0:
+                    self._on_heartbeat()
+            with contextlib.suppress(Exception):
+                self.poll()
+
+    def _read_reports(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for said in reporting.read_reports(self._reports.read_lines()):
+            if not self._has_reports and not said.get("hint"):
+                self._has_reports, self._eta = True, EtaEstimator()  # that of hints counts no more
+            if said["metrics"]:
+                self._metrics = {**self._metrics, **said["metrics"]}
+                values["metrics"] = self._metrics
+            step, total = said["step"], said["total"]
+            if isinstance(step, int | float) and isinstance(total, int | float) and total > 0:
+                values["progress"] = max(0.0, min(1.0, step / total))
+                self._eta.record(said["time"], values["progress"])
+        return values
+
+    def _read_rows(self) -> Iterable[Row]:
+        """Return the rows that new text in the log draws, the last ones where their text is much longer.
+
+        A byte can draw a long row again, so reading all of them could take minutes and gigabytes.
+        """
+        rows: deque[Row] = deque()
+        size = 0
+        for row in self._log.read_rows():
+            rows.append(row._replace(text=row.text[:MAX_LINE_LENGTH]))
+            size += len(rows[-1].text)
+            while size > _MAX_ROWS_CHARACTERS:
+                size -= len(rows.popleft().text)
+        return *rows, self._log.open_row
+
+    def _parse_row(self, row: Row) -> dict[str, Any]:
+        """Take hints from a row of the log, unless the author's code reports by itself."""
+        if self._has_reports:
+            return {}
+        self._write_reports(self._parser.feed(row))
+        progress = self._parser.progress
+        # What turned out to be no measure of the training is taken back.
+        return {} if progress is None and self._values.get("progress") is None else {"progress": progress}
+
+    def _write_reports(self, hints: list[ParsedMetrics]) -> None:
+        for hint in hints:
+            with contextlib.suppress(OSError):  # a full disk must not cost the progress, too
+                reporting.write_report(
+                    self._folder.path, step=hint.epoch, total=None, metrics=hint.values, is_hint=True
+                )
+
+    def _measure_peak_memory(self) -> float:
+        with contextlib.suppress(psutil.Error):
+            own = psutil.Process()
+            family = [own, *own.children(recursive=True)]
+            own_peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _MAXRSS_UNITS_PER_MEBIBYTE
+            used_mb = max(own_peak_mb, sum(_read_memory_mb(process) for process in family))
+            self._peak_memory_mb = max(self._peak_memory_mb, round(used_mb, 1))
+        return self._peak_memory_mb
+
+
+def _read_memory_mb(process: psutil.Process) -> float:
+    with contextlib.suppress(psutil.Error):
+        return float(process.memory_info().rss) / _MEBIBYTE
+    return 0.0

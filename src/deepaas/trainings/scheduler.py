@@ -1,0 +1,388 @@
+"""Schedules trainings: queues, starts, cancels and finishes them, and takes over those of other servers."""
+
+import asyncio
+import contextlib
+import contextvars
+import dataclasses
+import functools
+import itertools
+import logging
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from deepaas.errors import StoreUnavailable
+from deepaas.log import get_logger
+from deepaas.private_files import open_file
+from deepaas.trainings.executor import TrainingExecutor, TrainingExit
+from deepaas.trainings.folder import TrainingFolder
+from deepaas.trainings.job import Job, mark_recorded
+from deepaas.trainings.local_executor import LocalExecutor
+from deepaas.trainings.orphaned_folders import delete_orphaned_folders
+from deepaas.trainings.outcome import Outcome
+from deepaas.trainings.process_id import ProcessId
+from deepaas.trainings.record import TrainingRecord, TrainingState
+from deepaas.trainings.recovery import POLL_INTERVAL_S, PeerMonitor
+from deepaas.trainings.repository import TrainingRepository
+from deepaas.trainings.retention import RetentionPolicy, SteadyClock
+from deepaas.trainings.store import TrainingStore
+
+_POLLS_PER_RETENTION = 30
+_RETRY_INTERVAL_S = 2.0
+_DISK_RESERVE_BYTES = 1 << 18
+_EXIT_POLL_INTERVAL_S = 0.1
+_REMOTE_CANCEL_TIMEOUT_S = 5.0
+_log = get_logger(__name__)
+
+
+class SchedulerConfig(NamedTuple):
+    """How trainings are run: how many at a time, how long a cancelled one may linger, which are kept.
+
+    When `hurry` is set, none may linger. `lost_after_s` is how long those who look after a training on
+    another machine may be silent. `on_stop` is what becomes of running ones when the server stops,
+    `cancel` or `leave`.
+
+    `while_training` is entered for as long as a training runs, and `after_training` is awaited with the name
+    of the model when one has ended well.
+    """
+
+    max_concurrent: int
+    cancel_grace_s: float
+    force_stop: asyncio.Event
+    heartbeat_timeout_s: float
+    on_shutdown: str
+    retention: RetentionPolicy
+    run_context: Callable[[], contextlib.AbstractAsyncContextManager[object]]
+    on_success: Callable[[str], Awaitable[None]]
+
+
+class TrainingScheduler:
+    """The trainings of one server.
+
+    Use it as an asynchronous context manager: entering opens the store and adopts trainings whose server is
+    gone; leaving cancels what runs, or leaves it to be adopted.
+    """
+
+    def __init__(
+        self,
+        store: TrainingStore,
+        state_folder: Path,
+        config: SchedulerConfig,
+        executor: TrainingExecutor | None = None,
+    ) -> None:
+        self.repository = TrainingRepository(store)
+        self._store = store
+        self._executor = executor or LocalExecutor(store)
+        self._state_folder = state_folder
+        self._disk_reserve = state_folder / "reserve"
+        self._config = config
+        self._slots = asyncio.Semaphore(config.max_concurrent)
+        self._own_id = ProcessId.current()
+        self._clock = SteadyClock()
+        self._peers = PeerMonitor(self.repository, self._own_id, config.heartbeat_timeout_s)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._unrecorded: set[str] = set()
+        self._background_tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._store.__enter__)
+        await asyncio.to_thread(self._create_disk_reserve)
+        await self._poll_store()
+        await asyncio.to_thread(delete_orphaned_folders, self._state_folder, self._store)
+        await self._apply_retention_to_all()
+        self._background_tasks.append(asyncio.create_task(self._poll_forever()))
+        if not self._store.is_file:
+            self._background_tasks.append(
+                asyncio.create_task(self._peers.send_heartbeats(lambda: self._tasks))
+            )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._background_tasks:
+            task.cancel()
+        await asyncio.gather(*self._background_tasks, return_exceptions=True)
+        if self._config.on_shutdown == "cancel":
+            ending = dict(self._tasks)
+            problems = await asyncio.gather(*map(self._cancel, ending), return_exceptions=True)
+            for (uuid, task), problem in zip(ending.items(), problems, strict=True):
+                if problem or uuid in self._unrecorded:
+                    why = problem or "its end cannot be recorded now"
+                    _log.error("The training %s is left to the next start, not cancelled: %s", uuid, why)
+                    task.cancel()
+            await asyncio.gather(*ending.values(), return_exceptions=True)
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._store.__exit__()
+
+    def get_folder(self, model: str, uuid: str) -> TrainingFolder:
+        """Return the folder of a training."""
+        return TrainingFolder.for_training(self._state_folder, model, uuid)
+
+    async def submit(self, training: TrainingRecord, job: Job) -> TrainingRecord:
+        """Keep a new training and run it when its turn comes.
+
+        Raise `StoreUnavailable` or `OSError`, leaving nothing behind.
+        """
+        folder = self.get_folder(training.model, training.uuid)
+        training = dataclasses.replace(training, server=str(self._own_id), host=self._own_id.host)
+        try:
+            await asyncio.to_thread(job.write, folder)
+            await self.repository.run_in_thread(self._store.add, training)
+        except Exception:
+            await asyncio.to_thread(shutil.rmtree, folder.path, ignore_errors=True)
+            raise
+        _log.info("Training %s of %s: queued", training.uuid, training.model)
+        with contextlib.suppress(OSError):  # it is tried again when the training's turn comes
+            await asyncio.to_thread(mark_recorded, folder)
+        self._start_task(training, self._run(training))
+        with contextlib.suppress(StoreUnavailable):  # the training has begun all the same
+            (training,) = await self.repository.with_queue_positions([training])
+        return training
+
+    async def cancel(self, model: str, uuid: str) -> TrainingRecord:
+        """Cancel a training and return its record; one that has come to an end stays as it is."""
+        await self.repository.get(model, uuid)
+        await self._cancel(uuid)
+        return await self.repository.get(model, uuid)
+
+    async def purge(self, model: str, uuid: str) -> TrainingRecord:
+        """Cancel a training and forget it, with its folder; return the record as it was."""
+        training = await self.cancel(model, uuid)
+        await self._delete(training)
+        return training
+
+    def _start_task(self, training: TrainingRecord, work: Coroutine[Any, Any, TrainingExit | None]) -> None:
+        uuid = training.uuid
+        task = asyncio.create_task(self._run_supervised(training, work), context=contextvars.Context())
+        self._tasks[uuid] = task
+        task.add_done_callback(lambda _: self._tasks.pop(uuid, None))
+
+    async def _run_supervised(
+        self, training: TrainingRecord, work: Coroutine[Any, Any, TrainingExit | None]
+    ) -> None:
+        """Do `work`; whatever goes wrong in it, the training comes to an end."""
+        try:
+            ended = await work
+        except Exception as error:  # noqa: BLE001 - a training must end, whatever happens
+            _log.exception("The training %s could not be run", training.uuid)
+            # Texts of other errors may have folders or the database's address in them.
+            reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+            ended = TrainingExit(
+                f"The training could not be run: {reason}. The server's log says more.", None
+            )
+        if ended:
+            await self._finish_with_retries(training, ended)
+            await self._on_finished(training)
+
+    async def _finish_with_retries(self, training: TrainingRecord, ended: TrainingExit) -> None:
+        """Record how a training ended as soon as possible: the disk may be full, the database away."""
+        try:
+            while True:
+                try:
+                    await self._finish(training, ended)
+                    break
+                except Exception as error:  # noqa: BLE001 - whatever the database says, the end must be written
+                    cause = error.__cause__ or error
+                    _log.error("The training %s has ended and cannot be recorded: %s", training.uuid, cause)
+                self._unrecorded.add(training.uuid)
+                with contextlib.suppress(OSError):
+                    await asyncio.to_thread(self._disk_reserve.unlink, missing_ok=True)
+                await asyncio.sleep(_RETRY_INTERVAL_S)
+        finally:
+            self._unrecorded.discard(training.uuid)
+        await asyncio.to_thread(self._create_disk_reserve)
+
+    def _create_disk_reserve(self) -> None:
+        """Keep some room on the disk, to be given up when the end of a training needs it."""
+        with contextlib.suppress(OSError), open_file(self._disk_reserve, "wb") as file:
+            file.write(bytes(_DISK_RESERVE_BYTES))
+
+    def _release_disk_reserve(self) -> bool:
+        """Give up the room that is kept, if the disk is full; return whether that gave any."""
+        with contextlib.suppress(OSError):
+            if shutil.disk_usage(self._state_folder).free < _DISK_RESERVE_BYTES:
+                self._disk_reserve.unlink()
+                return True
+        return False
+
+    async def _run(self, training: TrainingRecord) -> TrainingExit | None:
+        """Wait for a place, then for the training's process; return nothing when there is nothing to run."""
+        uuid = training.uuid
+        async with self._slots:
+            start = self._store.transition
+            if not await self.repository.run_with_retries(
+                start, uuid, TrainingState.STARTING, only_from=TrainingState.QUEUED
+            ):
+                return None
+            folder = self.get_folder(training.model, uuid)
+            await asyncio.to_thread(mark_recorded, folder)
+            async with self._config.run_context():
+                return await self._executor.run(training, folder)
+
+    async def _poll_forever(self) -> None:
+        for round_ in itertools.count(1):
+            await asyncio.sleep(POLL_INTERVAL_S)
+            try:
+                await self._poll_store()
+                if round_ % _POLLS_PER_RETENTION == 0:
+                    await self._apply_retention_to_all()
+            except Exception:  # noqa: BLE001 - whatever the database says, trainings go on
+                _log.exception("The store could not be read; trying again")
+
+    async def _poll_store(self) -> None:
+        """Adopt the trainings of servers that are gone, and end those that another server has ended."""
+        unfinished = await self.repository.run_in_thread(self._store.list_unfinished)
+        for training in unfinished:
+            uuid, own = training.uuid, training.server == str(self._own_id)
+            if own and training.state is TrainingState.CANCELLING and uuid in self._tasks:
+                await self._stop_process(training)
+            if not (own or self._has_live_owner(training)):
+                await self._take_over(training)
+        if not self._store.is_file:
+            await self._stop_lost({training.uuid for training in unfinished})
+            await self._take_over_expired(unfinished)
+
+    async def _take_over(self, training: TrainingRecord) -> None:
+        """Answer for a training from now on, unless another server was faster."""
+        if await self.repository.run_in_thread(
+            self._store.claim_ownership, training.uuid, training.server, str(self._own_id)
+        ):
+            _log.info("Adopting the training %s of %s", training.uuid, training.model)
+            queued = training.state is TrainingState.QUEUED
+            self._start_task(training, self._run(training) if queued else self._follow_taken_over(training))
+
+    async def _take_over_expired(self, unfinished: list[TrainingRecord]) -> None:
+        """Adopt what silent machines still run, where that can be seen from here; the rest is lost."""
+        for training in await self._peers.find_expired(unfinished):
+            if await self._executor.can_attach(training):
+                await self._take_over(training)
+            else:
+                await self._peers.mark_lost(training)
+                await self._on_finished(training)
+
+    async def _stop_lost(self, unfinished: set[str]) -> None:
+        """End the processes here of trainings that other servers have called lost."""
+        for uuid in set(self._tasks) - unfinished:
+            training = await self.repository.run_in_thread(self._store.get, uuid)
+            if training and training.state is TrainingState.LOST:
+                _log.warning("The training %s counts as lost: it is ended", uuid)
+                await self._executor.terminate(training, self._config.cancel_grace_s, self._config.force_stop)
+
+    def _has_live_owner(self, training: TrainingRecord) -> bool:
+        """Say whether another server answers for the training. A store in a file has one host's servers."""
+        server = ProcessId.parse(training.server)
+        return server.is_alive() and (server.host == self._own_id.host or not self._store.is_file)
+
+    async def _follow_taken_over(self, training: TrainingRecord) -> TrainingExit:
+        """Wait for the end of a process that another server started."""
+        async with contextlib.AsyncExitStack() as stack:
+            if not self._slots.locked():
+                await stack.enter_async_context(self._slots)
+            await stack.enter_async_context(self._config.run_context())
+            await self._executor.attach(training, self.get_folder(training.model, training.uuid))
+        message = "lost: the training's process vanished while no server was watching."
+        return TrainingExit(message, None, TrainingState.LOST)
+
+    async def _finish(self, training: TrainingRecord, ended: TrainingExit) -> None:
+        """Write the end of a training whose process has ended without recording it."""
+        folder = self.get_folder(training.model, training.uuid)
+        current = await self.repository.run_in_thread(self._store.get, training.uuid)
+        if current is None or current.state.is_final:
+            return None
+        outcome = await asyncio.to_thread(Outcome.read, folder)
+        if outcome and current.state is not TrainingState.CANCELLING:
+            await asyncio.to_thread(folder.delete_inputs)
+            return await self.repository.run_in_thread(outcome.record, training.uuid, self._store)
+        artifacts = await asyncio.to_thread(folder.list_artifacts, hashed=True)
+        await asyncio.to_thread(folder.delete_inputs)
+        end = {"finished": time.time(), "exit": ended.exit, "artifacts": artifacts}
+        if not await self._transition(
+            training.uuid, TrainingState.CANCELLED, only_from=TrainingState.CANCELLING, **end
+        ):
+            await self._transition(training.uuid, ended.state, message=ended.message, **end)
+        return None
+
+    async def _on_finished(self, training: TrainingRecord) -> None:
+        """Do what follows a training: use what it made, remove old ones."""
+        ended = await self.repository.run_with_retries(self._store.get, training.uuid)
+        if ended:
+            _log_finish(ended)
+        if ended and ended.state is TrainingState.DONE:
+            await self._config.on_success(training.model)
+        with contextlib.suppress(StoreUnavailable):  # all models are tidied again and again
+            await self._apply_retention(training.model)
+
+    async def _apply_retention_to_all(self) -> None:
+        for model in await self.repository.run_in_thread(self._store.list_models):
+            await self._apply_retention(model)
+
+    async def _apply_retention(self, model: str) -> None:
+        """Remove the trainings of a model that are not to be kept."""
+        if self._config.retention == RetentionPolicy():
+            return
+        trainings = await self.repository.run_in_thread(self._store.list_for_model, model)
+        for superfluous in self._config.retention.select_expired(trainings, self._clock.now()):
+            await self._delete(superfluous)
+
+    async def _cancel(self, uuid: str) -> None:
+        """Cancel a training, whatever state it is in, and wait until it has ended.
+
+        Another server's is waited for as long as that may take it, since that server may be gone for good.
+        The record of one whose process has ended is not waited for when it cannot be written now.
+        """
+        training = await self.repository.run_in_thread(self._store.get, uuid)
+        if training is None:
+            return
+        if await self._transition(
+            uuid, TrainingState.CANCELLED, only_from=TrainingState.QUEUED, finished=time.time()
+        ):
+            await asyncio.to_thread(self.get_folder(training.model, uuid).delete_inputs)
+            return
+        if not await self._transition(uuid, TrainingState.CANCELLING):
+            return
+        patient_until = time.monotonic() + self._config.cancel_grace_s + _REMOTE_CANCEL_TIMEOUT_S
+        training = await self.repository.run_in_thread(self._store.get, uuid)
+        while training and not training.state.is_final:
+            await self._stop_process(training)
+            if uuid in self._unrecorded:
+                return
+            if training.server != str(self._own_id) and time.monotonic() > patient_until:
+                return
+            await asyncio.sleep(_EXIT_POLL_INTERVAL_S)
+            training = await self.repository.run_in_thread(self._store.get, uuid)
+
+    async def _stop_process(self, training: TrainingRecord) -> None:
+        """End the training's process, once it is known; another host's server ends its own."""
+        had_one = await self._executor.terminate(
+            training, self._config.cancel_grace_s, self._config.force_stop
+        )
+        task = self._tasks.get(training.uuid)
+        if task:
+            while not (task.done() or training.uuid in self._unrecorded):
+                await asyncio.wait([task], timeout=_EXIT_POLL_INTERVAL_S)
+        elif not had_one and training.server == str(self._own_id):
+            await self._finish(training, TrainingExit("", None, TrainingState.CANCELLED))
+
+    async def _delete(self, training: TrainingRecord) -> None:
+        path = self.get_folder(training.model, training.uuid).path
+        await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+        await self.repository.run_in_thread(self._store.remove, training.uuid)
+
+    async def _transition(self, uuid: str, state: TrainingState, **values: Any) -> bool:
+        change = functools.partial(self._store.transition, uuid, state, **values)
+        try:
+            return await self.repository.run_in_thread(change)
+        except StoreUnavailable:
+            if not await asyncio.to_thread(self._release_disk_reserve):
+                raise
+        return await self.repository.run_in_thread(change)
+
+
+def _log_finish(training: TrainingRecord) -> None:
+    level = logging.ERROR if training.state in (TrainingState.ERROR, TrainingState.LOST) else logging.INFO
+    said = f": {training.message}" if training.message else ""
+    _log.log(level, "Training %s of %s: %s%s", training.uuid, training.model, training.state.value, said)
