@@ -72,12 +72,14 @@ class Servers:
 
     def _stop(self, port: str) -> None:
         """Tell a server to end, and end the hard way what is left of its command after that."""
-        family = _family(self._running.pop(port).group)
+        group = self._running.pop(port).group
+        family = _family(group)
         server = next((process for process in family if "deepaas" in " ".join(process.cmdline())), None)
         if server:
             server.terminate()
         for process in psutil.wait_procs(family, timeout=END_S)[1]:
             process.kill()
+        self._shell.wait(group)
 
 
 def serves(command: str) -> bool:

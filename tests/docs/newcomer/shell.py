@@ -65,6 +65,10 @@ class Shell:
         self._type(f". '{script}' </dev/null >'{output}' 2>&1 & echo $!")
         return int(self._said(output)), output
 
+    def wait(self, group: int) -> None:
+        """Let bash notice that a command in the background has ended; else it says so in the next output."""
+        self._type(f"wait {group}")
+
     def ask(self, command: str) -> str:
         """Return the one line that a command of the machinery's own prints."""
         return self.run(command).output.strip()
