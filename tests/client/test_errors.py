@@ -34,7 +34,6 @@ from serving import CALL_S, Gate, Server, serving, until
 from support.machine import timeout_s
 
 MODELS = {"told": "models_faults.told", "raising": "models.raising", "predicts": "models.only_predict"}
-NO_PATIENCE: dict[str, Any] = {"patience_s": 0}
 
 
 @pytest.fixture(scope="module")

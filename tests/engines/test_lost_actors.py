@@ -74,7 +74,7 @@ async def some_turns() -> None:
         await asyncio.sleep(0)
 
 
-def heard(number: int, *messages: tuple[int, Message], begun: int = 0) -> WorkerUpdate:
+def make_update(number: int, *messages: tuple[int, Message], begun: int = 0) -> WorkerUpdate:
     """Return what an actor has heard of its process: messages, each behind the number of its call."""
     said = b"".join(encode_frame(encode(message), call) for call, message in messages)
     return WorkerUpdate(
@@ -84,7 +84,7 @@ def heard(number: int, *messages: tuple[int, Message], begun: int = 0) -> Worker
 
 def ready_actor() -> Actor:
     """Return an actor whose process gets ready, and ends when it is told to."""
-    return Actor(get_node_info=[PLACED], start=[1], exchange=[heard(0, (0, Ready()))], terminate=[0])
+    return Actor(get_node_info=[PLACED], start=[1], exchange=[make_update(0, (0, Ready()))], terminate=[0])
 
 
 class Held:
@@ -218,7 +218,7 @@ def test_lost_while_a_result_is_brought(play: Play, tmp_path: Path) -> None:
         play(actor := ready_actor())
         held = await holding(2, tmp_path)
         await actor.asked("exchange")
-        answer(await actor.asked("exchange"), heard(1, (1, IN_A_FILE), begun=1))
+        answer(await actor.asked("exchange"), make_update(1, (1, IN_A_FILE), begun=1))
         answer(await actor.asked("read_chunk"), died())
         assert await held.lost_calls() == ([1], [2])
 
@@ -232,7 +232,7 @@ def test_lost_with_a_result_half_brought(play: Play, tmp_path: Path) -> None:
         play(actor := ready_actor())
         held = await holding(2, tmp_path)
         ahead = await actor.asked("exchange")
-        answer(await actor.asked("exchange"), heard(1, (1, IN_A_FILE), begun=1))
+        answer(await actor.asked("exchange"), make_update(1, (1, IN_A_FILE), begun=1))
         piece = await actor.asked("read_chunk")
         answer(ahead, died())
         await held.process.wait()
@@ -251,7 +251,7 @@ def test_late_result(play: Play, tmp_path: Path) -> None:
         ahead, late = await actor.asked("exchange"), await actor.asked("exchange")
         answer(ahead, died())
         await held.process.wait()
-        answer(late, heard(1, (1, IN_A_FILE), begun=1))
+        answer(late, make_update(1, (1, IN_A_FILE), begun=1))
         assert await held.lost_calls() == ([1], [2])
 
     run(work())
@@ -266,7 +266,7 @@ def test_late_answer(play: Play, tmp_path: Path) -> None:
         ahead, late = await actor.asked("exchange"), await actor.asked("exchange")
         answer(ahead, died())
         await held.process.wait()
-        answer(late, heard(1, begun=0))
+        answer(late, make_update(1, begun=0))
         assert await held.lost_calls() == ([1], [2])
 
     run(work())
@@ -289,7 +289,7 @@ def test_slow_reader(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
         ) as pool:
             called = asyncio.create_task(pool.submit(encoded()))
             await actor.asked("exchange")
-            answer(await actor.asked("exchange"), heard(1, (1, MORE_THAN_A_WINDOW), begun=1))
+            answer(await actor.asked("exchange"), make_update(1, (1, MORE_THAN_A_WINDOW), begun=1))
             stream = await called
             assert isinstance(stream, ResultStream)
             with stream:

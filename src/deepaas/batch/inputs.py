@@ -1,7 +1,6 @@
 """Which files a folder, a pattern or a list stands for, and what their results are called.
 
-Every process that is given the same text finds the same inputs, in
-the same order.
+Every process that is given the same text finds the same inputs, in the same order.
 """
 
 import collections

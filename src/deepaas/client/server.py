@@ -32,8 +32,7 @@ class ClientOptions(NamedTuple):
 class Request(NamedTuple):
     """What to ask, as often as it takes.
 
-    `build_options` returns the options of `httpx.Request` for one
-    attempt.
+    `build_options` returns the options of `httpx.Request` for one attempt.
 
     With `has_read_timeout` false, the answer may pause for as long as it likes.
     """

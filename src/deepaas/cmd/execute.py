@@ -97,7 +97,7 @@ def _predict(
 
 
 def _get_function(model: Model, name: str) -> Callable[[dict[str, Any]], Any]:
-    """Return the model's function. Raise `Failure` when it has none."""
+    """Return the model's function. Raise `CliError` when it has none."""
     with contextlib.suppress(FunctionNotImplemented):
         return model.get_function(name)
     raise CliError(
@@ -117,7 +117,7 @@ def _build_arguments(source: str, media_type: str, *, is_url: bool) -> dict[str,
 def _save_result(result: Any, media_type: str, folder: Path, source: str) -> str:
     """Write the result to the folder as 2.6 does, and return the file's name there.
 
-    That is Python's `repr` for JSON, and else the copy of an open file. Raise `Failure` for what is neither.
+    That is Python's `repr` for JSON, and else the copy of an open file. Raise `CliError` for any other value.
     """
     if media_type == JSON and result is not None:
         return _write_value(result, folder, source)

@@ -52,7 +52,7 @@ def load_model_for_flags(ctx: click.Context) -> Model | None:
 
 @contextlib.contextmanager
 def user_code() -> Iterator[None]:
-    """Run the author's code as the flags want it. Raise `Failure` for whatever it raises.
+    """Run user code as the flags want it. Raise `CliError` for any exception in it.
 
     A process that the model forked ends as it would anywhere.
     """

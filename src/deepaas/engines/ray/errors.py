@@ -21,7 +21,7 @@ _INSTALL_HINT = "Install deepaas[ray] and the model's package on {}, or start th
 
 @contextlib.contextmanager
 def translate_ray_errors(name: str, options: Mapping[str, Any], timeout_s: float) -> Iterator[None]:
-    """Say why a worker of the model `name` could not be placed in `patience_s`, or not be started.
+    """Return why a worker of the model `name` could not be placed in time, or not be started.
 
     `options` are those of its actor. Raise `ModelUnavailable`, or `WorkerKilledDuringStart` when the actor is
     lost.

@@ -88,11 +88,11 @@ class RayProcess:
             self._loop.call_soon(self._flush)
 
     def pause(self) -> None:
-        """Ask for nothing for now: the actor waits, and so does the process."""
+        """Stop requesting messages; the actor waits then, and the worker with it."""
         self._is_paused = True
 
     def resume(self) -> None:
-        """Ask again what the process says."""
+        """Request messages again."""
         if self._is_paused:
             self._last_update_at = self._loop.time()
         self._is_paused = False
