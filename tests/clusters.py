@@ -38,7 +38,7 @@ class Cluster:
         self.address = f"{NODES[0]}:{self._port}"
         self.flags = (
             *("--engine", "ray", "--ray-address", self.address),
-            *("--cpus-per-worker", "0.01", "--train-cpus", "0.01"),
+            *("--worker-cpus", "0.01", "--train-cpus", "0.01"),
         )
 
     def __enter__(self) -> Self:

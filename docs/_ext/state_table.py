@@ -4,7 +4,7 @@ from deepaas.trainings.record import TrainingState
 from rows import code, table
 
 _MEANING = {
-    TrainingState.QUEUED: "It waits for its turn: `--train-workers` run at a time.",
+    TrainingState.QUEUED: "It waits for its turn: `--max-trainings` run at a time.",
     TrainingState.STARTING: "Its process starts and imports the model.",
     TrainingState.RUNNING: "`train` runs.",
     TrainingState.CANCELLING: "It was told to end, and has `--cancel-grace` seconds for it.",

@@ -92,7 +92,7 @@ def _create_scheduler(
     force_stop: asyncio.Event,
 ) -> TrainingScheduler:
     folder = resolve_state_folder(settings.state_dir)
-    is_exclusive = settings.train_lane == "exclusive"
+    is_exclusive = settings.train_mode == "exclusive"
 
     async def reload(name: str) -> None:
         if settings.reload_after_train and not is_exclusive and name in served:
@@ -102,16 +102,16 @@ def _create_scheduler(
                 _log.warning("The model %r is not reloaded after the training: %s", name, error)
 
     rules = SchedulerConfig(
-        max_concurrent=settings.train_workers,
+        max_concurrent=settings.max_trainings,
         cancel_grace_s=settings.cancel_grace,
         force_stop=force_stop,
-        heartbeat_timeout_s=settings.lost_after,
-        on_shutdown=settings.on_stop,
+        heartbeat_timeout_s=settings.train_heartbeat_timeout,
+        on_shutdown=settings.train_on_shutdown,
         retention=_parse_retention(settings.keep_trainings),
         run_context=ExclusiveAccess(pools).acquire if is_exclusive else contextlib.nullcontext,
         on_success=reload,
     )
-    store = TrainingStore(settings.store or sqlite_url(folder))
+    store = TrainingStore(settings.database_url or sqlite_url(folder))
     return TrainingScheduler(store, folder, rules, engine.create_training_executor(store))
 
 

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 _BUCKETS_S = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-_PARTS = ("queue", "model", "render")
+_STAGES = ("queue", "model", "render")
 
 
 class Metrics:
@@ -20,19 +20,21 @@ class Metrics:
         self._registry = registry
         self._request_collector = _RequestCollector()
         registry.register(self._request_collector)
-        self.upload_bytes = Counter("deepaas_upload_bytes", "Bytes of bodies received.", registry=registry)
+        self.request_body_bytes = Counter(
+            "deepaas_request_body_bytes", "Bytes of bodies received.", registry=registry
+        )
         self.restarts = Counter(
             "deepaas_worker_restarts", "Workers replaced, by cause.", ("model", "cause"), registry=registry
         )
-        self.scalings = Counter(
-            "deepaas_worker_scalings",
+        self.scale_events = Counter(
+            "deepaas_worker_scale_events",
             "Workers started because calls waited, or ended because they had nothing to do.",
             ("model", "direction"),
             registry=registry,
         )
         self.queue_length = Gauge("deepaas_queue_length", "Calls waiting.", ("model",), registry=registry)
-        self.queue_age = Gauge(
-            "deepaas_queue_age_seconds",
+        self.queue_oldest = Gauge(
+            "deepaas_queue_oldest_seconds",
             "Time that the oldest call has waited.",
             ("model",),
             registry=registry,
@@ -48,11 +50,17 @@ class Metrics:
 
     def create_pool_metrics(self, model: str) -> "PoolMetrics":
         """Return what the pool of a model measures."""
-        parts = self._request_collector.parts
-        queue, in_model, render = (parts.setdefault((model, part), _Histogram()) for part in _PARTS)
+        stages = self._request_collector.stages
+        queue, in_model, render = (stages.setdefault((model, stage), _Histogram()) for stage in _STAGES)
         first_chunk = self._request_collector.first_chunks.setdefault(model, _Histogram())
         return PoolMetrics(
-            queue, in_model, render, first_chunk, restarts=self.restarts, scalings=self.scalings, model=model
+            queue,
+            in_model,
+            render,
+            first_chunk,
+            restarts=self.restarts,
+            scale_events=self.scale_events,
+            model=model,
         )
 
     def to_prometheus_text(self) -> bytes:
@@ -71,7 +79,7 @@ class PoolMetrics:
         first_chunk_time: "_Histogram",
         *,
         restarts: Counter,
-        scalings: Counter,
+        scale_events: Counter,
         model: str,
     ) -> None:
         self._queue_time = queue_time
@@ -79,11 +87,11 @@ class PoolMetrics:
         self._render_time = render_time
         self._first_chunk_time = first_chunk_time
         self._restarts = restarts
-        self._scalings = scalings
+        self._scale_events = scale_events
         self._model = model
 
     def record_prediction(self, queue_s: float, model_s: float, render_s: float) -> None:
-        """Count the parts of a prediction's time."""
+        """Count the stages of a prediction's time."""
         self._queue_time.observe(queue_s)
         self._model_time.observe(model_s)
         self._render_time.observe(render_s)
@@ -96,9 +104,9 @@ class PoolMetrics:
         """Count a worker that had to be replaced."""
         self._restarts.labels(self._model, cause).inc()
 
-    def record_scaling(self, direction: str) -> None:
+    def record_scale_event(self, direction: str) -> None:
         """Count a worker more, or less, than there were; `direction` is up or down."""
-        self._scalings.labels(self._model, direction).inc()
+        self._scale_events.labels(self._model, direction).inc()
 
 
 class _Histogram:
@@ -130,27 +138,27 @@ class _RequestCollector(Collector):
 
     def __init__(self) -> None:
         self.counts: collections.Counter[tuple[str, str, int]] = collections.Counter()
-        self.parts: dict[tuple[str, str], _Histogram] = {}
+        self.stages: dict[tuple[str, str], _Histogram] = {}
         self.first_chunks: dict[str, _Histogram] = {}
 
     def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
         """Yield the figures as the client library knows them."""
         requests = CounterMetricFamily(
-            "deepaas_requests", "Requests answered.", labels=("method", "route", "status")
+            "deepaas_http_requests", "Requests answered.", labels=("method", "route", "status")
         )
         for (method, route, status), count in self.counts.items():
             requests.add_metric((method, route, str(status)), count)
         yield requests
         seconds = HistogramMetricFamily(
-            "deepaas_prediction_seconds",
+            "deepaas_prediction_duration_seconds",
             "Time of a prediction: waiting in the queue and the pipe, in the model, rendering the result.",
-            labels=("model", "part"),
+            labels=("model", "stage"),
         )
-        for labels, distribution in self.parts.items():
+        for labels, distribution in self.stages.items():
             seconds.add_metric(labels, buckets=distribution.get_buckets(), sum_value=distribution.sum_s)
         yield seconds
         first = HistogramMetricFamily(
-            "deepaas_first_chunk_seconds",
+            "deepaas_time_to_first_chunk_seconds",
             "Time from a call to the first chunk of its streamed prediction.",
             labels=("model",),
         )

@@ -197,7 +197,7 @@ class ServedModel:
         if self._pool:
             state = self._pool.stats()
             metrics.queue_length.labels(self.name).set(state.queued)
-            metrics.queue_age.labels(self.name).set(state.oldest_wait_s)
+            metrics.queue_oldest.labels(self.name).set(state.oldest_wait_s)
             for kind in ("busy", "idle", "starting"):
                 metrics.workers.labels(self.name, kind).set(getattr(state, kind))
         counts = await self._scheduler.repository.count_by_state(self.name)

@@ -13,6 +13,6 @@ STEPS = {"steps": "models_training.steps"}
 @pytest.fixture(scope="package")
 def trainer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Return a server of the model whose training does what it is told."""
-    flags = ("--train-workers", "2", "--cancel-grace", str(timeout_s(1)))
+    flags = ("--max-trainings", "2", "--cancel-grace", str(timeout_s(1)))
     with serving(tmp_path_factory.mktemp("trainer"), *flags, models=STEPS) as server:
         yield server

@@ -224,7 +224,9 @@ def test_not_asked_again(start: Callable[..., Server]) -> None:
     with Client(server.url, retry_timeout_s=2) as client, server.client() as http_client:
         with pytest.raises(ModelUnavailable, match=r"go on as they are.*these weights are broken"):
             client["versioned"].reload()
-        asked = re.findall(r'deepaas_requests_total{.*status="503"} (.*)', http_client.get("/metrics").text)
+        asked = re.findall(
+            r'deepaas_http_requests_total{.*status="503"} (.*)', http_client.get("/metrics").text
+        )
     assert asked == ["1.0"]
 
 

@@ -38,9 +38,7 @@ def test_ray_is_not_installed() -> None:
     assert "pip install 'deepaas[ray]'" in found.stderr
 
 
-@pytest.mark.parametrize(
-    "name", ["ray_address", "gpus_per_worker", "cpus_per_worker", "train_gpus", "train_cpus"]
-)
+@pytest.mark.parametrize("name", ["ray_address", "worker_gpus", "worker_cpus", "train_gpus", "train_cpus"])
 def test_options_of_ray(name: str) -> None:
     """An option of Ray's with the local engine is an error that names both."""
     value = "127.0.0.1:1" if name == "ray_address" else 2.0

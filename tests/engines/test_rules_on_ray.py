@@ -67,7 +67,7 @@ def test_reload_of_a_broken_model(serve: Callable[..., Any]) -> None:
 def test_exclusive_training(serve: Callable[..., Any], gate: Gate) -> None:
     """While an exclusive training runs, predictions are refused with Retry-After; afterwards they work."""
     path = TRAIN.format("versioned")
-    with serve("--train-lane", "exclusive", models=VERSIONED) as server, server.client() as client:
+    with serve("--train-mode", "exclusive", models=VERSIONED) as server, server.client() as client:
         assert predict(client, "versioned").status_code == 200
         record = client.post(path, json={"version": "trained", "port": gate.port}).json()
         gate.wait()

@@ -210,8 +210,8 @@ def test_training_is_cancelled(start: Callable[..., Server], gate: Gate) -> None
 
 
 def test_training_is_left_and_adopted(start: Callable[..., Server], gate: Gate) -> None:
-    """With --on-stop leave a training goes on without a server, and the next start adopts it."""
-    first = start("--on-stop", "leave", "--drain-timeout", AN_HOUR, models=MODELS)
+    """With --train-on-shutdown detach a training goes on without a server, and the next start adopts it."""
+    first = start("--train-on-shutdown", "detach", "--drain-timeout", AN_HOUR, models=MODELS)
     with first.client() as client:
         uuid = train(client, port=gate.port)
         gate.wait()
@@ -220,7 +220,7 @@ def test_training_is_left_and_adopted(start: Callable[..., Server], gate: Gate) 
     assert first.process.wait(AT_ONCE_S) == 0
     first._stopped = True  # noqa: SLF001 - the fixture need not stop what has ended
     assert training.is_running()
-    second = start("--on-stop", "leave", models=MODELS)
+    second = start("--train-on-shutdown", "detach", models=MODELS)
     with second.client() as client:
         assert client.get(f"{TRAIN}{uuid}").json()["status"] == "running"
         gate.open()

@@ -77,8 +77,8 @@ def test_full_queue(start: Callable[..., Server], gate: Gate) -> None:
         gate.wait()
         running += [threads.submit(call, client, number=number) for number in range(3)]
         until(lambda: measured(client, "deepaas_queue_length", model="told") == 3)
-        age_s = measured(client, "deepaas_queue_age_seconds", model="told")
-        until(lambda: measured(client, "deepaas_queue_age_seconds", model="told") > age_s)
+        age_s = measured(client, "deepaas_queue_oldest_seconds", model="told")
+        until(lambda: measured(client, "deepaas_queue_oldest_seconds", model="told") > age_s)
         response = call(client)
         assert response.status_code == 503
         assert "--max-queue" in response.json()["message"]
@@ -159,7 +159,7 @@ def test_crash_loop(start: Callable[..., Server]) -> None:
 @pytest.mark.parametrize("hindrance", ["waits", "stopped"])
 def test_start_timeout(start: Callable[..., Server], gate: Gate, hindrance: str) -> None:
     """A successor that does not become ready is given up, calls say why, and all recovers by itself."""
-    server = start("--start-timeout", str(START_LIMIT_S), models=SLOW)
+    server = start("--worker-start-timeout", str(START_LIMIT_S), models=SLOW)
     with server.client() as client, ThreadPoolExecutor(1) as threads:
         (old,) = workers(server)
         (server.cwd / "port").write_text(str(gate.port))
@@ -172,9 +172,9 @@ def test_start_timeout(start: Callable[..., Server], gate: Gate, hindrance: str)
         gate.wait()  # the second one is tried at once
         response = asked.result()
         assert response.status_code == 503
-        assert f"not ready after {START_LIMIT_S:g} s (--start-timeout)" in response.json()["message"]
+        assert f"not ready after {START_LIMIT_S:g} s (--worker-start-timeout)" in response.json()["message"]
         assert "Retry-After" in response.headers
-        assert "--start-timeout" in client.get("/health/ready").json()["problems"]["slow"]
+        assert "--worker-start-timeout" in client.get("/health/ready").json()["problems"]["slow"]
         (server.cwd / "port").unlink()
         gate.open()
         until(lambda: client.get("/health/ready").status_code == 200)
@@ -185,9 +185,9 @@ def test_start_timeout_at_the_start(tmp_path: Path) -> None:
     """A model that is not ready in time ends the start, with the option's name and exit code 1."""
     with Gate() as gate:
         (tmp_path / "port").write_text(str(gate.port))
-        ended = run_to_its_end(tmp_path, "--start-timeout", "1", models=SLOW)
+        ended = run_to_its_end(tmp_path, "--worker-start-timeout", "1", models=SLOW)
     assert ended.returncode == 1
-    message = "The model 'slow' cannot be used: its worker was not ready after 1 s (--start-timeout)."
+    message = "The model 'slow' cannot be used: its worker was not ready after 1 s (--worker-start-timeout)."
     assert message in ended.stdout
 
 

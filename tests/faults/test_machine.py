@@ -39,7 +39,7 @@ class PoolMachine(RuleBasedStateMachine):
             workers=WorkerRange(2, 4),
             scale_down_after_s=0.3,
             max_batch_size=1,
-            max_batch_wait_s=0,
+            batch_timeout_s=0,
             start_timeout_s=0,
             predict_timeout_s=LIMIT_S,
             max_queue=1000,

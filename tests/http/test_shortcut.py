@@ -93,7 +93,7 @@ VARYING = ("date", "etag", "last-modified", "x-request-id")
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Return a server whose connections may be idle for a second, and whose headers may take longer."""
-    flags = ("--idle-timeout", str(IDLE_S), "--header-timeout", str(HEADERS_S), "--workers", "2")
+    flags = ("--keepalive-timeout", str(IDLE_S), "--header-timeout", str(HEADERS_S), "--workers", "2")
     with serving(tmp_path_factory.mktemp("served"), *flags, models=MODELS) as server:
         yield server
 
@@ -267,7 +267,7 @@ def test_whole_result(served: Server, what: str, way: bytes, header: str) -> Non
 
 def test_close(start: Callable[..., Server]) -> None:
     """A client that wants the connection closed gets its answer, and then that, at once."""
-    server = start("--idle-timeout", AN_HOUR, models={"sources": MODELS["sources"]})
+    server = start("--keepalive-timeout", AN_HOUR, models={"sources": MODELS["sources"]})
     with Wire(server) as wire:
         wire.send(post("sources/predict/", "Connection: close"))
         answer = wire.answer()
@@ -278,7 +278,7 @@ def test_close(start: Callable[..., Server]) -> None:
 
 @pytest.mark.parametrize("before", [b"", post("sources/predict/"), post("sources/predict/") * 2])
 def test_idle(served: Server, before: bytes) -> None:
-    """A connection on which nothing more is asked is closed after --idle-timeout seconds, not earlier."""
+    """A connection on which nothing more is asked is closed after --keepalive-timeout, not earlier."""
     with Wire(served) as wire:
         wire.send(before)
         for _ in range(before.count(b"POST")):
@@ -298,7 +298,7 @@ def test_half_a_request(served: Server) -> None:
 
 
 def test_longer_than_idle(served: Server, gate: Gate) -> None:
-    """A connection whose prediction takes longer than --idle-timeout is not taken for idle."""
+    """A connection whose prediction takes longer than --keepalive-timeout is not taken for idle."""
     with Wire(served) as wire:
         wire.send(post(f"waiting/predict/?number=8&port={gate.port}"))
         gate.wait()
@@ -314,7 +314,7 @@ def test_longer_than_idle(served: Server, gate: Gate) -> None:
 def test_stop_while_answering(start: Callable[..., Server], gate: Gate) -> None:
     """A server that is told to end answers what it runs, and closes connections that are idle."""
     few = {name: MODELS[name] for name in ("sources", "waiting")}
-    server = start("--drain-timeout", AN_HOUR, "--idle-timeout", AN_HOUR, models=few)
+    server = start("--drain-timeout", AN_HOUR, "--keepalive-timeout", AN_HOUR, models=few)
     with Wire(server) as idle, Wire(server) as busy:
         idle.send(post("sources/predict/"))
         assert idle.answer().status == 200
@@ -356,7 +356,9 @@ def test_counted(served: Server, tmp_path: Path) -> None:
     with served.client() as client, Wire(served) as wire:
 
         def count() -> float:
-            line = 'deepaas_requests_total{method="POST",route="/v2/models/{model}/predict",status="422"} '
+            line = (
+                'deepaas_http_requests_total{method="POST",route="/v2/models/{model}/predict",status="422"} '
+            )
             return float(client.get("/metrics").text.partition(line)[2].partition("\n")[0] or 0)
 
         before = count()

@@ -228,8 +228,8 @@ def test_log_lines_bear_the_request_id(client: httpx.Client, server: Server) -> 
 def test_metrics(client: httpx.Client) -> None:
     """The time to the first chunk is measured, and the parts of a stream's time as for any prediction."""
     names = {
-        "deepaas_first_chunk_seconds_count": {"model": "checked_streams"},
-        "deepaas_prediction_seconds_count": {"model": "checked_streams", "part": "render"},
+        "deepaas_time_to_first_chunk_seconds_count": {"model": "checked_streams"},
+        "deepaas_prediction_duration_seconds_count": {"model": "checked_streams", "stage": "render"},
     }
 
     def figures() -> list[float]:

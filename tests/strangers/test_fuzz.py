@@ -18,7 +18,7 @@ from support.machine import limit_s
 pytestmark = pytest.mark.slow
 MODELS = {"every_field": "models_fuzz.every_field", "digits": "models_fuzz.digits_at_once"}
 TOKEN = "s3cret"  # so that the check for ignored tokens has something to look for
-FLAGS = ["--train-workers", "2", "--keep-trainings", "10", "--debug-endpoint"]
+FLAGS = ["--max-trainings", "2", "--keep-trainings", "10", "--debug-endpoint"]
 EXAMPLES = {"every_field": 5, "digits": 1}
 FUZZ_S = limit_s(300)
 REQUEST_S = round(limit_s(60))  # following a training takes until those before it have ended

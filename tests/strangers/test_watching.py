@@ -44,23 +44,23 @@ def test_metrics(client: httpx.Client) -> None:
     assert all(name.startswith("deepaas_") for name in families)
     requests = {
         (sample.labels["route"], sample.labels["status"]): sample.value
-        for sample in families["deepaas_requests"].samples
+        for sample in families["deepaas_http_requests"].samples
     }
     assert requests["/v2/models/{model}/predict", "200"] >= 1
     assert requests["/v2/models/{model}/predict", "500"] >= 1
     assert requests["unmatched", "404"] >= 1
-    parts = {sample.labels["part"] for sample in families["deepaas_prediction_seconds"].samples}
-    assert parts == {"queue", "model", "render"}
-    expected = {"queue_length", "queue_age_seconds", "workers", "worker_restarts", "upload_bytes"}
+    stages = {sample.labels["stage"] for sample in families["deepaas_prediction_duration_seconds"].samples}
+    assert stages == {"queue", "model", "render"}
+    expected = {"queue_length", "queue_oldest_seconds", "workers", "worker_restarts", "request_body_bytes"}
     assert {f"deepaas_{name}" for name in expected} <= set(families)
 
 
-def test_upload_bytes(client: httpx.Client) -> None:
+def test_request_body_bytes(client: httpx.Client) -> None:
     """Bytes of uploads are counted."""
 
     def uploaded() -> float:
         text = client.get("/metrics").text
-        return float(re.findall(r"^deepaas_upload_bytes_total (\S+)$", text, re.MULTILINE)[0])
+        return float(re.findall(r"^deepaas_request_body_bytes_total (\S+)$", text, re.MULTILINE)[0])
 
     before = uploaded()
     assert predict(client, "told", files={"data": ("a", b"x" * 100_000)}).status_code == 200

@@ -15,7 +15,7 @@ from serving import Server, serving
 @pytest.fixture(scope="module")
 def trainer(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Return a server of the model that does what it is told, two trainings at a time."""
-    flags = ("--train-workers", "2", "--cancel-grace", str(GRACE_S))
+    flags = ("--max-trainings", "2", "--cancel-grace", str(GRACE_S))
     with serving(tmp_path_factory.mktemp("trainer"), *flags, models=STEPS) as server:
         yield server
 

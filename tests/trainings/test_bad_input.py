@@ -86,10 +86,10 @@ def test_inexpressible(http: httpx.Client, what: str, expected: str) -> None:
     "flags",
     [
         ("--state-dir", "/dev/null/x"),
-        ("--store", "nonsense"),
-        ("--store", "sqlite:////dev/null/x.sqlite"),
-        ("--store", "postgresql+psycopg://nobody@127.0.0.1:1/x"),
-        ("--store", "oracle+nonsense://x"),
+        ("--database-url", "nonsense"),
+        ("--database-url", "sqlite:////dev/null/x.sqlite"),
+        ("--database-url", "postgresql+psycopg://nobody@127.0.0.1:1/x"),
+        ("--database-url", "oracle+nonsense://x"),
     ],
 )
 def test_unusable(tmp_path: Path, flags: tuple[str, str]) -> None:
@@ -164,7 +164,7 @@ def test_damaged_store(tmp_path: Path, harm: Callable[[Path], None]) -> None:
     assert found.returncode == 1, found.stdout
     assert "Traceback" not in found.stdout, found.stdout
     assert str(file) in found.stdout
-    assert "--store" in found.stdout
+    assert "--database-url" in found.stdout
     assert file.read_bytes() == before
 
 

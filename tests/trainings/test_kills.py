@@ -86,7 +86,7 @@ def test_thirty_kills(tmp_path: Path) -> None:
     records: list[Record] = []
     try:
         while len(killed) < KILLS:
-            with killing(tmp_path, "--train-workers", "2", models=STEPS) as server, server.client() as client:
+            with killing(tmp_path, "--max-trainings", "2", models=STEPS) as server, server.client() as client:
                 look_at_all(client, records)
                 server_lives = True
                 while server_lives and len(killed) < KILLS:
@@ -101,7 +101,7 @@ def test_thirty_kills(tmp_path: Path) -> None:
                     server_lives = "server" not in what
                     if server_lives:
                         look_at_all(client, records)
-        with killing(tmp_path, "--train-workers", "2", models=STEPS) as server, server.client() as client:
+        with killing(tmp_path, "--max-trainings", "2", models=STEPS) as server, server.client() as client:
             ends = [ended(client, record, timeout_s=limit_s(60)) for record in records]
             look_at_all(client, records)
             assert {"done", "lost"} <= {one["state"] for one in ends}

@@ -27,7 +27,7 @@ def position(client: httpx.Client, record: dict[str, object]) -> object:
 
 def test_calls_behind_a_long_one(start: Callable[..., Server], gate: Gate) -> None:
     """Calls behind a long one are refused when an exclusive training begins; they do not wait for its end."""
-    server = start("--train-lane", "exclusive", models={"told": "models_faults.told"})
+    server = start("--train-mode", "exclusive", models={"told": "models_faults.told"})
     with server.client() as client, ThreadPoolExecutor(6) as threads:
         for number in range(50):
             predicted(client, "told", json={"number": number})
@@ -62,9 +62,9 @@ def test_queue(start: Callable[..., Server], gate: Gate) -> None:
         assert "queue_position" not in ends[1]
 
 
-def test_train_workers(start: Callable[..., Server], gate: Gate) -> None:
-    """With --train-workers 3, three run at once and the fourth waits."""
-    with start("--train-workers", "3", models=STEPS).client() as client:
+def test_max_trainings(start: Callable[..., Server], gate: Gate) -> None:
+    """With --max-trainings 3, three run at once and the fourth waits."""
+    with start("--max-trainings", "3", models=STEPS).client() as client:
         records = [begin(client, ["wait", gate.port]) for _ in range(4)]
         gate.wait(3)
         assert position(client, records[3]) == 1
@@ -146,7 +146,7 @@ def refused(client: httpx.Client, model: str) -> bool:
 
 def test_exclusive(start: Callable[..., Server], gate: Gate) -> None:
     """In the exclusive lane workers are gone while a training runs, and then come back warmed."""
-    server = start("--train-lane", "exclusive", "--workers", "2", models=VERSIONED)
+    server = start("--train-mode", "exclusive", "--workers", "2", models=VERSIONED)
     with server.client() as client:
         assert predicted(client, "versioned")["version"] == "none"
         workers = {process.pid for process in server.family()[1:]}
@@ -164,7 +164,7 @@ def test_exclusive(start: Callable[..., Server], gate: Gate) -> None:
 @pytest.mark.parametrize("end", ["error", "cancelled"])
 def test_exclusive_ends_badly(start: Callable[..., Server], gate: Gate, end: str) -> None:
     """Workers also come back after a training that failed or was cancelled."""
-    with start("--train-lane", "exclusive", models=STEPS).client() as client:
+    with start("--train-mode", "exclusive", models=STEPS).client() as client:
         record = begin(client, ["wait", gate.port], ["raise", "x"])
         gate.wait()
         assert refused(client, "steps")
@@ -177,7 +177,7 @@ def test_exclusive_ends_badly(start: Callable[..., Server], gate: Gate, end: str
 
 def test_exclusive_after_restart(start: Callable[..., Server], gate: Gate) -> None:
     """An adopted training keeps the machine for itself, and then exactly the workers asked for come."""
-    flags = ("--train-lane", "exclusive")
+    flags = ("--train-mode", "exclusive")
     server = start(*flags, models=STEPS)
     with server.client() as client:
         record = begin(client, ["wait", gate.port])
@@ -194,7 +194,7 @@ def test_exclusive_after_restart(start: Callable[..., Server], gate: Gate) -> No
 
 
 def test_adopted_counts(start: Callable[..., Server], gate: Gate) -> None:
-    """An adopted training that still runs takes one of the --train-workers places: a queued one waits."""
+    """An adopted training that still runs takes one of the --max-trainings places: a queued one waits."""
     server = start(models=STEPS)
     with server.client() as client:
         running = begin(client, ["wait", gate.port])

@@ -76,7 +76,7 @@ def rss_mb(server: Server) -> float:
 
 def test_memory(start: Callable[..., Server]) -> None:
     """Two hundred trainings leave the server as large as it was."""
-    server = start("--train-workers", "2", "--keep-trainings", "10", models=STEPS)
+    server = start("--max-trainings", "2", "--keep-trainings", "10", models=STEPS)
     with server.client() as client:
 
         def train(count: int) -> None:

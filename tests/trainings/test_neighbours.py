@@ -51,7 +51,15 @@ def serve(tmp_path: Path, database: str) -> Serve:
     def serve(host: str, *flags: str) -> Iterator[Server]:
         folder = tmp_path / host
         name_host(folder, host)
-        flags = ("--store", database, "--lost-after", str(LOST_AFTER_S), "--cancel-grace", "1", *flags)
+        flags = (
+            "--database-url",
+            database,
+            "--train-heartbeat-timeout",
+            str(LOST_AFTER_S),
+            "--cancel-grace",
+            "1",
+            *flags,
+        )
         with serving(folder, *flags, models=STEPS) as server:
             yield server
 

@@ -127,7 +127,7 @@ def test_unknown(http: httpx.Client) -> None:
 
 def test_while_paused(start: Callable[..., Server], gate: Gate) -> None:
     """While a training has the machine for itself there is nothing to reload, and the answer says so."""
-    with start("--train-lane", "exclusive", models=STEPS).client() as client:
+    with start("--train-mode", "exclusive", models=STEPS).client() as client:
         begin(client, ["wait", gate.port])
         gate.wait()
         assert client.post("/v2/models/steps/reload").status_code == 503

@@ -150,7 +150,10 @@ def test_damaged(tmp_path: Path) -> None:
     path = tmp_path / "trainings.sqlite"
     path.write_bytes(b"not a database at all" * 100)
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=r"trainings\.sqlite.*--store"), TrainingStore(sqlite_url(tmp_path)):
+    with (
+        pytest.raises(StoreError, match=r"trainings\.sqlite.*--database-url"),
+        TrainingStore(sqlite_url(tmp_path)),
+    ):
         pass
     assert path.read_bytes() == before
 

@@ -28,7 +28,7 @@ def database(postgresql_programs: Path) -> Iterator[postgresql.Cluster]:
 @pytest.fixture
 def server(database: postgresql.Cluster, tmp_path: Path) -> Iterator[Server]:
     """Return a server whose trainings are recorded there."""
-    with serving(tmp_path, "--store", f"{database.url}/postgres", models=STEPS) as server:
+    with serving(tmp_path, "--database-url", f"{database.url}/postgres", models=STEPS) as server:
         yield server
 
 
@@ -77,7 +77,7 @@ def test_away_until_the_next_start(
     until(lambda: not trainings_below(record["uuid"]))
     database.start()
     with (
-        serving(tmp_path, "--store", f"{database.url}/postgres", models=STEPS) as next_server,
+        serving(tmp_path, "--database-url", f"{database.url}/postgres", models=STEPS) as next_server,
         next_server.client() as next_client,
     ):
         found = ended(next_client, record)

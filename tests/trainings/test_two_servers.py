@@ -22,7 +22,7 @@ def both(tmp_path: Path, database: str) -> Iterator[tuple[Server, Server]]:
         def start(name: str) -> Server:
             folder = tmp_path / name
             folder.mkdir()
-            flags = ("--store", database, "--state-dir", str(tmp_path / "shared"))
+            flags = ("--database-url", database, "--state-dir", str(tmp_path / "shared"))
             return stack.enter_context(serving(folder, *flags, models=STEPS))
 
         yield start("one"), start("two")

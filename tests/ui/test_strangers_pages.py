@@ -83,7 +83,7 @@ def state(client: httpx.Client) -> list[Any]:
     counts = [
         line
         for line in client.get("/metrics").text.splitlines()
-        if line.startswith('deepaas_requests_total{method="POST"') and 'status="200"' in line
+        if line.startswith('deepaas_http_requests_total{method="POST"') and 'status="200"' in line
     ]
     return [client.get(f"{MODEL}/train/").json(), counts]
 

@@ -113,17 +113,17 @@ def test_max_batch_size(start: Callable[..., Server], gate: Gate, size: int, exp
     assert sorted(content(one)["together"] for one in answers) == sorted(expected)
 
 
-def test_batch_wait(start: Callable[..., Server]) -> None:
-    """With `--batch-wait`, a call waits for others while its worker is free, until there are enough."""
-    server = start("--max-batch-size", "4", "--batch-wait", "60000", models=MODELS)
+def test_batch_timeout(start: Callable[..., Server]) -> None:
+    """With `--batch-timeout`, a call waits for others while its worker is free, until there are enough."""
+    server = start("--max-batch-size", "4", "--batch-timeout", "60", models=MODELS)
     with server.client() as client, ThreadPoolExecutor(4) as threads:
         calls = [threads.submit(predicted, client, "batches", json={"number": number}) for number in range(4)]
         assert {call.result()["together"] for call in calls} == {4}
 
 
-def test_batch_wait_is_over(start: Callable[..., Server]) -> None:
-    """With `--batch-wait`, a call for which no other comes is made when the time is over."""
-    server = start("--batch-wait", "200", models=MODELS)
+def test_batch_timeout_is_over(start: Callable[..., Server]) -> None:
+    """With `--batch-timeout`, a call for which no other comes is made when the time is over."""
+    server = start("--batch-timeout", "0.2", models=MODELS)
     with server.client() as client:
         assert predicted(client, "batches", json={"number": 5}) == {"number": 5, "together": 1}
 

@@ -113,8 +113,8 @@ def test_up_and_down(scaled: Server, gate: Gate) -> None:
         until(lambda: len(workers(scaled)) == 1)
         assert workers(scaled)[0].pid in three
         assert measured(client, "workers", state="idle") == 1
-        assert measured(client, "worker_scalings_total", direction="up") == 2
-        assert measured(client, "worker_scalings_total", direction="down") == 2
+        assert measured(client, "worker_scale_events_total", direction="up") == 2
+        assert measured(client, "worker_scale_events_total", direction="down") == 2
         assert measured(client, "worker_restarts_total") == 0
 
 
@@ -154,11 +154,11 @@ def test_no_more_than_needed(scaled: Server, gate: Gate) -> None:
     """For one call that waits, one worker is started."""
     with scaled.client() as client:
         until(lambda: len(workers(scaled)) == 1)
-        before = measured(client, "worker_scalings_total", direction="up")
+        before = measured(client, "worker_scale_events_total", direction="up")
         with calls(client, gate, 2):
             gate.wait(2)
             gate.open()
-        assert measured(client, "worker_scalings_total", direction="up") == before + 1
+        assert measured(client, "worker_scale_events_total", direction="up") == before + 1
 
 
 @pytest.mark.parametrize("given", ["2", "2:2"])
@@ -167,7 +167,7 @@ def test_equal_pair(start: Callable[..., Server], gate: Gate, given: str) -> Non
     server = start("--workers", given, models=TOLD)
     with server.client() as client, calls(client, gate, 3):
         gate.wait(2)
-        until(lambda: measured(client, "queue_age_seconds", model="told") > 0.5)
+        until(lambda: measured(client, "queue_oldest_seconds", model="told") > 0.5)
         assert len(workers(server)) == 2
         gate.open()
         let_through(gate, 1)
@@ -228,7 +228,7 @@ def test_reload_while_starting(start: Callable[..., Server], gate: Gate) -> None
 
 def test_exclusive_training_while_scaled(start: Callable[..., Server], gate: Gate) -> None:
     """An exclusive training stops all workers, and after it there are as many as at the start."""
-    server = start("--workers", "1:2", *LATER, "--train-lane", "exclusive", models=TOLD)
+    server = start("--workers", "1:2", *LATER, "--train-mode", "exclusive", models=TOLD)
     with server.client() as client:
         with calls(client, gate, 2):
             gate.wait(2)

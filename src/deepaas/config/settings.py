@@ -179,8 +179,8 @@ class Settings:
     ray_address: str = option(
         "auto", "Address of the Ray cluster, HOST:PORT; auto is the one on this machine."
     )
-    cpus_per_worker: float = option(1.0, "Processors that Ray sets aside for each worker.", minimum=0)
-    gpus_per_worker: float = option(
+    worker_cpus: float = option(1.0, "Processors that Ray sets aside for each worker.", minimum=0)
+    worker_gpus: float = option(
         0.0, "Graphics processors that Ray sets aside for each worker; 0.5 lets two share one.", minimum=0
     )
     train_cpus: float = option(1.0, "Processors that Ray sets aside for each training.", minimum=0)
@@ -188,15 +188,15 @@ class Settings:
     max_batch_size: int = option(
         32, "Most predictions that a model's predict_batch() makes at once; with 1, each is alone.", minimum=1
     )
-    batch_wait: float = option(
-        0.0, "Milliseconds that predictions may wait for others to be made at once with.", minimum=0
+    batch_timeout: float = option(
+        0.0, "Seconds that a prediction may wait for others to be made in one batch with it.", minimum=0
     )
     predict_timeout: float = option(
         0.0,
         "Seconds that a prediction may run before it fails and its worker is replaced; 0 is no limit.",
         minimum=0,
     )
-    start_timeout: float = option(
+    worker_start_timeout: float = option(
         0.0,
         "Seconds that a worker may take to import and warm its model before another is tried; 0 is no limit.",
         minimum=0,
@@ -219,15 +219,15 @@ class Settings:
     state_dir: str = option(
         "", "Folder of trainings and of what they leave; without it, the user's state folder."
     )
-    store: str = option(
+    database_url: str = option(
         "",
-        "Database of the trainings' records, as an SQLAlchemy URL; without it, SQLite in the state folder.",
+        "Database of the training records, as an SQLAlchemy URL; without it, SQLite in the state folder.",
     )
-    train_workers: int = option(1, "Number of trainings that run at a time; more wait.", minimum=1)
-    train_lane: str = option(
-        "beside",
-        "Whether a training runs beside the workers, or exclusively: workers are stopped meanwhile.",
-        choices=("beside", "exclusive"),
+    max_trainings: int = option(1, "Number of trainings that run at a time; more wait.", minimum=1)
+    train_mode: str = option(
+        "shared",
+        "Whether workers go on while a training runs (shared), or are stopped until it ends (exclusive).",
+        choices=("shared", "exclusive"),
     )
     keep_trainings: str = option(
         "", "Finished trainings to keep of each model: a number, or an age such as 30d; without it, all."
@@ -239,18 +239,18 @@ class Settings:
     cancel_grace: float = option(
         5.0, "Seconds that a cancelled training has to end by itself before it is killed.", minimum=0
     )
-    lost_after: float = option(
+    train_heartbeat_timeout: float = option(
         120.0,
-        "Seconds that another machine of the same store may be silent until what it trained counts as lost.",
+        "Seconds without a heartbeat from another machine after which its trainings count as lost.",
         minimum=10,
     )
     drain_timeout: float = option(
         30.0, "Seconds that requests have to end when the server is told to stop.", minimum=0
     )
-    on_stop: str = option(
+    train_on_shutdown: str = option(
         "cancel",
-        "What becomes of running trainings when the server stops: left ones are adopted by the next start.",
-        choices=("cancel", "leave"),
+        "What to do with running trainings when the server stops; the next start takes over detached ones.",
+        choices=("cancel", "detach"),
     )
     auth_token_file: str = option(
         "",
@@ -278,7 +278,7 @@ class Settings:
         "Seconds that a body may pause before its sender, or a stream's reader, is cut off.",
         minimum=0.1,
     )
-    idle_timeout: float = option(
+    keepalive_timeout: float = option(
         75.0, "Seconds that a connection without a request is kept open.", minimum=0.1
     )
     doc_endpoint: bool = option(default=True, text="Serve the documentation pages.")

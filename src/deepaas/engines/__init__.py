@@ -5,7 +5,7 @@ from deepaas.engines.base import Engine
 from deepaas.engines.local import LocalEngine
 from deepaas.errors import SettingsError
 
-_RAY_OPTIONS = ("ray_address", "gpus_per_worker", "cpus_per_worker", "train_gpus", "train_cpus")
+_RAY_OPTIONS = ("ray_address", "worker_gpus", "worker_cpus", "train_gpus", "train_cpus")
 
 
 def create_engine(settings: Settings) -> Engine:

@@ -147,7 +147,7 @@ async def _iterate_received(request: web.Request, limit_bytes: int, timeout_s: f
     began = loop.time()
     while chunk := await _read_chunk(request, timeout_s):
         received += len(chunk)
-        request.app[METRICS].upload_bytes.inc(len(chunk))
+        request.app[METRICS].request_body_bytes.inc(len(chunk))
         if loop.time() - began > timeout_s + received / MIN_BYTES_PER_SECOND:
             raise RequestTimeout(f"The body came with less than {MIN_BYTES_PER_SECOND} bytes a second.")
         yield chunk

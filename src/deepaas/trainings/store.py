@@ -122,7 +122,7 @@ class TrainingStore:
         except ImportError as error:
             raise StoreError(
                 f"The store {_redact_password(self.url)} needs the package '{error.name}': install it, or "
-                "name another store with --store."
+                "name another store with --database-url."
             ) from error
         except (SQLAlchemyError, StoreUnavailable) as error:
             self.__exit__()
@@ -130,7 +130,7 @@ class TrainingStore:
             reason = str(getattr(cause, "orig", None) or cause)
             raise StoreError(
                 f"The store {_redact_password(self.url)} cannot be used: {reason}. It was left as it is. "
-                "Mend it, move it away, or name another with --store.",
+                "Mend it, move it away, or name another with --database-url.",
                 is_unreachable=isinstance(cause, _UNAVAILABLE_ERRORS),
             ) from error
         except StoreError:
@@ -321,7 +321,7 @@ class TrainingStore:
             raise StoreError(
                 f"The store {_redact_password(self.url)} was made by a newer version of this program (its "
                 f"format is {found}, this program writes {SCHEMA_VERSION}). It was left as it is. "
-                "Upgrade deepaas, or name another store with --store."
+                "Upgrade deepaas, or name another store with --database-url."
             )
 
 

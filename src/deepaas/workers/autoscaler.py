@@ -72,7 +72,7 @@ class Autoscaler:
 
     def _count_workers_to_add(self, ready: list[Worker], now: float) -> int:
         """Return how many more workers should be started."""
-        longest_s = self._config.max_batch_wait_s + _SCALE_UP_WAIT_S
+        longest_s = self._config.batch_timeout_s + _SCALE_UP_WAIT_S
         is_pressing = self._queue.oldest_wait_s(now) > longest_s and now >= self._next_scale_up_at
         if not (is_pressing and ready and all(worker.in_flight for worker in ready)):
             return 0
@@ -100,7 +100,7 @@ class Autoscaler:
             self._backoff_s = min(2 * self._backoff_s, _MAX_BACKOFF_S)
             return
         self._backoff_s = _INITIAL_BACKOFF_S
-        self._metrics.record_scaling("up")
+        self._metrics.record_scale_event("up")
         self._record_busy(asyncio.get_running_loop().time())
         _log.info("Calls were waiting: there is a worker more, of %d", len(self._supervisor))
         self._schedule_scale_down(self._config.scale_down_after_s)
@@ -150,7 +150,7 @@ class Autoscaler:
         # Calls go to the first that is free, so the last are those that are needed least.
         for worker in rested[len(rested) - min(max(spare, 0), len(rested)) :]:
             self._supervisor.remove_worker(worker)
-            self._metrics.record_scaling("down")
+            self._metrics.record_scale_event("down")
             _log.info("A worker had nothing to do: there are %d left", len(self._supervisor))
 
     def _get_last_used_at(self, worker: Worker) -> float:

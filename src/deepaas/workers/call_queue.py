@@ -89,11 +89,11 @@ class PendingCall:
 
 
 class CallQueue:
-    """A queue of calls, of which up to `max_batch_size` leave it together, after up to `max_batch_wait_s`."""
+    """A queue of calls, of which up to `max_batch_size` leave it together, after up to `batch_timeout_s`."""
 
-    def __init__(self, max_batch_size: int, max_batch_wait_s: float) -> None:
+    def __init__(self, max_batch_size: int, batch_timeout_s: float) -> None:
         self.max_batch_size = max_batch_size
-        self._max_batch_wait_s = max_batch_wait_s
+        self._batch_timeout_s = batch_timeout_s
         self._calls: collections.deque[PendingCall] = collections.deque()
 
     def __len__(self) -> int:
@@ -121,11 +121,11 @@ class CallQueue:
         """Return how long the first call has waited; 0 without one."""
         return now_s - self._calls[0].enqueued_at if self._calls else 0.0
 
-    def batch_wait_left_s(self, now_s: float) -> float:
+    def batch_timeout_left_s(self, now_s: float) -> float:
         """Return how long the first call should wait for others to go with."""
         if len(self._calls) >= self.max_batch_size or self._calls[0].retry_alone:
             return 0.0
-        return self._max_batch_wait_s - self.oldest_wait_s(now_s)
+        return self._batch_timeout_s - self.oldest_wait_s(now_s)
 
     def pop_batch(self) -> list[PendingCall]:
         """Return the calls that go next, together; none when all that waited have ended already."""

@@ -36,7 +36,7 @@ class ExclusiveAccess:
 
     async def _stop_workers(self) -> None:
         if not self._has_stopped_workers:
-            reason = "The model's workers are stopped while a training runs (--train-lane exclusive)."
+            reason = "The model's workers are stopped while a training runs (--train-mode exclusive)."
             refusal = ModelUnavailable(reason, retry_after_s=_RETRY_AFTER_S)
             await asyncio.gather(*(pool.pause(refusal) for pool in self._pools))
             self._has_stopped_workers = True

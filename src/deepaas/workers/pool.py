@@ -89,7 +89,7 @@ class Pool:
         self._create_process = create_process
         hooks = SlotCallbacks(self._on_worker_ready, self._on_start_failure, self._on_worker_exit)
         self._supervisor = WorkerSupervisor(self._create_worker, hooks, config.workers.min)
-        self._queue = CallQueue(config.max_batch_size, config.max_batch_wait_s)
+        self._queue = CallQueue(config.max_batch_size, config.batch_timeout_s)
         self._batch_timer: asyncio.TimerHandle | None = None
         self._service_time = ServiceTimeEstimate(config.max_batch_size)
         self._start_failure: ModelUnavailable | None = None
@@ -233,7 +233,7 @@ class Pool:
     def _should_wait_for_batch(self) -> bool:
         """Say whether the first call should wait for others to go with; come back when it has."""
         loop = asyncio.get_running_loop()
-        left_s = self._queue.batch_wait_left_s(loop.time())
+        left_s = self._queue.batch_timeout_left_s(loop.time())
         if left_s > 0 and self._batch_timer is None:
             self._batch_timer = loop.call_later(left_s, self._on_batch_timer)
         return left_s > 0

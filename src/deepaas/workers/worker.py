@@ -17,7 +17,9 @@ from deepaas.workers.process import ExitStatus, WorkerProcess
 _DISCONNECT_KILL_DELAY_S = 0.5
 _STOP_GRACE_S = 2.0
 _SPAWN_FAILED = "The model '{}' cannot be used: the system refuses to start a process for it ({})."
-_START_TIMED_OUT = "The model '{}' cannot be used: its worker was not ready after {:g} s (--start-timeout)."
+_START_TIMED_OUT = (
+    "The model '{}' cannot be used: its worker was not ready after {:g} s (--worker-start-timeout)."
+)
 _EXTERNAL_KILL_CODES = (-signal.SIGKILL, -signal.SIGTERM, None)
 _log = get_logger(__name__)
 

@@ -41,7 +41,7 @@ class RayEngine:
         on_output: Callable[[bytes], None] | None,
     ) -> Pool:
         """Return the workers of a model, yet to be started, each held by an actor."""
-        options = actor_options(self._settings.cpus_per_worker, self._settings.gpus_per_worker)
+        options = actor_options(self._settings.worker_cpus, self._settings.worker_gpus)
         # A node has no log file of ours: its lines come to the server, which knows where they go.
         elsewhere = start._replace(log_file="")
         make = functools.partial(self._create_process, options)

@@ -114,7 +114,7 @@ class FastPath:
     ) -> ArgumentSources:
         body = request.body
         if body:
-            self._metrics.upload_bytes.inc(request.size - request.head_size)
+            self._metrics.request_body_bytes.inc(request.size - request.head_size)
         arguments = served_model.model.predict_arguments
         return await parse_arguments(
             request.url.query,

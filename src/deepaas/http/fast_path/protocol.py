@@ -44,7 +44,7 @@ class FastPathProtocol(RequestHandler):
             server,
             loop=loop,
             access_log=None,  # type: ignore[arg-type]  # None is none
-            keepalive_timeout=settings.idle_timeout,
+            keepalive_timeout=settings.keepalive_timeout,
             max_line_size=settings.max_header_size,
             max_field_size=settings.max_header_size,
             read_bufsize=_READ_BUFFER_BYTES,
@@ -67,7 +67,7 @@ class FastPathProtocol(RequestHandler):
         super().connection_made(transport)
         self.keep_alive(False)  # noqa: FBT003 - aiohttp's signature; until it has answered something itself
         self._idle_since, self._idle_limit_s = self._loop.time(), self._settings.header_timeout
-        self._arm_timeout(min(self._settings.header_timeout, self._settings.idle_timeout))
+        self._arm_timeout(min(self._settings.header_timeout, self._settings.keepalive_timeout))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the time and the answer."""
@@ -163,7 +163,7 @@ class FastPathProtocol(RequestHandler):
             return
         finally:
             self._response_task = None
-        self._idle_since, self._idle_limit_s = self._loop.time(), self._settings.idle_timeout
+        self._idle_since, self._idle_limit_s = self._loop.time(), self._settings.keepalive_timeout
         if self._is_closing or not request.keep_alive:
             self.force_close()
         elif self._pipelined and self.transport:

@@ -3,7 +3,7 @@
 const SAMPLE = /^(\w+)(?:\{(.*)\})? (\S+)/;
 const LABEL = /(\w+)="((?:[^"\\]|\\.)*)"/g;
 const PREDICT_ROUTE = "/v2/models/{model}/predict";
-const PARTS = ["queue", "model", "render"];
+const STAGES = ["queue", "model", "render"];
 
 /** Return what the figures say of a model: workers, queue, times, answers by status, restarts, trainings. */
 export function figuresOf(text, model) {
@@ -13,10 +13,10 @@ export function figuresOf(text, model) {
   return {
     workers: byLabel(own, "deepaas_workers", "state"),
     queueLength: value("deepaas_queue_length"),
-    queueAgeS: value("deepaas_queue_age_seconds"),
+    queueOldestS: value("deepaas_queue_oldest_seconds"),
     restarts: byLabel(own, "deepaas_worker_restarts_total", "cause"),
     trainings: byLabel(own, "deepaas_trainings", "state"),
-    times: Object.fromEntries(PARTS.map((part) => [part, timesOf(own, part)])),
+    times: Object.fromEntries(STAGES.map((stage) => [stage, timesOf(own, stage)])),
     answers: answersIn(samples),
   };
 }
@@ -54,11 +54,11 @@ function byLabel(samples, name, label) {
   );
 }
 
-function timesOf(samples, part) {
-  const own = samples.filter(({ labels }) => labels.part === part);
+function timesOf(samples, stage) {
+  const own = samples.filter(({ labels }) => labels.stage === stage);
   const value = (name) =>
-    own.find((sample) => sample.name === `deepaas_prediction_seconds_${name}`)?.value ?? 0;
-  const buckets = own.filter(({ name }) => name === "deepaas_prediction_seconds_bucket");
+    own.find((sample) => sample.name === `deepaas_prediction_duration_seconds_${name}`)?.value ?? 0;
+  const buckets = own.filter(({ name }) => name === "deepaas_prediction_duration_seconds_bucket");
   return {
     count: value("count"),
     sumS: value("sum"),
@@ -72,7 +72,7 @@ function timesOf(samples, part) {
 /** Requests are counted by route, for all models together. */
 function answersIn(samples) {
   const predictions = samples.filter(
-    ({ name, labels }) => name === "deepaas_requests_total" && labels.route.endsWith(PREDICT_ROUTE),
+    ({ name, labels }) => name === "deepaas_http_requests_total" && labels.route.endsWith(PREDICT_ROUTE),
   );
-  return byLabel(predictions, "deepaas_requests_total", "status");
+  return byLabel(predictions, "deepaas_http_requests_total", "status");
 }

@@ -23,7 +23,7 @@ class WorkersView extends View {
     `;
   }
 
-  #workers({ workers, queueLength, queueAgeS }) {
+  #workers({ workers, queueLength, queueOldestS }) {
     const dots = Object.entries(workers).flatMap(([state, count]) =>
       Array.from({ length: count }, () => state),
     );
@@ -31,7 +31,7 @@ class WorkersView extends View {
       .filter(([, count]) => count)
       .map(([state, count]) => `${count} ${state}`);
     const waiting = queueLength
-      ? html`${queueLength} waiting, the oldest for ${durationView(queueAgeS)}`
+      ? html`${queueLength} waiting, the oldest for ${durationView(queueOldestS)}`
       : "nobody waits";
     return html`<p class="workers">
       <span class="dots" aria-hidden="true">${dots.map((state) => html`<i class="dot ${state}"></i>`)}</span>
@@ -43,14 +43,14 @@ class WorkersView extends View {
     if (!now.times.model.count)
       return html`<p class="empty">No prediction yet since the server was started.</p>`;
     const lately = Object.fromEntries(
-      Object.keys(WORDS).map((part) => [part, timesBetween(first.times[part], now.times[part])]),
+      Object.keys(WORDS).map((stage) => [stage, timesBetween(first.times[stage], now.times[stage])]),
     );
     const isLately = lately.model.count > 0;
     const times = isLately ? lately : now.times;
     const rows = Object.entries(times).map(
-      ([part, each]) =>
+      ([stage, each]) =>
         html`<tr>
-          <th scope="row">${WORDS[part]}</th>
+          <th scope="row">${WORDS[stage]}</th>
           <td>${durationView(each.sumS / each.count)}</td>
           <td>${boundView(boundOf(each, HALF))}</td>
           <td>${boundView(boundOf(each, MOST))}</td>
