@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.models import trivial
 from deepaas.http.fast_path.request import BufferedRequest
-from deepaas.http.request_body import parse_arguments
+from deepaas.http.request_body import ParsedRequest, read_argument_sources
 from deepaas.messages import Call, Envelope, FrameDecoder, decode_plain, encode, encode_frame
 from deepaas.model.arguments import Arguments
 from deepaas.model.model import Model
@@ -57,16 +57,8 @@ def hops() -> dict[str, Callable[[], Any]]:
 
     def given() -> Any:
         query, headers = request.url.query, request.headers
-        return finished(
-            parse_arguments(
-                query,
-                headers,
-                request.body,
-                arguments=arguments,
-                scratch=scratch,
-                max_memory_body=_MEMORY_BYTES,
-            )
-        )
+        parsed = ParsedRequest(query, headers, request.body, _MEMORY_BYTES)
+        return finished(read_argument_sources(parsed, arguments, scratch))
 
     given_once = given()
     raw = arguments.collect(given_once)

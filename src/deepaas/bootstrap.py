@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
 
-from deepaas import calling
 from deepaas.config.settings import Settings
 from deepaas.engines import create_engine
 from deepaas.engines.base import Engine
@@ -21,6 +20,7 @@ from deepaas.trainings.scheduler import SchedulerConfig, TrainingScheduler
 from deepaas.trainings.store import TrainingStore, sqlite_url
 from deepaas.workers.exclusive import ExclusiveAccess
 from deepaas.workers.pool import Pool
+from deepaas.workers.pool_config import build_pool_config, build_worker_config
 
 _log = get_logger(__name__)
 
@@ -42,13 +42,11 @@ def build_service(
     targets = loader.select_models(settings.model_name, settings.model)
     _log_renamed_model(settings)
     models = _load_models(targets)
-    starts = {
-        model.name: calling.build_worker_config(model.name, targets[model.name], settings) for model in models
-    }
+    starts = {model.name: build_worker_config(model.name, targets[model.name], settings) for model in models}
     pools = {
         model.name: engine.create_pool(
             starts[model.name],
-            calling.build_pool_config(model, settings),
+            build_pool_config(model, settings),
             metrics.create_pool_metrics(model.name),
             on_output,
         )

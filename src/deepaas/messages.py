@@ -9,13 +9,17 @@ import io
 import pickle
 import struct
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
+
+from deepaas.errors import BadRequest
+from deepaas.log import get_logger
 
 _FRAME_HEADER = struct.Struct("!QQ")
 _MAX_FRAME_BYTES = 1 << 40
 _BODY_HEADER = struct.Struct("!cddII")
 _BODY_MARK = b"B"  # a pickle begins with another byte
+_log = get_logger(__name__)
 
 
 class Envelope(enum.StrEnum):
@@ -178,7 +182,25 @@ def encode(message: Message) -> bytes:
     return pickle.dumps(plain, protocol=5)
 
 
-def encode_in_steps(message: Call) -> bytes:
+def encode_call(call: Call, raw: Mapping[str, Any], *, is_large: bool = False) -> bytes:
+    """Return a call as bytes.
+
+    When its validated arguments cannot be pickled, send the `raw` ones, which the worker validates again. A
+    large call is encoded in steps, between which other threads can run. Raise `BadRequest` for arguments that
+    are nested too deeply.
+    """
+    encode_arguments = _encode_in_steps if is_large else encode
+    try:
+        return encode_arguments(call)
+    except Exception as error:  # noqa: BLE001 - the author's values may refuse to be pickled in any way
+        _log.debug("The worker validates the arguments again, which cannot be pickled: %s", error)
+    try:
+        return encode_arguments(call._replace(arguments=dict(raw), validated=False))
+    except RecursionError as error:
+        raise BadRequest("The arguments are nested too deeply.") from error
+
+
+def _encode_in_steps(message: Call) -> bytes:
     """Do the same as `encode`, 64 KiB at a time: the interpreter lets no other thread run during a step.
 
     Raise `RecursionError` for values that contain themselves.

@@ -7,11 +7,10 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
-from deepaas import calling
 from deepaas.engines.base import Engine
 from deepaas.errors import EndpointDisabled, ModelNotFound
 from deepaas.log import request_id
-from deepaas.messages import Body, Call, WorkerConfig, encode
+from deepaas.messages import Body, Call, WorkerConfig, encode, encode_call
 from deepaas.metrics import Metrics
 from deepaas.model import loader
 from deepaas.model.arguments import Arguments
@@ -90,7 +89,7 @@ class ServedModel:
         arguments = await self._validate(self.model.predict_arguments, raw, size_bytes=size_bytes)
         call = _create_predict_call(arguments, negotiated_format, scratch, validated=True)
         encoded = await _encode_call(call, raw, size_bytes)
-        return await calling.predict(pool, encoded, scratch)
+        return await pool.predict(encoded, scratch)
 
     async def predict_raw_json(
         self,
@@ -102,7 +101,7 @@ class ServedModel:
         """Do the same for a JSON body that the worker reads; `raw` is what the rest of the request gave."""
         pool = self._require_pool()
         call = _create_predict_call(dict(raw), negotiated_format, scratch, validated=False, json=raw_json)
-        return await calling.predict(pool, encode(call), scratch)
+        return await pool.predict(encode(call), scratch)
 
     def _require_pool(self) -> Pool:
         """Return the workers. Raise `FunctionNotImplemented` or `EndpointDisabled`."""
@@ -227,7 +226,7 @@ def _create_predict_call(
 
 
 async def _encode_call(call: Call, raw: Mapping[str, Any], size_bytes: int) -> bytes:
-    return await run_by_size(size_bytes, calling.encode_call, call, raw, is_large=size_bytes > LARGE_BYTES)
+    return await run_by_size(size_bytes, encode_call, call, raw, is_large=size_bytes > LARGE_BYTES)
 
 
 class Service:

@@ -15,8 +15,7 @@ import uvloop
 from aiohttp import web
 
 from deepaas.http.errors import Handler
-from deepaas.http.handlers.models import to_response
-from deepaas.http.responses import FileResponse
+from deepaas.http.responses import FileResponse, to_response
 from deepaas.messages import Body
 from support import machine
 

@@ -11,7 +11,8 @@ import pytest
 from multidict import CIMultiDict
 from webargs import fields
 
-from deepaas.http import request_body
+from deepaas.http import multipart_form
+from deepaas.http.request_body import ParsedRequest, read_argument_sources
 from deepaas.model.arguments import Arguments
 from deepaas.scratch import SMALL_FILE_BYTES, ScratchFolder
 from serving import CALL_S, until
@@ -28,8 +29,8 @@ class Disk:
         self.is_asked = threading.Event()
         self.may_write = threading.Event()
         self._error = error
-        self._write = request_body._write  # noqa: SLF001 - the one place where a thread has the file
-        monkeypatch.setattr(request_body, "_write", self.write)
+        self._write = multipart_form._write  # noqa: SLF001 - the one place where a thread has the file
+        monkeypatch.setattr(multipart_form, "_write", self.write)
 
     def write(self, file: Any, pieces: Any, *, is_last: bool) -> None:
         """Write as the server does, later."""
@@ -45,10 +46,7 @@ async def reading(scratch: ScratchFolder, body: AsyncIterator[bytes]) -> None:
     """Read an upload into the scratch folder."""
     arguments = Arguments({"data": fields.Raw(metadata={"type": "file", "location": "form"})})
     headers = CIMultiDict({"Content-Type": TYPE})
-    limits = {"max_memory_body": 1 << 20}
-    await request_body.parse_arguments(
-        CIMultiDict(), headers, body, arguments=arguments, scratch=scratch, **limits
-    )
+    await read_argument_sources(ParsedRequest(CIMultiDict(), headers, body, 1 << 20), arguments, scratch)
 
 
 @pytest.mark.parametrize("times", [1, 2])

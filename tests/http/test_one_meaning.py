@@ -1,6 +1,10 @@
 """Each request has one meaning: the fast path and aiohttp read the same bytes alike."""
 
-from typing import NamedTuple
+import json
+import random
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import quote_plus, urlencode
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -8,6 +12,7 @@ from hypothesis import strategies as st
 from deepaas.http.fast_path.request import BufferedRequest
 from faults.wire import Answer, Wire
 from serving import AT_ONCE_S, Server
+from support.models import HEALTHY
 
 SERVED = ["sources"]
 PATH = b"/v2/models/sources/predict/"
@@ -288,3 +293,79 @@ def test_both_ways_are_compared() -> None:
     fast = sum(map(takes_the_fast_path, ONE_DIFFERENCE))
     assert takes_the_fast_path(Bytes())
     assert len(ONE_DIFFERENCE) / 4 < fast < len(ONE_DIFFERENCE)
+
+
+NAMES = ["word", "words", "split", "table", "X-Token", "unknown"]
+TEXTS = [
+    "",
+    "a",
+    "ä",
+    "1",
+    "1,2",
+    "true",
+    "[]",
+    '{"a": 1}',
+    "\0",
+    "a b",
+    "a&b=c",
+    "%",
+    "%41",
+    "日本",
+    "x" * 1_000,
+]
+JSON_VALUES: list[Any] = [
+    *TEXTS,
+    0,
+    -1,
+    1.5,
+    1e308,
+    1 << 70,
+    None,
+    True,
+    [],
+    ["a"],
+    [1, "b"],
+    {"a": [None]},
+    [[]],
+]
+ACCEPTED = ["*/*", "application/json", "text/html", "application/json;q=0.1, text/*", ""]
+GENERATED = 2_000
+
+
+def generate_request(chance: random.Random) -> Bytes:
+    """Return a well-formed request for a prediction, with arguments that are often wrong."""
+    pairs = [(chance.choice(NAMES), chance.choice(TEXTS)) for _ in range(chance.randrange(5))]
+    in_query = pairs if chance.random() < 1 / 3 else []
+    target = PATH + (b"?" + "&".join(f"{name}={quote_plus(text)}" for name, text in in_query).encode())
+    others = ((b"Accept: " + chance.choice(ACCEPTED).encode(),) if chance.random() < 1 / 3 else ()) + (
+        (b"X-Token: " + chance.choice(["a", "", "1"]).encode(),) if chance.random() < 1 / 3 else ()
+    )
+    kind = chance.choice(["json", "json", "form", "multipart", "none"])
+    body, media_type = b"", b"application/json"
+    if kind == "json":
+        values = {chance.choice(NAMES): chance.choice(JSON_VALUES) for _ in range(chance.randrange(4))}
+        body = json.dumps(values, ensure_ascii=chance.random() < 1 / 2).encode()
+    elif kind == "form":
+        body, media_type = urlencode(pairs).encode(), b"application/x-www-form-urlencoded"
+    elif kind == "multipart":
+        media_type = b"multipart/form-data; boundary=x"
+        parts = (f'Content-Disposition: form-data; name="{name}"\r\n\r\n{text}' for name, text in pairs)
+        body = "".join(f"--x\r\n{part}\r\n" for part in parts).encode() + b"--x--\r\n"
+    return Bytes(target=target, media_type=(b"Content-Type: " + media_type,), others=others, body=body)
+
+
+def test_generated_predictions(server: Server, start: Callable[..., Server]) -> None:
+    """Thousands of predictions get the same status, headers and body with and without the fast path."""
+    chance = random.Random(20)
+    statuses = set()
+    other = start("--nofast-path", models={name: HEALTHY[name] for name in SERVED})
+    with Wire(server) as fast, Wire(other) as slow:
+        for _ in range(GENERATED):
+            sent = generate_request(chance)
+            assert takes_the_fast_path(sent), sent.whole
+            fast.send(sent.whole)
+            slow.send(sent.whole)
+            answer = without_varying(fast.answer())
+            assert answer == without_varying(slow.answer()), sent.whole
+            statuses.add(answer.status)
+    assert statuses == {200, 400, 422}

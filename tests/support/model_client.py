@@ -13,11 +13,10 @@ import httpx
 from multidict import CIMultiDict, MultiDict
 from yarl import URL
 
-from deepaas import calling
 from deepaas.errors import DeepaasError, PredictionFailed
 from deepaas.http.errors import error_response
-from deepaas.http.request_body import parse_arguments
-from deepaas.messages import Body, Call, Envelope, decode
+from deepaas.http.request_body import ParsedRequest, read_argument_sources
+from deepaas.messages import Body, Call, Envelope, decode, encode_call
 from deepaas.model.model import Model
 from deepaas.scratch import ScratchFolder
 from deepaas.workers.executor import CallExecutor
@@ -51,12 +50,11 @@ def _predict(model: Model, request: httpx.Request, scratch: ScratchFolder) -> Bo
     content = request.read()
     arguments = model.predict_arguments
     body = [content] if content else []
-    limits = {"max_memory_body": 1 << 20}
-    reading = parse_arguments(query, headers, body, arguments=arguments, scratch=scratch, **limits)
+    reading = read_argument_sources(ParsedRequest(query, headers, body, 1 << 20), arguments, scratch)
     raw = arguments.collect(asyncio.run(reading))
     call = Call("predict", arguments.validate_in_thread(raw), True, None, scratch.path, "-")  # noqa: FBT003
     answering = CallExecutor(model, None, Envelope.STRING)  # type: ignore[arg-type]  # nothing here streams
-    outcome = answering.execute(decode(calling.encode_call(call, raw)), 1).outcome
+    outcome = answering.execute(decode(encode_call(call, raw)), 1).outcome
     if isinstance(outcome, Body):
         return outcome
     raise PredictionFailed(outcome.message, status=outcome.status, detail=outcome.traceback)

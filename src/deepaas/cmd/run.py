@@ -20,8 +20,9 @@ from deepaas.config.settings import Settings
 from deepaas.diagnostics import signatures
 from deepaas.diagnostics.findings import Level
 from deepaas.errors import DeepaasError, SettingsError
-from deepaas.http.app import bind_socket, build_app, is_loopback_socket, serve
+from deepaas.http.app import build_app
 from deepaas.http.context import RecentLogBuffer
+from deepaas.http.server import bind_socket, is_loopback_socket, serve
 from deepaas.log import get_logger
 from deepaas.metrics import Metrics
 from deepaas.model.model import Model

@@ -281,6 +281,9 @@ class Settings:
     keepalive_timeout: float = option(
         75.0, "Seconds that a connection without a request is kept open.", minimum=0.1
     )
+    fast_path: bool = option(
+        default=True, text="Answer small predictions without aiohttp's routing; switch it off to find faults."
+    )
     doc_endpoint: bool = option(default=True, text="Serve the documentation pages.")
     debug_endpoint: bool = option(
         default=False, text="Serve what models printed and logged; whoever reaches the server can read it."

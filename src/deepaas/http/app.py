@@ -1,17 +1,12 @@
-"""The web application: a service made reachable, and the server that listens for it."""
+"""Builds the aiohttp application that serves a service."""
 
 import asyncio
-import contextlib
-import socket
-import ssl
-from collections.abc import AsyncIterator
 
 from aiohttp import web
 
 from deepaas.config.settings import Settings
-from deepaas.errors import SettingsError
 from deepaas.http.auth import read_tokens
-from deepaas.http.browser_security import BrowserPolicy, is_loopback
+from deepaas.http.browser_security import BrowserPolicy
 from deepaas.http.context import (
     BROWSER_POLICY,
     EVENT_BROADCASTERS,
@@ -26,17 +21,12 @@ from deepaas.http.context import (
     InFlightRequests,
     RecentLogBuffer,
 )
-from deepaas.http.fast_path.predict import FastPath
-from deepaas.http.fast_path.protocol import FastPathProtocol
 from deepaas.http.handlers.trainings import encode_event
 from deepaas.http.middleware import allow_origins, request_middleware
 from deepaas.http.routes import add_routes
 from deepaas.metrics import Metrics
 from deepaas.service import Service
 from deepaas.trainings.events import TrainingEventBroadcaster
-
-_BACKLOG = 1024
-_SHUTDOWN_TIMEOUT_S = 0.5  # for the last bytes of answers; aiohttp takes 0 for ever
 
 
 def build_app(
@@ -66,75 +56,3 @@ def build_app(
     }
     add_routes(app, settings)
     return app
-
-
-def bind_socket(settings: Settings) -> socket.socket:
-    """Take the address, without accepting connections yet. Raise `SettingsError` when it cannot be had."""
-    host, port = settings.listen_ip, settings.listen_port
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        taken = socket.socket(family, kind, protocol)
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(address)
-    except OSError as error:
-        raise SettingsError(
-            f"Cannot listen on {host} port {port}: {error.strerror}. "
-            "Choose another with --listen-ip and --listen-port; port 0 lets the system choose one."
-        ) from error
-    return taken
-
-
-def is_loopback_socket(listening_socket: socket.socket) -> bool:
-    """Return whether only this machine reaches what listens on the socket."""
-    return is_loopback(listening_socket.getsockname()[0])
-
-
-def create_ssl_context(settings: Settings) -> ssl.SSLContext | None:
-    """Return what HTTPS takes, if it is wanted. Raise `SettingsError` when it cannot be had."""
-    if not (settings.tls_cert or settings.tls_key):
-        return None
-    if not (settings.tls_cert and settings.tls_key):
-        raise SettingsError("HTTPS takes both --tls-cert and --tls-key.")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            f"The certificate {settings.tls_cert} with the key {settings.tls_key} cannot be used: {error}."
-        ) from error
-    return context
-
-
-@contextlib.asynccontextmanager
-async def serve(
-    app: web.Application, listening_socket: socket.socket, settings: Settings, force_stop: asyncio.Event
-) -> AsyncIterator[None]:
-    """Accept connections while the context lasts.
-
-    On leaving, requests have `drain_timeout` seconds to end, or until `force_stop` is set.
-    """
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
-    await runner.setup()
-    connections = runner.server
-    assert connections is not None
-    loop = asyncio.get_running_loop()
-
-    shortcut = FastPath(app)
-
-    def connection() -> FastPathProtocol:
-        return FastPathProtocol(connections, loop, settings, shortcut)
-
-    server = await loop.create_server(
-        connection, sock=listening_socket, backlog=_BACKLOG, ssl=create_ssl_context(settings)
-    )
-    try:
-        yield
-    finally:
-        app[STOP_EVENT].set()
-        server.close()
-        connections.pre_shutdown()
-        waits = [asyncio.ensure_future(event.wait()) for event in (app[IN_FLIGHT_REQUESTS].idle, force_stop)]
-        await asyncio.wait(waits, timeout=settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
-        await runner.cleanup()

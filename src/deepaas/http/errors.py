@@ -1,7 +1,6 @@
 """The one place where errors become JSON."""
 
 import math
-import random
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -23,16 +22,10 @@ from deepaas.model.rendering import to_jsonable_or_repr
 
 _SERVER_ERROR = 500
 _NOT_IMPLEMENTED = 501
-REQUEST_ID_HEADER = "X-Request-ID"
 RESPONSE_STARTED = "response_started"
 _log = get_logger("deepaas.http")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def generate_request_id() -> str:
-    """Return an id for a request that brought none."""
-    return f"{random.getrandbits(64):016x}"
 
 
 def json_response(content: Any, status: int = 200) -> web.Response:

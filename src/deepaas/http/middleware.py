@@ -1,21 +1,13 @@
 """Middleware: request id, token, error responses, metrics; CORS."""
 
-import re
-from collections.abc import Mapping
-
 from aiohttp import hdrs, web
 
 from deepaas.errors import BadRequest
 from deepaas.http.auth import Scope
 from deepaas.http.browser_security import PRIVATE_HEADERS, PUBLIC_HEADERS, parse_origins
 from deepaas.http.context import BROWSER_POLICY, IN_FLIGHT_REQUESTS, METRICS, ROUTE_SCOPES, TOKENS
-from deepaas.http.errors import (
-    REQUEST_ID_HEADER,
-    RESPONSE_STARTED,
-    Handler,
-    error_response,
-    generate_request_id,
-)
+from deepaas.http.errors import RESPONSE_STARTED, Handler, error_response
+from deepaas.http.request_id import REQUEST_ID_HEADER, get_request_id
 from deepaas.log import request_id
 
 _METHODS = "GET, POST, DELETE, OPTIONS"
@@ -62,9 +54,7 @@ def _build_preflight_headers(request: web.Request) -> dict[str, str]:
     }
 
 
-_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _UNMATCHED_ROUTE = "unmatched"
-# Orchestrators ask by the address of a container, which nobody can name beforehand.
 
 
 @web.middleware
@@ -105,11 +95,3 @@ def _check_target(target: str) -> None:
     """Raise `BadRequest` for a target that a proxy may read differently: with a host or a fragment in it."""
     if not target.startswith("/") or "#" in target:
         raise BadRequest("The target of a request has to be a path that begins with /, without a fragment.")
-
-
-def get_request_id(headers: Mapping[str, str]) -> str:
-    """Return the id that the client gave, if it can be used, else a new one."""
-    given = headers.get(REQUEST_ID_HEADER)
-    if given and _VALID_REQUEST_ID.fullmatch(given):
-        return given
-    return generate_request_id()

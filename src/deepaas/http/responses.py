@@ -1,20 +1,55 @@
 """How responses are sent: bodies, files and streams, and how a stream ends that cannot be finished."""
 
 import asyncio
+import os
+from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 from deepaas.errors import DeepaasError
 from deepaas.http.browser_security import PRIVATE_HEADERS
-from deepaas.http.errors import REQUEST_ID_HEADER, RESPONSE_STARTED, error_response
+from deepaas.http.errors import RESPONSE_STARTED, error_response
+from deepaas.http.request_id import REQUEST_ID_HEADER
 from deepaas.log import get_logger, request_id
+from deepaas.messages import Body
 from deepaas.model.stream_encoding import EVENT_STREAM, get_item_terminator
 from deepaas.workers.result_stream import ResultStream
 
 _FILE_CHUNK_BYTES = 1 << 18
+_PREDICTION_CHUNK_BYTES = 1 << 20
 _log = get_logger("deepaas.http")
+
+
+async def to_response(request: web.BaseRequest, body: Body | ResultStream) -> web.StreamResponse:
+    """Return the response with a prediction; send a stream or a file at once, before its folder goes."""
+    if isinstance(body, ResultStream):
+        return await send_stream(request, body)
+    headers = PRIVATE_HEADERS | {hdrs.CONTENT_TYPE: body.media_type}
+    if body.filename:
+        headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{quote(body.filename, safe='')}"
+    if not body.path:
+        return web.Response(body=body.content, headers=headers)
+    return await _send_file(request, Path(body.path), headers)
+
+
+async def _send_file(request: web.BaseRequest, path: Path, headers: dict[str, str]) -> web.StreamResponse:
+    """Send a file whole: no part of it, nor its age, means anything for what was just predicted."""
+    with await asyncio.to_thread(path.open, "rb") as file:
+        left = os.fstat(file.fileno()).st_size
+        length = {hdrs.CONTENT_LENGTH: str(left)}
+        response = web.StreamResponse(headers=headers | length | {REQUEST_ID_HEADER: request_id.get()})
+        # A head that cannot be sent is an error that still can be answered.
+        await response.prepare(request)
+        request[RESPONSE_STARTED] = True
+        while left:
+            piece = await read_file_chunk(file, min(_PREDICTION_CHUNK_BYTES, left))
+            left -= len(piece)
+            await response.write(piece)
+        await response.write_eof()
+    return response
 
 
 async def start_stream_response(request: web.BaseRequest, content_type: str) -> web.StreamResponse:

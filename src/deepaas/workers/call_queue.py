@@ -5,6 +5,7 @@ import collections
 import contextlib
 from collections.abc import Iterable
 
+from deepaas.errors import WorkerDied
 from deepaas.messages import Body, Failure, Reply
 from deepaas.scratch import ScratchFolder
 from deepaas.workers.result_stream import ResultStream
@@ -13,6 +14,7 @@ _LONG_CALL_S = 0.001
 _MIN_CALL_S = 1e-6
 _MAX_PIPELINE_DEPTH = 32
 _SMOOTHING_FACTOR = 0.1
+_MAX_WORKER_DEATHS = 5
 
 
 class ServiceTimeEstimate:
@@ -137,3 +139,29 @@ class CallQueue:
             if not pending.future.done():
                 taken.append(pending)
         return taken
+
+
+def select_calls_to_retry(
+    started: Iterable[PendingCall], unstarted: Iterable[PendingCall], reason: str
+) -> list[PendingCall]:
+    """Fail the call that a worker ended with, and return those that it had not begun, or not alone.
+
+    `reason` says what became of the worker.
+    """
+    lost = WorkerDied(f"The worker that ran this prediction {reason}. Other predictions are not affected.")
+    return [
+        *(pending for pending in started if _can_retry(pending, lost, was_started=True)),
+        *(pending for pending in unstarted if _can_retry(pending, lost, was_started=False)),
+    ]
+
+
+def _can_retry(pending: PendingCall, error: WorkerDied, *, was_started: bool) -> bool:
+    """Say whether a call may be run again; fail it when it may not."""
+    pending.worker_deaths += 1
+    # Of some that ran together, nobody knows which one it was: each is run once more, alone.
+    pending.retry_alone = pending.retry_alone or was_started
+    is_to_blame = was_started and (pending.batch_size == 1 or pending.stream is not None)
+    if is_to_blame or pending.worker_deaths > _MAX_WORKER_DEATHS:
+        pending.fail(error)
+        return False
+    return True

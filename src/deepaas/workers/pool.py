@@ -2,16 +2,28 @@
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
-from deepaas.errors import ModelUnavailable, WorkerDied, WorkerKilledDuringStart
+from deepaas.errors import (
+    DeepaasError,
+    InvalidArguments,
+    InvalidJson,
+    ModelUnavailable,
+    PredictionFailed,
+    WorkerKilledDuringStart,
+)
 from deepaas.log import get_logger
 from deepaas.messages import Body, Chunk, Failure, Reply, WorkerConfig
 from deepaas.metrics import PoolMetrics
 from deepaas.scratch import ScratchFolder, remove_parent_folder
 from deepaas.workers.autoscaler import Autoscaler
-from deepaas.workers.call_queue import CallQueue, PendingCall, ServiceTimeEstimate
+from deepaas.workers.call_queue import (
+    CallQueue,
+    PendingCall,
+    ServiceTimeEstimate,
+    select_calls_to_retry,
+)
 from deepaas.workers.local_process import LocalWorkerProcess
 from deepaas.workers.monitor import CallMonitor
 from deepaas.workers.pool_config import PoolConfig
@@ -25,35 +37,6 @@ from deepaas.workers.supervisor import (
 )
 from deepaas.workers.worker import Worker
 
-_MAX_WORKER_DEATHS = 5
-
-
-def select_calls_to_retry(
-    started: Iterable[PendingCall], unstarted: Iterable[PendingCall], reason: str
-) -> list[PendingCall]:
-    """Fail the call that a worker ended with, and return those that it had not begun, or not alone.
-
-    `reason` says what became of the worker.
-    """
-    lost = WorkerDied(f"The worker that ran this prediction {reason}. Other predictions are not affected.")
-    return [
-        *(pending for pending in started if _can_retry(pending, lost, was_started=True)),
-        *(pending for pending in unstarted if _can_retry(pending, lost, was_started=False)),
-    ]
-
-
-def _can_retry(pending: PendingCall, error: WorkerDied, *, was_started: bool) -> bool:
-    """Say whether a call may be run again; fail it when it may not."""
-    pending.worker_deaths += 1
-    # Of some that ran together, nobody knows which one it was: each is run once more, alone.
-    pending.retry_alone = pending.retry_alone or was_started
-    is_to_blame = was_started and (pending.batch_size == 1 or pending.stream is not None)
-    if is_to_blame or pending.worker_deaths > _MAX_WORKER_DEATHS:
-        pending.fail(error)
-        return False
-    return True
-
-
 _QUEUE_FULL = "{} predictions are waiting already (--max-queue). Try again later."
 _log = get_logger(__name__)
 
@@ -66,6 +49,14 @@ class PoolStats(NamedTuple):
     busy: int
     idle: int
     starting: int
+
+
+def _to_error(failure: Failure) -> DeepaasError:
+    if failure.validation_errors:
+        return InvalidArguments(failure.validation_errors)
+    if failure.validation_errors is not None:
+        return InvalidJson(failure.message)
+    return PredictionFailed(failure.message, status=failure.status, detail=failure.traceback)
 
 
 class Pool:
@@ -116,6 +107,24 @@ class Pool:
         async with self._autoscaler.pause():
             await self._supervisor.stop()
         self._queue.fail_all(self._pause_reason)
+
+    async def predict(self, call: bytes, scratch: ScratchFolder) -> Body | ResultStream:
+        """Run a call of `predict`, encoded by `encode_call`, and return its result.
+
+        Raise `BadRequest`, `InvalidArguments`, `PredictionFailed`, or what `submit` raises.
+        """
+        try:
+            outcome = await self.submit(call, scratch)
+        except BaseException:
+            # Whatever became of the call, it may have left files.
+            scratch.mark_used()
+            raise
+        if isinstance(outcome, Failure):
+            scratch.mark_used()
+            raise _to_error(outcome)
+        if isinstance(outcome, Body) and outcome.path:
+            scratch.mark_used()
+        return outcome
 
     async def submit(
         self, payload: bytes, scratch: ScratchFolder | None = None

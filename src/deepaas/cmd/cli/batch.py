@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import click
 import uvloop
 
-from deepaas import calling
 from deepaas.batch import inputs as batch_inputs
 from deepaas.batch import shards
 from deepaas.batch.inputs import Input
@@ -33,13 +32,13 @@ from deepaas.cmd.cli.progress import ProgressReporter
 from deepaas.config.settings import Settings, WorkerRange
 from deepaas.errors import InvalidArguments, PredictionFailed
 from deepaas.log import get_logger
-from deepaas.messages import Body, Call, Envelope
+from deepaas.messages import Body, Call, Envelope, encode_call
 from deepaas.metrics import Metrics
 from deepaas.model.arguments import Arguments
 from deepaas.model.model import Model
 from deepaas.scratch import ScratchFolder, ScratchRoot
 from deepaas.workers.pool import Pool
-from deepaas.workers.pool_config import PoolConfig
+from deepaas.workers.pool_config import PoolConfig, build_pool_config, build_worker_config
 from deepaas.workers.result_stream import ResultStream
 
 
@@ -155,7 +154,7 @@ def _build_pool_config(model: Model, ctx: click.Context) -> PoolConfig:
 
     All its workers are there from the first call to the last, for that is how long they have something to do.
     """
-    usual = calling.build_pool_config(model, ctx.obj)
+    usual = build_pool_config(model, ctx.obj)
     workers = ctx.params["workers"] or usual.workers.max
     timeout_s = ctx.params["predict_timeout"]
     return usual._replace(
@@ -169,7 +168,7 @@ def _build_pool_config(model: Model, ctx: click.Context) -> PoolConfig:
 def _create_pool(settings: Settings, limits: PoolConfig) -> Pool:
     """Return workers that a batch system's signals, which come to every process of a job, do not end."""
     name, target = resolve_target(settings)
-    start = calling.build_worker_config(name, target, settings)._replace(
+    start = build_worker_config(name, target, settings)._replace(
         envelope=Envelope.NONE, ignored_signals=_STOP_SIGNALS
     )
     return Pool(start, limits, Metrics().create_pool_metrics(name))
@@ -187,7 +186,7 @@ def _build_predict_fn(model: Model, pool: Pool, plan: BatchPlan) -> PredictFn:
         async with validating:
             arguments = await asyncio.to_thread(declared.validate_in_thread, raw)
         call = Call("predict", arguments, True, media_type, scratch.path, "-")  # noqa: FBT003
-        outcome = await calling.predict(pool, calling.encode_call(call, raw), scratch)
+        outcome = await pool.predict(encode_call(call, raw), scratch)
         return await _collect_stream(outcome, scratch) if isinstance(outcome, ResultStream) else outcome
 
     return predict

@@ -1,43 +1,55 @@
-"""Answers small predictions without aiohttp's request and response.
+"""Answers small predictions without aiohttp's request and response, in half of the time.
 
-A small request that comes promptly and asks for a prediction, with nothing unusual about it, is answered here
-in half of the time. Everything else goes the ordinary way.
+It takes small, ordinary requests for a prediction that arrive at once; aiohttp answers all others. The option
+`--nofast-path` switches it off.
 """
 
 import asyncio
 import functools
+import sys
 import time
 from email.utils import formatdate
-from typing import TypeGuard
+from typing import Protocol, TypeGuard
 from urllib.parse import quote
 
+import aiohttp
 from aiohttp import hdrs, web
-from aiohttp.http import SERVER_SOFTWARE, HttpVersion11, RawRequestMessage, StreamWriter
-from aiohttp.streams import EMPTY_PAYLOAD
-from aiohttp.web_protocol import RequestHandler
 
 from deepaas.http.auth import Scope
 from deepaas.http.browser_security import PRIVATE_HEADERS
 from deepaas.http.context import BROWSER_POLICY, IN_FLIGHT_REQUESTS, METRICS, SERVICE, SETTINGS, TOKENS
-from deepaas.http.errors import REQUEST_ID_HEADER, RESPONSE_STARTED, error_response
+from deepaas.http.errors import RESPONSE_STARTED, error_response
 from deepaas.http.fast_path.request import MAX_REQUEST_BYTES, BufferedRequest
-from deepaas.http.handlers.models import run_prediction, to_response
-from deepaas.http.middleware import get_request_id
-from deepaas.http.request_body import parse_arguments
+from deepaas.http.prediction import run_prediction
+from deepaas.http.request_body import ParsedRequest
+from deepaas.http.request_id import REQUEST_ID_HEADER, get_request_id
+from deepaas.http.responses import to_response
 from deepaas.log import request_id
 from deepaas.messages import Body
-from deepaas.model.arguments import ArgumentSources
-from deepaas.scratch import ScratchFolder
 from deepaas.service import ServedModel
 from deepaas.workers.result_stream import ResultStream
 
 _CLOSE_HEADER = "Connection: close\r\n"
+_SERVER = f"Python/{sys.version_info.major}.{sys.version_info.minor} aiohttp/{aiohttp.__version__}"
+"""The header `Server` of aiohttp's responses."""
 _PRIVATE_HEADER_LINES = "".join(f"{name}: {value}\r\n" for name, value in PRIVATE_HEADERS.items())
 _EXCLUDED_HEADERS = (hdrs.EXPECT, hdrs.CONTENT_ENCODING, hdrs.UPGRADE, hdrs.SEC_WEBSOCKET_KEY1)
 
 
+class Connection(Protocol):
+    """A client's connection, which a response is written to."""
+
+    transport: asyncio.Transport | None
+
+    async def write(self, response: bytes) -> None:
+        """Write a response, and wait while the client reads more slowly than it asks."""
+
+    def to_aiohttp_request(self, request: BufferedRequest) -> web.BaseRequest:
+        """Return the request in the form that aiohttp's responses need."""
+
+
 class FastPath:
-    """Finds the predictions that can take the shortcut, and answers them."""
+    """Finds the requests that can take the fast path, and answers them."""
 
     def __init__(self, app: web.Application) -> None:
         settings = app[SETTINGS]
@@ -63,7 +75,7 @@ class FastPath:
         self._excluded_headers = frozenset(name.lower() for name in unusual)
 
     def match(self, request: BufferedRequest) -> ServedModel | None:
-        """Return the model that a request asks for a prediction, if it can take the shortcut."""
+        """Return the model that the request wants a prediction of, or `None` for a request for aiohttp."""
         if (
             not request.is_eligible
             or request.size > self._max_request_bytes
@@ -76,7 +88,7 @@ class FastPath:
         return self._models_by_path.get(request.path)
 
     async def handle(
-        self, request: BufferedRequest, served_model: ServedModel, connection: RequestHandler
+        self, request: BufferedRequest, served_model: ServedModel, connection: Connection
     ) -> None:
         """Answer on the connection, whatever happens."""
         identity = get_request_id(request.headers)
@@ -89,15 +101,14 @@ class FastPath:
         self._metrics.record_request(hdrs.METH_POST, self._route, status)
 
     async def _handle(
-        self, request: BufferedRequest, served_model: ServedModel, identity: str, connection: RequestHandler
+        self, request: BufferedRequest, served_model: ServedModel, identity: str, connection: Connection
     ) -> int:
         """Write the answer and return its status."""
         try:
             self._browser_policy.check(hdrs.METH_POST, request.headers, connection.transport)
             self._tokens.check(request.headers, Scope.PREDICT)
             async with self._service.create_scratch_folder() as scratch:
-                given = await self._parse_arguments(request, served_model, scratch)
-                body = await run_prediction(served_model, given, request.headers, scratch)
+                body = await run_prediction(served_model, self._to_parsed_request(request), scratch)
                 if not _is_inline(body):
                     return await _send_with_aiohttp(request, body, identity, connection)
             await _write_response(request, body, identity, connection)
@@ -105,25 +116,15 @@ class FastPath:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is raised becomes JSON with a status
             response = error_response(error)
-            await _send_response(_to_aiohttp_request(request, connection), response, identity)
+            await _send_response(connection.to_aiohttp_request(request), response, identity)
             return response.status
         return 200
 
-    async def _parse_arguments(
-        self, request: BufferedRequest, served_model: ServedModel, scratch: ScratchFolder
-    ) -> ArgumentSources:
+    def _to_parsed_request(self, request: BufferedRequest) -> ParsedRequest:
         body = request.body
         if body:
             self._metrics.request_body_bytes.inc(request.size - request.head_size)
-        arguments = served_model.model.predict_arguments
-        return await parse_arguments(
-            request.url.query,
-            request.headers,
-            body,
-            arguments=arguments,
-            scratch=scratch,
-            max_memory_body=self._max_memory_body,
-        )
+        return ParsedRequest(request.url.query, request.headers, body, self._max_memory_body)
 
 
 def _is_inline(body: Body | ResultStream) -> TypeGuard[Body]:
@@ -131,28 +132,22 @@ def _is_inline(body: Body | ResultStream) -> TypeGuard[Body]:
 
 
 async def _write_response(
-    request: BufferedRequest, body: Body, identity: str, connection: RequestHandler
+    request: BufferedRequest, body: Body, identity: str, connection: Connection
 ) -> None:
-    """Write an answer that is there, and wait while the client takes in less than it asks for."""
-    transport = connection.transport
-    if transport is None:
-        return
     head = (
         f"HTTP/1.1 200 OK\r\nContent-Type: {body.media_type}\r\nContent-Length: {len(body.content)}\r\n"
         f"{REQUEST_ID_HEADER}: {identity}\r\n"
-        f"Date: {_format_http_date(int(time.time()))}\r\nServer: {SERVER_SOFTWARE}\r\n"
+        f"Date: {_format_http_date(int(time.time()))}\r\nServer: {_SERVER}\r\n"
         f"{_PRIVATE_HEADER_LINES}{'' if request.keep_alive else _CLOSE_HEADER}\r\n"
     )
-    transport.write(head.encode() + body.content)
-    if transport.get_write_buffer_size():
-        await StreamWriter(connection, asyncio.get_running_loop()).drain()
+    await connection.write(head.encode() + body.content)
 
 
 async def _send_with_aiohttp(
-    request: BufferedRequest, body: Body | ResultStream, identity: str, connection: RequestHandler
+    request: BufferedRequest, body: Body | ResultStream, identity: str, connection: Connection
 ) -> int:
     """Send an answer as aiohttp does it. Raise what goes wrong while an error can still be answered."""
-    asked = _to_aiohttp_request(request, connection)
+    asked = connection.to_aiohttp_request(request)
     try:
         response = await to_response(asked, body)
         if not response.prepared:
@@ -171,25 +166,6 @@ async def _send_response(request: web.BaseRequest, response: web.StreamResponse,
     await response.prepare(request)
     request[RESPONSE_STARTED] = True
     await response.write_eof()
-
-
-def _to_aiohttp_request(request: BufferedRequest, connection: RequestHandler) -> web.BaseRequest:
-    """Return the request as aiohttp's responses want it."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    message = RawRequestMessage(
-        method=hdrs.METH_POST,
-        path=request.url.raw_path_qs,
-        version=HttpVersion11,
-        headers=request.headers,
-        raw_headers=(),
-        should_close=not request.keep_alive,
-        compression=None,
-        upgrade=False,
-        chunked=False,
-        url=request.url,
-    )
-    writer = StreamWriter(connection, loop)
-    return web.BaseRequest(message, EMPTY_PAYLOAD, connection, writer, task, loop)  # type: ignore[arg-type]
 
 
 @functools.lru_cache(maxsize=1)

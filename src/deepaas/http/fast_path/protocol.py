@@ -1,16 +1,24 @@
-"""A client's connection: the fast path while its requests fit, else aiohttp; time limits of both."""
+"""A client's connection: the fast path while its requests fit, else aiohttp; time limits of both.
+
+This is the one file that uses what aiohttp does not document, and so may change in any of its releases
+(https://github.com/aio-libs/aiohttp/issues/724). The tests run with the oldest and the newest aiohttp that
+`pyproject.toml` allows.
+"""
 
 import asyncio
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.http import HttpVersion11, RawRequestMessage, StreamWriter
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from deepaas.config.settings import Settings
-from deepaas.http.errors import REQUEST_ID_HEADER, generate_request_id, json_response
+from deepaas.http.errors import json_response
 from deepaas.http.fast_path.predict import FastPath
 from deepaas.http.fast_path.request import BufferedRequest
 from deepaas.http.request_body import MIN_BYTES_PER_SECOND
+from deepaas.http.request_id import REQUEST_ID_HEADER, generate_request_id
 from deepaas.log import get_logger
 from deepaas.service import ServedModel
 
@@ -21,7 +29,10 @@ _READ_BUFFER_BYTES = 1 << 18
 
 
 class FastPathProtocol(RequestHandler):
-    """A connection. Requests take the shortcut until one cannot; from then on the connection is aiohttp's."""
+    """A connection. Requests take the fast path until one cannot; from then on aiohttp has the connection.
+
+    Without `fast_path`, aiohttp has it from the start.
+    """
 
     __slots__ = (
         "_fast_path",
@@ -38,7 +49,11 @@ class FastPathProtocol(RequestHandler):
     )
 
     def __init__(
-        self, server: web.Server, loop: asyncio.AbstractEventLoop, settings: Settings, fast_path: FastPath
+        self,
+        server: web.Server,
+        loop: asyncio.AbstractEventLoop,
+        settings: Settings,
+        fast_path: FastPath | None,
     ) -> None:
         super().__init__(
             server,
@@ -51,7 +66,7 @@ class FastPathProtocol(RequestHandler):
             auto_decompress=False,  # aiohttp does it in the event loop, before our limits
         )
         self._settings = settings
-        self._fast_path: FastPath | None = fast_path
+        self._fast_path = fast_path
         self._response_task: asyncio.Task[None] | None = None
         self._partial_request: BufferedRequest | None = None
         self._pipelined = bytearray()
@@ -88,7 +103,7 @@ class FastPathProtocol(RequestHandler):
         super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Take the shortcut, or give what came to aiohttp; keep what comes before its turn."""
+        """Feed the fast path, or aiohttp; keep what comes while a response is being written."""
         if self._fast_path is None:
             super().data_received(data)
         elif self._response_task:
@@ -128,6 +143,32 @@ class FastPathProtocol(RequestHandler):
         response.headers[REQUEST_ID_HEADER] = generate_request_id()
         response.force_close()
         return response
+
+    async def write(self, response: bytes) -> None:
+        """Write a response, and wait while the client reads more slowly than it asks."""
+        transport = self.transport
+        if transport is None:
+            return
+        transport.write(response)
+        if transport.get_write_buffer_size():
+            await StreamWriter(self, self._loop).drain()
+
+    def to_aiohttp_request(self, request: BufferedRequest) -> web.BaseRequest:
+        """Return the request in the form that aiohttp's responses need."""
+        message = RawRequestMessage(
+            method=hdrs.METH_POST,
+            path=request.url.raw_path_qs,
+            version=HttpVersion11,
+            headers=request.headers,
+            raw_headers=(),
+            should_close=not request.keep_alive,
+            compression=None,
+            upgrade=False,
+            chunked=False,
+            url=request.url,
+        )
+        writer, task = StreamWriter(self, self._loop), asyncio.current_task()
+        return web.BaseRequest(message, EMPTY_PAYLOAD, self, writer, task, self._loop)  # type: ignore[arg-type]
 
     def _feed(self, fast_path: FastPath, data: bytes) -> None:
         """Read a request, or one more piece of it, and answer it when that was all."""

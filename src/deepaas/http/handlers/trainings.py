@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from deepaas import reporting
 from deepaas.http.context import EVENT_BROADCASTERS
 from deepaas.http.errors import json_response
-from deepaas.http.request_body import collect_arguments_and_json, read_arguments
+from deepaas.http.request_body import collect_arguments_and_json, parse_request, read_argument_sources
 from deepaas.http.request_params import get_bool_query, get_int_query, get_model_for_training, get_training_id
 from deepaas.http.responses import FileResponse, start_stream_response
 from deepaas.model.json_encoding import dumps_in_steps, dumps_jsonable
@@ -135,7 +135,7 @@ async def start_training(request: web.Request) -> web.Response:
     arguments = model.model.train_arguments
     draft = model.prepare_training()
     async with draft.scratch as scratch:
-        given = await read_arguments(request, arguments, scratch)
+        given = await read_argument_sources(parse_request(request), arguments, scratch)
         raw = await collect_arguments_and_json(arguments, given)
         training = await model.train(draft, raw, size_bytes=given.size_bytes)
     return await _create_records_response(training)

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from apispec import APISpec
 from marshmallow.fields import Field
 
-from deepaas.http.errors import REQUEST_ID_HEADER
 from deepaas.http.openapi import identifiers, operations, schemas
 from deepaas.http.openapi.converter import FieldPlugin
 from deepaas.http.openapi.field_schemas import FieldSchemas
@@ -21,6 +20,7 @@ from deepaas.http.openapi.operations import (
     ResponseSpec,
 )
 from deepaas.http.openapi.schemas import Schema, create_object
+from deepaas.http.request_id import REQUEST_ID_HEADER
 from deepaas.messages import Envelope
 from deepaas.model import rendering
 from deepaas.model.arguments import Arguments

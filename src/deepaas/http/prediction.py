@@ -1,0 +1,65 @@
+"""Runs one prediction for an HTTP request: read, choose the media type, call the model.
+
+aiohttp's handler and the fast path both call `run_prediction`, so that they cannot differ.
+"""
+
+from typing import Any
+
+from aiohttp import hdrs
+
+from deepaas.http.negotiation import choose_media_type, find_requested_type, prefers_events
+from deepaas.http.request_body import ParsedRequest, collect_arguments, read_argument_sources
+from deepaas.messages import Body
+from deepaas.model.arguments import AcceptArgument
+from deepaas.model.media_types import has_control_character, is_wildcard
+from deepaas.scratch import ScratchFolder
+from deepaas.service import NegotiatedFormat, ServedModel
+from deepaas.workers.result_stream import ResultStream
+
+
+async def run_prediction(
+    served_model: ServedModel, parsed: ParsedRequest, scratch: ScratchFolder
+) -> Body | ResultStream:
+    """Return the model's prediction in the media type that the client prefers; uploads go to `scratch`.
+
+    Raise what `read_argument_sources` and `ServedModel.predict` raise.
+    """
+    arguments = served_model.model.predict_arguments
+    sources = await read_argument_sources(parsed, arguments, scratch)
+    raw = await collect_arguments(arguments, sources)
+    has_accept = arguments.accept is not None and raw.get(arguments.accept.key) is not None
+    accept_header = ",".join(parsed.headers.getall(hdrs.ACCEPT, []))
+    wanted = NegotiatedFormat(
+        *_resolve_media_types(arguments.accept, raw, accept_header), prefers_events(accept_header)
+    )
+    if sources.raw_json:
+        if arguments.accept and not has_accept:
+            raw.pop(arguments.accept.key, None)  # the JSON, which only the worker reads, may have it
+        return await served_model.predict_raw_json(raw, sources.raw_json, wanted, scratch)
+    return await served_model.predict(raw, wanted, scratch, size_bytes=sources.size_bytes)
+
+
+def _resolve_media_types(
+    accept: AcceptArgument | None, raw: dict[str, Any], accept_header: str
+) -> tuple[str | None, str | None]:
+    """Return the model's choice of a media type and, where it has a wildcard, the one that the client named.
+
+    The choice is also the value of the argument `accept` in `raw`, unless the request has one.
+    """
+    if accept is None:
+        return None, None
+    if raw.get(accept.key) is None:
+        chosen = choose_media_type(accept_header, accept.choices, accept.default)
+        if chosen is None:
+            return None, None
+        raw[accept.key] = chosen
+    media_type = raw[accept.key]
+    if not isinstance(media_type, str) or "," in media_type:
+        return None, None  # what validation refuses, or a header's list where there are no choices
+    if (
+        media_type != accept.default
+        and media_type not in accept.choices
+        and has_control_character(media_type)
+    ):
+        return None, None  # a text of the client's that is no media type
+    return media_type, find_requested_type(accept_header, media_type) if is_wildcard(media_type) else None
