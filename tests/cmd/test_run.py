@@ -105,7 +105,8 @@ def test_one(start: Callable[..., Server]) -> None:
 
 def test_several(start: Callable[..., Server]) -> None:
     """Several models are all served, with a DeprecationWarning and a log line that says what to do."""
-    server = start(models={"one": GOOD, "two": GOOD})
+    # Python shows this warning to those who ask for it.
+    server = start(models={"one": GOOD, "two": GOOD}, env={"PYTHONWARNINGS": "default::DeprecationWarning"})
     assert "Serving one, two on http://" in server.log
     assert re.search(r"WARNING .*deprecated.*--model-name", server.log)
     assert "DeprecationWarning" in server.log

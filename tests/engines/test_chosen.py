@@ -23,7 +23,7 @@ NO_RAY = (
 def test_ray_is_imported_by_who_chooses_it() -> None:
     """The local engine, and all that a server imports, does without Ray."""
     code = (
-        "import sys, deepaas.cmd.run\n"
+        "import sys, deepaas.cmd.serve\n"
         "from deepaas.engines import create_engine\n"
         "from deepaas.config.settings import Settings\n"
         "create_engine(Settings())\n"

@@ -1,45 +1,14 @@
 """`deepaas-run`: serve models until told to stop."""
 
-import asyncio
-import contextlib
-import ctypes
 import gc
-import os
-import signal
 import sys
-import threading
-import warnings
-from collections.abc import Iterator
-
-import uvloop
 
 from deepaas import log
-from deepaas.bootstrap import build_service
 from deepaas.cmd.options import command
 from deepaas.config.settings import Settings
-from deepaas.diagnostics import signatures
-from deepaas.diagnostics.findings import Level
 from deepaas.errors import DeepaasError, SettingsError
-from deepaas.http.app import build_app
-from deepaas.http.context import RecentLogBuffer
-from deepaas.http.server import bind_socket, is_loopback_socket, serve
 from deepaas.log import get_logger
-from deepaas.metrics import Metrics
-from deepaas.model.model import Model
-from deepaas.service import Service
 
-_EXIT_GRACE_S = 1.0
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_GC_THRESHOLD = 10_000
-"""New objects before the collector looks: each call in flight has some dozens, none of them in a cycle."""
-_TURN_S = 0.001
-"""How long a thread may keep the interpreter while the event loop waits for it, which happens several times a
-request. Python's 5 ms add up to 70 ms while large requests are read; 1 ms to 30."""
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-_TRIM_THRESHOLD_BYTES = 16 << 20
-"""Some bodies of the largest size that is kept in memory."""
-_MMAP_THRESHOLD_BYTES = 4 << 20
-"""More than one such body, so that none is mapped by itself."""
 _log = get_logger("deepaas.run")
 
 
@@ -49,9 +18,7 @@ def main(settings: Settings) -> None:
     level = "DEBUG" if settings.debug else settings.log_level
     log.configure(level, file=settings.log_file, log_format=settings.log_format)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings))
-            _force_exit_later()
+        _serve(settings)
     except SettingsError:
         raise
     except DeepaasError as error:
@@ -60,119 +27,16 @@ def main(settings: Settings) -> None:
         sys.exit(1)
 
 
-async def _serve(settings: Settings) -> None:
-    """Serve until a signal comes; one that comes before there is anything to answer ends the start."""
-    stop, hurry = _install_signal_handlers()
-    is_serving = asyncio.Event()
-    serving = asyncio.create_task(_serve_until(stop, hurry, is_serving, settings))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not is_serving.is_set():
-        serving.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await serving
+def _serve(settings: Settings) -> None:
+    """Import the server, which `--help` and a wrong option need not wait for, and run it.
 
-
-async def _serve_until(
-    stop: asyncio.Event, force: asyncio.Event, is_serving: asyncio.Event, settings: Settings
-) -> None:
-    output, metrics = RecentLogBuffer(), Metrics()
-    if settings.debug_endpoint:
-        log.add_handler(output)
-        _log.warning("The debug endpoint shows what models print to whoever may read it")
-    with bind_socket(settings) as taken:
-        if not (is_loopback_socket(taken) or settings.auth_token_file or settings.auth_token):
-            _log.warning(
-                "There are no tokens, so whoever reaches %s may predict, train and read trainings; "
-                "set --auth-token-file",
-                settings.listen_ip,
-            )
-        with _cancel_on_signal():
-            on_output = output.write if settings.debug_endpoint else None
-            service = build_service(settings, metrics, force, on_output)
-        _warn_about_multiple_models(service)
-        for served in service.models.values():
-            _warn_about_functions(served.model, served.target)
-        app = build_app(service, settings, metrics, output, is_local=is_loopback_socket(taken))
-        async with service, serve(app, taken, settings, force):
-            is_serving.set()
-            # What is there now stays; the collector need not look at it again and again.
-            gc.freeze()
-            gc.set_threshold(_GC_THRESHOLD)
-            sys.setswitchinterval(_TURN_S)
-            _tune_malloc()
-            _log_urls(settings, taken.getsockname()[1], service)
-            await stop.wait()
-            _log.info("Stopping; again to stop at once")
-
-
-def _tune_malloc() -> None:
-    """Let the pieces of bodies be taken from memory that was used before.
-
-    By itself glibc gives each one back to the system, which then clears every page anew for the next.
+    Modules create no garbage, so looking for it would only make the import a tenth slower.
     """
-    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-    if set_option:  # there is none in other C libraries
-        set_option(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD_BYTES)
-        set_option(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)
+    gc.disable()
+    from deepaas.cmd.serve import serve_until_stopped  # noqa: PLC0415
 
-
-def _force_exit_later() -> None:
-    """Let the process end soon, even if a model's own code, such as get_metadata(), hangs in a thread."""
-    limit = threading.Timer(_EXIT_GRACE_S, os._exit, (0,))
-    limit.daemon = True
-    limit.start()
-
-
-def _install_signal_handlers() -> tuple[asyncio.Event, asyncio.Event]:
-    """Return what the first signal to end sets, and what the second sets."""
-    stop, hurry = asyncio.Event(), asyncio.Event()
-
-    def handle_signal() -> None:
-        (hurry if stop.is_set() else stop).set()
-
-    for number in _STOP_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, handle_signal)
-    return stop, hurry
-
-
-@contextlib.contextmanager
-def _cancel_on_signal() -> Iterator[None]:
-    """Let a signal to end cancel the task at once: while models are imported, the loop sees no signals."""
-    previous = {number: signal.signal(number, signal.default_int_handler) for number in _STOP_SIGNALS}
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise asyncio.CancelledError from None
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _warn_about_multiple_models(service: Service) -> None:
-    if len(service.models) > 1:
-        names = ", ".join(service.models)
-        message = f"Serving several models at once is deprecated: choose one of {names} with --model-name."
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        _log.warning("%s", message)
-
-
-def _warn_about_functions(model: Model, target: str) -> None:
-    """Say which functions every call of would fail, or that there is none to call."""
-    for finding in signatures.check_functions(model, target):
-        if finding.level is Level.ERROR:
-            _log.warning("Model %r: %s %s", model.name, finding.text, finding.hint)
-
-
-def _log_urls(settings: Settings, port: int, service: Service) -> None:
-    host = f"[{settings.listen_ip}]" if ":" in settings.listen_ip else settings.listen_ip
-    scheme = "https" if settings.tls_cert else "http"
-    root = f"{scheme}://{host}:{port}{settings.base_path}"
-    _log.info("Serving %s on %s", ", ".join(service.models), root)
-    pages = {"Page for people": "/ui", "Documentation, to try": "/api"} if settings.doc_endpoint else {}
-    for what, path in (pages | {"Models": "/v2/models/"}).items():
-        _log.info("%s: %s%s", what, root, path)
+    gc.enable()
+    serve_until_stopped(settings)
 
 
 if __name__ == "__main__":
