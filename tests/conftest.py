@@ -1,6 +1,7 @@
 """Servers and clients that tests share."""
 
 import contextlib
+import gc
 import logging
 import subprocess
 from collections.abc import Callable, Generator, Iterator
@@ -28,7 +29,8 @@ ENGINES = ["local", pytest.param("ray", marks=pytest.mark.ray)]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers."""
+    """Declare the markers; collect no garbage until all tests are collected, which creates none."""
+    gc.disable()
     for marker in (
         "slow: takes several seconds; `make test-fast` leaves it out",
         "alone: measures time, memory or load, so nothing else may run beside it; it runs last",
@@ -54,6 +56,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Sort tests into groups: each is run by one process of pytest-xdist and shares its servers."""
     groups.assign(items)
     yield
+
+
+def pytest_collection_finish() -> None:
+    """Let later collections pass over the tests, which stay until the end."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

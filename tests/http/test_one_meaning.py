@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus, urlencode
 
+import aiohttp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from packaging.version import Version
 
 from deepaas.http.fast_path.request import BufferedRequest
 from faults.wire import Answer, Wire
@@ -18,6 +20,7 @@ SERVED = ["sources"]
 PATH = b"/v2/models/sources/predict/"
 PARTS = b'--x\r\nContent-Disposition: form-data; name="word"\r\n\r\na\r\n--x--\r\n'
 VARYING = ("date", "x-request-id")
+IS_OLD_AIOHTTP = Version(aiohttp.__version__) < Version("3.14.2")
 
 
 class Bytes(NamedTuple):
@@ -259,6 +262,8 @@ def without_varying(answer: Answer) -> Answer:
 
 def check(server: Server, sent: Bytes) -> None:
     """Fail unless the request is read alike on a new connection and on one that aiohttp has taken over."""
+    if IS_OLD_AIOHTTP and b"Upgrade: websocket" in sent.others:
+        return  # which hangs up without an answer
     assert outcome(server, sent.whole, b"") == outcome(server, sent.whole, FIRST), sent.whole
 
 
@@ -328,7 +333,7 @@ JSON_VALUES: list[Any] = [
     {"a": [None]},
     [[]],
 ]
-ACCEPTED = ["*/*", "application/json", "text/html", "application/json;q=0.1, text/*", ""]
+ACCEPTED = ["*/*", "application/json", "text/html", "application/json;q=0.1, text/*"]
 GENERATED = 2_000
 
 
@@ -338,7 +343,7 @@ def generate_request(chance: random.Random) -> Bytes:
     in_query = pairs if chance.random() < 1 / 3 else []
     target = PATH + (b"?" + "&".join(f"{name}={quote_plus(text)}" for name, text in in_query).encode())
     others = ((b"Accept: " + chance.choice(ACCEPTED).encode(),) if chance.random() < 1 / 3 else ()) + (
-        (b"X-Token: " + chance.choice(["a", "", "1"]).encode(),) if chance.random() < 1 / 3 else ()
+        (b"X-Token: " + chance.choice(["a", "1", "a b"]).encode(),) if chance.random() < 1 / 3 else ()
     )
     kind = chance.choice(["json", "json", "form", "multipart", "none"])
     body, media_type = b"", b"application/json"
@@ -368,4 +373,4 @@ def test_generated_predictions(server: Server, start: Callable[..., Server]) -> 
             answer = without_varying(fast.answer())
             assert answer == without_varying(slow.answer()), sent.whole
             statuses.add(answer.status)
-    assert statuses == {200, 400, 422}
+    assert statuses == {200, 422}

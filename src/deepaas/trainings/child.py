@@ -6,6 +6,7 @@ It writes to the store itself, so that the record stays true when the server is 
 import contextlib
 import faulthandler
 import functools
+import gc
 import os
 import sys
 import threading
@@ -205,6 +206,7 @@ def main(uuid: str, folder: str, remote: str = "") -> None:
     """
     faulthandler.enable()
     use_line_buffering()
+    gc.freeze()  # what is imported by now stays; going through it when the process ends took 35 ms
     store_url = os.environ.pop(STORE_URL_VARIABLE, None)
     if store_url is None:
         return _train_without_record(TrainingFolder(Path(folder)), is_remote=bool(remote))
