@@ -1,1 +1,1 @@
-"""Measurements of this server beside others, on the same machine, in the same minutes."""
+"""Benchmarks of this server and others, on the same machine at the same time."""

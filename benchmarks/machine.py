@@ -1,4 +1,4 @@
-"""The machine, as readers of figures need to know it."""
+"""Describes the machine for the report."""
 
 import datetime as dt
 import importlib.metadata
@@ -13,7 +13,7 @@ _PACKAGES = ("aiohttp", "uvloop", "marshmallow", "orjson")
 
 
 def describe() -> dict[str, str]:
-    """Return what there is to know, by its name; the load is that before anything is measured."""
+    """Return the facts by name; the load average is measured before the benchmarks."""
     memory_gib = psutil.virtual_memory().total / (1 << 30)
     return {
         "date": f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
@@ -34,6 +34,6 @@ def _processor() -> str:
 
 
 def _wrk() -> str:
-    """Return wrk's name and version, which it says beside an exit code of 1."""
+    """Return the name and version of wrk, which prints them with exit code 1."""
     said = subprocess.run(["wrk", "--version"], capture_output=True, text=True, check=False).stdout
     return " ".join(said.split()[:2])

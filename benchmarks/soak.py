@@ -1,9 +1,10 @@
-"""A soak: predictions, uploads, trainings, kills and disconnects for MINUTES; in the end nothing has grown.
+"""Soak test: mixes predictions, uploads, trainings, kills and disconnects for MINUTES.
 
-Run it as `python benchmarks/soak.py MINUTES`. It prints a Markdown table and fails when something is left.
+Run it as `python benchmarks/soak.py MINUTES`. It prints a Markdown table, and fails if memory, descriptors,
+processes or files have grown, or if a request is unaccounted for.
 """
 
-# ruff: noqa: D102, PLR2004, ASYNC110, ARG002 - one verb a client, all called the same way
+# ruff: noqa: D102, PLR2004, ASYNC110, ARG002 - one method for each client, all with the same signature
 
 import asyncio
 import collections
@@ -22,9 +23,9 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from serving import Server, serving
+from support.server import Server, serving
 
-MODELS = {"told": "models_faults.told"}
+MODELS = {"told": "models.faults.scripted"}
 PREDICT = "/v2/models/told/predict/"
 TRAIN = "/v2/models/told/train/"
 FLAGS = ("--workers", "2", "--predict-timeout", "10", "--keep-trainings", "5")
@@ -34,7 +35,7 @@ SETTLE_S = 10.0
 
 
 class Footprint(NamedTuple):
-    """What a server takes of the machine."""
+    """Resources used by a server."""
 
     memory_mib: float
     descriptors: int
@@ -43,7 +44,7 @@ class Footprint(NamedTuple):
 
 
 def footprint(server: Server) -> Footprint:
-    """Return what the server's process and all it has take."""
+    """Return the resources used by the server and its processes."""
     process = psutil.Process(server.process.pid)
     return Footprint(
         memory_mib=process.memory_info().rss / (1 << 20),
@@ -54,7 +55,7 @@ def footprint(server: Server) -> Footprint:
 
 
 class Soak:
-    """Clients that go on until `end_s`, and what they counted."""
+    """Clients that run until `end_s`, and their counters."""
 
     def __init__(self, server: Server, end_s: float) -> None:
         self.server = server
@@ -66,16 +67,16 @@ class Soak:
 
     @property
     def failed(self) -> int:
-        """How many calls failed since a worker was lost."""
+        """The number of calls that failed because a worker was killed."""
         return sum(count for (_, status), count in self.answered.items() if status == "500")
 
     @property
     def unaccounted(self) -> int:
-        """How much was asked that nothing is known of."""
+        """The number of requests without a known outcome."""
         return self.asked.total() - self.answered.total() - len(self.wrong)
 
     def note(self, kind: str, response: httpx.Response, *, is_right: bool) -> None:
-        """Account for an answer: it is right, or says that a worker was lost."""
+        """Count a response: correct, failed with its worker, or wrong."""
         if response.status_code == 200 and is_right:
             self.answered[kind, "200"] += 1
         elif response.status_code == 500 and "The worker that ran this prediction" in response.text:
@@ -120,13 +121,13 @@ class Soak:
     async def kills(self, client: httpx.AsyncClient) -> None:
         await asyncio.sleep(2)
         there = psutil.Process(self.server.process.pid).children()
-        with contextlib.suppress(psutil.Error, IndexError):  # there may be none at the moment
+        with contextlib.suppress(psutil.Error, IndexError):  # there may be no worker at the moment
             random.choice([one for one in there if "deepaas.workers.child" in one.cmdline()]).kill()
             self.killed += 1
         self.answered["kills", "-"] += 1
 
     async def repeat(self, kind: str) -> None:
-        """Do one kind of thing again and again over one connection."""
+        """Run one kind of client repeatedly over one connection."""
         async with httpx.AsyncClient(base_url=self.server.url, timeout=30) as client:
             while time.monotonic() < self.end_s:
                 self.asked[kind] += 1
@@ -141,7 +142,7 @@ class Soak:
 
 
 def settled(server: Server, before: Footprint) -> Footprint:
-    """Return the footprint when descriptors, processes and files are as before, or no longer hoped for."""
+    """Wait until descriptors, processes and files are as before; return the footprint, also on timeout."""
     end_s = time.monotonic() + SETTLE_S
     while (now := footprint(server))[1:] != before[1:] and time.monotonic() < end_s:
         time.sleep(0.2)
@@ -149,14 +150,14 @@ def settled(server: Server, before: Footprint) -> Footprint:
 
 
 def mixed(server: Server, seconds: float) -> Soak:
-    """Do everything at once for some time."""
+    """Run all clients at the same time for `seconds`."""
     soak = Soak(server, time.monotonic() + seconds)
     asyncio.run(soak.run())
     return soak
 
 
 def print_footprints(cold: Footprint, before: Footprint, after: Footprint) -> None:
-    """Print what the server took at its start, after the warm-up and at the end, and how much that grew."""
+    """Print the footprint at the start, after the warm-up and at the end, with its growth."""
     print("| | start | after warm-up | end | growth since warm-up |\n|---|---|---|---|---|")
     for name, first, second, last in zip(Footprint._fields, cold, before, after, strict=True):
         growth = 100 * (last - second) / second if second else 0.0
@@ -164,10 +165,10 @@ def print_footprints(cold: Footprint, before: Footprint, after: Footprint) -> No
 
 
 def print_answers(soak: Soak) -> None:
-    """Print what came of everything that was asked."""
+    """Print the number of requests by kind and status."""
     wrong = collections.Counter(kind for kind, _ in soak.wrong)
     statuses = sorted({status for _, status in soak.answered})
-    print(f"\n| | asked | {' | '.join(statuses)} | wrong |\n|---{'|---' * (len(statuses) + 2)}|")
+    print(f"\n| | requests | {' | '.join(statuses)} | wrong |\n|---{'|---' * (len(statuses) + 2)}|")
     for kind, asked in soak.asked.items():
         counts = [str(soak.answered[kind, status]) for status in statuses]
         print(f"| {kind} | {asked} | {' | '.join(counts)} | {wrong[kind]} |")
@@ -177,7 +178,7 @@ def print_answers(soak: Soak) -> None:
 
 
 def main(minutes: float) -> int:
-    """Soak a server, print the table, and return 1 when something is left or unaccounted for."""
+    """Soak a server and print the tables; return 1 on growth, wrong responses or missing ones."""
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), *FLAGS, models=MODELS) as server:
         cold = footprint(server)
         mixed(server, WARM_UP * 60 * minutes)

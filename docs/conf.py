@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation; what is in `_ext/` makes its tables from the code."""
+"""Configuration of Sphinx. The modules in `_ext/` generate tables from the code."""
 
 import sys
 from importlib.metadata import version as version_of
@@ -32,8 +32,8 @@ copybutton_only_copy_prompt_lines = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 nitpick_ignore_regex = [
-    # Other projects' pages are not asked for their names: a build needs no network.
+    # Types of other projects have no links here, so that a build needs no network.
     (r"py:.*", r"(?!deepaas).*"),
-    # What types of ours mean to nobody but us.
+    # Private modules and types are not documented.
     (r"py:.*", r"deepaas\..*\._.*"),
 ]

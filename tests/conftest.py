@@ -1,4 +1,4 @@
-"""Servers and clients that tests share."""
+"""Shared hooks and fixtures: pytest markers, groups for pytest-xdist, servers, clients and a Ray cluster."""
 
 import contextlib
 import gc
@@ -12,14 +12,14 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
-from clusters import Cluster
 from deepaas import log
-from serving import ENGINE_FLAGS, Gate, Server, serving
 from support import groups
 from support.machine import slowness
 from support.models import HEALTHY
+from support.ray_cluster import Cluster
+from support.server import ENGINE_FLAGS, Gate, Server, serving
 
-# A deadline for each example would fail on slow machines.
+# Without a deadline for each example, which would fail on slow machines.
 settings.register_profile(
     "any machine", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -29,44 +29,42 @@ ENGINES = ["local", pytest.param("ray", marks=pytest.mark.ray)]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers; collect no garbage until all tests are collected, which creates none."""
+    """Declare the markers, and switch garbage collection off during collection, which creates no garbage."""
     gc.disable()
     for marker in (
-        "slow: takes several seconds; `make test-fast` leaves it out",
-        "alone: measures time, memory or load, so nothing else may run beside it; it runs last",
-        "every_engine: its servers run on this machine and, once more, on a Ray cluster",
+        "slow: takes several seconds; `make test-fast` skips it",
+        "alone: measures time, memory or load, so it runs last and not in parallel",
+        "every_engine: runs twice, with servers on this machine and on a Ray cluster",
         "ray: needs a Ray cluster",
     ):
         config.addinivalue_line("markers", marker)
 
 
 def pytest_report_header() -> str:
-    """Print how much slower than the reference this machine is."""
     return f"machine: {slowness()}"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run tests marked `every_engine` twice: on this machine and on Ray."""
     if metafunc.definition.get_closest_marker("every_engine"):
         metafunc.parametrize("engine", ENGINES, indirect=True, scope="module")
 
 
-@pytest.hookimpl(wrapper=True)  # comes before pytest-xdist, which reads the groups in the same hook
+@pytest.hookimpl(wrapper=True)  # runs before the hook of pytest-xdist, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Sort tests into groups: each is run by one process of pytest-xdist and shares its servers."""
+    """Sort the tests into groups. Each group shares its servers, and one pytest-xdist process runs it."""
     groups.assign(items)
     yield
 
 
 def pytest_collection_finish() -> None:
-    """Let later collections pass over the tests, which stay until the end."""
+    """Exclude the collected tests from garbage collection: they live until the end of the run."""
     gc.freeze()
     gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Escape what pytest-xdist cannot send: it sends texts as UTF-8, which has no lone surrogates."""
+    """Escape lone surrogates in reports: pytest-xdist sends texts as UTF-8, which cannot encode them."""
     report = yield
     report.sections = [
         (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
@@ -74,9 +72,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-@pytest.hookimpl(trylast=True)  # when the fixtures of the tests before have ended, servers on Ray among them
+@pytest.hookimpl(
+    trylast=True
+)  # runs after the fixtures of earlier tests, servers on Ray among them, are torn down
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Stop the Ray cluster before a test that needs none: its daemons use a fifth of a core."""
+    """Stop the Ray cluster before a test that does not need it: its daemons use a fifth of a core."""
     cluster = item.config.stash.get(CLUSTER, None)
     if cluster and not item.get_closest_marker("ray"):
         cluster.stop()
@@ -84,7 +84,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def ray_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
-    """Return a Ray cluster of three nodes."""
     with Cluster() as cluster:
         pytestconfig.stash[CLUSTER] = cluster
         yield cluster
@@ -92,9 +91,9 @@ def ray_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module", autouse=True)
 def engine(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Have every server run on the engine that a test is parametrised with, else on this machine.
+    """Run every server on the engine that the test is parametrised with, by default on this machine.
 
-    Fixtures that share a server take it as an argument, so that they start another server on the next engine.
+    Module fixtures that start a server request this fixture, so that they restart it for each engine.
     """
     with pytest.MonkeyPatch.context() as patch:
         if getattr(request, "param", "local") == "ray":
@@ -107,9 +106,9 @@ def engine(request: pytest.FixtureRequest) -> Iterator[None]:
 def server(
     engine: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """Return a server of the models that the test file lists in SERVED, with all options left alone."""
+    """Yield a server with default options that serves the models listed in the test file's SERVED."""
     models = {name: HEALTHY[name] for name in request.module.SERVED}
-    # Models may leave files of their own open.
+    # Models may leave their own files open.
     with serving(
         tmp_path_factory.mktemp("server"), models=models, env={"PYTHONWARNINGS": "ignore"}
     ) as server:
@@ -118,13 +117,12 @@ def server(
 
 @pytest.fixture(scope="module")
 def client(server: Server) -> Iterator[httpx.Client]:
-    """Return a client of the server of the file's models."""
     with server.client() as client:
         yield client
 
 
 class _PassingOn(logging.Handler):
-    """Passes what this package logs on to Python's loggers, which pytest listens to."""
+    """Passes log records of deepaas on to Python's loggers, which pytest captures."""
 
     def emit(self, record: logging.LogRecord) -> None:
         logger = logging.getLogger(record.name)
@@ -134,7 +132,7 @@ class _PassingOn(logging.Handler):
 
 @pytest.fixture
 def caplog(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """Return what is logged, also by this package, whose loggers are not among Python's."""
+    """Capture log records of deepaas too: its loggers are separate from Python's."""
     root, handler = log.get_logger("deepaas").manager.root, _PassingOn()
     level = root.level
     root.addHandler(handler)
@@ -146,7 +144,7 @@ def caplog(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixtur
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Return what starts a server of the test's own: `start(*flags, models={name: target})`."""
+    """Return a function that starts a server until the test ends: `start(*flags, models={name: target})`."""
     with contextlib.ExitStack() as stack:
 
         def start(*flags: str, **options: Any) -> Server:
@@ -157,14 +155,13 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture
 def gate() -> Iterator[Gate]:
-    """Return a place where model code waits for the test."""
     with Gate() as gate:
         yield gate
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """Return the files of a certificate of our own for 127.0.0.1, and of its key."""
+    """Create a self-signed certificate for 127.0.0.1; return the paths of the certificate and its key."""
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     command = [
         "openssl",

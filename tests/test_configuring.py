@@ -1,4 +1,4 @@
-"""Where settings come from, and what is said about wrong ones."""
+"""Sources of settings: their order, and the errors for wrong values."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +37,7 @@ def read(
 
 
 def test_defaults() -> None:
-    """Without flags, environment and files, everything is the default."""
+    """Without flags, variables and files, every setting has its default."""
     assert read() == Settings()
 
 
@@ -54,7 +54,7 @@ def test_defaults() -> None:
 def test_precedence(
     conf: WriteConf, flags: dict[str, object], environ: dict[str, str], expected: object
 ) -> None:
-    """A flag wins over the environment, that over a file; an empty variable is as good as none."""
+    """Flags override environment variables, which override files; an empty variable counts as unset."""
     assert read(flags, environ, [conf("[DEFAULT]\nlisten_port = 3\n")]).listen_port == expected
 
 
@@ -68,7 +68,7 @@ def test_precedence(
     ],
 )
 def test_extra_variables(environ: dict[str, str], expected: object) -> None:
-    """The model's name has two variables, and the one named like the option wins."""
+    """Two variables set the model's name; the one named like the option wins."""
     assert read(environ=environ).model_name == expected
 
 
@@ -98,7 +98,7 @@ def test_extra_variables(environ: dict[str, str], expected: object) -> None:
     ],
 )
 def test_right_values(name: str, text: object, expected: object) -> None:
-    """Texts and typed values become the option's type, in its one spelling."""
+    """Texts and typed values become the option's type, in normalised form."""
     value = parse_value(TABLE[name], text)
     assert value == expected
     assert type(value) is TABLE[name].type
@@ -118,9 +118,9 @@ def test_right_values(name: str, text: object, expected: object) -> None:
         ("workers", "0:4", "a model needs one worker at least, such as 1:4"),
         ("workers", "8:1", "the smaller number first, 1:8"),
         ("workers", "1:0", "a whole number from 1"),
-        ("workers", "1:", "MIN:MAX, such as 1:8"),
-        ("workers", "1-8", "MIN:MAX, such as 1:8"),
-        ("workers", "-1:8", "MIN:MAX, such as 1:8"),
+        ("workers", "1:", "MIN:MAX, for example 1:8"),
+        ("workers", "1-8", "MIN:MAX, for example 1:8"),
+        ("workers", "-1:8", "MIN:MAX, for example 1:8"),
         ("predictions", "xml", "one of string, json"),
         ("log_level", "LOUD", "one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
         ("base_path", "/a b", "a path such as /x"),
@@ -130,7 +130,7 @@ def test_right_values(name: str, text: object, expected: object) -> None:
     ],
 )
 def test_wrong_values(name: str, value: object, right: str) -> None:
-    """A wrong value is answered with what would be right."""
+    """The error for a wrong value describes the valid ones."""
     with pytest.raises(ValueError, match=right):
         parse_value(TABLE[name], value)
 
@@ -146,12 +146,12 @@ def test_wrong_values(name: str, value: object, right: str) -> None:
     ],
 )
 def test_file_spellings(conf: WriteConf, text: str) -> None:
-    """Keys are written with - or _ in any case, values as they are; quotes around a value are dropped."""
+    """Keys use - or _ and any case. Values are taken literally, except for quotes around them."""
     assert read(files=[conf(text)]).model_name == "it's 100%"
 
 
 def test_later_files_win(conf: WriteConf, tmp_path: Path) -> None:
-    """Files are read in the order given, then directories' *.conf files in sorted order."""
+    """Files are read in the given order, then the *.conf files of each directory in sorted order."""
     files = [
         conf("[DEFAULT]\nworkers = 1\nlisten-port = 1\nbase-path = /1", "b.conf"),
         conf("[DEFAULT]\nworkers = 2\nlisten-port = 2\n", "a.conf"),
@@ -164,7 +164,7 @@ def test_later_files_win(conf: WriteConf, tmp_path: Path) -> None:
 
 
 def test_unknown_keys_are_accepted(conf: WriteConf, caplog: pytest.LogCaptureFixture) -> None:
-    """Unknown keys and sections are ignored with one line a file, spelled as they are there."""
+    """Unknown keys and sections are ignored; one warning for each file lists them."""
     path = conf("[DEFAULT]\nuse_syslog = true\nworkers = 2\nlog-dir = /x\n[oslo]\na = 1\n")
     with caplog.at_level(logging.DEBUG):
         assert read(files=[path]).workers == WorkerRange(2, 2)
@@ -174,16 +174,16 @@ def test_unknown_keys_are_accepted(conf: WriteConf, caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.parametrize("key", ["listen-prot", "listen_prot", "Listen-Prot"])
-def test_key_that_is_nearly_right(conf: WriteConf, caplog: pytest.LogCaptureFixture, key: str) -> None:
-    """A key that is close to an option's is ignored too, and the line asks whether that was meant."""
+def test_misspelt_key(conf: WriteConf, caplog: pytest.LogCaptureFixture, key: str) -> None:
+    """A misspelt key is ignored too, and the warning suggests the right one."""
     path = conf(f"[DEFAULT]\n{key} = 5004\n")
     assert read(files=[path]).listen_port == 5000
     said = f"{path}: unknown option {key}, ignored. Did you mean listen-port?"
     assert [record.getMessage() for record in caplog.records] == [said]
 
 
-def test_variable_that_is_nearly_right(caplog: pytest.LogCaptureFixture) -> None:
-    """A variable that is close to an option's is ignored with a line; others, ours among them, without."""
+def test_misspelt_variable(caplog: pytest.LogCaptureFixture) -> None:
+    """A misspelt variable is ignored with a warning; variables of others, and internal ones, without."""
     ours = dict.fromkeys(["DEEPAAS_TRAINING", "DEEPAAS_TRAINING_STORE", "DEEPAAS_ARTIFACTS"], "x")
     others = {"DEEPAAS_MY_MODEL_WEIGHTS": "x", "DEEPAAS_WORKER": ""}
     read(environ={"DEEPAAS_V2_MODEL": "m", **ours, **others, "DEEPAAS_LISTEN_PROT": "5004"})
@@ -194,7 +194,6 @@ def test_variable_that_is_nearly_right(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_known_keys_are_not_logged(conf: WriteConf, caplog: pytest.LogCaptureFixture) -> None:
-    """A file without unknown keys says nothing."""
     with caplog.at_level(logging.DEBUG):
         read(files=[conf("[DEFAULT]\nworkers = 2\n")])
     assert caplog.records == []
@@ -210,7 +209,7 @@ def test_known_keys_are_not_logged(conf: WriteConf, caplog: pytest.LogCaptureFix
     ],
 )
 def test_wrong_files(conf: WriteConf, text: str, words: list[str]) -> None:
-    """The message about a wrong file is one line: file, key, value and what would be right."""
+    """The error for a wrong file is one line: file, key, value and the valid values."""
     path = conf(text)
     with pytest.raises(SettingsError) as caught:
         read(files=[path])
@@ -219,40 +218,35 @@ def test_wrong_files(conf: WriteConf, text: str, words: list[str]) -> None:
         assert word in caught.value.message
 
 
-def test_file_that_is_not_text(tmp_path: Path) -> None:
-    """A file that is not UTF-8 is named."""
+def test_file_that_is_not_utf8(tmp_path: Path) -> None:
     path = tmp_path / "x.conf"
     path.write_bytes(b"[DEFAULT]\nmodel-name = \xff\n")
     with pytest.raises(SettingsError, match="cannot be read: it is not UTF-8"):
         read(files=[path])
 
 
-def test_missing_file(tmp_path: Path) -> None:
-    """A config file that is named has to exist."""
+def test_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read: No such file"):
         read(files=[tmp_path / "none.conf"])
 
 
-def test_missing_directory(tmp_path: Path) -> None:
-    """A config directory that is named has to exist."""
+def test_named_directory_must_exist(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="none does not exist"):
         read(dirs=[tmp_path / "none"])
 
 
-def test_wrong_variable() -> None:
-    """The message about a wrong value in the environment names the variable."""
+def test_wrong_variable_is_named() -> None:
     with pytest.raises(SettingsError, match="variable DEEPAAS_WORKERS: workers is 'x', expected a whole"):
         read(environ={"DEEPAAS_WORKERS": "x"})
 
 
-def test_wrong_flag() -> None:
-    """The message about a wrong flag names the command line."""
+def test_wrong_flag_is_named() -> None:
     with pytest.raises(SettingsError, match="command line: workers is 0, expected a whole number from 1"):
         read({"workers": 0})
 
 
 def test_default_places_order() -> None:
-    """The home directory comes before /etc; without a home directory only /etc is left."""
+    """The home directory comes before /etc; without a home directory, only /etc is used."""
     etc = [Path("/etc/deepaas/deepaas.conf"), Path("/etc/deepaas.conf")]
     home = [Path("/h/.deepaas/deepaas.conf"), Path("/h/deepaas.conf")]
     assert get_default_config_files({"HOME": "/h"}) == home + etc
@@ -260,7 +254,7 @@ def test_default_places_order() -> None:
 
 
 def test_first_default_place_wins(conf: WriteConf, tmp_path: Path) -> None:
-    """Of the default places, only the first that exists is read."""
+    """Only the first existing default file is read."""
     conf("[DEFAULT]\nworkers = 3\nlisten-port = 3\n", "deepaas.conf")
     environ = {"HOME": str(tmp_path)}
     assert read(environ=environ).workers == WorkerRange(3, 3)
@@ -270,7 +264,6 @@ def test_first_default_place_wins(conf: WriteConf, tmp_path: Path) -> None:
 
 
 def test_named_file_replaces_default_places(conf: WriteConf, tmp_path: Path) -> None:
-    """Whoever names a file gets that file and no other."""
     conf("[DEFAULT]\nworkers = 3\n", "deepaas.conf")
     named = conf("[DEFAULT]\nlisten-port = 1\n", "named.conf")
     found = read(environ={"HOME": str(tmp_path)}, files=[named])

@@ -1,4 +1,4 @@
-"""Files that are copied, hashed, replaced and named."""
+"""Atomic writes, copies, hashes and file extensions."""
 
 import hashlib
 import os
@@ -12,8 +12,7 @@ import pytest
 from deepaas.atomic_files import atomic_write, compute_sha256, copy_with_sha256, guess_extension
 
 
-def test_copy_hashed(tmp_path: Path) -> None:
-    """A copy has the content of the file, whose hash is returned."""
+def test_copy_returns_the_hash(tmp_path: Path) -> None:
     content = bytes(range(256)) * 10_000
     (tmp_path / "a").write_bytes(content)
     assert copy_with_sha256(tmp_path / "a", tmp_path / "b") == hashlib.sha256(content).hexdigest()
@@ -22,7 +21,7 @@ def test_copy_hashed(tmp_path: Path) -> None:
 
 
 def test_replacing(tmp_path: Path) -> None:
-    """A file is replaced when all was written; where that fails, it stays as it was, alone."""
+    """A file is replaced only after all data is written; a failed write leaves only the old file."""
     path = tmp_path / "a"
     with atomic_write(path) as file:
         file.write(b"one")
@@ -34,7 +33,7 @@ def test_replacing(tmp_path: Path) -> None:
 
 
 def test_replacing_behind_a_link(tmp_path: Path) -> None:
-    """The file that a symbolic link leads to is replaced, and keeps its mode; the link stays."""
+    """The target of a symbolic link is replaced and keeps its mode; the link stays."""
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     target, link, dangling = folder / "target", tmp_path / "link", tmp_path / "dangling"
@@ -52,7 +51,7 @@ def test_replacing_behind_a_link(tmp_path: Path) -> None:
 
 
 def test_replacing_a_pipe(tmp_path: Path) -> None:
-    """What is no regular file is written to and stays what it is."""
+    """Special files, such as pipes and devices, are written to, not replaced."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -67,7 +66,7 @@ def test_replacing_a_pipe(tmp_path: Path) -> None:
 
 
 def test_replacing_standard_output(tmp_path: Path) -> None:
-    """A redirected standard output receives what is written to /dev/stdout, behind what it holds."""
+    """Data written to /dev/stdout is appended to a redirected standard output."""
     script = (
         "from pathlib import Path; from deepaas.atomic_files import atomic_write; print('a', flush=True)\n"
         "with atomic_write(Path('/dev/stdout')) as file: file.write(b'b')"
@@ -89,14 +88,12 @@ def test_replacing_standard_output(tmp_path: Path) -> None:
         ("x/vnd.something.very-long", ".bin"),
     ],
 )
-def test_suffix_for(media_type: str, suffix: str) -> None:
-    """Every media type has a suffix."""
+def test_extension_of_each_media_type(media_type: str, suffix: str) -> None:
     assert guess_extension(media_type) == suffix
 
 
-def test_writing_in_place() -> None:
-    """A file in a folder that cannot be written to is written in place."""
-    with tempfile.TemporaryDirectory() as name:  # pytest's own folder is closed to other users
+def test_file_in_a_read_only_folder_is_written_in_place() -> None:
+    with tempfile.TemporaryDirectory() as name:  # other users cannot enter pytest's own folder
         folder = Path(name)
         path = folder / "a"
         path.write_bytes(b"before")

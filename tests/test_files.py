@@ -1,4 +1,4 @@
-"""Scratch folders: made when needed, gone with the request."""
+"""Scratch folders: created on demand, deleted with the request."""
 
 import asyncio
 import os
@@ -31,13 +31,13 @@ from deepaas.scratch import SMALL_FILE_BYTES, ScratchFolder, ScratchRoot, saniti
     ],
 )
 def test_safe_suffix(name: str, suffix: str) -> None:
-    """A suffix is what follows the first dot of the last part, if it is harmless."""
+    """The suffix starts at the first dot of the last path component, and is dropped unless harmless."""
     assert sanitize_suffix(name) == suffix
 
 
 @given(st.text(max_size=300))
-def test_no_name_leads_away(name: str) -> None:
-    """Whatever a stranger calls a file, its path stays in the folder and is short."""
+def test_client_names_cannot_escape_the_folder(name: str) -> None:
+    """Whatever name a client sends, the path stays inside the folder and is short."""
     suffix = sanitize_suffix(name)
     path = Path("/scratch") / f"0{suffix}"
     assert path.parent == Path("/scratch")
@@ -46,7 +46,7 @@ def test_no_name_leads_away(name: str) -> None:
 
 
 def test_folder_is_made_when_needed(tmp_path: Path) -> None:
-    """A folder that nobody needed is never made; one that was needed goes with all that is in it."""
+    """An unused folder is never created; a used one is deleted with its content."""
 
     async def use() -> None:
         async with ScratchFolder(tmp_path / "unused"):
@@ -62,9 +62,7 @@ def test_folder_is_made_when_needed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_keep(tmp_path: Path, *, kept: bool) -> None:
-    """A folder that was to be kept stays."""
-
+def test_persisted_folder_is_kept(tmp_path: Path, *, kept: bool) -> None:
     async def use() -> None:
         async with ScratchFolder(tmp_path / "one") as scratch:
             scratch.create_file_path("a").touch()
@@ -76,7 +74,7 @@ def test_keep(tmp_path: Path, *, kept: bool) -> None:
 
 
 def test_files_of_others(tmp_path: Path) -> None:
-    """A folder that somebody else filled goes too, once that is known."""
+    """A folder that another process filled is deleted too, after `mark_used`."""
 
     async def use() -> None:
         async with ScratchFolder(tmp_path / "one") as scratch:
@@ -89,7 +87,7 @@ def test_files_of_others(tmp_path: Path) -> None:
 
 
 def test_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every request's folder is another one, and all go with the space."""
+    """Each request has its own folder; the root deletes all of them."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with ScratchRoot() as space:
         folders = [space.create_folder() for _ in range(3)]
@@ -110,17 +108,15 @@ def in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    """Return the names of all files below a folder."""
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
 def content(path: Path) -> bytes:
-    """Return what is in a file."""
     return path.read_bytes()
 
 
 def test_small_files_in_memory(in_memory: Path) -> None:
-    """Small files are in memory, and go with all that the model left beside them."""
+    """Small files are in memory; they are deleted together with files that the model left beside them."""
 
     async def use(space: ScratchRoot) -> None:
         async with space.create_folder() as scratch:
@@ -138,7 +134,7 @@ def test_small_files_in_memory(in_memory: Path) -> None:
 
 
 def test_empty_file_in_memory(in_memory: Path) -> None:
-    """A file of no bytes goes like any other."""
+    """An empty file is deleted like any other."""
 
     async def use(space: ScratchRoot) -> None:
         async with space.create_folder() as scratch:
@@ -151,7 +147,7 @@ def test_empty_file_in_memory(in_memory: Path) -> None:
 
 
 def test_memory_that_runs_out(in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of which the memory takes only a part is on the disk, whole, and nothing is left of the part."""
+    """If memory takes only a part of a file, the complete file goes to disk and the part is deleted."""
     whole = os.writev
     monkeypatch.setattr(os, "writev", lambda descriptor, pieces: whole(descriptor, pieces[:1]))
 
@@ -167,7 +163,7 @@ def test_memory_that_runs_out(in_memory: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_memory_is_bounded(in_memory: Path) -> None:
-    """Small files go to the disk when those in memory take as much as they may, until some of those go."""
+    """Small files go to disk while those in memory use up the limit."""
     half = bytes(SMALL_FILE_BYTES)
 
     async def use(space: ScratchRoot) -> None:
@@ -186,9 +182,7 @@ def test_memory_is_bounded(in_memory: Path) -> None:
         asyncio.run(use(space))
 
 
-def test_memory_that_cannot_be_written(in_memory: Path) -> None:
-    """Small files go to the disk when there is no memory to be had."""
-
+def test_unwritable_memory_falls_back_to_disk(in_memory: Path) -> None:
     async def use(space: ScratchRoot) -> None:
         async with space.create_folder() as scratch:
             assert content(Path(scratch.write_small_file("", [b"o", b"ne"]))) == b"one"
@@ -199,15 +193,14 @@ def test_memory_that_cannot_be_written(in_memory: Path) -> None:
         asyncio.run(use(space))
 
 
-def test_named_place(in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever names a place for temporary files has all of them there."""
+def test_tmpdir_disables_memory(in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(in_memory.parent / "disk"))
     with ScratchRoot(in_memory):
         assert list(in_memory.iterdir()) == []
 
 
-def test_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a killed server left is removed by the next; what another one uses, or just made, is not."""
+def test_leftovers_of_killed_servers_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server deletes what a killed server left, but no folder that is in use or new."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     left, new = tmp_path / "deepaas-scratch-left", tmp_path / "deepaas-scratch-new"
     left.mkdir()

@@ -1,4 +1,4 @@
-"""How log lines look and where they go."""
+"""Format and destination of log lines."""
 
 import io
 import logging
@@ -21,7 +21,7 @@ logger = logging.getLogger("model.of.somebody")
 
 
 def part(line: str, name: str) -> str:
-    """Return one part of a log line, which has to look like one."""
+    """Return one part of a log line; fail if the line has the wrong format."""
     found = LINE.fullmatch(line)
     assert found
     return found[name]
@@ -29,10 +29,10 @@ def part(line: str, name: str) -> str:
 
 @pytest.fixture(autouse=True)
 def root() -> Iterator[logging.Logger]:
-    """Return Python's root logger, and put it and that of this package back as they were."""
+    """Return Python's root logger; restore it and the root logger of deepaas afterwards."""
     root, own = logging.getLogger(), log.get_logger("deepaas").manager.root
     before = [(one, list(one.handlers), one.level) for one in (root, own)]
-    own.handlers = []  # one may hold what other tests logged
+    own.handlers = []  # it may have a handler of earlier tests
     yield root
     for one, handlers, level in before:
         for handler in set(one.handlers) - set(handlers):
@@ -43,19 +43,19 @@ def root() -> Iterator[logging.Logger]:
 
 @pytest.fixture
 def stream() -> io.StringIO:
-    """Return where log lines of every level go."""
+    """Return the stream that receives log lines of every level."""
     stream = io.StringIO()
     log.configure("DEBUG", stream=stream)
     return stream
 
 
 def load(weights: str) -> None:
-    """Fail as a model may, with a text from a request."""
+    """Raise an error that contains a text from a request, as a model may."""
     raise ValueError(weights)
 
 
 def test_line(stream: io.StringIO) -> None:
-    """A line has time, process, level, logger, request and message."""
+    """A line has time, process id, level, logger, request id and message."""
     logger.info("loaded %s", "weights")
     found = LINE.fullmatch(stream.getvalue())
     assert found
@@ -69,7 +69,7 @@ def test_line(stream: io.StringIO) -> None:
 
 
 def test_request_id(stream: io.StringIO) -> None:
-    """A line written while a request is answered carries its identifier."""
+    """Lines logged during a request carry its id."""
     token = log.request_id.set("abc123")
     logger.info("predicting")
     log.request_id.reset(token)
@@ -95,13 +95,13 @@ def test_request_id(stream: io.StringIO) -> None:
     ],
 )
 def test_messages_stay_one_line(stream: io.StringIO, text: str, expected: str) -> None:
-    """What cannot be printed is spelled out, so that a request cannot forge a line."""
+    """Unprintable characters are escaped, so that a request cannot forge a log line."""
     logger.info("got %s", text)
     assert part(stream.getvalue(), "message") == f"got {expected}"
 
 
 def test_request_id_is_escaped(stream: io.StringIO) -> None:
-    """An identifier that a client chose cannot forge a line either."""
+    """A request id chosen by a client cannot forge a line either."""
     token = log.request_id.set("a\nb")
     logger.info("x")
     log.request_id.reset(token)
@@ -109,7 +109,7 @@ def test_request_id_is_escaped(stream: io.StringIO) -> None:
 
 
 def test_traceback_keeps_its_lines(stream: io.StringIO) -> None:
-    """A traceback follows its line, and is as readable as Python's own."""
+    """A traceback follows its line, as readable as Python's own."""
     try:
         load("no \x1b[2J weights")
     except ValueError:
@@ -122,7 +122,7 @@ def test_traceback_keeps_its_lines(stream: io.StringIO) -> None:
 
 
 def test_trace_of_another_process(stream: io.StringIO) -> None:
-    """A traceback that came as text follows its line as one of our own does."""
+    """A traceback that arrived as text is logged like a local one."""
     logger.error("It failed", extra={"trace": "Traceback:\n  \x1b[2J\n"})
     assert stream.getvalue().endswith("It failed\nTraceback:\n  \\x1b[2J\n")
 
@@ -131,7 +131,7 @@ def test_trace_of_another_process(stream: io.StringIO) -> None:
     ("level", "expected"), [("DEBUG", ["debug", "info", "error"]), ("info", ["info", "error"])]
 )
 def test_level(level: str, expected: list[str]) -> None:
-    """Every logger, a model's too, is heard from the chosen level on."""
+    """The level applies to every logger, including those of models."""
     stream = io.StringIO()
     log.configure(level, stream=stream)
     logger.debug("debug")
@@ -141,7 +141,7 @@ def test_level(level: str, expected: list[str]) -> None:
 
 
 def test_configure_twice(root: logging.Logger) -> None:
-    """Doing it again replaces ours and leaves the handlers of others."""
+    """A second call replaces the handler of the first, and keeps the handlers of others."""
     other = logging.NullHandler()
     root.addHandler(other)
     first, second = io.StringIO(), io.StringIO()
@@ -154,14 +154,13 @@ def test_configure_twice(root: logging.Logger) -> None:
 
 
 def test_standard_error_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a file or a stream, lines go to standard error."""
     log.configure()
     logger.info("here")
     assert part(capsys.readouterr().err, "message") == "here"
 
 
 def test_file(tmp_path: Path) -> None:
-    """A log file gets the lines, is appended to, and is opened again after it was moved away."""
+    """A log file is appended to, and reopened after it was moved away."""
     path = tmp_path / "server.log"
     path.write_text("before\n")
     log.configure(file=str(path))
@@ -174,7 +173,7 @@ def test_file(tmp_path: Path) -> None:
 
 
 def test_unwritable_file(tmp_path: Path, stream: io.StringIO) -> None:
-    """A log file that cannot be written is an error that names it, and logging goes on as before."""
+    """An unwritable log file is an error that names it; logging continues as before."""
     with pytest.raises(SettingsError, match=r"none/server.log cannot be written \(No such file"):
         log.configure(file=str(tmp_path / "none" / "server.log"))
     logger.info("still here")
@@ -182,7 +181,7 @@ def test_unwritable_file(tmp_path: Path, stream: io.StringIO) -> None:
 
 
 def test_held_lines_follow() -> None:
-    """What was logged before anybody knew where to is written then, from the chosen level on."""
+    """Lines logged before `configure` are written then, if their level allows."""
     log.buffer_until_configured()
     logger.debug("early detail")
     logger.info("early")

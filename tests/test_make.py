@@ -1,4 +1,4 @@
-"""What `make` does before there is an environment to do it in."""
+"""`make` before there is a virtual environment."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ ADVICE = "install the python3-venv package"
 @pytest.mark.parametrize("target", [".venv/.serve", ".venv/.develop"])
 @pytest.mark.parametrize("has_pip", [True, False])
 def test_environment_without_pip(tmp_path: Path, target: str, *, has_pip: bool) -> None:
-    """An environment that was left without pip is made again, so that Python says what is missing."""
+    """An environment without pip is created again, so that Python reports the missing package."""
     for name in (
         "Makefile",
         "pyproject.toml",

@@ -1,4 +1,4 @@
-"""What crosses the pipe comes out of it as it went in, however it was cut."""
+"""Messages between server and worker: encoding, framing, and what the server refuses to decode."""
 
 import itertools
 import os
@@ -50,8 +50,7 @@ sent = st.lists(st.tuples(st.integers(0, 2**64 - 1), messages), max_size=6)
 
 
 @given(messages)
-def test_round_trip(message: Message) -> None:
-    """A message is decoded as what it was, of the same kind."""
+def test_decoding_reverses_encoding(message: Message) -> None:
     found = decode(encode(message))
     assert found == message
     assert type(found) is type(message)
@@ -61,19 +60,19 @@ def test_round_trip(message: Message) -> None:
     st.builds(Reply, bodies | failures, st.floats(0, 1e6), st.floats(0, 1e6), st.integers(1, 99)) | failures
 )
 def test_plain_round_trip(message: Message) -> None:
-    """What a process of a model sends holds plain values alone."""
+    """Messages of a model's process can be decoded without pickle's classes."""
     assert decode_plain(memoryview(encode(message))) == message
 
 
 @pytest.mark.parametrize("value", [os.system, Path("x"), Failure(500, "x"), ValueError("x")])
 def test_object_from_a_model(value: Any) -> None:
-    """What names a class or a function is refused before anything of it is called."""
+    """A message that refers to a class or function is refused before anything of it is called."""
     with pytest.raises(ValueError, match="sent an object of"):
         decode_plain(memoryview(pickle.dumps((6, value))))
 
 
 class Text(str):
-    """A text of a class that comes with a model, as NumPy's or a translation's."""
+    """A str subclass, such as those of NumPy and of translation libraries."""
 
     __slots__ = ()
 
@@ -82,7 +81,7 @@ class Text(str):
 
 
 class Lazy:
-    """What becomes a text when it is shown."""
+    """Becomes a str subclass when converted to a text."""
 
     def __str__(self) -> str:
         return Text("later")
@@ -102,7 +101,7 @@ class Lazy:
     ids=["file", "type", "status", "problems"],
 )
 def test_values_of_a_models_classes(message: Message, plain: Message) -> None:
-    """A process sends the plain values that those of a model's classes stand for."""
+    """Instances of a model's own classes are sent as the plain values that they stand for."""
     found = decode_plain(memoryview(encode(message)))
     assert found == plain
 
@@ -122,13 +121,13 @@ def test_values_of_a_models_classes(message: Message, plain: Message) -> None:
     ],
 )
 def test_message_that_no_model_sends(content: bytes) -> None:
-    """The server takes only what a process of a model sends, with fields of the right types."""
+    """The server accepts only messages of a model's process, with fields of the right types."""
     with pytest.raises((ValueError, TypeError, IndexError)):
         decode_plain(memoryview(content))
 
 
 def test_code_from_a_model(tmp_path: Path) -> None:
-    """A pickle that would run a command does not."""
+    """A pickle that would run a command is refused."""
 
     class Command:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -140,8 +139,7 @@ def test_code_from_a_model(tmp_path: Path) -> None:
 
 
 @given(sent, st.lists(st.integers(0, 2000), max_size=30))
-def test_any_chunks(pairs: list[tuple[int, Message]], cuts: list[int]) -> None:
-    """Whatever pieces the stream comes in, the messages are the same."""
+def test_stream_can_be_cut_anywhere(pairs: list[tuple[int, Message]], cuts: list[int]) -> None:
     stream = b"".join(encode_frame(encode(message), call_id) for call_id, message in pairs)
     places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     unframer = FrameDecoder()
@@ -150,7 +148,7 @@ def test_any_chunks(pairs: list[tuple[int, Message]], cuts: list[int]) -> None:
 
 
 def test_single_bytes() -> None:
-    """A message comes out with its last byte, not before."""
+    """A message is complete with its last byte, not before."""
     stream = encode_frame(encode(Failure(500, "x")), 7)
     unframer = FrameDecoder()
     for byte in stream[:-1]:
@@ -158,8 +156,7 @@ def test_single_bytes() -> None:
     assert list(unframer.feed(stream[-1:])) == [(7, Failure(500, "x"))]
 
 
-def test_what_pickle_refuses() -> None:
-    """A value that no pickle can carry is refused when it is encoded."""
+def test_unpicklable_argument_is_refused() -> None:
     call = Call(
         "predict", {"lock": threading.Lock()}, validated=True, media_type=None, scratch="", request_id=""
     )

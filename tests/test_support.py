@@ -1,4 +1,4 @@
-"""What the tests themselves rest on: limits that fit the machine, and groups that share a server."""
+"""Test support: limits that fit the machine, and groups of tests that share a server."""
 
 import os
 import re
@@ -7,19 +7,19 @@ import sys
 
 import pytest
 
-from serving import HERE
+from support.server import TESTS
 
 SHARING = "tests/http/test_negotiating.py"
 CHILD = "from support.machine import slowness; print(len(slowness().ratios), slowness().factor >= 1)"
 
 
 def run(*command: str, **env: str) -> str:
-    """Return the output of a command of the tests' Python, which must succeed."""
+    """Run the tests' Python with these arguments; fail if it does. Return its output."""
     own = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     done = subprocess.run(
         [sys.executable, *command],
-        cwd=HERE.parent,
-        env=own | {"PYTHONPATH": str(HERE)} | env,
+        cwd=TESTS.parent,
+        env=own | {"PYTHONPATH": str(TESTS)} | env,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -35,14 +35,14 @@ def run(*command: str, **env: str) -> str:
     ids=["one", "crowd"],
 )
 def test_limits_are_multiplied(processes: int, limits: str) -> None:
-    """On a slow machine limits and time-outs are longer; where processes share cores, limits alone are."""
+    """On a slow machine limits and timeouts grow; when processes share cores, only limits do."""
     code = "from support.machine import *; print(limit_s(2), timeout_s(1))"
     env = {"TEST_MACHINE_SLOWNESS": "3", "PYTEST_XDIST_WORKER_COUNT": str(processes)}
     assert run("-c", code, **env) == f"{limits}\n"
 
 
 def test_machine_is_measured_once() -> None:
-    """The processes that a process starts use what it has measured."""
+    """Child processes use the measurement of their parent."""
     code = (
         "import subprocess, sys\n"
         "from support.machine import slowness\n"
@@ -54,7 +54,6 @@ def test_machine_is_measured_once() -> None:
 
 @pytest.mark.slow
 def test_tests_that_share_a_server_run_in_one_process() -> None:
-    """All tests of a file with a server run in one of two processes."""
     shown = run("-m", "pytest", "--numprocesses", "2", "--dist", "loadgroup", "--verbose", SHARING)
     processes = re.findall(r"^\[(gw\d)\].* PASSED", shown, re.MULTILINE)
     assert len(processes) > 10

@@ -1,4 +1,4 @@
-"""The browser files are those that the manifest names."""
+"""The vendored browser files match their manifest."""
 
 import json
 import shutil
@@ -26,15 +26,14 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(FOLDER, tmp_path / "vendor"))
 
 
-def test_files_are_as_the_manifest_says() -> None:
-    """Every vendored file is what npm published, and there is no other."""
+def test_files_match_the_manifest() -> None:
+    """Every vendored file is unchanged since npm published it, and there are no others."""
     done = check()
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package["package"])
 def test_licences_are_named_and_kept(package: dict[str, Any]) -> None:
-    """Every package names its licence and brings the text."""
     assert package["licence"]
     assert [*(FOLDER / package["package"]).glob("LICENSE*")]
 
@@ -51,8 +50,8 @@ def change(path: Path) -> None:
         (Path.touch, "extra.js", "extra.js is not in the manifest"),
     ],
 )
-def test_differences_are_told(copy: Path, spoil: Callable[[Path], object], name: str, words: str) -> None:
-    """A changed, missing or extra file fails the check by name."""
+def test_differences_are_reported(copy: Path, spoil: Callable[[Path], object], name: str, words: str) -> None:
+    """The check reports a changed, missing or extra file by name."""
     spoil(copy / "swagger-ui-dist" / name)
     done = check("--folder", str(copy))
     assert done.returncode == 1
@@ -61,7 +60,6 @@ def test_differences_are_told(copy: Path, spoil: Callable[[Path], object], name:
 
 
 def test_licence_text_is_required(copy: Path) -> None:
-    """A package whose manifest entry lists no licence text fails the check."""
     packages = json.loads((copy / "manifest.json").read_text())
     del packages[0]["files"]["LICENSE"]
     (copy / "manifest.json").write_text(json.dumps(packages))

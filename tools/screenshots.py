@@ -1,7 +1,4 @@
-"""Owns the pictures of the page in docs/images: serves the digits example, and looks at it with a browser.
-
-Must not know how the page is made: it does what a reader would do.
-"""
+"""Takes the screenshots of the web UI in docs/images: serves the digits example and uses it in a browser."""
 # ruff: noqa: INP001 - a script, not a package.
 
 import contextlib
@@ -26,33 +23,33 @@ PHONE = (390, 844)
 
 
 def main() -> None:
-    """Write a picture of every main view, in light and dark, and of a phone's."""
+    """Save screenshots of every tab in both themes, and of two tabs on a phone."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    with serving() as url, sync_playwright() as playwright:
+    with serve_digits() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         train(browser, url, "8")
         for scheme in ("light", "dark"):
-            with opened(browser, url, scheme, DESKTOP) as page:
+            with open_page(browser, url, scheme, DESKTOP) as page:
                 predict(page)
                 save(page, f"predict-{scheme}")
-                to(page, "Train")
-                watch(page)
+                open_tab(page, "Train")
+                start_training(page)
                 save(page, f"train-{scheme}")
-                to(page, "Model")
+                open_tab(page, "Model")
                 page.locator("model-card dl").wait_for()
                 page.locator("workers-view canvas").wait_for()
                 save(page, f"model-{scheme}")
         for scheme, tab in (("light", "Predict"), ("dark", "Train")):
-            with opened(browser, url, scheme, PHONE) as page:
-                to(page, tab)
-                (predict if tab == "Predict" else watch)(page)
+            with open_page(browser, url, scheme, PHONE) as page:
+                open_tab(page, tab)
+                (predict if tab == "Predict" else start_training)(page)
                 save(page, f"phone-{scheme}", top=False)
         browser.close()
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[str]:
-    """Serve the digits example, with trainings of its own, and yield its address."""
+def serve_digits() -> Iterator[str]:
+    """Serve the digits example with an empty state folder, and yield its URL."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(sys.executable).with_name("deepaas-run")
         command = [run, "--model-name", "digits", "--listen-port", "0", "--state-dir", folder]
@@ -60,9 +57,9 @@ def serving() -> Iterator[str]:
         assert server.stdout
         try:
             yield next(
-                found[1]
+                match[1]
                 for line in server.stdout
-                if (found := re.search(r"Serving .* on (http://\S+)", line))
+                if (match := re.search(r"Serving .* on (http://\S+)", line))
             )
         finally:
             server.terminate()
@@ -70,8 +67,8 @@ def serving() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def opened(browser: Browser, url: str, scheme: str, size: tuple[int, int]) -> Iterator[Page]:
-    """Open the page in a window of its own."""
+def open_page(browser: Browser, url: str, scheme: str, size: tuple[int, int]) -> Iterator[Page]:
+    """Open the web UI in a new window."""
     page = browser.new_page(
         viewport={"width": size[0], "height": size[1]},
         color_scheme="dark" if scheme == "dark" else "light",
@@ -81,36 +78,36 @@ def opened(browser: Browser, url: str, scheme: str, size: tuple[int, int]) -> It
     page.close()
 
 
-def to(page: Page, tab: str) -> None:
-    """Go to a tab."""
+def open_tab(page: Page, tab: str) -> None:
+    """Open a tab."""
     page.get_by_role("link", name=tab, exact=True).click()
 
 
 def predict(page: Page) -> None:
-    """Ask what digit is in the picture."""
+    """Predict the digit in the example picture."""
     page.locator("input[type=file]").set_input_files(PICTURE)
     page.get_by_role("button", name="Predict", exact=True).click()
     page.locator(".bars").wait_for()
 
 
 def train(browser: Browser, url: str, epochs: str) -> None:
-    """Let there be a training that is done."""
-    with opened(browser, url, "light", DESKTOP) as page:
-        to(page, "Train")
+    """Run a training until it is done."""
+    with open_page(browser, url, "light", DESKTOP) as page:
+        open_tab(page, "Train")
         page.get_by_label("epochs", exact=True).fill(epochs)
         page.get_by_role("button", name="Train", exact=True).click()
         page.locator(".state.done").wait_for()
 
 
-def watch(page: Page) -> None:
-    """Start a training, and wait until its curve has a shape."""
+def start_training(page: Page) -> None:
+    """Start a training, and wait until its chart has at least ten points."""
     page.get_by_label("epochs", exact=True).fill("40")
     page.get_by_role("button", name="Train", exact=True).click()
     page.get_by_role("img", name=re.compile(r"loss: [1-9]\d points")).wait_for(timeout=60_000)
 
 
 def save(page: Page, name: str, *, top: bool = True) -> None:
-    """Write what the window shows, with few colours, so that the repository stays small."""
+    """Save a screenshot of the window, with a reduced palette to keep the repository small."""
     if top:
         page.evaluate("scrollTo(0, 0)")
     picture = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")

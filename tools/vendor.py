@@ -1,9 +1,9 @@
-"""Owns the browser files taken from npm: fetches them, unmodified, as the manifest beside them says.
+"""Fetches browser files from npm, unmodified, as listed in a manifest.
 
-Must not know what the files are for. Plain: fetch and verify. `--update`: fetch and write the hashes down,
-for a new version or file. `--check`: compare what lies on disk with the manifest, without a network.
+By default, it fetches and verifies the files. `--update` writes their hashes into the manifest, for a new
+version or file. `--check` compares the files on disk with the manifest, without network access.
 """
-# ruff: noqa: INP001, T201 - a script, not a package; printing is how it answers.
+# ruff: noqa: INP001, T201 - a script, not a package; it prints its results.
 
 import argparse
 import hashlib
@@ -21,7 +21,7 @@ LICENCES = {"LICENSE", "LICENSE.md"}
 
 
 class VendorError(Exception):
-    """What was fetched, or what lies on disk, is not what the manifest says."""
+    """Fetched files, or files on disk, do not match the manifest."""
 
 
 class Package(TypedDict):
@@ -34,7 +34,7 @@ class Package(TypedDict):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line says and return the exit code."""
+    """Run the command; return the exit code."""
     options = _parser().parse_args(arguments)
     packages = read_manifest(options.folder)
     try:
@@ -55,7 +55,7 @@ def read_manifest(folder: Path) -> list[Package]:
 
 
 def check(folder: Path, packages: list[Package]) -> None:
-    """Compare the folder with the manifest; VendorError lists each file missing, changed or extra."""
+    """Compare the folder with the manifest; VendorError lists missing, changed and extra files."""
     listed = {
         folder / package["package"] / name: digest
         for package in packages
@@ -77,7 +77,7 @@ def check(folder: Path, packages: list[Package]) -> None:
 
 
 def vendor(folder: Path, packages: list[Package], *, update: bool) -> None:
-    """Fetch every package and write its files; with `update`, write their hashes into the manifest too."""
+    """Fetch every package and write its files; with `update`, also write their hashes into the manifest."""
     for package in packages:
         contents = fetch(package)
         digests = {name: digest_of(content) for name, content in contents.items()}
@@ -91,14 +91,14 @@ def vendor(folder: Path, packages: list[Package], *, update: bool) -> None:
 
 
 def fetch(package: Package) -> dict[str, bytes]:
-    """Return the contents of the package's listed files, as npm has them; VendorError if one is not there."""
+    """Return the contents of the package's listed files from npm; VendorError if one is missing."""
     wanted = f"{package['package']}@{package['version']}"
     with tempfile.TemporaryDirectory() as scratch:
         command = ["npm", "pack", "--silent", "--pack-destination", scratch, wanted]
-        # The name and version are those of our own manifest.
+        # The name and version come from our own manifest.
         packed = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)  # noqa: S603
         if packed.returncode:
-            raise VendorError(f"npm could not fetch {wanted}; its own words are above.")
+            raise VendorError(f"npm could not fetch {wanted}; its error message is above.")
         (archive,) = Path(scratch).glob("*.tgz")
         return unpack(archive, package)
 
@@ -114,7 +114,9 @@ def unpack(archive: Path, package: Package) -> dict[str, bytes]:
         contents = {name: _content(tar, members[name]) for name in names}
     licence = json.loads(contents["package.json"])["license"]
     if licence != package["licence"]:
-        raise VendorError(f"{package['package']} is under {licence}, the manifest says {package['licence']}.")
+        raise VendorError(
+            f"{package['package']} is under {licence}, but the manifest has {package['licence']}."
+        )
     return {name: contents[name] for name in package["files"]}
 
 
@@ -142,7 +144,7 @@ def digest_of(content: bytes) -> str:
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    """Return what a plain file in the archive holds."""
+    """Return the content of a plain file in the archive."""
     file = tar.extractfile(member)
     assert file is not None, f"{member.name} is a plain file"
     with file:
@@ -150,11 +152,11 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Return what reads the command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description="Fetch the browser files named in the manifest from npm.")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the manifest and the files are")
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--update", action="store_true", help="write the hashes of what was fetched")
+    mode.add_argument("--update", action="store_true", help="write the hashes of fetched files")
     mode.add_argument("--check", action="store_true", help="only compare the files on disk")
     return parser
 

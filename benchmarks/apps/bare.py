@@ -1,4 +1,4 @@
-"""The least that could answer: an aiohttp handler that validates and calls the model in its own process."""
+"""A minimal aiohttp handler that validates the arguments and calls the model in its own process."""
 
 import sys
 
@@ -12,7 +12,7 @@ _schema = Schema.from_dict(trivial.get_predict_args())()
 
 
 async def predict(request: web.Request) -> web.Response:
-    """Answer with a prediction, in the form that this server has."""
+    """Return a prediction in this server's response format."""
     given = orjson.loads(await request.read()) if request.body_exists else dict(request.query)
     arguments = _schema.load(given, unknown=EXCLUDE)
     predictions = orjson.dumps(trivial.predict(**arguments)).decode()

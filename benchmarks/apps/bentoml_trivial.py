@@ -1,6 +1,6 @@
 """The trivial model under BentoML."""
 
-# ruff: noqa: D102 - the methods are those that the framework calls
+# ruff: noqa: D102 - the framework defines the methods
 
 import bentoml
 import trivial
@@ -8,7 +8,7 @@ import trivial
 
 @bentoml.service(workers=1, logging={"access": {"enabled": False}})
 class Trivial:
-    """One worker, which is what BentoML serves a lone service with."""
+    """One worker, the default of BentoML for a single service."""
 
     @bentoml.api
     def predict(self, x: float) -> dict:

@@ -1,4 +1,4 @@
-"""The server on a Ray cluster of one node, which is started here: `PORT MODEL STATE`."""
+"""Starts a Ray cluster of one node and the server on it: `PORT MODEL STATE`."""
 
 import os
 import secrets

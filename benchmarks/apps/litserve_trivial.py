@@ -1,6 +1,6 @@
 """The trivial model under LitServe."""
 
-# ruff: noqa: D102 - the methods are those that the framework calls
+# ruff: noqa: D102 - the framework defines the methods
 
 import sys
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 
 class Arguments(BaseModel):
-    """What a request's JSON body has in it."""
+    """The JSON body of a request."""
 
     x: float
 

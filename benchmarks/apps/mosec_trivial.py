@@ -1,13 +1,13 @@
 """The trivial model under mosec."""
 
-# ruff: noqa: D102 - the methods are those that the framework calls
+# ruff: noqa: D102 - the framework defines the methods
 
 import trivial
 from mosec import Server, Worker
 
 
 class Trivial(Worker):
-    """One worker; mosec reads the JSON body, and checks nothing in it."""
+    """One worker; mosec parses the JSON body without validating it."""
 
     def forward(self, data):
         return trivial.predict(float(data["x"]))

@@ -1,6 +1,6 @@
-"""The model that reads uploads, under mosec, which takes the raw body."""
+"""The upload model under mosec, which receives the raw body."""
 
-# ruff: noqa: D102 - the methods are those that the framework calls
+# ruff: noqa: D102 - the framework defines the methods
 
 import upload
 from mosec import Server, Worker

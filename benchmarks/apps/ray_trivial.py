@@ -1,6 +1,6 @@
 """The trivial model under Ray Serve."""
 
-# ruff: noqa: D102 - the methods are those that the framework calls
+# ruff: noqa: D102 - the framework defines the methods
 
 import signal
 import sys
@@ -18,7 +18,7 @@ _OBJECT_STORE_BYTES = 100_000_000
 
 
 class Arguments(BaseModel):
-    """What a request's JSON body has in it."""
+    """The JSON body of a request."""
 
     x: float
 

@@ -1,6 +1,6 @@
-"""What a socket can carry: a request's body is copied into a file, or dd copies a file into the answer.
+"""The limit of a plain socket: copies a request's body into a file, or a file into the response with dd.
 
-The heads are HTTP so that the same client measures it; nothing else is.
+Only the heads are HTTP, so that the same client can measure it.
 """
 
 import re
@@ -15,7 +15,7 @@ _RESULT_BYTES = 50_000_000
 
 
 def main(port: int, folder: Path) -> None:
-    """Serve one connection after the other."""
+    """Serve one connection after another."""
     result, received = folder / "result", folder / "received"
     result.write_bytes(bytes(_RESULT_BYTES))
     with socket.create_server(("127.0.0.1", port)) as listener:
@@ -38,7 +38,7 @@ def _answer(connection: socket.socket, result: Path, received: Path) -> None:
 
 
 def _head(connection: socket.socket) -> bytes:
-    """Return a request's head, without a byte of what follows; nothing when the client has left."""
+    """Return the head of a request without reading further, or nothing if the client has disconnected."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         byte = connection.recv(1)

@@ -1,1 +1,1 @@
-"""What servers are asked, and by what: wrk for many requests, a plain connection for large ones."""
+"""Requests, and their clients: wrk for many small requests, a plain connection for large ones."""

@@ -1,4 +1,4 @@
-"""One request at a time over one connection that stays open."""
+"""A client that sends one request at a time over a persistent connection."""
 
 import contextlib
 import http.client
@@ -13,7 +13,7 @@ _SAID_CHARACTERS = 200
 
 
 class Client:
-    """Posts to one URL, and takes the time."""
+    """Posts to one URL and measures the time."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
         parts = urlsplit(url)
@@ -22,14 +22,14 @@ class Client:
         self._buffer = bytearray(_CHUNK_BYTES)
 
     def post_s(self, request: Request) -> float:
-        """Return the seconds until the answer was read to its end; RuntimeError when it is not 200."""
+        """Return the seconds until the complete response was read; RuntimeError if its status is not 200."""
         headers = {"Content-Type": request.media_type} if request.media_type else {}
         began = time.perf_counter()
         self._connection.request("POST", self._path + request.query, request.body or None, headers)
         with self._connection.getresponse() as response:
             if response.status != http.HTTPStatus.OK:
                 said = response.read().decode(errors="replace")[:_SAID_CHARACTERS]
-                raise RuntimeError(f"{self._path} was answered with {response.status}: {said}")
+                raise RuntimeError(f"{self._path} returned {response.status}: {said}")
             while response.readinto(self._buffer):
                 pass
         return time.perf_counter() - began
@@ -41,7 +41,7 @@ class Client:
 
 @contextlib.contextmanager
 def client(url: str, timeout_s: float = 60) -> Iterator[Client]:
-    """Return a client that is closed in the end."""
+    """Yield a client; close it afterwards."""
     found = Client(url, timeout_s)
     try:
         yield found

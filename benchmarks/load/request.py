@@ -1,15 +1,15 @@
-"""Requests: the same arguments in the forms that servers take them."""
+"""Requests with the same arguments in the formats that servers accept."""
 
 import dataclasses
 
-_BOUNDARY = "------------------------benchmarksbenchmarksbe"  # as long as that of curl
+_BOUNDARY = "------------------------benchmarksbenchmarksbe"  # as long as curl's
 JSON = "application/json"
 BINARY = "application/octet-stream"
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """A POST: what follows the path, the body and its media type."""
+    """A POST request: query string, body and media type."""
 
     query: str = ""
     body: bytes = b""
@@ -22,7 +22,7 @@ EMPTY = Request()
 
 
 def multipart(size_bytes: int) -> Request:
-    """Return a form with a file of that size, as browsers and curl send it."""
+    """Return a form with a file of `size_bytes`, as browsers and curl send it."""
     head = (
         f"--{_BOUNDARY}\r\n"
         'Content-Disposition: form-data; name="data"; filename="data.bin"\r\n'
@@ -33,5 +33,5 @@ def multipart(size_bytes: int) -> Request:
 
 
 def raw(size_bytes: int) -> Request:
-    """Return the same bytes without a form around them."""
+    """Return a request whose body is the bytes, without a form."""
     return Request(body=bytes(size_bytes), media_type=BINARY)

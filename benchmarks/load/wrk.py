@@ -1,4 +1,4 @@
-"""Load by wrk: many connections, each sending its next request when the last one was answered."""
+"""Load from wrk: each connection sends its next request after the previous response."""
 
 import json
 import resource
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from benchmarks.load.request import Request
 
-# wrk counts in microseconds.
+# wrk measures in microseconds.
 _SCRIPT = """
 wrk.method = "POST"
 local file = io.open("{body}", "rb")
@@ -27,7 +27,7 @@ end
 
 
 class Load(NamedTuple):
-    """What came of a load; `spent_s` is the processor time of wrk itself."""
+    """The result of a load; `spent_s` is the processor time of wrk."""
 
     answered: int
     per_s: float
@@ -37,7 +37,7 @@ class Load(NamedTuple):
 
 
 def load(url: str, request: Request, *, connections: int, seconds: float) -> Load:
-    """Ask again and again; raise RuntimeError when requests fail."""
+    """Send requests for `seconds`; raise RuntimeError if one fails."""
     before_s = _children_s()
     with tempfile.TemporaryDirectory() as folder:
         script = _script(Path(folder), request)
@@ -67,7 +67,7 @@ def load(url: str, request: Request, *, connections: int, seconds: float) -> Loa
 
 
 def _children_s() -> float:
-    """Return the processor time of the processes that were started here and have ended."""
+    """Return the processor time of all finished child processes."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

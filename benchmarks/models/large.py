@@ -1,4 +1,4 @@
-"""A model whose result is 50 MB that it has in memory."""
+"""A model that returns 50 MB from memory."""
 
 import io
 
@@ -9,10 +9,9 @@ _content = bytes(50_000_000)
 
 
 def get_predict_args():
-    """Return the one media type that there is."""
+    """Return the only media type."""
     return {"accept": fields.Str(load_default=MEDIA_TYPE, validate=validate.OneOf([MEDIA_TYPE]))}
 
 
 def predict(accept):  # noqa: ARG001 - there is but one
-    """Return all of it."""
     return io.BytesIO(_content)

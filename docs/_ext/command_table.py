@@ -1,4 +1,4 @@
-"""The tables of the options of the command lines, from the commands themselves."""
+"""Tables of command-line options, generated from the click commands."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,11 +13,11 @@ from deepaas.cmd.execute import main as execute
 from deepaas.cmd.run import main as run
 from rows import code, codes, table
 
-_HEAD = ("flag", "what it does")
+_HEAD = ("flag", "description")
 
 
 def of_run() -> str:
-    """Return what `deepaas-run` takes."""
+    """Return the options of `deepaas-run`."""
     return _of(run.params)
 
 
@@ -27,7 +27,7 @@ def of_predict() -> str:
 
 
 def of_cli() -> str:
-    """Return what stands before a method of `deepaas-cli`, then each method with what it takes."""
+    """Return the general options of `deepaas-cli`, then a section for each method."""
     parts = [_of(cli.params)]
     own: dict[str, Sequence[click.Parameter]] = {
         "predict": build_batch_options(()),

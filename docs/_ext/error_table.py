@@ -1,4 +1,4 @@
-"""The table of errors, from `deepaas.errors`."""
+"""The table of errors, generated from `deepaas.errors`."""
 
 import inspect
 
@@ -7,16 +7,16 @@ from rows import code, table
 
 
 def markdown() -> str:
-    """Return a row for each class of error: the status it is answered with, and what happened."""
+    """Return a row for each error class: status, name, title and description."""
     rows = (
         (str(error.status), code(error.__name__), error.title, inspect.getdoc(error) or "")
         for error in classes()
     )
-    return table(("status", "class in `deepaas.errors`", "title", "what happened"), rows)
+    return table(("status", "class in `deepaas.errors`", "title", "description"), rows)
 
 
 def classes() -> list[type[errors.DeepaasError]]:
-    """Return every class of error, by status and name."""
+    """Return all error classes, sorted by status and name."""
     found = [error for error in vars(errors).values() if _is_error(error)]
     return sorted(found, key=lambda error: (error.status, error.__name__))
 

@@ -1,4 +1,4 @@
-"""The routes and the bodies of the API, from the table of routes and the OpenAPI document of a model."""
+"""The routes and bodies of the API, generated from the route table and the OpenAPI document of a model."""
 
 import inspect
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from deepaas.config.settings import Settings
 from deepaas.http import routes
 from deepaas.http.openapi import SpecOptions, build_openapi
 from deepaas.messages import Envelope
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 from rows import code, codes, table
 
 _MODEL = "MODEL"
@@ -16,7 +16,7 @@ Described = dict[str, Any]
 
 
 class _Everything:
-    """A model that has every function, so that every route is there for it."""
+    """A model that implements every function, so that every route exists."""
 
     def predict(self) -> None:
         """Predict nothing."""
@@ -28,7 +28,7 @@ class _Everything:
 def markdown() -> str:
     """Return a section for each route, then one for each body."""
     document = build_openapi(
-        [Model(_MODEL, _Everything())],
+        [LoadedModel(_MODEL, _Everything())],
         SpecOptions(base_path="", envelope=Envelope.STRING, auth_required=True, debug_enabled=True),
     )
     described = {
@@ -44,7 +44,7 @@ def markdown() -> str:
 
 
 def all_routes() -> list[routes.Route]:
-    """Return the routes of a server with all of them switched on."""
+    """Return the routes of a server with all features enabled."""
     return list(routes.iterate_routes(Settings()))
 
 
@@ -109,7 +109,7 @@ def _body(name: str, schema: Described) -> str:
 
 
 def _kind(schema: Described) -> str:
-    """Return a schema's type in a word or two."""
+    """Return a short description of a schema's type."""
     if "$ref" in schema:
         return f"[{_name(schema)}](#{_name(schema).lower()})"
     if "enum" in schema:

@@ -1,4 +1,4 @@
-"""The table of metrics, from what `deepaas.metrics` gives to Prometheus."""
+"""The table of metrics, generated from `deepaas.metrics`."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,12 +12,12 @@ _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
 
 
 def markdown() -> str:
-    """Return a row for each metric: its names as they are sent, its type, its labels, what it says."""
-    return table(("metric", "type", "labels", "what it says"), _rows())
+    """Return a row for each metric: sample names, type, labels and help."""
+    return table(("metric", "type", "labels", "description"), _rows())
 
 
 def families() -> dict[str, tuple[str, str, set[str]]]:
-    """Return type, help and labels of each metric that the server can send, by its name."""
+    """Return type, help and labels of each metric by name."""
     found = text_string_to_metric_families(_filled().to_prometheus_text().decode())
     return {
         family.name: (family.type, family.documentation, _labels(family.samples))
@@ -27,7 +27,7 @@ def families() -> dict[str, tuple[str, str, set[str]]]:
 
 
 def _filled() -> Metrics:
-    """Return figures in which everything that can happen has happened once."""
+    """Return metrics in which every metric has a sample."""
     metrics = Metrics()
     metrics.record_request("GET", "/", 200)
     pool = metrics.create_pool_metrics("model")

@@ -1,24 +1,24 @@
-"""The table of a training's states, from `deepaas.trainings.record`."""
+"""The table of training states, generated from `deepaas.trainings.record`."""
 
 from deepaas.trainings.record import TrainingState
 from rows import code, table
 
 _MEANING = {
-    TrainingState.QUEUED: "It waits for its turn: `--max-trainings` run at a time.",
+    TrainingState.QUEUED: "Waits for its turn: `--max-trainings` run at a time.",
     TrainingState.STARTING: "Its process starts and imports the model.",
     TrainingState.RUNNING: "`train` runs.",
-    TrainingState.CANCELLING: "It was told to end, and has `--cancel-grace` seconds for it.",
+    TrainingState.CANCELLING: "Was asked to stop, and has `--cancel-grace` seconds to do so.",
     TrainingState.DONE: "`train` returned; `result` is in the record.",
-    TrainingState.ERROR: "`train` raised, or its process died; `message` and `traceback` say why.",
+    TrainingState.ERROR: "`train` raised, or its process died; `message` and `traceback` give the reason.",
     TrainingState.CANCELLED: "It was cancelled, or the server stopped.",
-    TrainingState.LOST: "Its process vanished without a word, as when the machine went down.",
+    TrainingState.LOST: "Its process disappeared without a result, for example in a power cut.",
 }
 
 
 def markdown() -> str:
-    """Return a row for each state: the word of the V2 API for it, and whether it is an end."""
+    """Return a row for each state: its word in the V2 API, and whether it is final."""
     rows = (
         (code(state.value), code(state.status), "yes" if state.is_final else "", _MEANING[state])
         for state in TrainingState
     )
-    return table(("`state`", "`status`", "end", "what it means"), rows)
+    return table(("`state`", "`status`", "final", "meaning"), rows)

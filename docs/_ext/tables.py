@@ -1,6 +1,6 @@
-"""Owns the directives that put tables made from the code on a page: `{table-of} options`, and so on.
+"""The Sphinx directive `{table-of} NAME`, which inserts a table generated from the code.
 
-Must not know what is in a table: each has a file of its own, with one function that returns it as Markdown.
+Each table has its own module with a function that returns Markdown.
 """
 
 from typing import Any, ClassVar
@@ -29,18 +29,18 @@ TABLES = {
 
 
 class TableOf(SphinxDirective):
-    """``{table-of} NAME``: a table of ours, where it stands."""
+    """``{table-of} NAME`` inserts the table of that name."""
 
     required_arguments = 1
     option_spec: ClassVar[dict[str, Any]] = {}
 
     def run(self) -> list[nodes.Node]:
-        """Return the table's nodes; what it is made from may change without its page."""
+        """Return the table's nodes. The page is read again in every build, as the code may have changed."""
         self.env.note_reread()
         return self.parse_text_to_nodes(TABLES[self.arguments[0]](), allow_section_headings=True)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Let Sphinx know the directive."""
+    """Register the directive."""
     app.add_directive("table-of", TableOf)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""Files that are written or replaced as a whole; copies with their SHA-256."""
+"""Atomic writing of files, SHA-256 digests, and extensions of media types."""
 
 import contextlib
 import errno
@@ -27,7 +27,7 @@ def compute_sha256(path: Path) -> str:
 
 
 def copy_with_sha256(source: Path, target: Path) -> str:
-    """Copy a file, reading it once; return the hexadecimal SHA-256 of what was copied."""
+    """Copy a file, reading it once; return the hexadecimal SHA-256 of the copy."""
     digest = hashlib.sha256()
     with source.open("rb") as whole, target.open("wb") as copy:
         while chunk := whole.read(_CHUNK_BYTES):
@@ -38,13 +38,13 @@ def copy_with_sha256(source: Path, target: Path) -> str:
 
 @contextlib.contextmanager
 def atomic_write(path: Path, *, is_private: bool = False) -> Iterator[IO[bytes]]:
-    """Open a file to write that takes the place of `path` when all is written, and is gone if that fails.
+    """Open a temporary file that replaces `path` when the context is left; on an error, it is deleted.
 
-    A file keeps its mode; a new one may be private. Behind a symbolic link, the file that it leads to is
-    replaced, not the link. What cannot be replaced (see `is_replaceable`) is written to directly.
+    An existing file keeps its mode; a new one may be private. For a symbolic link, its target is replaced. A
+    path that cannot be replaced (see `is_replaceable`) is opened for appending.
     """
     if not is_replaceable(path):
-        with path.open("ab") as file:  # /dev/stdout may be a file that others write to
+        with path.open("ab") as file:  # /dev/stdout may be a file that other processes write to
             yield file
         return
     target = Path(os.path.realpath(path))
@@ -63,7 +63,7 @@ def atomic_write(path: Path, *, is_private: bool = False) -> Iterator[IO[bytes]]
 
 
 def _replace_or_overwrite(unfinished: Path, target: Path) -> None:
-    """Replace `target`; a file whose folder is read-only, or that is mounted by itself, is written to."""
+    """Replace `target`; overwrite it if its folder is read-only or it is a mount point."""
     try:
         unfinished.replace(target)
     except OSError as error:
@@ -74,16 +74,16 @@ def _replace_or_overwrite(unfinished: Path, target: Path) -> None:
 
 
 def is_replaceable(path: Path) -> bool:
-    """Return whether another file can take the place of `path`, which need not exist.
+    """Return whether `path`, which need not exist, can be replaced by a new file.
 
-    That is no device, pipe or socket, nor what leads to an open file of a process, as `/dev/stdout` does.
+    False for devices, pipes and sockets, and for links to open files, such as `/dev/stdout`.
     """
     is_open_file = _OPEN_FILE_PATTERN.match(str(path.absolute()))
     return not is_open_file and (path.is_file() or path.is_dir() or not path.exists())
 
 
 def guess_extension(media_type: str) -> str:
-    """Return the suffix of files of a media type, such as ``.png``; ``.bin`` where there is no usual one."""
+    """Return the usual file extension of a media type, such as ``.png``, or else ``.bin``."""
     plain = media_type.partition(";")[0].strip().lower()
     usual = mimetypes.guess_extension(plain, strict=False)
     subtype = plain.rpartition("/")[2].removeprefix("x-")

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 from deepaas.config.settings import Settings
 from deepaas.engines import create_engine
-from deepaas.engines.base import Engine
+from deepaas.engines.interface import Engine
 from deepaas.errors import ModelLoadError, ModelUnavailable, SettingsError
 from deepaas.log import get_logger, traceback_extra
 from deepaas.metrics import Metrics
 from deepaas.model import loader
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 from deepaas.scratch import ScratchRoot
 from deepaas.service import ServedModel, Service
 from deepaas.trainings.folder import resolve_state_folder
@@ -31,12 +31,12 @@ def build_service(
     force_stop: asyncio.Event,
     on_output: Callable[[bytes], None] | None = None,
 ) -> Service:
-    """Load the models that `settings` name.
+    """Load the models that the settings select, and build the service, without starting it.
 
-    `on_output` gets what their workers print. When `force_stop` is set, trainings end without grace.
+    `on_output` receives the output of the workers. Once `force_stop` is set, trainings stop without grace.
 
-    Raise `ModelNotFound` or `ModelLoadError`. One broken model among several is left out, with its traceback
-    in the log.
+    Raise `SettingsError`, `ModelNotFound`, or `ModelLoadError` if no model loads. Otherwise broken models are
+    logged and not served.
     """
     engine = create_engine(settings)
     targets = loader.select_models(settings.model_name, settings.model)
@@ -61,22 +61,22 @@ def build_service(
 
 
 def _log_renamed_model(settings: Settings) -> None:
-    """Log that a model without an entry point is renamed: the name may come from a file long forgotten."""
+    """Log that --model-name renames a model: the option may come from a forgotten config file."""
     name, target = settings.model_name, settings.model
     if name and target and name not in loader.select_models(target=target):
-        _log.info("%s is served as %r, as --model-name says", target, name)
+        _log.info("%s is served as %r (--model-name)", target, name)
 
 
-def _load_models(targets: Mapping[str, str]) -> list[Model]:
+def _load_models(targets: Mapping[str, str]) -> list[LoadedModel]:
     models = []
     problem = None
     for name, target in targets.items():
         try:
-            models.append(Model.load(name, target).validate_declarations())
+            models.append(LoadedModel.load(name, target).validate_declarations())
         except ModelLoadError as error:
             problem = error
             if len(targets) > 1:
-                _log.error("The model %r is left out: %s", name, error, extra=traceback_extra(error.detail))
+                _log.error("Not serving model %r: %s", name, error, extra=traceback_extra(error.detail))
     if problem and not models:
         raise problem
     return models
@@ -97,7 +97,7 @@ def _create_scheduler(
             try:
                 await served[name].reload()
             except (ModelLoadError, ModelUnavailable) as error:
-                _log.warning("The model %r is not reloaded after the training: %s", name, error)
+                _log.warning("Could not reload model %r after its training: %s", name, error)
 
     rules = SchedulerConfig(
         max_concurrent=settings.max_trainings,
@@ -117,4 +117,4 @@ def _parse_retention(text: str) -> RetentionPolicy:
     try:
         return RetentionPolicy.parse(text)
     except ValueError as error:
-        raise SettingsError(f"--keep-trainings is {text!r}, expected {error}.") from error
+        raise SettingsError(f"Invalid value for --keep-trainings: {text!r}; expected {error}.") from error

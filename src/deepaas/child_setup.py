@@ -1,6 +1,6 @@
-"""What a child process does first: exit with its parent, ignore signals, buffer by lines.
+"""First steps of a child process: exit with the parent, ignore signals, line buffering.
 
-It imports little, since every worker waits for it.
+Imports only the standard library, because every worker waits for it.
 """
 
 import contextlib
@@ -14,15 +14,15 @@ from collections.abc import Iterable
 
 
 def kill_process_group(pid: int, signal_number: signal.Signals = signal.SIGKILL) -> None:
-    """Send the signal to every process in the group that `pid` leads, if there is any."""
+    """Send a signal to the process group that `pid` leads; do nothing if it does not exist."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal_number)
 
 
 def use_line_buffering() -> None:
-    """Let what is printed be seen when it is printed, also where nobody looks at a terminal.
+    """Flush output at every line, even if it is not a terminal; Python child processes do not buffer either.
 
-    The same goes for the Python programs that this process starts, unless they were told otherwise.
+    A value of `PYTHONUNBUFFERED` in the environment is kept.
     """
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     for stream in (sys.stdout, sys.stderr):
@@ -31,11 +31,12 @@ def use_line_buffering() -> None:
 
 
 def ignore_signals(signals: Iterable[int]) -> None:
-    """Go on when one of these signals comes; processes that this one starts are as mortal as any."""
+    """Ignore these signals in this process, but not in its children."""
     outlived = set(signals)
     for number in outlived:
         signal.signal(number, _ignore)
-    # What is executed anew does not inherit it, what is merely forked would; a signal may come to it at once.
+    # exec() resets handlers, fork() does not. Block the signals around fork, so that a child never runs our
+    # handler before its default handlers are restored.
     os.register_at_fork(
         before=functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK, outlived),
         after_in_parent=functools.partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, outlived),
@@ -44,12 +45,12 @@ def ignore_signals(signals: Iterable[int]) -> None:
 
 
 def exit_with_parent() -> None:
-    """In a process that `spawn_python` made: die, with the whole group, as soon as the server is gone.
+    """Kill this process's group as soon as the parent closes the pipe that `spawn_python` made, or exits.
 
-    The lifeline is moved away from standard input, so that nothing the model reads can touch it.
+    The pipe is moved away from standard input, so that user code cannot read it.
     """
     lifeline = os.dup(0)
-    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a descriptor is wanted, not a path
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - only its descriptor is used
         os.dup2(nothing.fileno(), 0)
     threading.Thread(
         target=_kill_group_at_parent_exit, args=(lifeline,), name="lifeline", daemon=True
@@ -57,7 +58,7 @@ def exit_with_parent() -> None:
 
 
 def _ignore(_: int, __: object) -> None:
-    """Do nothing; ignoring a signal in the system's way would be inherited."""
+    """Do nothing; unlike SIG_IGN, a Python handler is not inherited through exec()."""
 
 
 def _restore_default_handlers(signals: Iterable[int]) -> None:

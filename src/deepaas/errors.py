@@ -1,84 +1,84 @@
-"""Owns every exception the package raises: each class has its HTTP status and its title."""
+"""All exceptions of the package, each with its HTTP status and title."""
 
-# ruff: noqa: N818 - the names say what happened; all of them are errors.
+# ruff: noqa: N818 - the names describe the problem; all of them are errors.
 
 from collections.abc import Mapping
 from typing import Any
 
 
 class DeepaasError(Exception):
-    """Something went wrong in a way that this package foresaw; `str` of it is for people."""
+    """Base class of all expected errors; `str()` returns a message for users."""
 
     status: int = 500
     title: str = "Internal error"
 
     @property
     def message(self) -> str:
-        """What happened and what to do next, in one text."""
+        """The problem, and how to solve it."""
         return str(self)
 
 
 class SettingsError(DeepaasError):
-    """An option or a config file says something that cannot be used."""
+    """An option or a config file has an invalid value."""
 
     title = "Bad settings"
 
 
 class BadRequest(DeepaasError):
-    """The request cannot be read at all."""
+    """The request cannot be parsed."""
 
     status = 400
     title = "Bad request"
 
 
 class InvalidJson(BadRequest):
-    """A body that says it is JSON and is not."""
+    """The request's body is declared as JSON but is not valid JSON."""
 
 
 class Unauthorized(DeepaasError):
-    """The request bears no token, or none that this server knows."""
+    """The request has no token, or one that this server does not accept."""
 
     status = 401
     title = "Not authenticated"
 
 
 class Forbidden(DeepaasError):
-    """The token lacks the scope that this takes, or the `Host` or `Origin` is not one that may do it."""
+    """The token lacks the required scope, or the request's `Host` or `Origin` is not allowed."""
 
     status = 403
     title = "Not allowed"
 
 
 class RequestTimeout(DeepaasError):
-    """The request's body came too slowly."""
+    """The client sent the request's body too slowly."""
 
     status = 408
     title = "Sender too slow"
 
 
 class EndpointDisabled(DeepaasError):
-    """The endpoint exists and whoever runs this server switched it off."""
+    """The endpoint is disabled on this server."""
 
     status = 402
     title = "Endpoint switched off"
 
 
 class ModelNotFound(DeepaasError):
-    """No model of that name is installed or served."""
+    """No model with that name is installed or served."""
 
     status = 404
     title = "Model not found"
 
 
 class TrainingNotFound(DeepaasError):
-    """The model has no training with that identifier."""
+    """The model has no training with that id."""
 
     status = 404
     title = "Training not found"
 
 
 class ArtifactNotFound(DeepaasError):
-    """The training left no file of that name."""
+    """The training has no artifact with that name."""
 
     status = 404
     title = "Artifact not found"
@@ -92,28 +92,28 @@ class NotAcceptable(DeepaasError):
 
 
 class PayloadTooLarge(DeepaasError):
-    """The request's body is larger than this server reads."""
+    """The request's body exceeds the server's size limit."""
 
     status = 413
     title = "Body too large"
 
 
 class UnsupportedEncoding(DeepaasError):
-    """The request's body is compressed in a way that this server does not read."""
+    """The server does not support the compression of the request's body."""
 
     status = 415
     title = "Unsupported encoding"
 
 
 class HeadersTooLarge(DeepaasError):
-    """The request's headers are larger than this server reads."""
+    """The request's headers exceed the server's size limit."""
 
     status = 431
     title = "Headers too large"
 
 
 class InvalidArguments(DeepaasError):
-    """The arguments do not fit the model's fields; `messages` says which and why, nested like the fields."""
+    """The arguments are invalid; `messages` maps arguments to their errors, nested like the fields."""
 
     status = 422
     title = "Invalid arguments"
@@ -124,7 +124,7 @@ class InvalidArguments(DeepaasError):
 
 
 class ModelLoadError(DeepaasError):
-    """The model's code failed on import or while describing itself; `detail` is the traceback's text."""
+    """The model cannot be imported, or its declarations are invalid; `detail` is the traceback as text."""
 
     title = "Model broken"
 
@@ -134,7 +134,10 @@ class ModelLoadError(DeepaasError):
 
 
 class PredictionFailed(DeepaasError):
-    """The model's own function raised; `status` is what its author meant, `detail` the traceback's text."""
+    """The model's function raised an error.
+
+    `status` is the HTTP status that the model author chose, else 500; `detail` is the traceback as text.
+    """
 
     title = "Prediction failed"
 
@@ -146,33 +149,33 @@ class PredictionFailed(DeepaasError):
 
 
 class InvalidResponse(DeepaasError):
-    """What the model returned fits neither its schema nor the media type asked for, or has no JSON form."""
+    """The model's result does not match its schema or the requested media type, or has no JSON form."""
 
     title = "Unfit response"
 
 
 class WorkerDied(DeepaasError):
-    """The worker that ran the call died before it answered."""
+    """The worker process exited before it finished the call."""
 
     title = "Worker lost"
 
 
 class FunctionNotImplemented(DeepaasError):
-    """The model does not have the function behind this route."""
+    """The model does not implement the function behind this route."""
 
     status = 501
     title = "Not implemented by the model"
 
 
 class PredictionTimeout(DeepaasError):
-    """The prediction took longer than it may; its worker was killed."""
+    """The prediction exceeded the time limit, and its worker was killed."""
 
     status = 504
     title = "Prediction timed out"
 
 
 class ModelUnavailable(DeepaasError):
-    """The model exists and cannot take a call now; trying again after `retry_after_s` seconds may work."""
+    """The model cannot accept calls now; a retry after `retry_after_s` seconds may succeed."""
 
     status = 503
     title = "Model unavailable"
@@ -183,11 +186,11 @@ class ModelUnavailable(DeepaasError):
 
 
 class WorkerKilledDuringStart(ModelUnavailable):
-    """A worker was killed before it came to the model's code, which says nothing of the model."""
+    """A worker was killed before it started to load the model, so the model is not the cause."""
 
 
 class StoreUnavailable(DeepaasError):
-    """The store of trainings cannot be read or written now: its database is away, locked or full."""
+    """The database of trainings is temporarily unreachable, locked or full."""
 
     status = 503
     title = "Store unavailable"
@@ -195,9 +198,9 @@ class StoreUnavailable(DeepaasError):
 
 
 class StoreError(DeepaasError):
-    """The store of trainings cannot be opened, is damaged, or was written by a newer version.
+    """The database of trainings cannot be opened, is damaged, or was written by a newer version.
 
-    `is_unreachable` says that its database could not be reached, which may pass.
+    With `is_unreachable`, the database could not be reached, which may be temporary.
     """
 
     title = "Store unusable"
@@ -208,14 +211,17 @@ class StoreError(DeepaasError):
 
 
 class ServerUnreachable(DeepaasError):
-    """A client got no answer, or only a part of one."""
+    """The client received no response, or an incomplete one."""
 
     status = 503
     title = "Server unreachable"
 
 
 class UnexpectedResponse(DeepaasError):
-    """A client got an answer that it has no other error for, such as a proxy's; `status` is the answer's."""
+    """The client received a response it does not expect, such as a proxy's error page.
+
+    `status` is the HTTP status of the response.
+    """
 
     status = 502
     title = "Unexpected answer"
@@ -226,7 +232,7 @@ class UnexpectedResponse(DeepaasError):
 
 
 class TrainingFailed(DeepaasError):
-    """A training that a client waited for ended without being done; `record` is its record."""
+    """The training that the client waited for did not succeed; `record` is its record."""
 
     title = "Training failed"
 

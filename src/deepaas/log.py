@@ -1,7 +1,7 @@
-"""How log lines look and where they go, those of this package and those of models.
+"""Format and destination of the log lines of this package and of models.
 
-Models may take Python's loggers over when they are imported: remove handlers, disable the loggers that exist,
-or switch logging off. So the loggers of this package are not among Python's; both write to the same place.
+Models may reconfigure `logging` when they are imported: remove handlers, disable existing loggers, or switch
+logging off. This package's loggers therefore have their own manager; both write to the same destination.
 """
 
 import json
@@ -15,16 +15,16 @@ from typing import TextIO
 from deepaas.errors import SettingsError
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
-"""The identifier of the request being answered, `-` outside of one; it is part of every log line."""
+"""The id of the current request, `-` outside of requests; part of every log line."""
 
 
 class LineFormatter(logging.Formatter):
-    """Writes a record as one line, whatever is in its message; only a traceback adds lines."""
+    """Formats a record as one line with control characters escaped; only tracebacks add lines."""
 
     default_msec_format = "%s.%03d"
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line and the lines of its traceback, or below it of `extra={"trace": text}`, escaped."""
+        """Return the line, followed by the lines of its traceback and of `extra={"trace": text}`, escaped."""
         lines = super().format(record).split("\n")
         lines += getattr(record, "trace", "").rstrip().splitlines()
         return "\n".join(map(escape_unprintable, lines))
@@ -36,7 +36,7 @@ class LineFormatter(logging.Formatter):
 
 
 class JsonFormatter(LineFormatter):
-    """Writes a record as one line of JSON."""
+    """Formats a record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return an object with time, level, logger, pid, request_id, message and, if any, traceback."""
@@ -55,30 +55,30 @@ class JsonFormatter(LineFormatter):
 
 
 def traceback_extra(trace: str) -> dict[str, str]:
-    """Return what to log as `extra` for a traceback that is a text, since it was made elsewhere."""
+    """Return the `extra` for logging a traceback that is available as text, such as from another process."""
     return {"trace": trace}
 
 
 def escape_unprintable(text: str) -> str:
-    r"""Return `text` with what cannot be printed spelled out (a newline as `\n`): nothing forges a line."""
+    r"""Escape unprintable characters (a newline becomes `\n`), so that text cannot forge log lines."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def get_logger(name: str) -> logging.Logger:
-    """Return a logger of this package, which no model can switch off."""
+    """Return a logger of this package, which models cannot disable."""
     return _MANAGER.getLogger(name)
 
 
 def add_handler(handler: logging.Handler) -> None:
-    """Have `handler` receive what this package and models log."""
+    """Add a handler for the log records of this package and of models."""
     for root in _get_root_loggers():
         root.addHandler(handler)
 
 
 def buffer_until_configured() -> None:
-    """Keep what is logged from now on until `configure` says where it goes."""
+    """Buffer log records until `configure` is called."""
     _install_handlers(
         lambda: logging.handlers.MemoryHandler(capacity=sys.maxsize), logging.DEBUG, LineFormatter()
     )
@@ -94,10 +94,9 @@ def configure(
 ) -> None:
     """Send log lines of `level` and above to `file`, else to `stream`, else to standard error.
 
-    `log_format` is `text` or `json`. With `also_stderr`, what goes to `file` goes to standard error too.
-
-    Doing it again replaces what it did before and leaves other handlers alone. SettingsError: `file` cannot
-    be written.
+    `log_format` is `text` or `json`. With `also_stderr`, lines go to both `file` and standard error. A second
+    call also removes handlers of `add_handler`; handlers with other formatters stay. Raise `SettingsError` if
+    `file` cannot be written.
     """
 
     def target() -> logging.Handler:
@@ -116,7 +115,7 @@ def configure(
 
 
 def _open_log_file(file: str) -> logging.Handler:
-    """Return what appends to `file` and opens it again after it was moved away."""
+    """Return a handler that appends to `file`, and reopens it after a rotation."""
     try:
         return logging.handlers.WatchedFileHandler(file, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
@@ -128,9 +127,9 @@ def _open_log_file(file: str) -> logging.Handler:
 def _install_handlers(
     make_handler: Callable[[], logging.Handler], level: int, formatter: LineFormatter
 ) -> list[logging.LogRecord]:
-    """Put a new handler in the place of ours on each root logger; return the records that ours were holding.
+    """Replace our handler on each root logger; return the buffered records of the old ones.
 
-    Each has a handler of its own, since models change the handlers that they find.
+    The root loggers do not share a handler, since models may change the handlers that they find.
     """
     held: list[logging.LogRecord] = []
     for root, target in [(root, make_handler()) for root in _get_root_loggers()]:
@@ -146,7 +145,7 @@ def _install_handlers(
 
 
 def _get_root_loggers() -> tuple[logging.Logger, logging.Logger]:
-    """Return the root of this package's loggers, and that of Python's."""
+    """Return the root loggers of this package and of `logging`."""
     return _MANAGER.root, logging.getLogger()
 
 

@@ -1,7 +1,6 @@
-"""What crosses the pipe between the server and its processes, and how it is framed.
+"""Messages between the server and its worker and training processes: types, encoding, framing.
 
-Only these named tuples are sent, never an exception or one of the author's objects other than the
-values of arguments.
+Apart from the values of arguments, only these named tuples are sent, never exceptions or the model's objects.
 """
 
 import enum
@@ -18,15 +17,15 @@ from deepaas.log import get_logger
 _FRAME_HEADER = struct.Struct("!QQ")
 _MAX_FRAME_BYTES = 1 << 40
 _BODY_HEADER = struct.Struct("!cddII")
-_BODY_MARK = b"B"  # a pickle begins with another byte
+_BODY_MARK = b"B"  # no pickle of protocol 5 starts with this byte
 _log = get_logger(__name__)
 
 
 class Envelope(enum.StrEnum):
-    """How the JSON of a prediction without a schema is sent."""
+    """How the response wraps a JSON prediction of a model without a schema."""
 
     NONE = "none"
-    """As it is."""
+    """Not wrapped."""
     STRING = "string"
     """As a string in `{"status": "OK", "predictions": "…"}`."""
     JSON = "json"
@@ -34,11 +33,11 @@ class Envelope(enum.StrEnum):
 
 
 class WorkerConfig(NamedTuple):
-    """The first message to a process: which model to load and how to behave.
+    """The first message to a process: the model to load and the settings of the process.
 
-    `target` is what `deepaas.model.loader.load` takes; `python_path` is the server's `sys.path`, so
-    that a process finds what the server found. With `log_to_stderr`, log lines that go to `log_file` go to
-    standard error too. `ignored_signals` are the numbers of signals that are not to end it.
+    `target` is the argument of `deepaas.model.loader.load`. `python_path` is the server's `sys.path`, so that
+    the process imports the same modules. With `log_to_stderr`, log lines go to standard error in addition to
+    `log_file`. The process ignores the signals with the numbers `ignored_signals`.
     """
 
     name: str
@@ -54,22 +53,21 @@ class WorkerConfig(NamedTuple):
 
 
 class Loading(NamedTuple):
-    """The process has started and comes to the model's code now."""
+    """The process has started and is about to load the model."""
 
 
 class Ready(NamedTuple):
-    """The model is loaded and warmed; calls may come."""
+    """The model is loaded and warm; the process accepts calls."""
 
 
 class Call(NamedTuple):
     """One call of one of the model's functions.
 
-    `arguments` holds validated keyword arguments, or raw ones when `validated` is false: values that a
-    pickle cannot carry are then made again, by the same fields, in the process that needs them.
+    `arguments` are validated keyword arguments. If `validated` is false, they are raw, and the process
+    validates them: either the validated values cannot be pickled, or `json` holds an unparsed JSON body.
     `scratch` is the folder of the request's files; it may not exist yet. With `prefers_events`, a stream
-    without a media type is sent as server-sent events. Where `media_type` has a wildcard, `requested_type` is
-    the concrete one that the client named, if it did. `json` is a JSON body that nobody has read yet; the
-    `arguments` are then raw, those of the rest of the request.
+    without a media type is sent as server-sent events. If `media_type` has a wildcard, `requested_type` is
+    the concrete type that the client requested, if any.
     """
 
     function: str
@@ -84,7 +82,7 @@ class Call(NamedTuple):
 
 
 class Body(NamedTuple):
-    """A rendered result: bytes ready to send, or the path of a file that holds them."""
+    """A rendered result, ready to send: its bytes, or the path of a file with them."""
 
     media_type: str
     content: bytes
@@ -95,7 +93,7 @@ class Body(NamedTuple):
 class Chunk(NamedTuple):
     """A part of a streamed result, ready to send; a `Reply` follows the last one.
 
-    `elapsed_s` is how long the call has run until then, in seconds.
+    `elapsed_s` is the time since the call started, in seconds.
     """
 
     media_type: str
@@ -104,9 +102,9 @@ class Chunk(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """Why a call did not end well: an HTTP status, a message for the caller, a traceback for the log.
+    """A failed call: the HTTP status, the message for the caller, the traceback for the log.
 
-    `validation_errors` are those of invalid arguments, where they were validated with the call.
+    `validation_errors` are the errors of arguments that the worker validated.
     """
 
     status: int
@@ -116,9 +114,9 @@ class Failure(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """The end of a call: what came of it, and the seconds it took in the model and in rendering.
+    """The outcome of a call, and the seconds spent in the model and in rendering.
 
-    `batch_size` is how many calls, itself included, `model_s` is the time of.
+    `model_s` is the time of the whole batch of `batch_size` calls.
     """
 
     outcome: Body | Failure
@@ -128,7 +126,7 @@ class Reply(NamedTuple):
 
 
 class BatchHeader(NamedTuple):
-    """The next `size` calls are to be run together."""
+    """The next `size` calls are one batch."""
 
     size: int
 
@@ -137,13 +135,13 @@ Message = tuple[Any, ...]  # any of the named tuples above
 
 
 class Revoked(NamedTuple):
-    """The worker did not begin a call, since the server had taken it back."""
+    """The worker skipped a call because the server had revoked it."""
 
 
 _MESSAGE_TYPES = (WorkerConfig, Loading, Ready, Call, Body, Failure, Reply, Revoked, BatchHeader, Chunk)
 _TYPE_NUMBERS = {kind: number for number, kind in enumerate(_MESSAGE_TYPES)}
 _REPLY_NUMBER = _TYPE_NUMBERS[Reply]
-# What a process of a model may send, and the types of the fields
+# Messages that the server accepts from processes that run user code, with the types of their fields
 _FIELD_TYPES: dict[type, tuple[type | types.UnionType, ...]] = {
     Loading: (),
     Ready: (),
@@ -155,10 +153,10 @@ _FIELD_TYPES: dict[type, tuple[type | types.UnionType, ...]] = {
 
 
 def encode(message: Message) -> bytes:
-    """Return `message` as bytes. Raise whatever `pickle` raises for values that it cannot carry.
+    """Encode a message. Raise any error of `pickle` for values that it cannot encode.
 
-    A message goes as a plain tuple behind the number of its kind, which takes a quarter of the time that
-    naming its class would; the one that ends most calls has a form of its own.
+    A message is pickled as a plain tuple that starts with the number of its type; this takes a quarter of the
+    time of pickling the named tuple. The most frequent reply, a body of bytes, has its own binary format.
     """
     if isinstance(message, Reply):
         if (
@@ -183,17 +181,16 @@ def encode(message: Message) -> bytes:
 
 
 def encode_call(call: Call, raw: Mapping[str, Any], *, is_large: bool = False) -> bytes:
-    """Return a call as bytes.
+    """Encode a call, with the `raw` arguments if the validated ones cannot be pickled.
 
-    When its validated arguments cannot be pickled, send the `raw` ones, which the worker validates again. A
-    large call is encoded in steps, between which other threads can run. Raise `BadRequest` for arguments that
-    are nested too deeply.
+    The process then validates the raw arguments again. A large call is encoded in steps, between which other
+    threads can run. Raise `BadRequest` for arguments that are nested too deeply.
     """
     encode_arguments = _encode_in_steps if is_large else encode
     try:
         return encode_arguments(call)
-    except Exception as error:  # noqa: BLE001 - the author's values may refuse to be pickled in any way
-        _log.debug("The worker validates the arguments again, which cannot be pickled: %s", error)
+    except Exception as error:  # noqa: BLE001 - the model's values may raise any error when pickled
+        _log.debug("Arguments cannot be pickled; the model's process validates them again: %s", error)
     try:
         return encode_arguments(call._replace(arguments=dict(raw), validated=False))
     except RecursionError as error:
@@ -201,13 +198,13 @@ def encode_call(call: Call, raw: Mapping[str, Any], *, is_large: bool = False) -
 
 
 def _encode_in_steps(message: Call) -> bytes:
-    """Do the same as `encode`, 64 KiB at a time: the interpreter lets no other thread run during a step.
+    """Like `encode`, but in steps of about 64 KiB, because pickling holds the GIL during each step.
 
     Raise `RecursionError` for values that contain themselves.
     """
     pieces = _BytesWriter()
     pickler = pickle.Pickler(pieces, protocol=5)
-    # It would remember all values by their addresses; making its table of millions larger is one long step.
+    # Without the memo: growing its table of millions of entries would be one long step under the GIL.
     pickler.fast = True
     pickler.dump((_TYPE_NUMBERS[type(message)], *message))
     return b"".join(pieces)
@@ -232,9 +229,9 @@ def _decode_body_reply(content: memoryview) -> Reply:
 
 
 def _to_plain_value(value: Any) -> Any:
-    """Return a value of a message to the server without the model's classes.
+    """Convert a value to built-in types, because the server unpickles nothing else.
 
-    A file's name may be a text of NumPy, and the message of a validator anything that can be shown.
+    A file name may be a NumPy string, for example, and a validator's message any object.
     """
     if value is None or type(value) in (str, bytes, bool, int, float):
         return value
@@ -247,16 +244,16 @@ def _to_plain_value(value: Any) -> Any:
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Reads plain values; a process of a model may send anything, which must not become code here."""
+    """Unpickles built-in values only, so that a process with user code cannot run code in the server."""
 
     def find_class(self, module: str, name: str) -> Any:
         raise ValueError(f"the process sent an object of {module}.{name}")
 
 
 def decode_plain(content: memoryview) -> Any:
-    """Return a message that a process of a model sent.
+    """Decode a message of a process that runs user code, and check the types of its fields.
 
-    Raise `ValueError` for what holds more than plain values, and what `pickle` raises for what is no message.
+    Raise `ValueError` for unexpected messages, fields or classes, and any error of `pickle` for other bytes.
     """
     if content[:1] == _BODY_MARK:
         return _decode_body_reply(content)
@@ -265,20 +262,20 @@ def decode_plain(content: memoryview) -> Any:
         return _validate_message(_MESSAGE_TYPES[number], fields)
     model_s, render_s, together, kind, *outcome = fields
     if _MESSAGE_TYPES[kind] not in (Body, Failure) or not isinstance(together, int):
-        raise ValueError("the process sent no reply")
+        raise ValueError("the process sent an invalid reply")
     return Reply(_validate_message(_MESSAGE_TYPES[kind], outcome), float(model_s), float(render_s), together)
 
 
 def _validate_message(message_type: Any, fields: list[Any]) -> Any:
-    """Return the message if it is one that a process of a model may send. Raise `ValueError`."""
+    """Build the message. Raise `ValueError` for an unexpected type of message, or wrong types of fields."""
     expected = _FIELD_TYPES.get(message_type)
     if expected is None or len(fields) != len(expected) or not all(map(isinstance, fields, expected)):
-        raise ValueError(f"the process sent a {message_type.__name__} that it may not send")
+        raise ValueError(f"the process sent an unexpected or invalid {message_type.__name__}")
     return message_type(*fields)
 
 
 def decode(content: bytes | memoryview) -> Any:
-    """Return the message that `encode` made bytes of. Only what the server itself sent may be decoded so."""
+    """Decode a message. Only for messages that the server sent: unpickling can run any code."""
     if content[:1] == _BODY_MARK:
         return _decode_body_reply(memoryview(content))
     return _build_message(pickle.loads(content))  # noqa: S301 - our own processes
@@ -288,27 +285,27 @@ def _build_message(plain: Any) -> Any:
     number, *fields = plain
     if number == _REPLY_NUMBER:
         model_s, render_s, together, kind, *outcome = fields
-        return Reply(_MESSAGE_TYPES[kind](*outcome), model_s, render_s, together)  # type: ignore[arg-type]  # kind says which
+        return Reply(_MESSAGE_TYPES[kind](*outcome), model_s, render_s, together)  # type: ignore[arg-type]  # `kind` selects the type
     return _MESSAGE_TYPES[number](*fields)
 
 
 def encode_frame(content: bytes, number: int = 0) -> bytes:
-    """Return an encoded message as it goes through a pipe: behind its length and its call's number there."""
+    """Prefix an encoded message with its length and its call's number; 0 is a message about no call."""
     return _FRAME_HEADER.pack(len(content), number) + content
 
 
 class FrameDecoder:
-    """Turns a stream of bytes, however it was cut, back into messages and the numbers of their calls."""
+    """Decodes a byte stream, received in arbitrary pieces, into messages and the numbers of their calls."""
 
     def __init__(self, decode: Callable[[memoryview], Any] = decode) -> None:
         self._decode = decode
         self._buffer = bytearray()
 
     def feed(self, chunk: bytes) -> Iterator[tuple[int, Any]]:
-        """Add `chunk` and yield the call's number and the message for every frame that is complete.
+        """Add `chunk`, and yield the call's number and the message of every complete frame.
 
-        All must be taken before the next chunk is fed. Raise what `decode` raises, or `ValueError`, for what
-        is no message.
+        Exhaust the iterator before feeding the next chunk. Raise `ValueError` for an oversized frame, and any
+        error of `decode`.
         """
         stream: bytes | bytearray = chunk
         if self._buffer:
@@ -319,7 +316,7 @@ class FrameDecoder:
         while len(stream) - offset >= _FRAME_HEADER.size:
             length, number = _FRAME_HEADER.unpack_from(stream, offset)
             if length > _MAX_FRAME_BYTES:
-                raise ValueError("what came through the pipe is no frame")
+                raise ValueError("received an invalid frame")
             begin = offset + _FRAME_HEADER.size
             if begin + length > len(stream):
                 break

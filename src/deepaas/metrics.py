@@ -1,4 +1,4 @@
-"""What the server counts and measures of itself, in Prometheus's terms."""
+"""Prometheus metrics of the server."""
 
 import bisect
 import collections
@@ -13,7 +13,7 @@ _STAGES = ("queue", "model", "render")
 
 
 class Metrics:
-    """The figures of one server; every name begins with ``deepaas_``."""
+    """The metrics of one server; every name starts with ``deepaas_``."""
 
     def __init__(self) -> None:
         registry = CollectorRegistry()
@@ -28,14 +28,14 @@ class Metrics:
         )
         self.scale_events = Counter(
             "deepaas_worker_scale_events",
-            "Workers started because calls waited, or ended because they had nothing to do.",
+            "Workers started because calls were queued, or stopped because they were idle.",
             ("model", "direction"),
             registry=registry,
         )
-        self.queue_length = Gauge("deepaas_queue_length", "Calls waiting.", ("model",), registry=registry)
+        self.queue_length = Gauge("deepaas_queue_length", "Calls queued.", ("model",), registry=registry)
         self.queue_oldest = Gauge(
             "deepaas_queue_oldest_seconds",
-            "Time that the oldest call has waited.",
+            "Age of the oldest queued call.",
             ("model",),
             registry=registry,
         )
@@ -45,11 +45,11 @@ class Metrics:
         )
 
     def record_request(self, method: str, route: str, status: int) -> None:
-        """Count a request that was answered."""
+        """Count a request by its response status."""
         self._request_collector.counts[method, route, status] += 1
 
     def create_pool_metrics(self, model: str) -> "PoolMetrics":
-        """Return what the pool of a model measures."""
+        """Return the metrics of a model's pool."""
         stages = self._request_collector.stages
         queue, in_model, render = (stages.setdefault((model, stage), _Histogram()) for stage in _STAGES)
         first_chunk = self._request_collector.first_chunks.setdefault(model, _Histogram())
@@ -64,12 +64,12 @@ class Metrics:
         )
 
     def to_prometheus_text(self) -> bytes:
-        """Return all figures in Prometheus's text format."""
+        """Return all metrics in Prometheus's text format."""
         return generate_latest(self._registry)
 
 
 class PoolMetrics:
-    """What the pool of one model measures."""
+    """The metrics of one model's pool."""
 
     def __init__(
         self,
@@ -91,29 +91,26 @@ class PoolMetrics:
         self._model = model
 
     def record_prediction(self, queue_s: float, model_s: float, render_s: float) -> None:
-        """Count the stages of a prediction's time."""
+        """Record the seconds that a prediction spent in each stage."""
         self._queue_time.observe(queue_s)
         self._model_time.observe(model_s)
         self._render_time.observe(render_s)
 
     def record_first_chunk(self, waited_s: float) -> None:
-        """Count a streamed prediction that has begun to come, so long after the call."""
+        """Record the seconds from a call to the first chunk of its stream."""
         self._first_chunk_time.observe(waited_s)
 
     def record_restart(self, cause: str) -> None:
-        """Count a worker that had to be replaced."""
+        """Count a worker that exited unexpectedly or was killed, by cause."""
         self._restarts.labels(self._model, cause).inc()
 
     def record_scale_event(self, direction: str) -> None:
-        """Count a worker more, or less, than there were; `direction` is up or down."""
+        """Count a worker that was added or removed; `direction` is ``up`` or ``down``."""
         self._scale_events.labels(self._model, direction).inc()
 
 
 class _Histogram:
-    """How often a time fell between two bounds.
-
-    The client library's own histogram takes 3 µs for this, for locks that a single thread does not need.
-    """
+    """A histogram without locks, for one thread only; prometheus_client's takes 3 µs per value."""
 
     def __init__(self) -> None:
         self.counts = [0] * (len(_BUCKETS_S) + 1)
@@ -124,7 +121,7 @@ class _Histogram:
         self.sum_s += seconds
 
     def get_buckets(self) -> list[tuple[str, float]]:
-        """Return cumulative counts by upper bound, as Prometheus wants them."""
+        """Return cumulative counts by upper bound, Prometheus's form."""
         total = 0
         found: list[tuple[str, float]] = []
         for bound, count in zip((*map(str, _BUCKETS_S), "+Inf"), self.counts, strict=True):
@@ -134,7 +131,7 @@ class _Histogram:
 
 
 class _RequestCollector(Collector):
-    """The figures that every request touches, kept in plain numbers until somebody asks."""
+    """The metrics that every request updates, kept as plain numbers and converted when scraped."""
 
     def __init__(self) -> None:
         self.counts: collections.Counter[tuple[str, str, int]] = collections.Counter()
@@ -142,7 +139,7 @@ class _RequestCollector(Collector):
         self.first_chunks: dict[str, _Histogram] = {}
 
     def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
-        """Yield the figures as the client library knows them."""
+        """Yield the metrics as families of prometheus_client."""
         requests = CounterMetricFamily(
             "deepaas_http_requests", "Requests answered.", labels=("method", "route", "status")
         )
@@ -151,7 +148,7 @@ class _RequestCollector(Collector):
         yield requests
         seconds = HistogramMetricFamily(
             "deepaas_prediction_duration_seconds",
-            "Time of a prediction: waiting in the queue and the pipe, in the model, rendering the result.",
+            "Time of a prediction by stage: in the queue and the pipe, in the model, rendering the result.",
             labels=("model", "stage"),
         )
         for labels, distribution in self.stages.items():

@@ -1,4 +1,4 @@
-"""Files and folders that only their owner may read, whatever the umask is."""
+"""Files and folders that only their owner can access, regardless of the umask."""
 
 import contextlib
 import os
@@ -10,13 +10,13 @@ FILE_MODE = 0o600
 
 
 def open_file(path: Path, mode: str, buffering: int = -1) -> IO[bytes]:
-    """Open a file in a binary mode; it is private if it is made here."""
-    # pathlib's open() takes no opener.
+    """Open a file in a binary mode; a new file is private."""
+    # Path.open() has no `opener`.
     return open(path, mode, buffering, opener=lambda name, flags: os.open(name, flags, FILE_MODE))
 
 
 def make_folders(path: Path) -> None:
-    """Make a folder and those above it that are missing. Those that are there keep their mode."""
+    """Create a folder and its missing parents as private; existing ones keep their mode."""
     if path.is_dir():
         return
     make_folders(path.parent)
@@ -24,6 +24,6 @@ def make_folders(path: Path) -> None:
 
 
 def restrict_to_owner(path: Path) -> None:
-    """Take from others what an older version let them do with a file or a folder that is ours."""
+    """Remove the permissions of group and others, which older versions granted; errors are ignored."""
     with contextlib.suppress(OSError):
         path.chmod(path.stat().st_mode & _FOLDER_MODE)

@@ -1,4 +1,4 @@
-"""Starts our own Python processes, and terminates them with all they started."""
+"""Spawns Python child processes, and terminates them with their process group."""
 
 import asyncio
 import contextlib
@@ -21,16 +21,16 @@ async def spawn_python(
     output: int | IO[bytes] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> asyncio.subprocess.Process:
-    """Start `module` in a fresh interpreter that leads a process group of its own.
+    """Run `module` in a new interpreter, in a new session and process group.
 
-    With `die_with_parent`, its standard input is one: the process ends when this one closes it or dies (see
-    `exit_with_parent`); without, the process lives on. `output` is where its standard output and
-    error go; `None` is where those of this process go. Raise `OSError` when the system refuses.
+    With `die_with_parent`, the process exits when its standard input is closed, and so when this process
+    exits (see `exit_with_parent`). `output` receives its standard output and error; `None` inherits ours.
+    Raise `OSError` when the process cannot be started.
     """
     _check_free_descriptors(_DESCRIPTORS_PER_PROCESS)
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        "-P",  # the working directory is put on the path with the server's own path, if it was there
+        "-P",  # omits the working directory; the process gets the server's sys.path later
         "-m",
         module,
         *arguments,
@@ -44,14 +44,17 @@ async def spawn_python(
 
 
 def _check_free_descriptors(count: int) -> None:
-    """Raise `OSError` when fewer descriptors can be opened: uvloop would lose those that it got before."""
+    """Raise `OSError` if `count` descriptors cannot be opened: uvloop leaks some if it runs out midway.
+
+    https://github.com/MagicStack/uvloop/pull/186
+    """
     with contextlib.ExitStack() as stack:
         for _ in range(count):
             stack.callback(os.close, os.open(os.devnull, os.O_RDONLY))
 
 
 async def terminate_process(process: asyncio.subprocess.Process, grace_s: float) -> int:
-    """Give the process `grace_s` seconds to end by itself, then kill its whole group; return its exit."""
+    """Wait `grace_s` seconds for the process to exit, then kill its process group; return its exit code."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(grace_s):
             await process.wait()
@@ -60,7 +63,7 @@ async def terminate_process(process: asyncio.subprocess.Process, grace_s: float)
 
 
 def describe_exit(returncode: int) -> str:
-    """Return what became of a process: ``was killed by SIGSEGV`` or ``exited with code 3``."""
+    """Describe the exit of a process: ``was killed by SIGSEGV`` or ``exited with code 3``."""
     if returncode >= 0:
         return f"exited with code {returncode}"
     try:
@@ -70,5 +73,5 @@ def describe_exit(returncode: int) -> str:
 
 
 def get_exit_code_or_signal(returncode: int) -> str:
-    """Return the exit code, or the name of the signal that killed the process, alone."""
+    """Return only the exit code or the signal's name, such as ``3`` or ``SIGSEGV``."""
     return describe_exit(returncode).rpartition(" ")[2]

@@ -1,6 +1,6 @@
-"""What a model's own code may say and leave during a training. Outside of one, saying does nothing.
+"""API for user code during a training: report progress and metrics, save artifacts.
 
-Where the training's folder is stands in the environment, so that processes the model starts find it too.
+Environment variables hold the training's folders, so that child processes of the model find them, too.
 """
 
 import contextlib
@@ -21,14 +21,14 @@ METRICS_FILE = "metrics.jsonl"
 
 
 def report(*, step: float | None = None, total: float | None = None, **metrics: Any) -> None:
-    """Say how far a training is, and how good: ``deepaas.report(step=3, total=10, loss=0.2)``.
+    """Report a training's progress and metrics: ``deepaas.report(step=3, total=10, loss=0.2)``.
 
-    Outside a training, as in a notebook or a test, this does nothing.
+    Outside a training, such as in a notebook or a test, this does nothing.
 
-    :param step: how much is done; with `total`, it becomes the training's progress.
-    :param total: how much there is to do, in the unit of `step`.
-    :param metrics: numbers by name, of Python or of any library, kept as a history. NaN, infinities and
-        what is no number are kept as text.
+    :param step: the current step; with `total`, it gives the training's progress.
+    :param total: the number of steps, in the unit of `step`.
+    :param metrics: named numbers, of Python or of any library, stored as a history. NaN, infinities and
+        values that are not numbers are stored as text.
     :raises OSError: the training's folder cannot be written to.
     """
     folder = os.environ.get(FOLDER_VARIABLE)
@@ -39,31 +39,32 @@ def report(*, step: float | None = None, total: float | None = None, **metrics: 
 def write_report(
     folder: Path, *, step: Any, total: Any, metrics: dict[str, Any], is_hint: bool = False
 ) -> None:
-    """Add a line to the history of metrics in a training's folder; `is_hint` marks what was only guessed."""
-    said = {
+    """Append a line to the history in a training's folder; `is_hint` marks a guess from the output."""
+    entry = {
         "time": time.time(),
         "step": _to_jsonable_number(step),
         "total": _to_jsonable_number(total),
         "metrics": {name: _to_jsonable_number(value) for name, value in metrics.items()},
     }
     with open_file(folder / METRICS_FILE, "ab", buffering=0) as file:
-        file.write(orjson.dumps(said | ({"hint": True} if is_hint else {})) + b"\n")
+        file.write(orjson.dumps(entry | ({"hint": True} if is_hint else {})) + b"\n")
 
 
 def read_reports(lines: Iterable[str]) -> Iterator[Any]:
-    """Yield what each line of the history says; one that a full disk or its reader cut off says nothing."""
+    """Yield the parsed lines of the history; truncated lines are skipped."""
     for line in lines:
         with contextlib.suppress(ValueError):
             yield orjson.loads(line)
 
 
 def artifacts() -> Path:
-    """Return the folder for the files that a training leaves, also in ``$DEEPAAS_ARTIFACTS``.
+    """Return the folder for a training's artifacts, which is also in ``$DEEPAAS_ARTIFACTS``.
 
-    What it holds at the end is listed and can be downloaded. Outside a training it is a new temporary folder.
+    After the training, clients can list and download its files. Outside a training, it is a new temporary
+    folder.
 
-    :return: a folder that is there.
-    :raises OSError: it cannot be made.
+    :return: an existing folder.
+    :raises OSError: the folder cannot be created.
     """
     folder = os.environ.get(ARTIFACTS_VARIABLE)
     path = Path(folder) if folder else Path(tempfile.mkdtemp(prefix="deepaas-artifacts-"))
@@ -72,7 +73,7 @@ def artifacts() -> Path:
 
 
 def _to_jsonable_number(value: Any) -> Any:
-    """Return a number of any library as one JSON knows; what is none, and NaN, as a text that shows it."""
+    """Convert a number of any library to a JSON number; other values, NaN and infinities become text."""
     if value is None or (isinstance(value, int) and -(2**63) <= value < 2**63):
         return value
     try:

@@ -1,4 +1,4 @@
-"""Scratch folders of requests."""
+"""Scratch folders: temporary files of requests, on disk or, for small uploads, in memory."""
 
 import asyncio
 import contextlib
@@ -17,37 +17,37 @@ from typing import Self
 from deepaas.private_files import FILE_MODE, make_folders, open_file
 
 SMALL_FILE_BYTES = 1 << 20
-"""The size up to which a file may be kept in memory."""
+"""Maximum size of a file in memory."""
 
 _PREFIX = "deepaas-scratch-"
-_MEMORY_FILESYSTEM = Path("/dev/shm")  # noqa: S108 - where Linux keeps files in memory
+_MEMORY_FILESYSTEM = Path("/dev/shm")  # noqa: S108 - tmpfs on Linux
 _MEMORY_BUDGET_BYTES = 64 << 20
 _LOCK_GRACE_S = 60.0
 _MAX_SUFFIX_LENGTH = 40
 
 
 class MemoryBudget:
-    """How many bytes of files may be in memory at once, for all requests together."""
+    """Limits the total size of the files that all requests keep in memory."""
 
     def __init__(self, size: int) -> None:
         self._available_bytes = size
 
     def reserve(self, size: int) -> bool:
-        """Take `size` bytes if there are that many left; say whether there were."""
+        """Reserve `size` bytes; return whether enough bytes were available."""
         if size > self._available_bytes:
             return False
         self._available_bytes -= size
         return True
 
     def release(self, size: int) -> None:
-        """Give back what was taken."""
+        """Return reserved bytes to the budget."""
         self._available_bytes += size
 
 
 class ScratchFolder:
-    """One request's folder, and one in memory for its small files. Each is made when it is first needed.
+    """One request's folder on disk, and one in memory for small files; each is created on first use.
 
-    Use it as an asynchronous context manager: leaving removes the folders and all that is in them.
+    Use it as an asynchronous context manager: leaving deletes both folders.
     """
 
     def __init__(self, path: str, memory_path: str | None = None, budget: MemoryBudget | None = None) -> None:
@@ -72,11 +72,11 @@ class ScratchFolder:
 
     @property
     def files(self) -> list[str]:
-        """The paths of the files that were asked for; their names differ also when their folders do."""
+        """The paths of all created files; their names are unique across both folders."""
         return self._disk_files + self._memory_files
 
     def create_file_path(self, original_filename: str) -> Path:
-        """Return the path of a file yet to be written, with the suffix of the name it came under."""
+        """Return a path for a new file on disk, with the suffix of the original filename."""
         make_folders(Path(self.path))
         self._may_exist = True
         path = Path(self.path) / self._create_name(original_filename)
@@ -84,7 +84,7 @@ class ScratchFolder:
         return path
 
     def write_small_file(self, original_filename: str, content: Sequence[bytes | bytearray]) -> str:
-        """Write a file of `SMALL_FILE_BYTES` at the most, in memory if there is room, and return its path."""
+        """Write a file of up to `SMALL_FILE_BYTES`, in memory if the budget allows; return its path."""
         size = sum(map(len, content))
         with contextlib.suppress(OSError):
             if self._memory_path and self._budget and self._budget.reserve(size):
@@ -96,11 +96,11 @@ class ScratchFolder:
         return str(path)
 
     def persist(self) -> None:
-        """Let the folder be when the context is left."""
+        """Keep the folder on disk when the context is left."""
         self._may_exist = False
 
     def mark_used(self) -> None:
-        """Say that somebody else may have put files here."""
+        """Delete the folder on leaving, because another process may have written files to it."""
         self._may_exist = True
 
     def _create_name(self, original_filename: str) -> str:
@@ -124,7 +124,7 @@ class ScratchFolder:
         return path
 
     async def _clear_memory(self) -> None:
-        """Remove the files in memory, which takes no time; look for others where something was left."""
+        """Delete our files in memory directly, which is fast; use a thread if user code added others."""
         assert self._memory_path is not None
         assert self._budget is not None
         for path in self._memory_files:
@@ -138,9 +138,9 @@ class ScratchFolder:
 
 
 class ScratchRoot:
-    """What holds all scratch folders of one server: a folder on disk, and one in memory if there can be.
+    """The parent of a server's scratch folders: a folder on disk and, where available, one in memory.
 
-    Use it as a context manager: leaving removes both. Entering removes those of servers that were killed.
+    Use it as a context manager: entering also deletes the folders of killed servers, leaving deletes its own.
     """
 
     def __init__(self, memory_parent: Path = _MEMORY_FILESYSTEM) -> None:
@@ -153,7 +153,7 @@ class ScratchRoot:
 
     def __enter__(self) -> Self:
         self._path = self._exit_stack.enter_context(_create_locked_folder(Path(tempfile.gettempdir())))
-        # Who names another place for temporary files means it.
+        # With TMPDIR set, all temporary files belong there.
         if not os.environ.get("TMPDIR") and self._memory_parent.is_dir():
             with contextlib.suppress(OSError):
                 self._memory_path = self._exit_stack.enter_context(_create_locked_folder(self._memory_parent))
@@ -166,12 +166,12 @@ class ScratchRoot:
     @property
     def path(self) -> str:
         """The folder on disk."""
-        assert self._path is not None, "the scratch space is not open"
+        assert self._path is not None, "enter the ScratchRoot first"
         return self._path
 
     def create_folder(self) -> ScratchFolder:
-        """Return the folder for one more request."""
-        assert self._path is not None, "the scratch space is not open"
+        """Return a scratch folder for a new request."""
+        assert self._path is not None, "enter the ScratchRoot first"
         number = next(self._folder_numbers)
         if self._memory_path is None:
             return ScratchFolder(f"{self._path}/{number}")
@@ -179,14 +179,14 @@ class ScratchRoot:
 
 
 def remove_parent_folder(path: str) -> None:
-    """Remove the scratch folder that holds a file nobody waits for any more."""
+    """Delete the scratch folder of a file whose client has disconnected."""
     shutil.rmtree(Path(path).parent, ignore_errors=True)
 
 
 def sanitize_suffix(filename: str) -> str:
-    """Return the suffixes of a name that a stranger chose, such as ``.png`` or ``.nii.gz``, or nothing.
+    """Return the suffixes of an untrusted filename, such as ``.png`` or ``.nii.gz``.
 
-    Only letters, digits, dots, dashes and underscores are let through.
+    The result is empty if they contain anything but letters, digits, dots, dashes and underscores.
     """
     suffix = "".join(PurePosixPath(filename.replace("\\", "/")).suffixes)[-_MAX_SUFFIX_LENGTH:]
     suffix = suffix[suffix.find(".") :] if "." in suffix else ""
@@ -195,7 +195,7 @@ def sanitize_suffix(filename: str) -> str:
 
 @contextlib.contextmanager
 def _create_locked_folder(parent: Path) -> Iterator[str]:
-    """Make a folder in `parent` that is locked as long as this process lives, and remove it in the end."""
+    """Create a folder in `parent` that stays locked while this process lives; delete it on leaving."""
     _remove_stale_folders(parent)
     folder = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
     descriptor = os.open(folder, os.O_RDONLY)
@@ -208,7 +208,7 @@ def _create_locked_folder(parent: Path) -> Iterator[str]:
 
 
 def _remove_stale_folders(parent: Path) -> None:
-    """Remove the folders of servers that were killed: their locks went with them, their files did not."""
+    """Delete the folders of killed servers: the system released their locks, but their files remain."""
     for folder in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             descriptor = os.open(folder, os.O_RDONLY)

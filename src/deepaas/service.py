@@ -1,4 +1,4 @@
-"""The product without HTTP: describe models, predict, train."""
+"""The served models and their trainings, independent of HTTP."""
 
 import asyncio
 import contextlib
@@ -7,14 +7,14 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
-from deepaas.engines.base import Engine
+from deepaas.engines.interface import Engine
 from deepaas.errors import EndpointDisabled, ModelNotFound
 from deepaas.log import request_id
 from deepaas.messages import Body, Call, WorkerConfig, encode, encode_call
 from deepaas.metrics import Metrics
 from deepaas.model import loader
 from deepaas.model.arguments import Arguments
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 from deepaas.scratch import ScratchFolder, ScratchRoot
 from deepaas.thread_pools import LARGE_BYTES, USER_CODE_EXECUTOR, run_by_size, run_in_executor
 from deepaas.trainings.folder import TrainingFolder
@@ -26,18 +26,18 @@ from deepaas.workers.result_stream import ResultStream
 
 
 class TrainingDraft(NamedTuple):
-    """A training to be: its id, and its folder, which goes away unless the training starts."""
+    """Id and folder of a training that is not submitted yet; without submission, the folder is removed."""
 
     training_id: str
     scratch: ScratchFolder
 
 
 class NegotiatedFormat(NamedTuple):
-    """What a client wants a prediction to be sent as.
+    """The response format negotiated with the client.
 
-    `media_type` is one of the model's choices, `None` for JSON; where it has a wildcard, `requested_type` is
-    what the client named instead, if it did. With `prefers_events`, a stream without a media type is sent as
-    server-sent events.
+    `media_type` is one of the model's choices, `None` for JSON. If it has a wildcard, `requested_type` is the
+    concrete type that the client requested, if any. With `prefers_events`, a stream without a media type is
+    sent as server-sent events.
     """
 
     media_type: str | None
@@ -48,11 +48,11 @@ class NegotiatedFormat(NamedTuple):
 class ServedModel:
     """A model with its workers and its trainings.
 
-    Use it as an asynchronous context manager: entering starts the workers, leaving ends them.
+    Use it as an asynchronous context manager: entering starts the workers, leaving stops them.
     """
 
     def __init__(
-        self, model: Model, worker_config: WorkerConfig, pool: Pool | None, scheduler: TrainingScheduler
+        self, model: LoadedModel, worker_config: WorkerConfig, pool: Pool | None, scheduler: TrainingScheduler
     ) -> None:
         self.model = model
         self.name = model.name
@@ -79,7 +79,7 @@ class ServedModel:
         *,
         size_bytes: int = 0,
     ) -> Body | ResultStream:
-        """Return the model's prediction for raw arguments, as `Arguments.collect` returns them.
+        """Return the model's prediction for raw arguments, as returned by `Arguments.collect`.
 
         Arguments of a large request are validated and encoded outside the event loop.
 
@@ -98,20 +98,20 @@ class ServedModel:
         negotiated_format: NegotiatedFormat,
         scratch: ScratchFolder,
     ) -> Body | ResultStream:
-        """Do the same for a JSON body that the worker reads; `raw` is what the rest of the request gave."""
+        """Like `predict`, but the worker parses the JSON body; `raw` holds the other arguments."""
         pool = self._require_pool()
         call = _create_predict_call(dict(raw), negotiated_format, scratch, validated=False, json=raw_json)
         return await pool.predict(encode(call), scratch)
 
     def _require_pool(self) -> Pool:
-        """Return the workers. Raise `FunctionNotImplemented` or `EndpointDisabled`."""
+        """Return the pool. Raise `FunctionNotImplemented` or `EndpointDisabled` if there is none."""
         if self._pool is None:
             self.model.get_function("predict")
             raise EndpointDisabled("Predictions are switched off.")
         return self._pool
 
     def prepare_training(self) -> TrainingDraft:
-        """Return the id and the folder for a new training."""
+        """Return a new training's id and folder, for its uploads."""
         identity = uuid.uuid4().hex
         return TrainingDraft(
             identity, ScratchFolder(str(self._scheduler.get_folder(self.name, identity).path))
@@ -134,7 +134,7 @@ class ServedModel:
             arguments=await run_by_size(size_bytes, display_arguments, public),
             model_version=loader.get_package_version(self.name),
         )
-        # A client that leaves now must not leave half a training behind.
+        # Shielded: a client that disconnects now must not leave a half-submitted training.
         encoded = await _encode_call(call, raw, size_bytes)
         job = Job(self._worker_config, encoded, has_password=fields.has_password(arguments))
         return await asyncio.shield(self._submit(draft, training, job))
@@ -156,19 +156,19 @@ class ServedModel:
         return await asyncio.shield(self._scheduler.cancel(self.name, training_id))
 
     async def purge(self, training_id: str) -> TrainingRecord:
-        """Cancel a training and forget it; return its last record. Raise `TrainingNotFound`."""
+        """Cancel a training and delete it; return its last record. Raise `TrainingNotFound`."""
         return await asyncio.shield(self._scheduler.purge(self.name, training_id))
 
     async def get_provenance(self, training_id: str) -> dict[str, Any]:
-        """Return all that tells how a training came to be. Raise `TrainingNotFound`."""
+        """Return a training's provenance as JSON. Raise `TrainingNotFound`."""
         return await self._scheduler.repository.get_provenance(self.name, training_id)
 
     def get_training_folder(self, training_id: str) -> TrainingFolder:
-        """Return the folder of a training."""
+        """Return the folder of a training, whether or not it exists."""
         return self._scheduler.get_folder(self.name, training_id)
 
     async def reload(self) -> int:
-        """Let new workers, warmed with what is on disk now, take over; return how many there are."""
+        """Load the declarations again and replace the workers; return the number of workers."""
         self.model = await run_in_executor(
             USER_CODE_EXECUTOR, self.model.copy_uncached().validate_declarations
         )
@@ -177,10 +177,10 @@ class ServedModel:
     async def _validate(
         self, arguments: Arguments, raw: Mapping[str, Any], *, size_bytes: int
     ) -> dict[str, Any]:
-        """Return the arguments that raw ones become.
+        """Return the validated arguments.
 
-        Where that calls the author's own code, which may have to wait for a disk, it is done outside the
-        loop, though one request after the other: the author need not think of threads.
+        Validation that calls user code may block, so it runs in a thread; one request at a time, so that user
+        code need not be thread-safe.
         """
         if arguments.runs_user_code:
             async with self._validation_lock:
@@ -188,11 +188,11 @@ class ServedModel:
         return await run_by_size(size_bytes, arguments.validate, raw)
 
     def unavailable_reason(self) -> str | None:
-        """Return why no prediction could be answered now, or nothing when one could."""
+        """Return why the workers cannot predict now, or `None` if they can or the model has none."""
         return self._pool.unavailable_reason() if self._pool else None
 
     async def update_gauges(self, metrics: Metrics) -> None:
-        """Set the figures that are read off rather than counted."""
+        """Set the model's gauges to their current values."""
         if self._pool:
             state = self._pool.stats()
             metrics.queue_length.labels(self.name).set(state.queued)
@@ -230,9 +230,9 @@ async def _encode_call(call: Call, raw: Mapping[str, Any], size_bytes: int) -> b
 
 
 class Service:
-    """All that is served.
+    """All served models, with their engine, trainings and scratch folders.
 
-    Use it as an asynchronous context manager: entering starts every model's workers, leaving ends them.
+    Use it as an asynchronous context manager: entering starts all of them, leaving stops them.
     """
 
     def __init__(
@@ -263,7 +263,7 @@ class Service:
         await self._exit_stack.aclose()
 
     def get_model(self, name: str) -> ServedModel:
-        """Return the served model called `name`. Raise `ModelNotFound`, listing what there is."""
+        """Return the served model called `name`. Raise `ModelNotFound`, which lists the served models."""
         try:
             return self.models[name]
         except KeyError:

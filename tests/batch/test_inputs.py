@@ -1,4 +1,4 @@
-"""Which files a text stands for, and what their results are called."""
+"""Expansion of inputs to files, and the names of their results."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ OUT = Path("out")
 
 @pytest.fixture(autouse=True)
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Be in a folder with some files."""
+    """Change to a folder with some files."""
     monkeypatch.chdir(tmp_path)
     for name in (
         "in/x.txt",
@@ -43,7 +43,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_many(text: str, many: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """A folder, a pattern and a list stand for many files; a file of a name that looks like one does not."""
+    """Folders, patterns and lists expand to many files; an existing file with such a name does not."""
     assert expands_to_many(text) is many
 
 
@@ -67,14 +67,14 @@ def test_many(text: str, many: bool) -> None:  # noqa: FBT001 - a parameter of t
     ],
 )
 def test_found(text: str, names: dict[str, str]) -> None:
-    """Files are found in order of their paths, without hidden ones and results; names are relative paths."""
+    """Files are sorted by path, without hidden files and results; names are relative paths."""
     found = expand_inputs([text], OUT)
     assert {one.path.removeprefix("./"): one.name for one in found} == names
     assert [one.path for one in found] == sorted(one.path for one in found)
 
 
 def test_anywhere(tmp_path: Path) -> None:
-    """Results of listed files that lie anywhere go below the output folder, each by a name of its own."""
+    """Results of listed files, wherever those are, stay below the output folder and have unique names."""
     inner = tmp_path / "in"
     same = f"{inner}/x.txt"
     Path("list.txt").write_text(f"{same}\nin/../in/a/x.txt\n{inner}/a/../x.txt\n")
@@ -87,7 +87,7 @@ def test_anywhere(tmp_path: Path) -> None:
 
 
 def test_clash() -> None:
-    """Files that would have results of one name get different ones, the same ones every time."""
+    """Files whose results would share a name get different ones, which are the same in every run."""
     found = expand_inputs(["in/x.txt", "in/a/x.txt"], OUT)
     assert len({one.name for one in found}) == 2
     assert all(one.name.startswith("x.txt-") for one in found)
@@ -104,7 +104,6 @@ def test_clash() -> None:
         ("@gone", "list gone cannot be read"),
     ],
 )
-def test_nothing(text: str, words: str) -> None:
-    """A text that stands for no file is refused."""
+def test_input_without_files_is_refused(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         expand_inputs([text], OUT)

@@ -1,4 +1,4 @@
-"""The manifests of a batch's parts, and the one that they become."""
+"""Manifests of shards, and how they are merged."""
 
 import json
 from pathlib import Path
@@ -10,14 +10,14 @@ from deepaas.batch.shards import Shard
 
 
 def line(name: str, error: str | None = None) -> ManifestEntry:
-    """Return the line of an input."""
+    """Return the entry of one input."""
     return ManifestEntry(name, "0" * 64, None if error else f"{name}.json", 0.5, error, "")
 
 
 def write(
     folder: Path, shard: Shard, *written: ManifestEntry, resume: bool = False, complete: bool = True
 ) -> None:
-    """Write the lines of one part."""
+    """Write the manifest of one shard."""
     with Manifest(folder, shard, resume=resume) as manifest:
         for one in written:
             manifest.append(one)
@@ -25,7 +25,7 @@ def write(
 
 
 def read(folder: Path) -> dict[str, list[str]]:
-    """Return the inputs that each manifest has a line for."""
+    """Return the inputs in each manifest."""
     files = sorted(folder.glob("manifest*"))
     return {
         file.name: [json.loads(text)["input"] for text in file.read_text().splitlines()] for file in files
@@ -33,13 +33,12 @@ def read(folder: Path) -> dict[str, list[str]]:
 
 
 def known(folder: Path, shard: Shard) -> set[str]:
-    """Return the inputs that a resumed part knows of."""
+    """Return the inputs that a resumed shard knows."""
     with Manifest(folder, shard, resume=True) as manifest:
         return set(manifest.previous)
 
 
-def test_keys(tmp_path: Path) -> None:
-    """A line says input, SHA-256, output, seconds and error by these names."""
+def test_entry_keys(tmp_path: Path) -> None:
     write(tmp_path, Shard(), line("a", "why"))
     said = json.loads((tmp_path / "manifest.jsonl").read_text())
     assert said == {
@@ -53,7 +52,7 @@ def test_keys(tmp_path: Path) -> None:
 
 
 def test_last_line_counts(tmp_path: Path) -> None:
-    """In the end each input has one line, the last one."""
+    """The merged manifest has one line for each input, the last one written."""
     write(tmp_path, Shard(), line("a", "why"), line("b"))
     write(tmp_path, Shard(), line("a"), resume=True)
     assert read(tmp_path) == {"manifest.jsonl": ["a", "b"]}
@@ -63,7 +62,7 @@ def test_last_line_counts(tmp_path: Path) -> None:
 
 
 def test_parts_become_one(tmp_path: Path) -> None:
-    """Each part has a file of its own; the last to end, in whatever order, puts all together."""
+    """Each shard has its own file; the last shard to finish, in any order, merges them."""
     write(tmp_path, Shard(2, 3), line("b"))
     write(tmp_path, Shard(3, 3), line("c"), complete=False)
     assert read(tmp_path) == {"manifest.2-of-3.jsonl": ["b"], "manifest.3-of-3.part.jsonl": ["c"]}
@@ -74,23 +73,23 @@ def test_parts_become_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shard", [Shard(), Shard(1, 2)])
-def test_resumed_from_another_division(tmp_path: Path, shard: Shard) -> None:
-    """A batch that is resumed in other parts, or in one, knows the lines of all."""
+def test_resumed_with_other_shards(tmp_path: Path, shard: Shard) -> None:
+    """A batch resumed with other shards, or with one, knows the entries of all."""
     write(tmp_path, Shard(1, 3), line("a"))
     write(tmp_path, Shard(2, 3), line("b"), complete=False)
     assert known(tmp_path, shard) == {"a", "b"}
 
 
-def test_begun_anew(tmp_path: Path) -> None:
-    """A part that begins anew, and is then resumed, knows nothing of what was done before that."""
+def test_restart_forgets_earlier_runs(tmp_path: Path) -> None:
+    """After a restart without --resume, a shard knows only the entries of that run."""
     for number in (1, 2):
         write(tmp_path, Shard(number, 2), line("a"))
     write(tmp_path, Shard(1, 2), line("b"), complete=False)
     assert known(tmp_path, Shard(1, 2)) == {"b"}
 
 
-def test_cut_off(tmp_path: Path) -> None:
-    """A line that was cut off is as good as none, and does not spoil the next one."""
+def test_truncated_line(tmp_path: Path) -> None:
+    """A truncated line is ignored and does not corrupt the next one."""
     path = tmp_path / "manifest.jsonl"
     write(tmp_path, Shard(), line("a"), line("b"))
     path.write_bytes(path.read_bytes()[:-20])
@@ -98,8 +97,8 @@ def test_cut_off(tmp_path: Path) -> None:
     assert read(tmp_path) == {"manifest.jsonl": ["a", "c"]}
 
 
-def test_name_that_is_no_text(tmp_path: Path) -> None:
-    """A file's name may hold any bytes; it is kept as it is."""
+def test_undecodable_file_name(tmp_path: Path) -> None:
+    """File names may contain any bytes and are kept unchanged."""
     odd = b"\xff\xfe.png".decode(errors="surrogateescape")
     write(tmp_path, Shard(), line(odd), complete=False)
     assert known(tmp_path, Shard()) == {odd}

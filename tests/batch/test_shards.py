@@ -1,4 +1,4 @@
-"""Which part of a batch a process does, by flag or by the variables of an array job."""
+"""Choice of a process's shard by flag or by the variables of an array job."""
 
 import pytest
 
@@ -25,8 +25,8 @@ CHOICES = [
 
 
 @pytest.mark.parametrize(("text", "environ", "shard"), CHOICES)
-def test_chosen(text: str, environ: dict[str, str], shard: Shard) -> None:
-    """A text is taken before the variables of SLURM, SGE and PBS; without either, one part is all."""
+def test_shard_choice(text: str, environ: dict[str, str], shard: Shard) -> None:
+    """The flag overrides the variables of SLURM, SGE and PBS; without either, there is one shard."""
     assert resolve_shard(text, environ) == shard
 
 
@@ -38,7 +38,7 @@ def test_chosen(text: str, environ: dict[str, str], shard: Shard) -> None:
         ("1/0", {}, "such as 3/16"),
         ("x", {}, "such as 3/16"),
         ("/4", {}, "not the task of an array job"),
-        ("", {"PBS_ARRAY_INDEX": "3"}, "PBS does not say how many tasks"),
+        ("", {"PBS_ARRAY_INDEX": "3"}, "PBS does not report the number of tasks"),
         (
             "",
             {f"{SLURM}ID": "7", f"{SLURM}MIN": "1", f"{SLURM}MAX": "9", f"{SLURM}COUNT": "3"},
@@ -47,20 +47,20 @@ def test_chosen(text: str, environ: dict[str, str], shard: Shard) -> None:
     ],
 )
 def test_refused(text: str, environ: dict[str, str], words: str) -> None:
-    """What names no part is refused, with words that say what would be right."""
+    """An invalid shard is refused; the error shows a valid one."""
     with pytest.raises(ValueError, match=words):
         resolve_shard(text, environ)
 
 
 @pytest.mark.parametrize("first", [0, 1, 5])
 def test_tasks_of_any_numbers(first: int) -> None:
-    """The tasks of an array job are all parts, wherever their numbers begin."""
+    """Array jobs may start at any number."""
     tasks = [resolve_shard("/4", {"PBS_ARRAY_INDEX": str(number)}) for number in range(first, first + 4)]
     assert sorted(task.number for task in tasks) == [1, 2, 3, 4]
 
 
 def test_shares() -> None:
-    """The shares of all parts are everything, once each, and of nearly one size."""
+    """The shards together select every item once and have nearly the same size."""
     shares = [Shard(number, 4).select(range(10)) for number in (1, 2, 3, 4)]
     assert sorted(item for share in shares for item in share) == list(range(10))
     assert {len(share) for share in shares} == {2, 3}

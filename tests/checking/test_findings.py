@@ -1,4 +1,4 @@
-"""`deepaas-cli check`: what it finds in models, and what it says of it."""
+"""`deepaas-cli check`: its findings and their texts."""
 
 import sys
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from running import Ended, run
+from support.cli import Ended, run
 from support.machine import timeout_s
 
-FAULTY = Path(__file__).parents[1] / "models_checking" / "faulty.py"
+FAULTY = Path(__file__).parents[1] / "models" / "checking" / "faulty.py"
 HEALTHY = """
 from marshmallow import fields, validate
 
@@ -33,7 +33,7 @@ Check = Callable[..., Ended]
 
 @pytest.fixture
 def check(tmp_path: Path) -> Check:
-    """Return what checks a model's source, or an installed target: `check(source, *flags)`."""
+    """Return a function that checks source code or a file: `check(source, *flags)`."""
 
     def check(source: str | Path, *flags: str) -> Ended:
         path = source if isinstance(source, Path) else tmp_path / "model.py"
@@ -45,13 +45,13 @@ def check(tmp_path: Path) -> Check:
 
 
 def has(done: Ended, level: str, step: str, text: str) -> bool:
-    """Say whether a line tells of a finding."""
+    """Return whether the output has such a finding."""
     lines = (line.split(maxsplit=2) for line in done.stdout.splitlines())
     return any(line[:2] == [level, step] and text in line[2] for line in lines if len(line) > 2)
 
 
 def test_healthy(check: Check, tmp_path: Path) -> None:
-    """A good model has no errors, and says how long each step took; its prediction is made up from ranges."""
+    """A correct model has no errors; sample arguments come from validation ranges."""
     done = check(HEALTHY, "--predict")
     assert done.returncode == 0, done.stdout
     assert "Found: 0 error, 0 warning, 1 note, 2 differs." in done.stdout
@@ -62,7 +62,7 @@ def test_healthy(check: Check, tmp_path: Path) -> None:
     assert has(done, "ok", "specification", "OpenAPI 3.1")
     assert has(done, "ok", "predict", "13 bytes of application/json")
     assert has(done, "differs", "2.6", "deepaas-cli validates arguments")
-    assert has(done, "differs", "2.6", "there is no get_train_args()")
+    assert has(done, "differs", "2.6", "without get_train_args()")
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
@@ -79,12 +79,12 @@ def predict(path, accept):
 
 
 def test_text_as_a_path(check: Check) -> None:
-    """A text that is returned in place of a file is an error that says what to return."""
+    """A returned str where a file is expected is an error; the advice names what to return."""
     done = check(ECHOES, "--predict")
     assert done.returncode == 1
     assert has(done, "error", "predict", "As image/png: it failed with 500: predict() returned a str")
     assert has(done, "ok", "predict", "11 bytes of text/plain")
-    assert has(done, "differs", "2.6", "a str is not opened as the path of a file")
+    assert has(done, "differs", "2.6", "a returned str is treated as a file path only")
     assert "Return pathlib.Path(…)" in done.stdout
 
 
@@ -104,7 +104,7 @@ FINDINGS = [
     ("warning", "functions", "needs 'optional'"),
     ("warning", "functions", "there is no train()"),
     ("warning", "metadata", "the metadata['license'] cannot be expressed in JSON"),
-    ("note", "metadata", "does not say: author, description, version"),
+    ("note", "metadata", "Missing: author, description, version"),
     ("warning", "arguments", "The default of 'number' of predict(), 11, is not allowed: Must be greater"),
     ("note", "arguments", "'files' of predict() has no description"),
     ("warning", "arguments", "'accept' of predict() has no choices"),
@@ -115,7 +115,7 @@ FINDINGS = [
 
 
 def test_faulty(check: Check) -> None:
-    """Everything is found in one go, each with what to do about it."""
+    """All findings are reported in one run, each with advice."""
     done = check(FAULTY, "--predict", "--with", "optional=x", "--with", "nothing=1")
     assert done.returncode == 1
     missed = [one for one in FINDINGS if not has(done, *one)]
@@ -123,7 +123,7 @@ def test_faulty(check: Check) -> None:
     assert has(done, "warning", "predict", "no argument 'nothing'")
     assert done.stdout.count("->") >= len(FINDINGS) - 1
     assert "Traceback" in done.stdout
-    for untouched in ("uploaded to train()", "there is no get_train_args()", "DELETE", "Without a schema"):
+    for untouched in ("uploaded to train()", "without get_train_args()", "DELETE", "Without a schema"):
         assert untouched not in done.stdout
 
 
@@ -148,7 +148,7 @@ def test_faulty(check: Check) -> None:
     ],
 )
 def test_broken(check: Check, source: str, step: str, text: str) -> None:
-    """Whatever a model does, it is a finding of the step in which it did it."""
+    """Any failure of a model is a finding of the step that caused it."""
     done = check(source)
     assert done.returncode == 1
     assert has(done, "error", step, text), done.stdout
@@ -165,7 +165,7 @@ def test_broken(check: Check, source: str, step: str, text: str) -> None:
     ],
 )
 def test_one_cause(check: Check, source: str, step: str) -> None:
-    """One wrong field is one error, though several steps meet it; sentences end with one stop."""
+    """One wrong field is one error, even if several steps encounter it; sentences end with one full stop."""
     done = check(source, "--predict")
     assert "Found: 1 error" in done.stdout, done.stdout
     assert has(done, "error", step, "")
@@ -181,47 +181,49 @@ class Model:
 
 
 def test_class(check: Check, tmp_path: Path) -> None:
-    """A class that the target does not name is found; one that needs arguments is told to need none."""
+    """The check finds a class that --model does not name, and reports constructor arguments."""
     advice = "-> ./model.py has a class Model with predict(): use --model ./model.py:Model."
     assert advice in check(CLASS).stdout
     done = run(tmp_path, "--model", "./model.py:Model", "check", models={})
-    assert "-> A class is instantiated without arguments: give those of __init__() defaults." in done.stdout
+    assert (
+        "-> The class is instantiated without arguments: give the parameters of __init__() defaults."
+        in done.stdout
+    )
 
 
 ADVICE = [
     ("return float('nan')", "", "Change what predict() returns"),
     ("return object()", "", "Change what predict() returns"),
     ("return {'x': 'a'}", "schema = {'x': fields.Int()}", "Change what predict() returns"),
-    ("raise ValueError", "", "Where it is the arguments' fault"),
-    ("return int('x')", "", "Where it is the arguments' fault"),
+    ("raise ValueError", "", "If the arguments are invalid"),
+    ("return int('x')", "", "If the arguments are invalid"),
 ]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("body", "more", "advice"), ADVICE)
 def test_advice(check: Check, body: str, more: str, advice: str) -> None:
-    """Only what predict() raises itself may be the arguments' fault."""
+    """Only exceptions that predict() itself raises may be caused by its arguments."""
     done = check(f"from marshmallow import fields\n{more}\ndef predict():\n    {body}", "--predict")
     given = [line for line in done.stdout.splitlines() if "-> " in line]
     assert advice in given[-1], done.stdout
 
 
-def test_missing_parameter(check: Check) -> None:
-    """A call that does not fit predict() is told from an error in it."""
+def test_missing_parameter_is_not_an_error_of_predict(check: Check) -> None:
     done = check("def predict(x):\n    pass", "--predict")
-    assert "-> It was called with what is declared and given" in done.stdout
+    assert "-> It was called with the declared arguments" in done.stdout
     assert "HTTPBadRequest" not in done.stdout
 
 
 def test_missing_library(check: Check) -> None:
-    """A library that is missing is told with the Python to install it into."""
+    """The advice installs the library into the Python in use."""
     done = check("import no_such_module.part")
     assert f"{sys.executable} -m pip install no_such_module" in done.stdout
 
 
 @pytest.mark.slow
 def test_time_limit(check: Check) -> None:
-    """A step that never ends is a finding, and nothing of it is left."""
+    """A step that hangs is a finding, and its process is killed."""
     source = "import signal\ndef predict(): pass\ndef warm():\n    print('waiting')\n    signal.pause()"
     longest_s = timeout_s(5)
     done = check(source, "--time-limit", str(longest_s))
@@ -231,7 +233,7 @@ def test_time_limit(check: Check) -> None:
 
 
 def test_with(check: Check, tmp_path: Path) -> None:
-    """Arguments for the prediction can be given; what the model refuses of made-up ones is only a warning."""
+    """Arguments can be given for the prediction; errors with sample arguments are only warnings."""
     source = FILES.format(names="'application/json', 'text/plain'")
     (tmp_path / "a.txt").write_text("right")
     done = check(source, "--predict")
@@ -268,7 +270,7 @@ def predict(accept, numbers, data=None):
 
 
 def test_installed(tmp_path: Path) -> None:
-    """An installed model is found by its entry point; what it only inherits from BaseModel does not count."""
+    """The entry point is found; functions inherited from BaseModel do not count as implemented."""
     done = run(tmp_path, "check", models={"a_class": "models.abstract:Model"})
     assert done.returncode == 1
     assert has(done, "ok", "discovery", "'a_class' is models.abstract:Model.")

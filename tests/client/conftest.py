@@ -1,18 +1,18 @@
-"""A server of trainings that tests of the client share."""
+"""A training server shared by the client's tests."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from serving import Server, serving
 from support.machine import timeout_s
+from support.server import Server, serving
 
-STEPS = {"steps": "models_training.steps"}
+STEPS = {"steps": "models.training.steps"}
 
 
 @pytest.fixture(scope="package")
 def trainer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server of the model whose training does what it is told."""
+    """Return a server whose model's training executes a script from its arguments."""
     flags = ("--max-trainings", "2", "--cancel-grace", str(timeout_s(1)))
     with serving(tmp_path_factory.mktemp("trainer"), *flags, models=STEPS) as server:
         yield server

@@ -1,4 +1,4 @@
-"""The client for event loops: the same answers, and many at once."""
+"""The asyncio client: same results, and concurrent calls."""
 
 import asyncio
 import json
@@ -18,13 +18,13 @@ from deepaas.client import (
     Training,
     TrainingFailed,
 )
-from serving import CALL_S, Gate, Server
+from support.server import CALL_S, Gate, Server
 
 SERVED = ["a_class", "echoing"]
 
 
 def test_predictions(server: Server, tmp_path: Path) -> None:
-    """Predictions with files and without, many at a time, and errors."""
+    """Predictions with and without files, many at a time, and errors."""
     (tmp_path / "a.txt").write_text("x")
 
     async def ask() -> None:
@@ -49,7 +49,7 @@ def test_predictions(server: Server, tmp_path: Path) -> None:
 
 
 def test_shown() -> None:
-    """In an interpreter and in logs, models and trainings say which they are."""
+    """repr() names the model and the training."""
     with Client("http://127.0.0.1:1") as client:
         digits = client["digits"]
         assert [repr(digits), repr(digits.training("12ab"))] == [
@@ -64,7 +64,7 @@ def test_shown() -> None:
 
 
 def test_trainings(trainer: Server, tmp_path: Path, gate: Gate) -> None:
-    """A training is followed line by line, waited for, and leaves files."""
+    """Follow a training's log, wait for it, and read its artifacts."""
 
     async def ask() -> None:
         async with AsyncClient(trainer.url) as client:
@@ -96,6 +96,6 @@ def test_trainings(trainer: Server, tmp_path: Path, gate: Gate) -> None:
     ("blocking", "awaiting"), [(Client, AsyncClient), (Model, AsyncModel), (Training, AsyncTraining)]
 )
 def test_same_names(blocking: type, awaiting: type) -> None:
-    """Whatever one client can do, the other can."""
+    """Both clients have the same methods."""
     names, same = ({name for name in dir(kind) if not name.startswith("_")} for kind in (blocking, awaiting))
     assert names == same

@@ -1,4 +1,4 @@
-"""Arguments are checked against what the server says of them, before they are sent."""
+"""The client validates arguments against the OpenAPI document before it sends them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deepaas.client import Client, InvalidArguments, ModelNotFound
-from serving import Server, serving
+from support.server import Server, serving
 
 SERVED = ["all_fields", "echoing", "only_predict"]
 
@@ -26,7 +26,7 @@ def predict(name):
 
 @pytest.fixture(scope="module")
 def asking(server: Server) -> Iterator[Client]:
-    """Return a client of the server of every ten-line model."""
+    """Return a client of the server with all small models."""
     with Client(server.url) as client:
         yield client
 
@@ -45,7 +45,7 @@ def asking(server: Server) -> Iterator[Client]:
     ],
 )
 def test_unfit(asking: Client, given: dict[str, Any], messages: dict[str, Any]) -> None:
-    """All that does not fit is said, by argument."""
+    """All errors are reported, by argument."""
     with pytest.raises(InvalidArguments) as caught:
         asking["echoing"].predict(**given)
     said = caught.value.messages
@@ -54,15 +54,15 @@ def test_unfit(asking: Client, given: dict[str, Any], messages: dict[str, Any]) 
 
 
 def test_unknown(asking: Client) -> None:
-    """For an unknown argument, or model, the known ones are named."""
-    with pytest.raises(InvalidArguments, match=r"numbr: No such argument\. There are: .*numbers"):
+    """The error for an unknown argument or model lists the known ones."""
+    with pytest.raises(InvalidArguments, match=r"numbr: No such argument\. Available: .*numbers"):
         asking["echoing"].predict(numbr=1)
-    with pytest.raises(ModelNotFound, match=r"'echo' .*There are: .*echoing"):
+    with pytest.raises(ModelNotFound, match=r"'echo' .*Available: .*echoing"):
         asking["echo"].predict()
 
 
 def test_long_values(asking: Client) -> None:
-    """A message does not repeat a long value, and a very long one is left for the server to check."""
+    """Long values are shortened in messages; very long ones are validated by the server only."""
     with pytest.raises(InvalidArguments) as caught:
         asking["echoing"].predict(numbers=["x" * 1000])
     assert len(str(caught.value)) < 300
@@ -72,7 +72,7 @@ def test_long_values(asking: Client) -> None:
 
 
 def test_without_checking(server: Server) -> None:
-    """With `check=False` the server alone judges: it takes more, and what it refuses is the same error."""
+    """With `validate=False` only the server validates; its errors are the same class."""
     with Client(server.url, validate=False) as client:
         assert client["echoing"].predict(number="3", nothing=1)["predictions"] == '{"number":3.0}'
         with pytest.raises(InvalidArguments) as caught:
@@ -84,7 +84,7 @@ def test_without_checking(server: Server) -> None:
 
 
 def test_nothing_is_sent(tmp_path: Path) -> None:
-    """Arguments that do not fit never reach the server; arguments that changed on the server do."""
+    """Invalid arguments are not sent; changed declarations are fetched again."""
     (tmp_path / "model.py").write_text(MODEL)
     (tmp_path / "names").write_text("a b")
     with serving(tmp_path, "--model", "./model.py", models={}) as server, Client(server.url) as client:
@@ -99,19 +99,18 @@ def test_nothing_is_sent(tmp_path: Path) -> None:
 
 
 def test_big_numbers(asking: Client) -> None:
-    """Whole numbers of any length leave as they are."""
+    """Integers of any size are sent unchanged."""
     predicted = asking["echoing"].predict(table={"a": 2**70}, data=("a", b""))["predictions"]
     assert predicted == f'{{"table":{{"a":{2**70}}},"file":"a"}}'
 
 
 def test_structures(asking: Client) -> None:
-    """The schemas that the specification refers to are followed."""
+    """References in the schemas are resolved."""
     with pytest.raises(InvalidArguments, match="'deep' is a required property"):
         asking["all_fields"].predict(nested={})
 
 
 def test_no_arguments(asking: Client) -> None:
-    """A model without arguments takes none."""
-    with pytest.raises(InvalidArguments, match="There are none"):
+    with pytest.raises(InvalidArguments, match="The function takes none"):
         asking["only_predict"].predict(x=1)
     asking["only_predict"].predict()

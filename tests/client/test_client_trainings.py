@@ -1,4 +1,4 @@
-"""Trainings through the client: begun, followed, waited for, cancelled, and what they leave."""
+"""Trainings through the client: start, follow, wait, cancel, artifacts."""
 
 import json
 import threading
@@ -17,21 +17,21 @@ from deepaas.client import (
     TrainingFailed,
     TrainingNotFound,
 )
-from serving import CALL_S, Gate, Server
-from trainings.following import kill
+from support.server import CALL_S, Gate, Server
+from support.trainings import kill
 
 LARGE = "0123456789" * 200_000
 
 
 @pytest.fixture
 def steps(trainer: Server) -> Iterator[Model]:
-    """Return the model whose training does what it is told."""
+    """Return a model whose training executes a script from its arguments."""
     with Client(trainer.url) as client:
         yield client["steps"]
 
 
 def test_done(steps: Model) -> None:
-    """A training is waited for, and its record says what came of it."""
+    """wait() returns the record with the result."""
     training = steps.train(steps=[["return", 5]])
     record = training.wait(CALL_S)
     assert record["result"]["output"] == [5]
@@ -41,13 +41,13 @@ def test_done(steps: Model) -> None:
 
 
 def test_upload(steps: Model) -> None:
-    """A training takes files as a prediction does."""
+    """Uploads work as for predictions."""
     record = steps.train(data=b"1", more=[b"2", ("3.csv", b"3")]).wait(CALL_S)
     assert record["result"]["output"][1:] == ["1", "2", "3"]
 
 
 def test_checked(steps: Model) -> None:
-    """Arguments of a training are checked before they are sent."""
+    """Arguments are validated before they are sent."""
     before = len(steps.trainings())
     with pytest.raises(InvalidArguments, match="'x' is not of type 'integer'"):
         steps.train(port="x")
@@ -55,14 +55,14 @@ def test_checked(steps: Model) -> None:
 
 
 def test_failed(steps: Model) -> None:
-    """Waiting for a training that fails raises, with its record."""
+    """wait() raises an error with the record."""
     with pytest.raises(TrainingFailed, match="ValueError: no luck") as caught:
         steps.train(steps=[["raise", "no luck"]]).wait(CALL_S)
     assert caught.value.record["status"] == "error"
 
 
 def test_cancel(steps: Model, gate: Gate) -> None:
-    """A training that is cancelled ends, and whoever waits for it is told."""
+    """A cancelled training ends, and wait() raises."""
     training = steps.train(steps=[["wait", gate.port]])
     gate.wait()
     with pytest.raises(TimeoutError, match=r"not done after 0\.2 s"):
@@ -76,7 +76,7 @@ def test_cancel(steps: Model, gate: Gate) -> None:
 
 
 def test_follow_log(steps: Model, gate: Gate) -> None:
-    """Lines come as they are printed, and end with the training."""
+    """Lines arrive as they are printed, and the iterator ends with the training."""
     training = steps.train(steps=[["print", "one ü\u2028"], ["wait", gate.port], ["print", "two"]])
     lines = training.follow_log()
     assert next(lines) == "one ü\u2028"
@@ -89,7 +89,7 @@ def test_follow_log(steps: Model, gate: Gate) -> None:
 
 
 def test_events(steps: Model) -> None:
-    """Everything that happens comes as an event, the end with the record as the last."""
+    """Every change is an event, and the last one has the record."""
     training = steps.train(steps=[["report", {"step": 1, "total": 2, "loss": 0.5}], ["print", "x"]])
     events = list(training.events())
     assert {event.kind for event in events} == {"state", "progress", "metrics", "log", "end"}
@@ -99,7 +99,7 @@ def test_events(steps: Model) -> None:
 
 
 def test_stop_following(steps: Model, gate: Gate) -> None:
-    """Whoever stops in the middle keeps no connection busy."""
+    """Leaving the iterator early releases the connection."""
     training = steps.train(steps=[["print", "x"], ["wait", gate.port]])
     for line in training.follow_log():
         assert line == "x"
@@ -108,7 +108,7 @@ def test_stop_following(steps: Model, gate: Gate) -> None:
 
 
 def test_artifacts(steps: Model, tmp_path: Path) -> None:
-    """Files that a training left are listed, read, and written to the disk."""
+    """Artifacts are listed, read and downloaded."""
     training = steps.train(steps=[["leave", "sub/a ü.txt", "x"], ["leave", "large", LARGE]])
     training.wait(CALL_S)
     assert {file["path"]: file["size"] for file in training.artifacts()} == {
@@ -123,14 +123,13 @@ def test_artifacts(steps: Model, tmp_path: Path) -> None:
 
 
 def test_provenance(steps: Model) -> None:
-    """How a training came to be."""
     training = steps.train(steps=[["return", 1]])
     assert training.provenance()["training"]["args"] == {"steps": [["return", 1]]}
 
 
 def test_reload(start: Callable[..., Server]) -> None:
-    """After a reload predictions use what the training made."""
-    server = start(models={"versioned": "models_training.versioned"})
+    """After a reload, predictions use the trained model."""
+    server = start(models={"versioned": "models.training.versioned"})
     with Client(server.url) as client:
         model = client["versioned"]
         model.train(version="two").wait(CALL_S)
@@ -139,8 +138,8 @@ def test_reload(start: Callable[..., Server]) -> None:
 
 
 def test_survives_a_restart(start: Callable[..., Server], gate: Gate) -> None:
-    """Whoever follows or waits goes on where they were when the server comes back."""
-    options: dict[str, Any] = {"models": {"steps": "models_training.steps"}}
+    """follow_log() and wait() continue after the server restarts."""
+    options: dict[str, Any] = {"models": {"steps": "models.training.steps"}}
     server = start(**options)
     port = server.url.rpartition(":")[2]
     found: list[Any] = []

@@ -1,4 +1,4 @@
-"""Uploads that a client's memory should never hold."""
+"""Large uploads must not be held in the client's memory."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import CALL_S, Server
+from support.server import CALL_S, Server
 
 pytestmark = pytest.mark.slow
 SERVED = ["big_uploads"]
@@ -38,7 +38,7 @@ print(json.dumps([most_bytes() - before, [json.loads(one["predictions"])["size"]
 
 
 def test_from_the_disk(server: Server, tmp_path: Path) -> None:
-    """A file of 300 MiB is read while it is sent: the client's memory stays as it is."""
+    """A file of 300 MiB is streamed from disk."""
     small, large = tmp_path / "small.bin", tmp_path / "large.bin"
     small.write_bytes(b"x")
     with large.open("wb") as file:

@@ -1,4 +1,4 @@
-"""What goes wrong, as callers of the client meet it: an error for each kind, and patience."""
+"""Errors of the client, one class for each kind, and retries."""
 
 import http.server
 import re
@@ -30,15 +30,15 @@ from deepaas.client import (
     Unauthorized,
     UnexpectedResponse,
 )
-from serving import CALL_S, Gate, Server, serving, until
 from support.machine import timeout_s
+from support.server import CALL_S, Gate, Server, serving, wait_until
 
-MODELS = {"told": "models_faults.told", "raising": "models.raising", "predicts": "models.only_predict"}
+MODELS = {"told": "models.faults.scripted", "raising": "models.raising", "predicts": "models.only_predict"}
 
 
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server with tokens, below a path, whose limits are narrow."""
+    """Return a server with tokens, a base path and low limits."""
     folder = tmp_path_factory.mktemp("limited")
     (folder / "tokens").write_text("all\npredictor predict\n")
     flags = ("--base-path", "/x/y", "--auth-token-file", str(folder / "tokens"))
@@ -49,7 +49,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def asking(limited: Server) -> Iterator[Client]:
-    """Return a client that may do everything there."""
+    """Return a client with all scopes."""
     with Client(limited.url, "all", retry_timeout_s=0) as client:
         yield client
 
@@ -65,7 +65,7 @@ def asking(limited: Server) -> Iterator[Client]:
     ],
 )
 def test_of_models(asking: Client, what: str, kind: type[DeepaasError], status: int, message: str) -> None:
-    """What a model raises comes with its status and its text."""
+    """A model's exception arrives with its status and text."""
     with pytest.raises(kind) as caught:
         asking["raising"].predict(what=what)
     assert type(caught.value) is kind
@@ -86,7 +86,7 @@ QUESTIONS: dict[str, tuple[type[DeepaasError], Callable[[Client], Any]]] = {
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_of_servers(asking: Client, question: str) -> None:
-    """Each kind of refusal is a class of its own, with the server's message."""
+    """Each error of the server has its own class, with the server's message."""
     kind, ask = QUESTIONS[question]
     with pytest.raises(kind) as caught:
         ask(asking)
@@ -95,7 +95,7 @@ def test_of_servers(asking: Client, question: str) -> None:
 
 
 def test_tokens(limited: Server) -> None:
-    """Without a token, or with one for something else, that is what is said."""
+    """Requests without a token, or without the scope, raise."""
     for token in (None, "wrong"):
         with Client(limited.url, token) as client, pytest.raises(Unauthorized):
             client["told"].predict()
@@ -106,7 +106,7 @@ def test_tokens(limited: Server) -> None:
 
 
 def test_switched_off(start: Callable[..., Server]) -> None:
-    """What the server was told not to serve is an error of its own."""
+    """A disabled endpoint raises EndpointDisabled."""
     server = start("--nopredict-endpoint", "--notrain-endpoint", models=MODELS)
     with Client(server.url) as client:
         for function in (client["told"].predict, client["told"].train):
@@ -115,7 +115,7 @@ def test_switched_off(start: Callable[..., Server]) -> None:
 
 
 def test_https(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
-    """A server with a certificate of its own is trusted by whoever says so."""
+    """A self-signed certificate is rejected by default, and accepted with a matching `verify`."""
     cert, key = certificate
     flags = ("--tls-cert", str(cert), "--tls-key", str(key))
     with serving(tmp_path, *flags, models=MODELS) as server:
@@ -127,7 +127,7 @@ def test_https(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
 
 
 def test_unreachable() -> None:
-    """Where nobody answers, that is said at once, with the address."""
+    """The error is immediate and has the address."""
     with Client("http://127.0.0.1:1") as client:
         for ask in (client.models, client["told"].predict, client["told"].train):
             with pytest.raises(ServerUnreachable, match=r"http://127\.0\.0\.1:1/"):
@@ -135,7 +135,7 @@ def test_unreachable() -> None:
 
 
 def test_wrong_path(limited: Server) -> None:
-    """Where a server has something else below the address, the address that was asked is in the message."""
+    """With a wrong base path, the error has the requested URL."""
     wrong = limited.url.removesuffix("/y")
     with Client(wrong, "all") as client:
         for ask, path in ((client.models, "/v2/models/"), (client["told"].predict, "/openapi.json")):
@@ -147,13 +147,13 @@ def test_wrong_path(limited: Server) -> None:
 
 @pytest.mark.parametrize("url", ["127.0.0.1:5000", "", "ftp://127.0.0.1"])
 def test_no_address(url: str) -> None:
-    """An address that is none is an error before anything is sent."""
+    """An invalid URL raises before any request."""
     with pytest.raises(ValueError, match="http://"):
         Client(url)
 
 
 class Stranger(http.server.BaseHTTPRequestHandler):
-    """A server that is not ours: it answers with a page, or cuts the connection."""
+    """Another kind of server: it returns a page, or cuts the connection."""
 
     def do_GET(self) -> None:
         if self.path == "/v2/models/":
@@ -170,59 +170,61 @@ class Stranger(http.server.BaseHTTPRequestHandler):
 
 
 def test_stranger() -> None:
-    """A server that is none of ours, and a connection that is cut, are errors of ours."""
+    """Responses of other servers, and cut connections, raise the client's errors."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as stranger:
         threading.Thread(target=stranger.serve_forever, daemon=True).start()
         with Client(f"http://127.0.0.1:{stranger.server_port}/") as client:
-            with pytest.raises(UnexpectedResponse, match="no OpenAPI document"):
+            with pytest.raises(UnexpectedResponse, match="not an OpenAPI document"):
                 client["told"].predict()
             with pytest.raises(ServerUnreachable):
                 client.models()
-            with pytest.raises(UnexpectedResponse, match="no JSON"):
+            with pytest.raises(UnexpectedResponse, match="not JSON"):
                 client["told"].training("x").wait()
         stranger.shutdown()
 
 
 @pytest.fixture
 def busy(start: Callable[..., Server], gate: Gate) -> Iterator[Server]:
-    """Return a server whose only worker and only place in the queue are taken until the gate opens."""
+    """Return a server whose only worker and queue slot are busy until the gate opens."""
     server = start("--max-queue", "1", models=MODELS)
     with Client(server.url) as client, ThreadPoolExecutor(2) as threads:
         running = [threads.submit(client["told"].predict, port=gate.port)]
         gate.wait()
         running.append(threads.submit(client["told"].predict))
         with server.client() as http_client:
-            until(lambda: 'queue_length{model="told"} 1.0' in http_client.get("/metrics").text)
+            wait_until(lambda: 'queue_length{model="told"} 1.0' in http_client.get("/metrics").text)
         yield server
         gate.open()
         assert [one.result(CALL_S)["status"] for one in running] == ["OK", "OK"]
 
 
 def test_unavailable(busy: Server) -> None:
-    """Without patience a refusal is raised, with the seconds after which to come again."""
+    """Without a retry timeout, a 503 raises, with the seconds of Retry-After."""
     with Client(busy.url, retry_timeout_s=0.5) as client, pytest.raises(ModelUnavailable) as caught:
         client["told"].predict()
     assert caught.value.retry_after_s == 1
 
 
 def test_patience(busy: Server, gate: Gate, tmp_path: Path) -> None:
-    """With patience a refused call comes again when the server said, with its file, and is answered."""
+    """With a retry timeout, a rejected call is sent again after Retry-After, with its file."""
     (tmp_path / "a.txt").write_text("x")
     with Client(busy.url) as client, ThreadPoolExecutor(1) as threads, busy.client() as http_client:
         began = time.monotonic()
         refused = threads.submit(client["told"].predict, data=tmp_path / "a.txt")
-        until(lambda: 'status="503"' in http_client.get("/metrics").text)
+        wait_until(lambda: 'status="503"' in http_client.get("/metrics").text)
         gate.open()
         assert refused.result(CALL_S)["status"] == "OK"
         assert time.monotonic() - began >= 1
 
 
 def test_not_asked_again(start: Callable[..., Server]) -> None:
-    """A 503 that doesn't say when to come again is raised at once, whatever the patience."""
-    server = start(models={"versioned": "models_training.versioned"})
+    """A 503 without Retry-After raises at once, whatever the retry timeout."""
+    server = start(models={"versioned": "models.training.versioned"})
     (server.cwd / "version").write_text("broken")
     with Client(server.url, retry_timeout_s=2) as client, server.client() as http_client:
-        with pytest.raises(ModelUnavailable, match=r"go on as they are.*these weights are broken"):
+        with pytest.raises(
+            ModelUnavailable, match=r"the current workers keep serving.*these weights are broken"
+        ):
             client["versioned"].reload()
         asked = re.findall(
             r'deepaas_http_requests_total{.*status="503"} (.*)', http_client.get("/metrics").text
@@ -231,7 +233,7 @@ def test_not_asked_again(start: Callable[..., Server]) -> None:
 
 
 def test_not_installed() -> None:
-    """Without the libraries of the client, importing it says what to install."""
+    """Without the client's dependencies, the ImportError says what to install."""
     hide = "import sys; sys.modules['httpx'] = None; import deepaas.client"
     done = subprocess.run(
         [sys.executable, "-c", hide], text=True, capture_output=True, timeout=CALL_S, check=False

@@ -1,4 +1,4 @@
-"""Predictions through the client: what goes in, and what comes out."""
+"""Predictions through the client: types of arguments and results."""
 
 import datetime as dt
 import io
@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from deepaas.client import Client, InvalidArguments, Model
-from serving import Server, serving
 from support.models import SPELLINGS_OF_ACCEPT
+from support.server import Server, serving
 
 SERVED = [
     "as_class",
@@ -47,24 +47,24 @@ ARGUMENTS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def asking(server: Server) -> Iterator[Client]:
-    """Return a client of the server of every ten-line model."""
+    """Return a client of the server with all small models."""
     with Client(server.url) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def echoing(asking: Client) -> Model:
-    """Return the model that gives back what it got."""
+    """Return a model that returns its arguments."""
     return asking["echoing"]
 
 
 def predicted(model: Model, **arguments: Any) -> Any:
-    """Return what a model without a schema predicted."""
+    """Return the prediction of a model without a schema."""
     return json.loads(model.predict(**arguments)["predictions"])
 
 
 def test_null_defaults(asking: Client) -> None:
-    """Arguments whose default is null stay optional: none is sent by itself, and lists stay lists."""
+    """Arguments with a null default stay optional, and lists stay lists."""
     model = asking["null_defaults"]
     assert set(predicted(model).values()) == {None}
     given = {"number": 1, "choice": "a", "numbers": [1], "delimited": [1, 2], "table": None, "X-Word": "w"}
@@ -76,7 +76,7 @@ def test_null_defaults(asking: Client) -> None:
 
 @pytest.mark.slow
 def test_digits(tmp_path: Path) -> None:
-    """The example recognises the digit in a file, and draws it."""
+    """The digits example recognises the digit in a file, and draws it."""
     with serving(tmp_path, models={"digits": "digits.model"}) as server, Client(server.url) as client:
         digits = client["digits"]
         assert digits.predict(image=DIGIT, top=1)["labels"] == [3]
@@ -88,28 +88,28 @@ def test_digits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", [{}, {"data": ("a.txt", b"x")}], ids=["json", "form"])
 def test_arguments(echoing: Model, file: dict[str, Any]) -> None:
-    """Arguments of every kind arrive as they were given, beside a file and without one."""
+    """Arguments of every type arrive unchanged, with and without a file."""
     found = predicted(echoing, **ARGUMENTS, **file)
     assert found == ARGUMENTS | ({"file": "a.txt"} if file else {})
 
 
 @pytest.mark.parametrize("numbers", [[], [7], ["8"]])
 def test_lists_beside_a_file(echoing: Model, numbers: list[Any]) -> None:
-    """A list of one item, or of none, stays a list in a form."""
+    """In a form, a list with one item or none stays a list."""
     given = {"numbers": [int(number) for number in numbers], "data": b"x"}
     assert predicted(echoing, **given)["numbers"] == given["numbers"]
 
 
 def test_null(echoing: Model) -> None:
-    """None is null; in a form, which has no such thing, it is an error that says so."""
+    """None is null in JSON, and an error in a form."""
     assert predicted(echoing, number=None) == {"number": None}
-    with pytest.raises(InvalidArguments, match="number: None cannot be sent beside a file"):
+    with pytest.raises(InvalidArguments, match="number: None cannot be sent together with a file"):
         echoing.predict(number=None, data=b"x")
     assert predicted(echoing, data=None, flag=True) == {"flag": True}
 
 
 def test_values_of_libraries(asking: Client, echoing: Model) -> None:
-    """NumPy's numbers and arrays, dates and UUIDs go as what they stand for."""
+    """NumPy values, dates and UUIDs are converted."""
     assert predicted(echoing, number=np.float32(0.5), numbers=np.arange(3)) == {
         "number": 0.5,
         "numbers": [0, 1, 2],
@@ -121,21 +121,21 @@ def test_values_of_libraries(asking: Client, echoing: Model) -> None:
 
 
 def test_inexpressible(echoing: Model) -> None:
-    """What JSON cannot express is an error of that argument."""
+    """A value that JSON cannot express is an error of its argument."""
     with pytest.raises(InvalidArguments) as caught:
         echoing.predict(table={"a": [float("nan")]})
     assert caught.value.messages == {"table": ["'table'['a'][0] is NaN, which JSON cannot express"]}
 
 
 def test_odd_names(asking: Client) -> None:
-    """Arguments are called as their author calls them, even `self`."""
+    """Arguments may have any name, even `self`."""
     given = {"self": "a", "class": "b", "bbox(N,W,S,E)": "c", "größe": "d", "required.dot": 1}
     assert predicted(asking["odd_names"], **given) == given
     assert predicted(asking["data_keys"], **{"image-size": 3, "the-image": b"x"})["size"] == "3"
 
 
 def test_files(echoing: Model, tmp_path: Path) -> None:
-    """A path, bytes and an open file arrive with their content and their name."""
+    """Paths, bytes and open files arrive with their content and name."""
     path = tmp_path / "ü 1.tar.gz"
     path.write_bytes(CONTENT)
     with path.open("rb") as opened:
@@ -149,7 +149,7 @@ def test_files(echoing: Model, tmp_path: Path) -> None:
 
 
 def test_lists_of_files(asking: Client) -> None:
-    """A list of files arrives whole and in order; a single file will do for one."""
+    """A list of files arrives complete and in order; a single file is also accepted."""
     found = predicted(asking["uploads"], many=[b"1", ("b.txt", b"2")], one=b"3")
     assert [(one["original_filename"], one["content"]) for one in found["many"]] == [
         ("many", "1"),
@@ -159,7 +159,7 @@ def test_lists_of_files(asking: Client) -> None:
 
 
 def test_arrays_and_pictures(echoing: Model) -> None:
-    """A NumPy array goes as .npy, a PIL image as PNG."""
+    """A NumPy array is sent as .npy, a PIL image as PNG."""
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     assert predicted(echoing, data=array) == {"file": "data.npy"}
     back = np.load(io.BytesIO(echoing.predict(data=array, accept=BYTES)))
@@ -172,15 +172,15 @@ def test_arrays_and_pictures(echoing: Model) -> None:
 
 @pytest.mark.parametrize("value", [3, {"a": 1}, [b"x"]])
 def test_no_file(echoing: Model, value: Any) -> None:
-    """What is no file is an error that says what would be one."""
+    """The error lists the accepted types."""
     with pytest.raises(InvalidArguments, match="Give a path, bytes"):
         echoing.predict(data=value)
-    with pytest.raises(InvalidArguments, match="this is a file open for reading text"):
+    with pytest.raises(InvalidArguments, match="got a file opened in text mode"):
         echoing.predict(data=io.StringIO("x"))
 
 
 def test_missing_file(echoing: Model) -> None:
-    """A path that leads nowhere is the error that Python has for that."""
+    """A missing path raises FileNotFoundError."""
     with pytest.raises(FileNotFoundError, match="nowhere"):
         echoing.predict(data="nowhere.png")
 
@@ -189,17 +189,17 @@ def test_missing_file(echoing: Model) -> None:
     ("accept", "answer"), [("text/plain", "ü"), (BYTES, "ü".encode())], ids=["text", "bytes"]
 )
 def test_types(echoing: Model, accept: str, answer: str | bytes) -> None:
-    """Texts come as str, what is neither text nor JSON as bytes."""
+    """Text is str; any type other than text and JSON is bytes."""
     assert echoing.predict(data="ü".encode(), accept=accept) == answer
 
 
 def test_schema(asking: Client) -> None:
-    """A prediction with a schema is that prediction."""
+    """A prediction with a schema has no envelope."""
     assert asking["schema_dict"].predict() == {"labels": ["a"], "scores": [0.5]}
 
 
 def test_predict_to(asking: Client, tmp_path: Path) -> None:
-    """A large prediction is written to a file, and nothing is when there is none."""
+    """A large prediction is written to a file; a failed one leaves no file."""
     path = tmp_path / "result.bin"
     assert asking["returns_files"].predict_to_file(path, what="large", accept=BYTES) == path
     assert path.read_bytes() == CONTENT * 20_000
@@ -209,7 +209,7 @@ def test_predict_to(asking: Client, tmp_path: Path) -> None:
 
 
 def test_metadata(asking: Client, server: Server) -> None:
-    """Metadata of one model and of all, and the arguments that there are."""
+    """Metadata of one model and of all, and the schemas of arguments."""
     assert asking["as_class"].metadata()["name"] == "as_class"
     assert "as_class" in [model["name"] for model in asking.models()]
     number = asking["echoing"].argument_schemas()["number"]
@@ -218,7 +218,7 @@ def test_metadata(asking: Client, server: Server) -> None:
 
 @pytest.mark.parametrize("model", SPELLINGS_OF_ACCEPT)
 def test_every_spelling_of_accept(asking: Client, model: str) -> None:
-    """A prediction is made without a media type and with one, wherever `accept` is located."""
+    """Predictions work with and without a media type, wherever `accept` is located."""
     name = "Accept" if model.endswith("Renamed") else "accept"
     assert json.loads(asking[model].predict()["predictions"]) == {"accept": "application/json"}
     assert asking[model].predict(**{name: "application/pdf"}) == b"it was application/pdf"

@@ -1,7 +1,8 @@
-"""The command that the table of options becomes."""
+"""The click command built from the table of options."""
 
 import importlib.metadata
 import logging
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,13 @@ def show(settings: Settings) -> None:
 
 @command("refuse")
 def refuse(settings: Settings) -> None:
-    """Find the settings unusable later on."""
+    """Reject the settings after parsing."""
     raise SettingsError("The port is taken.")
 
 
 @pytest.fixture(autouse=True)
 def root() -> Iterator[None]:
-    """Put the root logger back as it was."""
+    """Restore the root logger."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield
@@ -47,7 +48,7 @@ def root() -> Iterator[None]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Return a function that runs a command line, away from this machine's own config files."""
+    """Return a function that runs a command line without this machine's config files."""
 
     def run(*line: str, of: Command = show, **environ: str) -> Result:
         return CliRunner(env={"HOME": str(tmp_path)} | environ).invoke(of, line, prog_name="show")
@@ -75,14 +76,13 @@ def settings_of(**values: Any) -> str:
     ],
 )
 def test_flags(run: Run, line: list[str], expected: dict[str, object]) -> None:
-    """Flags become settings."""
     assert run(*line).stdout == settings_of(**expected)
 
 
 @pytest.mark.parametrize("row", BOOLS, ids=lambda row: row.name)
 @pytest.mark.parametrize("value", [True, False])
 def test_switches(run: Run, row: Option, *, value: bool) -> None:
-    """Every switch has both spellings, and either wins over the environment."""
+    """Every switch has both spellings, and overrides the environment."""
     line = f"--{row.cli_name}" if value else f"--no{row.cli_name}"
     done = run(line, **{row.env_vars[0]: str(not value)})
     assert done.stdout == settings_of(**{row.name: value})
@@ -90,18 +90,18 @@ def test_switches(run: Run, row: Option, *, value: bool) -> None:
 
 @pytest.mark.parametrize("row", BOOLS, ids=lambda row: row.name)
 def test_switches_leave_the_environment(run: Run, row: Option) -> None:
-    """A switch that was not given leaves the environment's word."""
+    """Without the switch, the environment's value is used."""
     done = run(**{row.env_vars[0]: str(not row.default)})
     assert done.stdout == settings_of(**{row.name: not row.default})
 
 
 def test_flag_equal_to_its_default_wins(run: Run) -> None:
-    """A flag that says the default is still a flag."""
+    """A flag with the default value still overrides other sources."""
     assert run("--listen-port", "5000", DEEPAAS_LISTEN_PORT="1").stdout == settings_of()
 
 
 def test_config_files(run: Run, tmp_path: Path) -> None:
-    """Config files and directories are named by flags, which may be repeated."""
+    """Flags select config files and directories, and may be repeated."""
     for name, text in {"a": "workers = 2\nlisten-port = 2", "b": "workers = 3", "c": "base-path = c"}.items():
         (tmp_path / f"{name}.conf").write_text(f"[DEFAULT]\n{text}\n")
     (tmp_path / "dir").mkdir()
@@ -112,7 +112,7 @@ def test_config_files(run: Run, tmp_path: Path) -> None:
 
 
 def test_unknown_keys_are_logged_once_logging_is_set_up(run: Run, tmp_path: Path) -> None:
-    """The line about unknown keys goes where --log-file says, though it was found before that was known."""
+    """The warning is kept until --log-file is known."""
     (tmp_path / "x.conf").write_text(f"[DEFAULT]\nodd = 1\nlog-file = {tmp_path / 'x.log'}\n")
     done = run("--config-file", str(tmp_path / "x.conf"))
     assert done.stderr == ""
@@ -122,7 +122,7 @@ def test_unknown_keys_are_logged_once_logging_is_set_up(run: Run, tmp_path: Path
 
 
 def test_all_is_well_without_the_word_error(run: Run, tmp_path: Path) -> None:
-    """A start with unknown keys in a file never says ERROR."""
+    """Operators search the log for ERROR, so a warning must not contain it."""
     (tmp_path / "x.conf").write_text("[DEFAULT]\nodd = 1\n[more]\nx = 1\n")
     done = run("--config-file", str(tmp_path / "x.conf"), "--log-level", "debug")
     assert "unknown option odd, [more], ignored" in done.stderr
@@ -131,7 +131,7 @@ def test_all_is_well_without_the_word_error(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help(run: Run, flag: str) -> None:
-    """The help shows every option with its default and variables."""
+    """The help lists every option with its default and variables."""
     done = run(flag)
     words = " ".join(done.stdout.split())
     assert done.exit_code == 0
@@ -148,8 +148,19 @@ def test_help(run: Run, flag: str) -> None:
         assert f"--{row.cli_name} / --no{row.cli_name} " in words
 
 
+def test_help_in_groups(run: Run) -> None:
+    """The help has a section for each group, with the options that belong there."""
+    sections = re.split(r"^(\w[\w ]*):$", run("--help").stdout, flags=re.MULTILINE)
+    shown = dict(zip(sections[1::2], sections[2::2], strict=True))
+    groups = list(dict.fromkeys(row.group for row in list_options()))
+    assert list(shown) == [*groups, "Other options"]
+    assert groups == ["Server", "Model", "Workers", "Limits", "Trainings", "Security", "Logging", "Ray"]
+    for row in filter(lambda row: row.has_flag, list_options()):
+        assert f"--{row.cli_name} " in shown[row.group]
+
+
 def test_version(run: Run) -> None:
-    """The last line of --version is the version of the installed package."""
+    """The last line of --version is the installed version."""
     done = run("--version")
     assert done.exit_code == 0
     assert done.stdout.splitlines()[-1] == importlib.metadata.version("deepaas")
@@ -160,14 +171,21 @@ def test_version(run: Run) -> None:
     [("--listen-prot", "--listen-port"), ("--no-warm", "--nowarm"), ("--worker", "--workers")],
 )
 def test_unknown_option(run: Run, line: str, meant: str) -> None:
-    """An unknown option is answered with close matches and all the options there are."""
+    """The error for a misspelt option has close matches."""
     done = run(line, "1")
     assert done.exit_code == 2
     assert f"No such option: {line}. Did you mean {meant}" in done.stderr
+    assert "See --help." in done.stderr
+
+
+def test_unknown_option_without_a_match(run: Run) -> None:
+    """The error for an option unlike any other lists all options."""
+    done = run("--use-syslog")
+    assert done.exit_code == 2
     for row in filter(lambda row: row.has_flag, list_options()):
         assert f"--{row.cli_name}," in done.stderr
     assert "--config-file," in done.stderr
-    assert "--help" in done.stderr
+    assert "--help describes them" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -182,7 +200,7 @@ def test_unknown_option(run: Run, line: str, meant: str) -> None:
     ],
 )
 def test_wrong_flag(run: Run, line: list[str], words: str) -> None:
-    """A flag's wrong value is answered with what would be right, and 2."""
+    """The error for an invalid value has the expected form; the exit code is 2."""
     done = run(*line)
     assert done.exit_code == 2
     assert " ".join(done.stderr.split()).endswith(words)
@@ -198,7 +216,7 @@ def test_wrong_flag(run: Run, line: list[str], words: str) -> None:
     ],
 )
 def test_unusable_settings(run: Run, line: list[str], environ: dict[str, str], words: str) -> None:
-    """What is wrong elsewhere is one line on standard error, and 2."""
+    """Errors in other sources are one line on standard error; the exit code is 2."""
     done = run(*line, **environ)
     assert done.exit_code == 2
     assert done.stderr.count("\n") == 1
@@ -207,6 +225,6 @@ def test_unusable_settings(run: Run, line: list[str], environ: dict[str, str], w
 
 
 def test_settings_refused_later(run: Run) -> None:
-    """What the function itself finds wrong with the settings is told the same way."""
+    """A SettingsError of the command's function is reported in the same way."""
     done = run(of=refuse)
     assert (done.exit_code, done.stderr) == (2, "Error: The port is taken.\n")

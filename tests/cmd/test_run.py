@@ -1,4 +1,4 @@
-"""`deepaas-run`: which models it finds, how it starts, how it refuses to, and how it ends."""
+"""`deepaas-run`: selection of models, start, start-up errors, shutdown."""
 
 import inspect
 import re
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from running import RUN_S
-from serving import (
+from support.cli import RUN_S
+from support.server import (
     CALL_S,
     GROUP,
     Server,
@@ -20,7 +20,7 @@ from serving import (
     environment,
     predict,
     predicted,
-    run_to_its_end,
+    run_until_exit,
 )
 
 GOOD = "models.as_module"
@@ -28,8 +28,8 @@ HOW_TO = ['[project.entry-points."deepaas.v2.model"]', "--model ./model.py"]
 
 
 def test_none_installed(tmp_path: Path) -> None:
-    """Without any model the server exits with 1 and says how to declare one."""
-    ended = run_to_its_end(tmp_path, models={})
+    """Without any model the server exits with 1 and explains how to declare one."""
+    ended = run_until_exit(tmp_path, models={})
     assert ended.returncode == 1
     for words in HOW_TO:
         assert words in ended.stdout
@@ -37,8 +37,8 @@ def test_none_installed(tmp_path: Path) -> None:
 
 
 def test_unknown_name(tmp_path: Path) -> None:
-    """For a name that is not installed it exits with 1, and lists what is and how to declare one."""
-    ended = run_to_its_end(tmp_path, "--model-name", "other", models={"one": GOOD, "two": GOOD})
+    """The error lists the installed models and explains how to declare one."""
+    ended = run_until_exit(tmp_path, "--model-name", "other", models={"one": GOOD, "two": GOOD})
     assert ended.returncode == 1
     for words in ["other", "one", "two", *HOW_TO]:
         assert words in ended.stdout
@@ -63,9 +63,9 @@ BROKEN = [
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize(("target", "reason", "place"), BROKEN)
 def test_broken_alone_or_named(tmp_path: Path, target: str, reason: str, place: str, *, named: bool) -> None:
-    """A broken model that is named, or the only one, ends the start with its traceback and exit code 1."""
+    """The start fails with the model's traceback and exit code 1."""
     models = {"broken": target, "good": GOOD} if named else {"broken": target}
-    ended = run_to_its_end(tmp_path, *(["--model-name", "broken"] if named else []), models=models)
+    ended = run_until_exit(tmp_path, *(["--model-name", "broken"] if named else []), models=models)
     assert ended.returncode == 1, ended.stdout
     assert reason in ended.stdout
     assert place in ended.stdout
@@ -77,8 +77,8 @@ def test_broken_alone_or_named(tmp_path: Path, target: str, reason: str, place: 
     [("models.faulty.no_fields", "'size' as 5"), ("models.faulty.exit_in_warm", "exited with code 9")],
 )
 def test_refused(tmp_path: Path, target: str, reason: str) -> None:
-    """Fields that are none, and a worker that dies while it starts, are told in one line."""
-    ended = run_to_its_end(tmp_path, models={"broken": target})
+    """Invalid fields, and a worker that exits during the start, are errors of one line."""
+    ended = run_until_exit(tmp_path, models={"broken": target})
     assert ended.returncode == 1
     assert reason in ended.stdout
     assert "Serving" not in ended.stdout
@@ -86,9 +86,9 @@ def test_refused(tmp_path: Path, target: str, reason: str) -> None:
 
 
 def test_broken_among_several(start: Callable[..., Server]) -> None:
-    """One of several models that cannot be imported is left out, with its traceback in the log."""
+    """A model that cannot be imported is skipped, with its traceback in the log."""
     server = start(models={"broken": "models.faulty.on_import", "good": GOOD, "other": "models.only_predict"})
-    assert re.search(r"'broken' is left out(?s:.)*Traceback(?s:.)*on_import.py", server.log)
+    assert re.search(r"Not serving model 'broken'(?s:.)*Traceback(?s:.)*on_import.py", server.log)
     with server.client() as client:
         assert [one["name"] for one in client.get("/v2/models/").json()["models"]] == ["good", "other"]
         assert client.get("/v2/models/broken/").status_code == 404
@@ -96,7 +96,6 @@ def test_broken_among_several(start: Callable[..., Server]) -> None:
 
 
 def test_one(start: Callable[..., Server]) -> None:
-    """One model is served without a word about several."""
     server = start(models={"only": GOOD})
     assert "Serving only on http://" in server.log
     assert "WARNING" not in server.log
@@ -104,8 +103,8 @@ def test_one(start: Callable[..., Server]) -> None:
 
 
 def test_several(start: Callable[..., Server]) -> None:
-    """Several models are all served, with a DeprecationWarning and a log line that says what to do."""
-    # Python shows this warning to those who ask for it.
+    """All models are served, with a DeprecationWarning and a log line with advice."""
+    # Python hides DeprecationWarning unless it is enabled.
     server = start(models={"one": GOOD, "two": GOOD}, env={"PYTHONWARNINGS": "default::DeprecationWarning"})
     assert "Serving one, two on http://" in server.log
     assert re.search(r"WARNING .*deprecated.*--model-name", server.log)
@@ -117,7 +116,7 @@ def test_several(start: Callable[..., Server]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["flag", "environment", "environment of 2.6", "file", "file of 2.6"])
 def test_named(start: Callable[..., Server], tmp_path: Path, how: str) -> None:
-    """Only the named model is served, wherever the name was given."""
+    """Only the named model is served, whatever the source of the name."""
     models = {"one": GOOD, "two": "models.only_predict"}
     files = {
         "file": "[DEFAULT]\nmodel-name = two\n",
@@ -160,7 +159,7 @@ predict = Model().predict
     ("target", "name"), [("./model.py", "model"), ("./model.py:Model", "model"), ("folder/own.py", "own")]
 )
 def test_file(start: Callable[..., Server], tmp_path: Path, target: str, name: str) -> None:
-    """A file is served as it is, with what lies beside it."""
+    """A Python file is served with the modules beside it."""
     path = tmp_path / target.partition(":")[0]
     path.parent.mkdir(exist_ok=True)
     path.write_text(OWN)
@@ -176,7 +175,7 @@ def test_file(start: Callable[..., Server], tmp_path: Path, target: str, name: s
     [("models.as_module", "as_module", "module x"), ("models.as_class:Model", "as_class", "class x")],
 )
 def test_module(start: Callable[..., Server], target: str, name: str, answer: str) -> None:
-    """A module, or a class in one, is served without an entry point."""
+    """A module, or a class in it, is served without an entry point."""
     server = start("--model", target, models={})
     with server.client() as client:
         assert predict(client, name, params={"data": "x"}).json()["predictions"] == answer
@@ -184,13 +183,13 @@ def test_module(start: Callable[..., Server], target: str, name: str, answer: st
 
 @pytest.mark.parametrize("how", ["environment", "file", "same"])
 def test_another_name(start: Callable[..., Server], tmp_path: Path, how: str) -> None:
-    """A name from elsewhere that a file gets is told, but not one that it has by itself."""
+    """A file's name from another source is logged, but not its default name."""
     (tmp_path / "spectra.py").write_text("def predict():\n    return 1\n")
     (tmp_path / "deepaas.conf").write_text("[DEFAULT]\nmodel-name = digits\n" if how == "file" else "")
     env = {"environment": {"DEEPAAS_V2_MODEL": "digits"}, "same": {"DEEPAAS_MODEL_NAME": "spectra"}}
     flags = ["--model", "./spectra.py", "--config-file", str(tmp_path / "deepaas.conf")]
     server = start(*flags, models={}, env=env.get(how, {}))
-    told = re.search(r"INFO .*\./spectra\.py is served as 'digits', as --model-name says\n", server.log)
+    told = re.search(r"INFO .*\./spectra\.py is served as 'digits' \(--model-name\)\n", server.log)
     assert bool(told) == (how != "same")
     assert ("is served as" in server.log) == (how != "same")
 
@@ -216,7 +215,7 @@ UNUSABLE = [
 
 @pytest.mark.parametrize(("source", "said"), UNUSABLE)
 def test_nothing_to_call(start: Callable[..., Server], tmp_path: Path, source: str, said: list[str]) -> None:
-    """What every call would fail of is told at the start, each once, with what to do."""
+    """Functions that fail at every call are logged once at the start, with advice."""
     (tmp_path / "mine.py").write_text(source)
     server = start("--model", "./mine.py", models={})
     warnings = [line for line in server.log.splitlines() if "WARNING" in line]
@@ -226,7 +225,7 @@ def test_nothing_to_call(start: Callable[..., Server], tmp_path: Path, source: s
 
 
 def test_class_of_entry_point(start: Callable[..., Server], tmp_path: Path) -> None:
-    """A class that an entry point should name is told as one writes it there."""
+    """The advice for a class is written in the syntax of entry points."""
     package = tmp_path / "installed" / "spectral"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("from .inner import One, Two\n")
@@ -237,24 +236,23 @@ def test_class_of_entry_point(start: Callable[..., Server], tmp_path: Path) -> N
 
 @pytest.mark.parametrize("target", ["./nowhere.py", "models.nowhere", "models.as_class:Nobody"])
 def test_target_that_is_missing(tmp_path: Path, target: str) -> None:
-    """A target that does not exist ends the start with 1 and its name."""
-    ended = run_to_its_end(tmp_path, "--model", target, models={})
+    """The start fails with exit code 1 and the target's name."""
+    ended = run_until_exit(tmp_path, "--model", target, models={})
     assert ended.returncode == 1
     assert target.partition(":")[0].lstrip("./") in ended.stdout
 
 
 def test_nowarm(start: Callable[..., Server]) -> None:
-    """With --nowarm, warm is not called."""
     server = start("--nowarm", models={"cold": "models.faulty.in_warm"})
     with server.client() as client:
         assert predicted(client, "cold") == 1
 
 
 def test_port_in_use(tmp_path: Path) -> None:
-    """A port that is taken is told in one line, with exit code 2."""
+    """The error is one line; the exit code is 2."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ended = run_to_its_end(tmp_path, "--listen-port", str(port), models={"one": GOOD})
+        ended = run_until_exit(tmp_path, "--listen-port", str(port), models={"one": GOOD})
     assert ended.returncode == 2
     assert str(port) in ended.stdout
     assert "Traceback" not in ended.stdout
@@ -262,7 +260,7 @@ def test_port_in_use(tmp_path: Path) -> None:
 
 
 def test_version(tmp_path: Path) -> None:
-    """The version is the last line of what --version prints, and 2.7.0 or later."""
+    """The last line of --version is the version, 2.7.0 or later."""
     for command in (
         [sys.executable, "-m", "deepaas.cmd.run"],
         [str(Path(sys.executable).with_name("deepaas-run"))],
@@ -279,7 +277,7 @@ def test_version(tmp_path: Path) -> None:
 
 
 def test_all_is_well(start: Callable[..., Server], tmp_path: Path) -> None:
-    """Where all is well, the word ERROR is not in the log, whatever clients do."""
+    """Without problems, the word ERROR is not in the log, whatever clients do."""
     names = ["uploads", "returns_files", "trainable", "negotiated", "returns_json"]
     server = start("--debug-endpoint", models={name: f"models.{name}" for name in names})
     with server.client() as client:
@@ -300,7 +298,7 @@ def test_all_is_well(start: Callable[..., Server], tmp_path: Path) -> None:
 
 
 def test_end_in_the_middle_of_a_call(start: Callable[..., Server]) -> None:
-    """The server ends in good order though a training still runs."""
+    """The server shuts down cleanly during a training."""
     server = start(models={"trainable": "models.trainable"})
     with socket.create_server(("127.0.0.1", 0)) as gate, server.client() as client:
         gate.settimeout(CALL_S)
@@ -311,7 +309,7 @@ def test_end_in_the_middle_of_a_call(start: Callable[..., Server]) -> None:
 
 
 def test_malformed_entry_point(tmp_path: Path, start: Callable[..., Server]) -> None:
-    """A malformed entry point of another package does not keep a model that was named from being served."""
+    """Another package's malformed entry point does not affect a named model."""
     distribution(tmp_path / "installed", "iris-deepaas", f"[{GROUP}]\niris = iris-deepaas\n")
     server = start("--model-name", "good", models={"good": GOOD})
     assert "Serving good on" in server.log
@@ -342,7 +340,7 @@ TAKES_OVER_LOGGING = {
 @pytest.mark.slow
 @pytest.mark.parametrize("how", TAKES_OVER_LOGGING)
 def test_model_that_takes_over_logging(tmp_path: Path, start: Callable[..., Server], how: str) -> None:
-    """Whatever a model does to Python's logging, the lines of the server and its workers appear."""
+    """Changes of a model to Python's logging do not hide deepaas's log lines."""
     code = inspect.cleandoc(TAKES_OVER_LOGGING[how])
     fails = "def predict(): raise ValueError('find me in the log')"
     batches = "def predict_batch(calls): raise ValueError('find me, too')"
@@ -350,10 +348,10 @@ def test_model_that_takes_over_logging(tmp_path: Path, start: Callable[..., Serv
     server = start("--model", "./model.py", models={})
     with server.client() as client:
         assert predict(client, "model").status_code == 500
-        with ThreadPoolExecutor(8) as threads:  # so that some calls are made together
+        with ThreadPoolExecutor(8) as threads:  # so that some calls form a batch
             list(threads.map(lambda _: predict(client, "model"), range(16)))
     server.stop()
-    for words in ("Serving model on", "ValueError: find me in the log", "model.py", "Stopping"):
+    for words in ("Serving model on", "ValueError: find me in the log", "model.py", "Shutting down"):
         assert words in server.log
 
 
@@ -361,12 +359,12 @@ def test_model_that_takes_over_logging(tmp_path: Path, start: Callable[..., Serv
 @pytest.mark.parametrize("to_file", [False, True])
 @pytest.mark.parametrize("how", TAKES_OVER_LOGGING)
 def test_failing_start_of_a_model_that_takes_over_logging(tmp_path: Path, how: str, *, to_file: bool) -> None:
-    """The reason for which a start fails is logged all the same."""
+    """The reason for the failed start is still logged."""
     code = inspect.cleandoc(TAKES_OVER_LOGGING[how])
     fails = "def get_predict_args(): raise FileNotFoundError('models/x/ckpts')"
     (tmp_path / "model.py").write_text(f"import logging.config\n{code}\n{fails}\ndef predict(): return 1\n")
     log = tmp_path / "log"
     flags = ("--log-file", str(log)) if to_file else ()
-    ended = run_to_its_end(tmp_path, "--model", "./model.py", *flags, models={})
+    ended = run_until_exit(tmp_path, "--model", "./model.py", *flags, models={})
     assert ended.returncode == 1
     assert "FileNotFoundError: models/x/ckpts" in (log.read_text() if to_file else ended.stdout)

@@ -1,18 +1,18 @@
-"""A server that has answered predictions and run trainings, for what is asked of its figures."""
+"""A server that has predictions and trainings, for tests of the deployment files."""
 
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from serving import Server, serving
+from support.server import Server, serving
 
 MODELS = {"trainable": "models.trainable", "streams": "models.streams"}
 
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server as the files in deploy/ start it, more or less."""
+    """Yield a server with a name in --allowed-hosts, as behind the proxy of deploy/."""
     flags = ("--allowed-hosts", "models.example.org")
     with serving(tmp_path_factory.mktemp("deployed"), *flags, models=MODELS) as server:
         yield server
@@ -20,6 +20,5 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def client(deployed: Server) -> Iterator[httpx.Client]:
-    """Return a client of that server."""
     with deployed.client() as client:
         yield client

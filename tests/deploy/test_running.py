@@ -1,4 +1,4 @@
-"""What can be run of deploy/ without a container engine is run."""
+"""The parts of deploy/ that run without a container engine."""
 
 import os
 import shutil
@@ -8,24 +8,24 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import deployed
 import pytest
 
-from serving import END_S, START_S, Output, Server, environment, serving
+from support import deploy_files
+from support.server import END_S, START_S, Output, Server, environment, serving
 
 MODEL = {"as_module": "models.as_module"}
 
 
 def found(command: str) -> str:
-    """Return where a command is, the environment's own first."""
+    """Return the path of a command; commands of the test environment come first."""
     path = shutil.which(command, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin")
     assert path, f"{command} is not installed: make setup"
     return path
 
 
 def test_health_check(deployed_url: str) -> None:
-    """The image's health check succeeds where a server is ready, and fails where there is none."""
-    _, *arguments = deployed.instruction("HEALTHCHECK")
+    """The image's health check succeeds if a server is ready, and fails if there is none."""
+    _, *arguments = deploy_files.instruction("HEALTHCHECK")
     port = str(urlsplit(deployed_url).port)
     env = {"DEEPAAS_LISTEN_PORT": port, "http_proxy": "http://127.0.0.1:1"}
     assert subprocess.run([sys.executable, *arguments], env=env, check=False).returncode == 0
@@ -35,8 +35,8 @@ def test_health_check(deployed_url: str) -> None:
 
 @pytest.mark.parametrize("written", ["below", "/below/it/"])
 def test_health_check_below_a_path(tmp_path: Path, written: str) -> None:
-    """However the base path is written for the server, the health check understands the same by it."""
-    _, *arguments = deployed.instruction("HEALTHCHECK")
+    """The health check accepts the base path in the same notations as the server."""
+    _, *arguments = deploy_files.instruction("HEALTHCHECK")
     base = {"DEEPAAS_BASE_PATH": written}
     with serving(tmp_path, models=MODEL, env=base) as server:
         env = base | {"DEEPAAS_LISTEN_PORT": str(urlsplit(server.url).port)}
@@ -45,12 +45,12 @@ def test_health_check_below_a_path(tmp_path: Path, written: str) -> None:
 
 @pytest.mark.parametrize("way", ["image", "systemd"])
 def test_entry(tmp_path: Path, way: str) -> None:
-    """The command that the image and the unit start serves, with what they set, and ends well at SIGTERM."""
+    """The command of the image and of the unit serves with their settings, and exits with 0 after SIGTERM."""
     if way == "image":
-        command, settings = deployed.instruction("ENTRYPOINT"), deployed.image_environment()
+        command, settings = deploy_files.instruction("ENTRYPOINT"), deploy_files.image_environment()
     else:
-        command = [Path(deployed.unit("ExecStart")[0]).name]
-        settings = dict(value.split("=", 1) for value in deployed.unit("Environment"))
+        command = [Path(deploy_files.unit("ExecStart")[0]).name]
+        settings = dict(value.split("=", 1) for value in deploy_files.unit("Environment"))
     at_home = {name: text.replace(settings["HOME"], str(tmp_path)) for name, text in settings.items()}
     at_home |= {"DEEPAAS_LISTEN_PORT": "0", "DEEPAAS_LISTEN_IP": "127.0.0.1", "PATH": os.environ["PATH"]}
     process = subprocess.Popen(
@@ -71,5 +71,4 @@ def test_entry(tmp_path: Path, way: str) -> None:
 
 @pytest.fixture
 def deployed_url(deployed: Server) -> str:
-    """Return the address of the module's server."""
     return deployed.url

@@ -1,4 +1,4 @@
-"""Authors who document their models with Sphinx can refer to our names, and their build has no warning."""
+"""Model authors can refer to our API in their Sphinx documentation without warnings."""
 
 import subprocess
 import sys
@@ -77,7 +77,7 @@ The class
 
 
 def test_build(tmp_path: Path) -> None:
-    """A page that shows every function, the files and the schema builds with warnings as errors."""
+    """A page with all functions, files and the schema builds with warnings as errors."""
     (tmp_path / "conf.py").write_text(CONF)
     (tmp_path / "index.rst").write_text(PAGE)
     command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet"]

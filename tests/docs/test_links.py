@@ -1,4 +1,4 @@
-"""Links lead somewhere: in the repository to what is there, elsewhere to an address that could be one."""
+"""Links work: local ones point to existing files and headings, others to public addresses."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from newcomer.page import CHECKOUT
+from runner.page import CHECKOUT
 
 PAGES = [
     *(CHECKOUT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")),
@@ -17,14 +17,14 @@ LOCAL = ("127.0.0.1", "localhost")
 
 
 def links(path: Path) -> list[str]:
-    """Return what a page links to, but for what is in its blocks of code."""
+    """Return the links of a page outside its code."""
     prose = re.sub(r"^( *)(```|~~~).*?^\1\2", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
     prose = re.sub(r"`[^`\n]+`", "", prose)
     return [next(filter(None, found)) for found in LINK.findall(prose)]
 
 
 def anchors(path: Path) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub and MyST make them, and those it names itself."""
+    """Return the anchors of a page: those that GitHub and MyST generate, and explicit ones."""
     text = path.read_text()
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     made = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
@@ -32,8 +32,7 @@ def anchors(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(CHECKOUT)))
-def test_links(path: Path) -> None:
-    """Every link of a page leads somewhere."""
+def test_links_of_a_page_exist(path: Path) -> None:
     for link in links(path):
         parts = urlsplit(link)
         if parts.scheme:
@@ -46,7 +45,7 @@ def test_links(path: Path) -> None:
 
 
 def is_address(link: str) -> bool:
-    """Say whether a link could be reached by any reader."""
+    """Return whether any reader could reach the address."""
     parts = urlsplit(link)
     if parts.scheme == "mailto":
         return "@" in parts.path
@@ -56,7 +55,7 @@ def is_address(link: str) -> bool:
 
 
 def test_addresses() -> None:
-    """What only some readers could reach is not an address."""
+    """Private hosts, IP addresses and malformed URLs are not addresses."""
     assert is_address("https://docs.python.org/3/")
     assert not is_address("https://git.internal/x")
     assert not is_address("https://10.0.0.1/")

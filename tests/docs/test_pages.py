@@ -1,11 +1,11 @@
-"""Everything that the documentation says to type is typed, and what it shows is what comes."""
+"""Every command in the documentation runs, and prints the output that the page shows."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from newcomer import page
+from runner import page
 
 pytestmark = pytest.mark.slow
 DOCS = page.CHECKOUT / "docs"
@@ -22,13 +22,12 @@ def name_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", [page.CHECKOUT / "README.md", *PAGES], ids=name_of)
-def test_page(path: Path, tmp_path: Path) -> None:
-    """Every block of a page runs, and every output is as the page shows it."""
+def test_page_runs_as_printed(path: Path, tmp_path: Path) -> None:
     page.run(path, tmp_path)
 
 
-def test_what_cannot_run_here() -> None:
-    """Only the pages on other machines say what is not run here."""
+def test_only_some_pages_have_blocks_that_are_not_run() -> None:
+    """Only the pages about other machines have blocks that are not run here."""
     found = {
         str(path.relative_to(DOCS))
         for path in PAGES

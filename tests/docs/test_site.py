@@ -1,4 +1,4 @@
-"""The documentation is built without a warning, and says everything that there is."""
+"""The documentation builds without warnings, and its reference pages are complete."""
 
 import html
 import re
@@ -18,12 +18,12 @@ from deepaas.config.settings import Settings, list_options
 from deepaas.http.routes import iterate_routes
 from deepaas.metrics import Metrics
 from deepaas.trainings.record import TrainingState
-from newcomer.page import CHECKOUT
+from runner.page import CHECKOUT
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the built site; a warning fails whoever asks for it."""
+    """Return the folder of the built site; fail on any warning."""
     folder = tmp_path_factory.mktemp("site")
     flags = [
         "--fail-on-warning",
@@ -40,14 +40,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def words(site: Path, page: str) -> set[str]:
-    """Return all that stands as code on a page of the reference."""
+    """Return all texts in code format on a page of the reference."""
     text = (site / "reference" / f"{page}.html").read_text()
     found = re.findall(r"<code[^>]*>(.*?)</code>", text, re.DOTALL)
     return {html.unescape(re.sub(r"<[^>]+>", "", one)) for one in found}
 
 
-def test_options(site: Path) -> None:
-    """Every option is there with its variables, its key and its flag."""
+def test_options_are_documented(site: Path) -> None:
+    """Every option is documented with its variables, key and flag."""
     said = words(site, "options")
     for row in list_options():
         assert {row.cli_name, *row.env_vars} <= said
@@ -60,8 +60,8 @@ def flags(params: list[click.Parameter]) -> Iterator[str]:
             yield from (*param.opts, *param.secondary_opts)
 
 
-def test_commands(site: Path) -> None:
-    """Every flag of the commands is there, and every method with its own flags."""
+def test_commands_are_documented(site: Path) -> None:
+    """Every flag of the commands is documented, and every method with its own flags."""
     said = words(site, "command-line")
     assert set(flags(run.params)) | set(flags(cli.params)) <= said
     assert {"--input-file", "-i", "--output", "-o", "--content-type", "-ct", "--url", "--nourl"} <= said
@@ -76,15 +76,14 @@ def test_commands(site: Path) -> None:
     assert {"NAME", "--output-dir", "--resume", "--fail-fast", "--shard", "--predict-timeout"} <= said
 
 
-def test_routes(site: Path) -> None:
-    """Every route is there, by its method and path."""
+def test_routes_are_documented(site: Path) -> None:
+    """Every route is documented by method and path."""
     said = words(site, "http")
     for route in iterate_routes(Settings()):
         assert f"{route.method} {route.path.replace(':.+', '') or '/'}" in said
 
 
-def test_metrics(site: Path) -> None:
-    """Every metric that a server sends is there."""
+def test_metrics_are_documented(site: Path) -> None:
     said = words(site, "metrics")
     sent = Metrics().to_prometheus_text().decode()
     for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", sent, re.MULTILINE):
@@ -92,23 +91,21 @@ def test_metrics(site: Path) -> None:
             assert {name, f"{name}_sum" if kind == "histogram" else name} & said, name
 
 
-def test_errors(site: Path) -> None:
-    """Every class of error is there."""
+def test_errors_are_documented(site: Path) -> None:
     said = words(site, "errors")
     for found in vars(errors).values():
         if isinstance(found, type) and issubclass(found, errors.DeepaasError):
             assert found.__name__ in said
 
 
-def test_states(site: Path) -> None:
-    """Every state of a training is there, with the word that the V2 API has for it."""
+def test_states_are_documented(site: Path) -> None:
+    """Every state is documented, with the corresponding word of the V2 API."""
     assert {word for state in TrainingState for word in (state.value, state.status)} <= words(
         site, "trainings"
     )
 
 
 @pytest.mark.parametrize("name", ["BaseModel.predict", "UploadedFile", "ReturnedFile", "report", "artifacts"])
-def test_names_for_authors(site: Path, name: str) -> None:
-    """Every name that authors import has an entry."""
+def test_names_for_authors_are_documented(site: Path, name: str) -> None:
     text = (site / "reference" / "python.html").read_text()
     assert re.search(rf'id="deepaas\.[\w.]*{re.escape(name)}"', text)

@@ -1,4 +1,4 @@
-"""Actors lost, silent or late at one precise moment: what becomes of calls, workers and trainings."""
+"""Ray actors that are lost, silent or late at one precise moment: effects on calls, workers and trainings."""
 
 import asyncio
 import gc
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import Actor, Script, answer, died, unavailable
 
 from deepaas.config.settings import WorkerRange
 from deepaas.engines.ray.cluster import actor_options
@@ -22,18 +21,19 @@ from deepaas.scratch import ScratchFolder
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.record import TrainingRecord, TrainingState
 from deepaas.trainings.store import TrainingStore, sqlite_url
+from deepaas.workers.call_monitor import CallMonitor
 from deepaas.workers.call_queue import PendingCall
-from deepaas.workers.monitor import CallMonitor
 from deepaas.workers.pool import Pool
 from deepaas.workers.pool_config import PoolConfig
 from deepaas.workers.result_stream import ResultStream
 from deepaas.workers.supervisor import SlotCallbacks, WorkerSlot
 from deepaas.workers.worker import Worker
-from faults.calls import START, encoded
-from serving import Gate
+from support.calls import START, encoded
+from support.fake_ray import Actor, FakeRay, actor_died, actor_unavailable, resolve
 from support.machine import limit_s
+from support.server import Gate
 
-Play = Callable[..., None]
+CreateActors = Callable[..., None]
 OPTIONS = actor_options(0.01, 0)
 LIMITS = PoolConfig(
     workers=WorkerRange(1, 1),
@@ -55,40 +55,40 @@ TURNS = 20
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    """Run a test's work: it does not hang, and nothing fails behind its back."""
+    """Run a test's coroutine with a timeout; fail if a task raises unnoticed."""
 
     async def watched() -> None:
         complaints: list[dict[str, Any]] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
         async with asyncio.timeout(HANGS_S):
             await work
-        gc.collect()  # a task that failed unseen says so when it is forgotten
+        gc.collect()  # garbage collection reports errors of tasks that nobody awaited
         assert complaints == []
 
     asyncio.run(watched())
 
 
-async def some_turns() -> None:
-    """Let the loop do what it can do without anybody's answer."""
+async def run_loop() -> None:
+    """Let the loop run everything that does not wait for an actor."""
     for _ in range(TURNS):
         await asyncio.sleep(0)
 
 
-def make_update(number: int, *messages: tuple[int, Message], begun: int = 0) -> WorkerUpdate:
-    """Return what an actor has heard of its process: messages, each behind the number of its call."""
+def make_update(number: int, *messages: tuple[int, Message], started: int = 0) -> WorkerUpdate:
+    """Return an actor's update with messages of its process, each with the number of its call."""
     said = b"".join(encode_frame(encode(message), call) for call, message in messages)
     return WorkerUpdate(
-        number, said, output=b"", is_running=True, last_started=begun, has_exited=False, exit_code=0
+        number, said, output=b"", is_running=True, last_started=started, has_exited=False, exit_code=0
     )
 
 
 def ready_actor() -> Actor:
-    """Return an actor whose process gets ready, and ends when it is told to."""
+    """Return an actor whose process becomes ready and can be terminated."""
     return Actor(get_node_info=[PLACED], start=[1], exchange=[make_update(0, (0, Ready()))], terminate=[0])
 
 
-class Held:
-    """A worker on Ray, its process, and the calls that were sent to it."""
+class RayWorker:
+    """A worker on Ray, its process and the calls sent to it."""
 
     def __init__(self, folder: Path) -> None:
         self.process = RayProcess(OPTIONS, print)
@@ -97,7 +97,6 @@ class Held:
         self._folder = folder
 
     def send(self, *, with_file: bool = False) -> None:
-        """Send one more call."""
         loop = asyncio.get_running_loop()
         number = len(self.calls) + 1
         scratch = ScratchFolder(str(self._folder / str(number)))
@@ -107,176 +106,176 @@ class Held:
         self.worker.send(self.calls[-1])
 
     async def lost_calls(self) -> tuple[list[int], list[int]]:
-        """Return the numbers of calls that were lost with the actor, and of those that others run."""
+        """Wait for the worker's end; return the numbers of lost calls and of calls to retry."""
         await self.worker.wait()
-        begun, not_begun = (list(map(self.calls.index, calls)) for calls in self.worker.split_in_flight())
+        started, not_started = (list(map(self.calls.index, calls)) for calls in self.worker.split_in_flight())
         await self.worker.stop()
         self.worker.close()
-        return [index + 1 for index in begun], [index + 1 for index in not_begun]
+        return [index + 1 for index in started], [index + 1 for index in not_started]
 
 
-async def holding(count: int, folder: Path) -> Held:
-    """Return a worker that has started and was sent so many calls."""
-    held = Held(folder)
-    await held.worker.start()
+async def start_worker(count: int, folder: Path) -> RayWorker:
+    """Return a started worker with `count` calls in flight."""
+    ray_worker = RayWorker(folder)
+    await ray_worker.worker.start()
     for _ in range(count):
-        held.send()
-    return held
+        ray_worker.send()
+    return ray_worker
 
 
 @pytest.fixture
-def play(monkeypatch: pytest.MonkeyPatch) -> Play:
-    """Return what has Ray make the given actors, one after the other."""
-    return lambda *actors: Script(*actors).play(monkeypatch)
+def create_actors(monkeypatch: pytest.MonkeyPatch) -> CreateActors:
+    """Return a function that makes Ray create the given actors in order."""
+    return lambda *actors: FakeRay(*actors).install(monkeypatch)
 
 
-@pytest.mark.parametrize("error", [unavailable(), died()], ids=["unavailable", "lost"])
-def test_lost_while_it_is_placed(play: Play, tmp_path: Path, error: Exception) -> None:
-    """When an actor's node turns out to be gone, another is placed, and the worker starts there."""
+@pytest.mark.parametrize("error", [actor_unavailable(), actor_died()], ids=["unavailable", "lost"])
+def test_lost_while_starting(create_actors: CreateActors, tmp_path: Path, error: Exception) -> None:
+    """If an actor's node is gone, another actor is created, and the worker starts there."""
 
     async def work() -> None:
-        play(Actor(get_node_info=[error]), ready_actor())
-        held = await holding(0, tmp_path)
-        await held.worker.stop()
-        held.worker.close()
+        create_actors(Actor(get_node_info=[error]), ready_actor())
+        ray_worker = await start_worker(0, tmp_path)
+        await ray_worker.worker.stop()
+        ray_worker.worker.close()
 
     run(work())
 
 
-def test_place_emptied_while_it_is_filled(play: Play, tmp_path: Path) -> None:
-    """When a place has been emptied, the actor that was to fill it is gone too."""
+def test_slot_stopped_while_its_actor_is_created(create_actors: CreateActors, tmp_path: Path) -> None:
+    """Stopping a slot while its actor is being created kills the actor."""
 
     async def work() -> None:
-        play(actor := Actor(terminate=[0]))
-        slot = WorkerSlot(lambda: Held(tmp_path).worker, SlotCallbacks(print, print, print))
+        create_actors(actor := Actor(terminate=[0]))
+        slot = WorkerSlot(lambda: RayWorker(tmp_path).worker, SlotCallbacks(print, print, print))
         slot.keep_running()
-        await actor.asked("get_node_info")
+        await actor.next_call("get_node_info")
         await slot.stop()
         assert actor.is_gone
 
     run(work())
 
 
-def test_lost_between_two_looks(play: Play, tmp_path: Path) -> None:
-    """The watch of a pool goes on when it comes to a worker whose actor was lost a moment ago."""
+def test_call_monitor_survives_a_lost_actor(create_actors: CreateActors, tmp_path: Path) -> None:
+    """The call monitor survives a worker whose actor has just been lost."""
 
     async def work() -> None:
-        play(actor := ready_actor())
-        held = await holding(2, tmp_path)
-        await some_turns()
+        create_actors(actor := ready_actor())
+        ray_worker = await start_worker(2, tmp_path)
+        await run_loop()
         actor.lose()
-        await held.process.wait()
+        await ray_worker.process.wait()
         looked = asyncio.Event()
-        watch = CallMonitor(lambda: [held.worker], print, looked.set, 0)
+        watch = CallMonitor(lambda: [ray_worker.worker], print, looked.set, 0)
         watch.wake()
         watching, seen = asyncio.create_task(watch.run()), asyncio.create_task(looked.wait())
         await asyncio.wait({watching, seen}, return_when=asyncio.FIRST_COMPLETED)
         assert not watching.done()
         watching.cancel()
-        assert await held.lost_calls() == ([1], [2])
+        assert await ray_worker.lost_calls() == ([1], [2])
 
     run(work())
 
 
 @pytest.mark.parametrize("with_file", [False, True])
-def test_call_for_a_lost_actor(play: Play, tmp_path: Path, *, with_file: bool) -> None:
-    """A call that goes to a worker whose actor was lost a moment ago goes to another one."""
+def test_call_for_a_lost_actor(create_actors: CreateActors, tmp_path: Path, *, with_file: bool) -> None:
+    """A call for a worker whose actor has just been lost can be retried by another worker."""
 
     async def work() -> None:
-        play(actor := ready_actor())
-        held = await holding(0, tmp_path)
+        create_actors(actor := ready_actor())
+        ray_worker = await start_worker(0, tmp_path)
         actor.lose()
-        await held.process.wait()
-        held.send(with_file=with_file)
-        await some_turns()
-        assert await held.lost_calls() == ([], [1])
+        await ray_worker.process.wait()
+        ray_worker.send(with_file=with_file)
+        await run_loop()
+        assert await ray_worker.lost_calls() == ([], [1])
 
     run(work())
 
 
-def test_lost_while_files_are_sent(play: Play, tmp_path: Path) -> None:
-    """When an actor is lost while a call's files go there, that call is lost, and those behind it are not."""
+def test_lost_while_files_are_sent(create_actors: CreateActors, tmp_path: Path) -> None:
+    """If an actor is lost during the upload of a call's files, only that call is lost; others are retried."""
 
     async def work() -> None:
-        play(actor := ready_actor())
-        held = await holding(0, tmp_path)
-        held.send(with_file=True)
-        held.send()
-        sending = await actor.asked("append_chunk")
-        answer(await actor.asked("exchange"), died())
-        await held.process.wait()
-        answer(sending, None)
-        assert await held.lost_calls() == ([1], [2])
+        create_actors(actor := ready_actor())
+        ray_worker = await start_worker(0, tmp_path)
+        ray_worker.send(with_file=True)
+        ray_worker.send()
+        sending = await actor.next_call("append_chunk")
+        resolve(await actor.next_call("exchange"), actor_died())
+        await ray_worker.process.wait()
+        resolve(sending, None)
+        assert await ray_worker.lost_calls() == ([1], [2])
 
     run(work())
 
 
-def test_lost_while_a_result_is_brought(play: Play, tmp_path: Path) -> None:
-    """A call whose result is lost on its way is the one that is lost with the actor."""
+def test_lost_while_a_result_is_fetched(create_actors: CreateActors, tmp_path: Path) -> None:
+    """A call is lost if its actor is lost before the result has been fetched."""
 
     async def work() -> None:
-        play(actor := ready_actor())
-        held = await holding(2, tmp_path)
-        await actor.asked("exchange")
-        answer(await actor.asked("exchange"), make_update(1, (1, IN_A_FILE), begun=1))
-        answer(await actor.asked("read_chunk"), died())
-        assert await held.lost_calls() == ([1], [2])
+        create_actors(actor := ready_actor())
+        ray_worker = await start_worker(2, tmp_path)
+        await actor.next_call("exchange")
+        resolve(await actor.next_call("exchange"), make_update(1, (1, IN_A_FILE), started=1))
+        resolve(await actor.next_call("read_chunk"), actor_died())
+        assert await ray_worker.lost_calls() == ([1], [2])
 
     run(work())
 
 
-def test_lost_with_a_result_half_brought(play: Play, tmp_path: Path) -> None:
-    """So it is when the loss is found by other means, between two pieces of the result."""
+def test_lost_between_two_chunks_of_a_result(create_actors: CreateActors, tmp_path: Path) -> None:
+    """Same if the loss is detected between two chunks of the result."""
 
     async def work() -> None:
-        play(actor := ready_actor())
-        held = await holding(2, tmp_path)
-        ahead = await actor.asked("exchange")
-        answer(await actor.asked("exchange"), make_update(1, (1, IN_A_FILE), begun=1))
-        piece = await actor.asked("read_chunk")
-        answer(ahead, died())
-        await held.process.wait()
-        answer(piece, b"piece")
-        assert await held.lost_calls() == ([1], [2])
+        create_actors(actor := ready_actor())
+        ray_worker = await start_worker(2, tmp_path)
+        ahead = await actor.next_call("exchange")
+        resolve(await actor.next_call("exchange"), make_update(1, (1, IN_A_FILE), started=1))
+        piece = await actor.next_call("read_chunk")
+        resolve(ahead, actor_died())
+        await ray_worker.process.wait()
+        resolve(piece, b"piece")
+        assert await ray_worker.lost_calls() == ([1], [2])
 
     run(work())
 
 
-def test_late_result(play: Play, tmp_path: Path) -> None:
-    """A result that is announced after its actor was given up is lost, and nothing else is."""
+def test_late_result(create_actors: CreateActors, tmp_path: Path) -> None:
+    """A result that arrives after the actor was declared lost is dropped; only its call is lost."""
 
     async def work() -> None:
-        play(actor := ready_actor())
-        held = await holding(2, tmp_path)
-        ahead, late = await actor.asked("exchange"), await actor.asked("exchange")
-        answer(ahead, died())
-        await held.process.wait()
-        answer(late, make_update(1, (1, IN_A_FILE), begun=1))
-        assert await held.lost_calls() == ([1], [2])
+        create_actors(actor := ready_actor())
+        ray_worker = await start_worker(2, tmp_path)
+        ahead, late = await actor.next_call("exchange"), await actor.next_call("exchange")
+        resolve(ahead, actor_died())
+        await ray_worker.process.wait()
+        resolve(late, make_update(1, (1, IN_A_FILE), started=1))
+        assert await ray_worker.lost_calls() == ([1], [2])
 
     run(work())
 
 
-def test_late_answer(play: Play, tmp_path: Path) -> None:
-    """What was said before an actor was given up, and comes after that, has no call run a second time."""
+def test_late_update(create_actors: CreateActors, tmp_path: Path) -> None:
+    """An update that arrives after the actor was declared lost makes no call run twice."""
 
     async def work() -> None:
-        play(actor := ready_actor())
-        held = await holding(2, tmp_path)
-        ahead, late = await actor.asked("exchange"), await actor.asked("exchange")
-        answer(ahead, died())
-        await held.process.wait()
-        answer(late, make_update(1, begun=0))
-        assert await held.lost_calls() == ([1], [2])
+        create_actors(actor := ready_actor())
+        ray_worker = await start_worker(2, tmp_path)
+        ahead, late = await actor.next_call("exchange"), await actor.next_call("exchange")
+        resolve(ahead, actor_died())
+        await ray_worker.process.wait()
+        resolve(late, make_update(1, started=0))
+        assert await ray_worker.lost_calls() == ([1], [2])
 
     run(work())
 
 
-def test_slow_reader(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model is ready while one who reads slowly keeps its worker waiting; silence after that counts."""
+def test_slow_reader(create_actors: CreateActors, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow reader that blocks the worker does not make the model unavailable; silence afterwards does."""
 
     async def work() -> None:
-        play(actor := ready_actor())
+        create_actors(actor := ready_actor())
         loop = asyncio.get_running_loop()
         passed_s, now = 0.0, loop.time
         monkeypatch.setattr(loop, "time", lambda: now() + passed_s)
@@ -288,8 +287,8 @@ def test_slow_reader(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
             lambda on_output: RayProcess(OPTIONS, print),
         ) as pool:
             called = asyncio.create_task(pool.submit(encoded()))
-            await actor.asked("exchange")
-            answer(await actor.asked("exchange"), make_update(1, (1, MORE_THAN_A_WINDOW), begun=1))
+            await actor.next_call("exchange")
+            resolve(await actor.next_call("exchange"), make_update(1, (1, MORE_THAN_A_WINDOW), started=1))
             stream = await called
             assert isinstance(stream, ResultStream)
             with stream:
@@ -304,11 +303,15 @@ def test_slow_reader(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("is_found_again", [False, True])
-def test_unavailable_actor_of_a_training(play: Play, tmp_path: Path, *, is_found_again: bool) -> None:
-    """A training that is given up since its actor was away does not go on when the actor is back."""
+def test_unavailable_actor_of_a_training(
+    create_actors: CreateActors, tmp_path: Path, *, is_found_again: bool
+) -> None:
+    """A training that was declared lost while its actor was unreachable does not continue later."""
 
     async def work() -> None:
-        play(actor := Actor(append_chunk=[None], start=["3.11"], poll=[unavailable()], terminate=[None]))
+        create_actors(
+            actor := Actor(append_chunk=[None], start=["3.11"], poll=[actor_unavailable()], terminate=[None])
+        )
         folder = TrainingFolder(tmp_path / TRAINING.uuid)
         folder.create()
         folder.job.touch()
@@ -323,37 +326,37 @@ def test_unavailable_actor_of_a_training(play: Play, tmp_path: Path, *, is_found
     run(work())
 
 
-def test_cancelled_while_files_are_sent(play: Play, tmp_path: Path) -> None:
-    """A training that is cancelled while its files go to its actor ends at once, with the actor."""
+def test_cancelled_while_files_are_sent(create_actors: CreateActors, tmp_path: Path) -> None:
+    """A training cancelled during the upload of its files finishes immediately, and its actor is killed."""
 
     async def work() -> None:
-        play(actor := Actor())
+        create_actors(actor := Actor())
         folder = TrainingFolder(tmp_path / TRAINING.uuid)
         folder.create()
         folder.job.write_bytes(b"a job")
         with TrainingStore(sqlite_url(tmp_path)) as store:
             running = RayExecutor(store, OPTIONS)
             placing = asyncio.create_task(running.run(TRAINING, folder))
-            sending = await actor.asked("append_chunk")
+            sending = await actor.next_call("append_chunk")
             ending = asyncio.create_task(running.terminate(TRAINING, HANGS_S, asyncio.Event()))
-            await some_turns()
+            await run_loop()
             assert ending.done()
             assert actor.is_gone
-            answer(sending, died())
+            resolve(sending, actor_died())
             assert (await placing).state is TrainingState.LOST
 
     run(work())
 
 
-def test_cancelled_while_it_is_started(tmp_path: Path, gate: Gate) -> None:
-    """A training that is cancelled while its process is being started is killed as soon as it has one."""
+def test_cancelled_while_starting(tmp_path: Path, gate: Gate) -> None:
+    """A training cancelled while its process starts is killed as soon as the process exists."""
 
     async def work() -> None:
         call = Call("train", {"deaf": False, "port": gate.port}, True, None, "/nowhere", "-")  # noqa: FBT003
         host = TrainingActor(TRAINING.uuid)
         await host.append_chunk("job", encode_frame(encode(START)) + encode_frame(encode(call)))
         starting = asyncio.create_task(host.start(TRAINING, str(Path.cwd())))
-        await asyncio.sleep(0)  # it has begun, and waits for the disk
+        await asyncio.sleep(0)  # the start now waits for the disk
         await host.terminate(HANGS_S)
         await starting
         while not (seen := await host.poll(0, 0)).process_exit:  # noqa: ASYNC110 - it can only be asked

@@ -1,4 +1,4 @@
-"""What only a cluster can do: many actors, nodes that die and come back, trainings that are found again."""
+"""Behaviour that only a cluster has: several actors, killed nodes, trainings that outlive a server."""
 
 import threading
 import time
@@ -10,9 +10,19 @@ import httpx
 import psutil
 import pytest
 
-from clusters import NODES, Cluster, process_of, runs
-from serving import AT_ONCE_S, CALL_S, Gate, Server, killing, predict, predicted, serving, until
 from support.machine import limit_now_s, limit_s, timeout_s
+from support.ray_cluster import NODES, Cluster, process_of, runs
+from support.server import (
+    AT_ONCE_S,
+    CALL_S,
+    Gate,
+    Server,
+    predict,
+    predicted,
+    serving,
+    serving_and_killed,
+    wait_until,
+)
 
 MODELS = {"waiting": "models.waiting", "trainable": "models.trainable"}
 TRAIN = "/v2/models/trainable/train/"
@@ -24,20 +34,19 @@ FOUR = ("--workers", "4", "--predict-timeout", str(timeout_s(15)), "--model-name
 
 @pytest.fixture(scope="module")
 def server(ray_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server with four actors."""
+    """Yield a server with four actors."""
     with serving(tmp_path_factory.mktemp("ray"), *ray_cluster.flags, *FOUR, models=MODELS) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def client(server: Server) -> Iterator[httpx.Client]:
-    """Return a client of that server."""
     with server.client() as client:
         yield client
 
 
 def pids(client: httpx.Client) -> set[int]:
-    """Return the processes that answer sixteen calls."""
+    """Return the ids of the processes that serve sixteen calls."""
     with ThreadPoolExecutor(8) as threads:
         return {
             found["pid"] for found in threads.map(lambda _: predicted(client, "waiting", json={}), range(16))
@@ -45,12 +54,12 @@ def pids(client: httpx.Client) -> set[int]:
 
 
 def all_pids(client: httpx.Client) -> set[int]:
-    """Return the processes of the four workers, as soon as each has answered one of sixteen calls."""
-    return set(until(lambda: [found for found in [pids(client)] if len(found) == 4])[0])
+    """Wait until each of the four workers has served one of sixteen calls; return their process ids."""
+    return set(wait_until(lambda: [found for found in [pids(client)] if len(found) == 4])[0])
 
 
 def test_calls_a_second(client: httpx.Client) -> None:
-    """Four actors answer 200 calls a second, and all of them take part."""
+    """Four actors together serve 200 calls per second."""
 
     def is_in_time() -> bool:
         began = time.monotonic()
@@ -65,24 +74,24 @@ def test_calls_a_second(client: httpx.Client) -> None:
 
 
 def test_stopped_worker(client: httpx.Client, gate: Gate) -> None:
-    """A worker's process that is stopped costs the call that it runs a 504, and is replaced."""
+    """A stopped worker process causes a timeout of its call, and is replaced."""
     with ThreadPoolExecutor(1) as threads:
         before = all_pids(client)
         stuck = threads.submit(predict, client, "waiting", json={"port": gate.port})
         gate.wait()
         for pid in before:
             psutil.Process(pid).suspend()
-        until(lambda: client.get("/health/ready").status_code == 503)
+        wait_until(lambda: client.get("/health/ready").status_code == 503)
         assert stuck.result(CALL_S).status_code == 504
         for pid in before:
             if psutil.pid_exists(pid):
                 psutil.Process(pid).resume()
-        until(lambda: client.get("/health/ready").status_code == 200)
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
         assert predict(client, "waiting", json={}).status_code == 200
 
 
 def test_killed_node(ray_cluster: Cluster, server: Server, client: httpx.Client) -> None:
-    """While a node dies, calls are answered or fail at once; then there are four workers again."""
+    """While a node dies, calls succeed or fail immediately; afterwards there are four workers again."""
     statuses: list[int] = []
     is_over = threading.Event()
 
@@ -92,21 +101,21 @@ def test_killed_node(ray_cluster: Cluster, server: Server, client: httpx.Client)
 
     with ThreadPoolExecutor(8) as threads:
         asking = [threads.submit(ask) for _ in range(8)]
-        until(lambda: len(statuses) > 100)
+        wait_until(lambda: len(statuses) > 100)
         ray_cluster.kill(NODES[2])
         seen = len(statuses)
-        until(lambda: len(statuses) > seen + 500, limit_s(60))
+        wait_until(lambda: len(statuses) > seen + 500, limit_s(60))
         ray_cluster.add(NODES[2])
         is_over.set()
         for one in asking:
             one.result(AT_ONCE_S)
     assert set(statuses) <= {200, 500}
     assert statuses.count(500) <= 8
-    until(lambda: len(pids(client)) == 4, limit_s(60))
+    wait_until(lambda: len(pids(client)) == 4, limit_s(60))
 
 
 def test_package_missing_on_a_node(ray_cluster: Cluster, tmp_path: Path) -> None:
-    """Where a node lacks the model's package, calls get a 503 that says what to install on which node."""
+    """Calls fail with 503; the message names the missing package and the node."""
     package = tmp_path / "installed" / "gone.py"
     package.parent.mkdir()
     package.write_text((Path(__file__).parents[1] / "models" / "waiting.py").read_text())
@@ -125,26 +134,25 @@ def begin(client: httpx.Client, **arguments: object) -> str:
 
 
 def state(client: httpx.Client, path: str) -> str:
-    """Return the state of a training."""
     return str(client.get(path).json()["state"])
 
 
 def test_training_outlives_its_server(ray_cluster: Cluster, tmp_path: Path, gate: Gate) -> None:
-    """A training goes on when its server is killed; the next one finds it and brings what it made."""
+    """The training continues after its server is killed; the next server takes it over."""
     flags = (*ray_cluster.flags, "--model-name", "trainable")
-    with killing(tmp_path, *flags, models=MODELS) as first, first.client() as client:
+    with serving_and_killed(tmp_path, *flags, models=MODELS) as first, first.client() as client:
         path = begin(client, what="pid", port=gate.port)
         gate.wait()
-        until(lambda: state(client, path) == "running")
+        wait_until(lambda: state(client, path) == "running")
         first.process.kill()
-    with killing(tmp_path, *flags, models=MODELS) as second, second.client() as client:
+    with serving_and_killed(tmp_path, *flags, models=MODELS) as second, second.client() as client:
         assert state(client, path) == "running"
         gate.open()
-        until(lambda: state(client, path) == "done")
+        wait_until(lambda: state(client, path) == "done")
 
 
 def test_cancelled_training(ray_cluster: Cluster, tmp_path: Path, gate: Gate) -> None:
-    """Cancelling kills the process on its node, also one that ignores being asked."""
+    """Cancelling kills a training process that ignores SIGTERM."""
     flags = (*ray_cluster.flags, "--model-name", "trainable", "--cancel-grace", "0.1")
     with serving(tmp_path, *flags, models=MODELS) as server, server.client() as client:
         path = begin(client, what="deaf", port=gate.port)

@@ -1,4 +1,4 @@
-"""Promises about reloading, lanes, clients that leave and lost trainings are kept on a cluster too."""
+"""Reloading, training modes, disconnects and lost trainings behave on a cluster as they do locally."""
 
 import json
 import threading
@@ -11,11 +11,11 @@ import httpx
 import psutil
 import pytest
 
-from clusters import Cluster, process_of, runs
-from faults.wire import Wire
-from serving import AT_ONCE_S, START_S, Gate, predict, predicted, serving, until
+from support.raw_http import Wire
+from support.ray_cluster import Cluster, process_of, runs
+from support.server import AT_ONCE_S, START_S, Gate, predict, predicted, serving, wait_until
 
-VERSIONED = {"versioned": "models_training.versioned"}
+VERSIONED = {"versioned": "models.training.versioned"}
 WAITING = {"waiting": "models.waiting"}
 TRAINABLE = {"trainable": "models.trainable"}
 PREDICT = "/v2/models/waiting/predict/"
@@ -25,18 +25,18 @@ CONNECTIONS = 8
 
 @pytest.fixture
 def serve(ray_cluster: Cluster, tmp_path: Path) -> Callable[..., Any]:
-    """Return what serves models on the cluster, for as long as its context lasts."""
+    """Return a context manager that serves models on the cluster."""
     return lambda *flags, models: serving(tmp_path, *ray_cluster.flags, *flags, models=models)
 
 
 def test_reload_under_load(serve: Callable[..., Any]) -> None:
-    """Reloads fail and refuse no prediction, and the new workers are used as soon as one was answered."""
+    """No prediction fails during reloads; after a reload's response, only new workers serve."""
     with serve("--workers", "2", models=VERSIONED) as server, server.client() as client:
         statuses: list[int] = []
         is_over = threading.Event()
 
         def ask() -> None:
-            # The pauses leave some of the processor to the workers that are starting.
+            # The pauses leave processor time to the workers that are starting.
             while not is_over.wait(0.01):
                 statuses.append(predict(client, "versioned").status_code)
 
@@ -57,7 +57,7 @@ def test_reload_under_load(serve: Callable[..., Any]) -> None:
 
 
 def test_reload_of_a_broken_model(serve: Callable[..., Any]) -> None:
-    """A model that cannot be warmed again is refused, and the old workers answer on."""
+    """The reload is refused, and the old workers keep serving."""
     with serve(models=VERSIONED) as server, server.client() as client:
         (server.cwd / "version").write_text("broken")
         assert client.post("/v2/models/versioned/reload", timeout=START_S).status_code == 503
@@ -65,7 +65,7 @@ def test_reload_of_a_broken_model(serve: Callable[..., Any]) -> None:
 
 
 def test_exclusive_training(serve: Callable[..., Any], gate: Gate) -> None:
-    """While an exclusive training runs, predictions are refused with Retry-After; afterwards they work."""
+    """During an exclusive training predictions are refused with Retry-After; afterwards they succeed."""
     path = TRAIN.format("versioned")
     with serve("--train-mode", "exclusive", models=VERSIONED) as server, server.client() as client:
         assert predict(client, "versioned").status_code == 200
@@ -75,14 +75,14 @@ def test_exclusive_training(serve: Callable[..., Any], gate: Gate) -> None:
         assert refused.status_code == 503
         assert "Retry-After" in refused.headers
         gate.open()
-        until(lambda: client.get(path + record["uuid"]).json()["state"] == "done")
-        until(lambda: predict(client, "versioned").status_code == 200)
+        wait_until(lambda: client.get(path + record["uuid"]).json()["state"] == "done")
+        wait_until(lambda: predict(client, "versioned").status_code == 200)
         assert predicted(client, "versioned")["version"] == "trained"
 
 
 @pytest.mark.parametrize("flags", [(), ("--cancel-on-disconnect",)], ids=["abandoned", "killed"])
-def test_client_that_left(serve: Callable[..., Any], gate: Gate, flags: tuple[str, ...]) -> None:
-    """A running call is abandoned when its client leaves; with --cancel-on-disconnect it is killed."""
+def test_disconnect(serve: Callable[..., Any], gate: Gate, flags: tuple[str, ...]) -> None:
+    """The worker finishes the call; with --cancel-on-disconnect it is killed."""
     with serve(*flags, models=WAITING) as server, server.client() as client:
         before = predicted(client, "waiting", json={})["pid"]
         with Wire(server) as wire:
@@ -90,16 +90,16 @@ def test_client_that_left(serve: Callable[..., Any], gate: Gate, flags: tuple[st
             wire.post(PREDICT, "Content-Type: application/json", body=body)
             gate.wait()
         if flags:
-            until(lambda: not psutil.pid_exists(before))
+            wait_until(lambda: not psutil.pid_exists(before))
         else:
-            for _ in range(3):  # the server does what it does about the client that left
+            for _ in range(3):  # lets the server handle the disconnect
                 client.get("/health/live").raise_for_status()
             gate.open()
         assert (predicted(client, "waiting", json={})["pid"] == before) is (not flags)
 
 
 def test_scaling(serve: Callable[..., Any], gate: Gate) -> None:
-    """While calls wait there are more workers, as many as there may be; when they are idle, the least."""
+    """While calls wait, workers are added up to the maximum; idle ones are removed down to the minimum."""
     flags = ("--workers", "1:3", "--scale-down-after", "0.5")
     with serve(*flags, models=WAITING) as server, server.client() as client:
         with ThreadPoolExecutor(4) as threads:
@@ -109,11 +109,11 @@ def test_scaling(serve: Callable[..., Any], gate: Gate) -> None:
             gate.wait()
             gate.open()
             assert [call.result(AT_ONCE_S).status_code for call in calls] == [200] * 4
-        until(lambda: 'deepaas_workers{model="waiting",state="idle"} 1.0' in client.get("/metrics").text)
+        wait_until(lambda: 'deepaas_workers{model="waiting",state="idle"} 1.0' in client.get("/metrics").text)
 
 
 def test_lost_training(serve: Callable[..., Any], gate: Gate) -> None:
-    """A training whose actor dies is lost, its process goes with it, and the next one runs."""
+    """If its actor dies, a training is marked lost and its process exits; the next one runs."""
     path = TRAIN.format("trainable")
     with serve(models=TRAINABLE) as server, server.client() as client:
         record = client.post(path, json={"what": "pid", "port": gate.port}).json()
@@ -122,13 +122,13 @@ def test_lost_training(serve: Callable[..., Any], gate: Gate) -> None:
         actor = process.parent()
         assert actor is not None
         actor.kill()
-        lost = until(lambda: _if_ended(client, path + record["uuid"]))
+        lost = wait_until(lambda: _if_ended(client, path + record["uuid"]))
         assert (lost["status"], lost["state"]) == ("error", "lost")
         assert lost["message"].startswith("lost: ")
-        until(lambda: not runs(process))
+        wait_until(lambda: not runs(process))
         gate.open()
         following = client.post(path, json={"what": "pid"}).json()
-        assert until(lambda: _if_ended(client, path + following["uuid"]))["state"] == "done"
+        assert wait_until(lambda: _if_ended(client, path + following["uuid"]))["state"] == "done"
 
 
 def _if_ended(client: httpx.Client, path: str) -> dict[str, Any] | None:

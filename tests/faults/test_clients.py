@@ -1,4 +1,4 @@
-"""Clients that send nonsense, too slowly, or leave: each is answered or cut off."""
+"""Clients that send malformed requests, send too slowly, or disconnect."""
 
 import contextlib
 import json
@@ -9,11 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from faults.wire import Answer, Wire, request
-from serving import AN_HOUR, AT_ONCE_S, CALL_S, START_S, Gate, Server, predicted, promptly, serving, until
 from support.machine import timeout_s
+from support.raw_http import Answer, Wire, request
+from support.server import (
+    AN_HOUR,
+    AT_ONCE_S,
+    CALL_S,
+    START_S,
+    Gate,
+    Server,
+    predicted,
+    serving,
+    wait_until,
+    within,
+)
 
-MODELS = {"told": "models_faults.told"}
+MODELS = {"told": "models.faults.scripted"}
 PREDICT = "/v2/models/told/predict/"
 MULTIPART = "Content-Type: multipart/form-data; boundary=x"
 JSON = "Content-Type: application/json"
@@ -30,7 +41,7 @@ NESTED = (
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server that gives clients `PAUSE_S` for headers and between parts of a body of 1 MB."""
+    """Yield a server that allows `PAUSE_S` for headers and between parts of a body, which is at most 1 MB."""
     timeouts = ("--header-timeout", str(PAUSE_S), "--body-timeout", str(PAUSE_S))
     flags = (*timeouts, "--client-max-size", str(LARGEST_BYTES))
     with serving(tmp_path_factory.mktemp("strict"), *flags, models=MODELS) as server:
@@ -39,7 +50,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server with no time-out that a client could wait for, for bodies of up to 1 MB."""
+    """Yield a server whose timeouts no test reaches, for bodies of up to 1 MB."""
     timeouts = ("--header-timeout", AN_HOUR, "--body-timeout", AN_HOUR)
     flags = (*timeouts, "--client-max-size", str(LARGEST_BYTES))
     with serving(tmp_path_factory.mktemp("patient"), *flags, models=MODELS) as server:
@@ -48,16 +59,16 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def nothing_left(strict: Server) -> Iterator[None]:
-    """After every test, the next request works and no file is left."""
+    """After every test, the next request succeeds and no file is left."""
     yield
     with strict.client() as client:
         assert predicted(client, "told", json={"number": 3})["number"] == 3
-    until(lambda: strict.scratch_files() == [])
+    wait_until(lambda: strict.scratch_files() == [])
     assert "Traceback" not in strict.log, strict.log
 
 
 def ask(server: Server, *headers: str, body: bytes, length: int | None = None) -> Answer:
-    """Send a request and return the answer."""
+    """Send a request and return the response."""
     with Wire(server) as wire:
         wire.post(PREDICT, *headers, body=body, length=length)
         return wire.answer()
@@ -90,9 +101,8 @@ def ask(server: Server, *headers: str, body: bytes, length: int | None = None) -
         "not-utf8",
     ],
 )
-def test_unreadable_bodies(patient: Server, content_type: str, body: bytes) -> None:
-    """A body that cannot be read is answered with a 400 and a message, at once."""
-    answer = promptly(lambda: ask(patient, content_type, body=body), 1)
+def test_malformed_body_is_a_bad_request(patient: Server, content_type: str, body: bytes) -> None:
+    answer = within(lambda: ask(patient, content_type, body=body), 1)
     assert answer.status == 400, answer
     content = json.loads(answer.body)
     assert content.get("message") or content == {"json": ["Invalid JSON body."]}
@@ -103,16 +113,15 @@ def test_unreadable_bodies(patient: Server, content_type: str, body: bytes) -> N
     [b"", b"--x\r\nContent-Disposition: form-data\r\n\r\ncontent\r\n--x--\r\n"],
     ids=["empty", "nameless"],
 )
-def test_harmless_bodies(strict: Server, body: bytes) -> None:
-    """A multipart body that gives nothing is a request without arguments."""
+def test_empty_multipart_body_means_no_arguments(strict: Server, body: bytes) -> None:
     answer = ask(strict, MULTIPART, body=body)
     assert answer.status == 200
     assert json.loads(json.loads(answer.body)["predictions"])["number"] == 0
 
 
 def test_nested_multipart(patient: Server) -> None:
-    """A multipart part inside a part is an unusable text or is ignored; no server error and no file."""
-    answer = promptly(lambda: ask(patient, MULTIPART, body=NESTED), 1)
+    """A multipart part inside a part is ignored or refused; it causes no server error and leaves no file."""
+    answer = within(lambda: ask(patient, MULTIPART, body=NESTED), 1)
     assert answer.status in (200, 400, 422), answer
 
 
@@ -128,7 +137,7 @@ ENDLESS = {
 @pytest.mark.parametrize("begin", [request(PREDICT, MULTIPART, CHUNKED), request(PREDICT, JSON, CHUNKED)])
 @pytest.mark.parametrize(("first", "rest"), ENDLESS.values(), ids=ENDLESS)
 def test_endless_body(strict: Server, begin: bytes, first: bytes, rest: bytes) -> None:
-    """A body that never ends is answered when it is larger than --client-max-size or makes no sense."""
+    """The server responds once the body exceeds --client-max-size or is malformed."""
     with Wire(strict) as wire:
         wire.send(begin + chunk(first))
         wire.send_until_answered(chunk(rest * (1 + 100_000 // len(rest))))
@@ -138,20 +147,20 @@ def test_endless_body(strict: Server, begin: bytes, first: bytes, rest: bytes) -
 
 
 def chunk(content: bytes) -> bytes:
-    """Return a part of a body that says its own length, nothing for nothing."""
+    """Return one chunk of a chunked body, or nothing for empty content."""
     return b"%x\r\n%s\r\n" % (len(content), content) if content else b""
 
 
 def test_too_short_length(patient: Server) -> None:
-    """What is sent beyond Content-Length never gets into the request, which is answered or refused."""
-    answer = promptly(lambda: ask(patient, JSON, body=b'{"number": 4}trailing', length=13), 1)
+    """Bytes beyond Content-Length never become part of the request."""
+    answer = within(lambda: ask(patient, JSON, body=b'{"number": 4}trailing', length=13), 1)
     assert answer.status in (200, 400), answer
     if answer.status == 200:
         assert json.loads(json.loads(answer.body)["predictions"])["number"] == 4
 
 
 def test_too_long_length(strict: Server) -> None:
-    """A body shorter than Content-Length is waited for --body-timeout seconds, and answered with 408."""
+    """The server waits --body-timeout seconds for the rest, then responds with 408."""
     began = time.monotonic()
     answer = ask(strict, MULTIPART, body=PART + b"content", length=10_000)
     assert answer.status == 408
@@ -161,15 +170,14 @@ def test_too_long_length(strict: Server) -> None:
 
 @pytest.mark.parametrize("length", ["-1", "x", "1, 2", "9" * 40])
 def test_absurd_length(strict: Server, length: str) -> None:
-    """A Content-Length that is no length is answered at once or cut off; the server stays."""
+    """An invalid Content-Length is refused; the server keeps running."""
     with Wire(strict) as wire:
         wire.send(request(PREDICT, JSON, f"Content-Length: {length}") + b"{}")
         answer = wire.answer()
     assert answer.status in (400, 408, 413), answer
 
 
-def test_ten_thousand_headers(patient: Server) -> None:
-    """A request with 10,000 headers is refused with a 4xx in JSON, or answered, at once."""
+def test_ten_thousand_headers_are_refused_or_answered(patient: Server) -> None:
     headers = [f"X-{number}: a" for number in range(10_000)]
 
     def attempt() -> Answer:
@@ -177,12 +185,11 @@ def test_ten_thousand_headers(patient: Server) -> None:
             wire.send(request("/v2/", *headers, method="GET"))
             return wire.answer()
 
-    answer = promptly(attempt, 1)
+    answer = within(attempt, 1)
     assert answer.status in (200, 400, 431), answer
 
 
-def test_long_header(strict: Server) -> None:
-    """A header longer than --max-header-size is refused with a 400 and a message."""
+def test_long_header_is_refused(strict: Server) -> None:
     with Wire(strict) as wire:
         wire.send(request("/v2/", f"X-Long: {'a' * 20_000}", method="GET"))
         answer = wire.answer()
@@ -194,15 +201,14 @@ def test_long_header(strict: Server) -> None:
 @pytest.mark.parametrize(
     "sent", [b"", b"POST /v2/", request(PREDICT)[:-2]], ids=["silent", "line", "headers"]
 )
-def test_slow_headers(strict: Server, sent: bytes) -> None:
-    """A client that does not send its headers within --header-timeout seconds is cut off."""
+def test_client_with_slow_headers_is_disconnected(strict: Server, sent: bytes) -> None:
     with Wire(strict) as wire:
         wire.send(sent)
         assert 0.5 * PAUSE_S < wire.wait_until_closed(CALL_S) < PAUSE_S + AT_ONCE_S
 
 
 def test_trickled_headers(strict: Server) -> None:
-    """Headers that come byte by byte are cut off all the same: the time is for all of them."""
+    """The header timeout covers all headers together."""
     with Wire(strict) as wire:
         began = time.monotonic()
         wire.socket.settimeout(0.1)
@@ -220,7 +226,7 @@ def test_trickled_headers(strict: Server) -> None:
 
 @pytest.mark.parametrize("content_type", [MULTIPART, JSON], ids=["multipart", "json"])
 def test_slow_body(strict: Server, content_type: str) -> None:
-    """A body that pauses for longer than --body-timeout is answered with 408, and its file goes away."""
+    """After a pause longer than --body-timeout the server responds with 408 and deletes the file."""
     with Wire(strict) as wire:
         wire.post(
             PREDICT, content_type, body=PART + b"begin" if "multipart" in content_type else b"{", length=999
@@ -230,8 +236,7 @@ def test_slow_body(strict: Server, content_type: str) -> None:
         assert f"{PAUSE_S:g} s" in answer.message
 
 
-def test_trickled_body(strict: Server) -> None:
-    """A body that keeps coming, but by a byte at a time, is cut off too."""
+def test_trickled_body_times_out(strict: Server) -> None:
     with Wire(strict) as wire:
         wire.post(PREDICT, MULTIPART, body=PART, length=1_000_000)
         wire.socket.settimeout(0.2)
@@ -247,22 +252,22 @@ def test_trickled_body(strict: Server) -> None:
 
 
 def test_endless_body_without_a_limit(start: Callable[..., Server]) -> None:
-    """Where bodies may be of any size, one that never ends holds nobody up, and goes when its sender does."""
+    """An endless body does not block other requests; its file is deleted when the client disconnects."""
     server = start(models=MODELS)
     with server.client() as client:
         with Wire(server) as wire:
             wire.send(request(PREDICT, MULTIPART, CHUNKED) + chunk(PART))
             for _ in range(200):
                 wire.send(chunk(b"content" * 30_000))
-            assert until(server.scratch_files)
+            assert wait_until(server.scratch_files)
             assert client.get("/health/live").status_code == 200
             assert predicted(client, "told", json={"number": 2})["number"] == 2
-        until(lambda: not server.scratch_files())
+        wait_until(lambda: not server.scratch_files())
 
 
 @pytest.mark.alone
 def test_many_parts(start: Callable[..., Server]) -> None:
-    """A body of 10,000 small files does not hold up other requests while it is read."""
+    """Other requests are served while 10,000 small files are parsed."""
     server = start(models=MODELS)
     body = (PART + b"content\r\n") * 10_000 + b"--x--\r\n"
     headers = dict([MULTIPART.split(": ")])
@@ -294,14 +299,13 @@ STAGES = {
 
 
 @pytest.mark.parametrize("sent", STAGES.values(), ids=STAGES)
-def test_disconnects(strict: Server, sent: bytes) -> None:
-    """A client that leaves at any stage costs nobody anything."""
+def test_disconnect_at_any_stage_is_harmless(strict: Server, sent: bytes) -> None:
     with Wire(strict) as wire:
         wire.send(sent)
 
 
-def test_disconnect_while_it_runs(strict: Server, gate: Gate) -> None:
-    """A client that leaves while its upload is predicted with leaves no file once the call has ended."""
+def test_disconnect_during_prediction(strict: Server, gate: Gate) -> None:
+    """The upload is deleted once the call has finished."""
     with Wire(strict) as wire:
         port = b'\r\n--x\r\nContent-Disposition: form-data; name="port"\r\n\r\n%d\r\n--x--\r\n' % gate.port
         wire.post(PREDICT, MULTIPART, body=PART + b"content" + port)
@@ -309,20 +313,19 @@ def test_disconnect_while_it_runs(strict: Server, gate: Gate) -> None:
     gate.open()
 
 
-def test_disconnect_while_answered(strict: Server) -> None:
-    """A client that leaves in the middle of a large answer leaves no file."""
+def test_disconnect_during_response_leaves_no_file(strict: Server) -> None:
     with Wire(strict) as wire:
         wire.post(PREDICT, JSON, body=b'{"size": 20000000}')
         assert wire.socket.recv(100)
 
 
 def test_many_silent_clients(patient: Server, strict: Server) -> None:
-    """Two hundred clients that say nothing do not keep others waiting, and are cut off."""
+    """200 idle connections do not delay other clients, and time out."""
     with contextlib.ExitStack() as stack:
         for _ in range(200):
             stack.enter_context(Wire(patient))
         client = stack.enter_context(patient.client())
-        assert promptly(lambda: predicted(client, "told", json={"number": 1}), 1)["number"] == 1
+        assert within(lambda: predicted(client, "told", json={"number": 1}), 1)["number"] == 1
     with contextlib.ExitStack() as stack:
         for wire in [stack.enter_context(Wire(strict)) for _ in range(200)]:
             wire.wait_until_closed(CALL_S)

@@ -1,4 +1,4 @@
-"""The end of a server: what runs is answered, nothing is left, and it does not take long."""
+"""Shutdown: running calls are answered, nothing is left behind, and it does not take long."""
 
 import contextlib
 import signal
@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from serving import (
+from support.server import (
     AN_HOUR,
     AT_ONCE_S,
     END_S,
@@ -20,24 +20,23 @@ from serving import (
     Server,
     command_line,
     environment,
-    killing,
     predict,
-    until,
+    serving_and_killed,
+    wait_until,
 )
-from serving import _command as command
+from support.server import _command as command
 
 pytestmark = pytest.mark.slow
-MODELS = {"told": "models_faults.told"}
+MODELS = {"told": "models.faults.scripted"}
 TRAIN = "/v2/models/told/train/"
 
 
 def end(server: Server, number: signal.Signals) -> None:
-    """Send the server's process a signal."""
     server.process.send_signal(number)
 
 
 def stream(server: Server, path: str, reading: Future[None]) -> str:
-    """Read a stream to its end, and say when it has begun."""
+    """Read a stream to its end; resolve `reading` once it has started."""
     with server.client() as client, client.stream("GET", path) as response:
         assert response.status_code == 200
         reading.set_result(None)
@@ -45,7 +44,7 @@ def stream(server: Server, path: str, reading: Future[None]) -> str:
 
 
 def train(client: httpx.Client, **arguments: Any) -> str:
-    """Start a training and return its id."""
+    """Start a training; return its id."""
     response = client.post(TRAIN, json=arguments)
     assert response.status_code == 200, response.text
     return str(response.json()["uuid"])
@@ -53,7 +52,7 @@ def train(client: httpx.Client, **arguments: Any) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_running_call_is_answered(start: Callable[..., Server], gate: Gate, number: signal.Signals) -> None:
-    """A call that runs is answered before the server ends with code 0; newcomers are refused."""
+    """A running call is answered before the server exits with code 0; new connections are refused."""
     server = start("--drain-timeout", AN_HOUR, models=MODELS)
     family = server.family()
     url = httpx.URL(server.url)
@@ -61,8 +60,8 @@ def test_running_call_is_answered(start: Callable[..., Server], gate: Gate, numb
         running = threads.submit(predict, client, "told", json={"port": gate.port, "number": 7})
         gate.wait()
         end(server, number)
-        server.output.wait_for("Stopping")
-        until(lambda: refuses(url))
+        server.output.wait_for("Shutting down")
+        wait_until(lambda: refuses(url))
         gate.open()
         answer = running.result()
         assert answer.status_code == 200, answer.text
@@ -72,7 +71,7 @@ def test_running_call_is_answered(start: Callable[..., Server], gate: Gate, numb
 
 
 def refuses(url: httpx.URL) -> bool:
-    """Return whether nobody listens there any more."""
+    """Return whether connections are refused."""
     try:
         httpx.get(f"{url}/health/live", timeout=END_S)
     except httpx.ConnectError:
@@ -81,25 +80,24 @@ def refuses(url: httpx.URL) -> bool:
 
 
 def assert_nothing_left(server: Server, family: list[psutil.Process]) -> None:
-    """No process, no file, nobody who holds the output."""
+    """Check that no process and no file is left, and that the output is closed."""
     assert not psutil.wait_procs(family, timeout=END_S)[1]
     server.output.join(END_S)
     assert list(server.scratch.iterdir()) == []
     assert "Traceback" not in server.log, server.log
-    server._stopped = True  # noqa: SLF001 - the fixture need not stop what has ended
+    server._stopped = True  # noqa: SLF001 - the server has already exited
 
 
 def test_queued_calls_are_answered(start: Callable[..., Server], gate: Gate) -> None:
-    """Calls that wait when the signal comes are answered too."""
     server = start("--drain-timeout", AN_HOUR, models=MODELS)
     with server.client() as client, ThreadPoolExecutor(4) as threads:
         calls = [threads.submit(predict, client, "told", json={"port": gate.port})]
         gate.wait()
         calls += [threads.submit(predict, client, "told", json={"number": number}) for number in range(3)]
-        until(lambda: 'deepaas_queue_length{model="told"} 3.0' in client.get("/metrics").text)
+        wait_until(lambda: 'deepaas_queue_length{model="told"} 3.0' in client.get("/metrics").text)
         family = server.family()
         end(server, signal.SIGTERM)
-        server.output.wait_for("Stopping")
+        server.output.wait_for("Shutting down")
         gate.open()
         assert [one.result().status_code for one in calls] == [200] * 4
     assert server.process.wait(AT_ONCE_S) == 0
@@ -108,7 +106,7 @@ def test_queued_calls_are_answered(start: Callable[..., Server], gate: Gate) -> 
 
 @pytest.mark.parametrize("what", ["events", "log?follow=true"])
 def test_followers(start: Callable[..., Server], gate: Gate, what: str) -> None:
-    """Clients that follow a training do not hold up the end."""
+    """Clients that follow a training do not delay the shutdown."""
     server = start("--cancel-grace", "1", "--drain-timeout", AN_HOUR, models=MODELS)
     reading: Future[None] = Future()
     with server.client() as client, ThreadPoolExecutor(1) as threads:
@@ -123,15 +121,15 @@ def test_followers(start: Callable[..., Server], gate: Gate, what: str) -> None:
     assert_nothing_left(server, family)
 
 
-def test_twice_means_now(start: Callable[..., Server], gate: Gate) -> None:
-    """The second signal ends a server that still waits for a call, at once and with nothing left."""
+def test_second_signal_forces_shutdown(start: Callable[..., Server], gate: Gate) -> None:
+    """A second signal stops a server that is waiting for a call, without leaving anything behind."""
     server = start("--drain-timeout", AN_HOUR, models=MODELS)
     family = server.family()
     with server.client() as client, ThreadPoolExecutor(1) as threads:
         running = threads.submit(predict, client, "told", json={"port": gate.port})
         gate.wait()
         end(server, signal.SIGTERM)
-        server.output.wait_for("Stopping")
+        server.output.wait_for("Shutting down")
         assert server.process.poll() is None
         end(server, signal.SIGINT)
         assert server.process.wait(AT_ONCE_S) == 0
@@ -140,17 +138,15 @@ def test_twice_means_now(start: Callable[..., Server], gate: Gate) -> None:
     assert_nothing_left(server, family)
 
 
-def test_server_that_is_killed(tmp_path: Path) -> None:
-    """Workers do not outlive a server that was killed."""
-    with killing(tmp_path, "--workers", "2", models=MODELS) as server:
+def test_workers_exit_with_a_killed_server(tmp_path: Path) -> None:
+    with serving_and_killed(tmp_path, "--workers", "2", models=MODELS) as server:
         workers = server.family()[1:]
         assert len(workers) == 2
         server.process.kill()
         assert not psutil.wait_procs(workers, timeout=END_S)[1]
 
 
-def test_drain_timeout(start: Callable[..., Server], gate: Gate) -> None:
-    """A call that runs for longer than --drain-timeout does not hold up the end for longer."""
+def test_drain_timeout_limits_the_shutdown(start: Callable[..., Server], gate: Gate) -> None:
     server = start("--drain-timeout", "1", models=MODELS)
     family = server.family()
     with server.client() as client, ThreadPoolExecutor(1) as threads:
@@ -167,9 +163,9 @@ def test_drain_timeout(start: Callable[..., Server], gate: Gate) -> None:
 @pytest.mark.parametrize("model", ["slow_to_import", "slow_to_warm"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_while_starting(tmp_path: Path, gate: Gate, model: str, number: signal.Signals) -> None:
-    """A signal that comes while the model is imported or warmed ends the server at once, with code 0."""
+    """A signal during import or warm() stops the server immediately, with code 0."""
     (tmp_path / "port").write_text(str(gate.port))
-    models = {"slow": f"models_faults.{model}"}
+    models = {"slow": f"models.faults.{model}"}
     server = Server(
         command(tmp_path, ("--drain-timeout", AN_HOUR)), tmp_path, environment(tmp_path, models, {}), tmp_path
     )
@@ -184,8 +180,8 @@ def test_while_starting(tmp_path: Path, gate: Gate, model: str, number: signal.S
 
 
 def test_hanging_code_in_the_server(start: Callable[..., Server], gate: Gate) -> None:
-    """A get_metadata() that hangs does not keep the server from ending."""
-    server = start("--drain-timeout", "1", models={"hanging": "models_faults.describes_itself"})
+    """A get_metadata() that hangs does not prevent the shutdown."""
+    server = start("--drain-timeout", "1", models={"hanging": "models.faults.describes_itself"})
     family = server.family()
     (server.cwd / "order").write_text(str(gate.port))
     with server.client() as client, ThreadPoolExecutor(1) as threads:
@@ -198,7 +194,7 @@ def test_hanging_code_in_the_server(start: Callable[..., Server], gate: Gate) ->
 
 
 def test_training_is_cancelled(start: Callable[..., Server], gate: Gate) -> None:
-    """The end cancels trainings; the next start shows them as cancelled."""
+    """Shutdown cancels trainings; after a restart they are shown as cancelled."""
     first = start("--cancel-grace", "1", models=MODELS)
     with first.client() as client:
         uuid = train(client, port=gate.port)
@@ -209,8 +205,8 @@ def test_training_is_cancelled(start: Callable[..., Server], gate: Gate) -> None
         assert client.get(f"{TRAIN}{uuid}").json()["status"] == "cancelled"
 
 
-def test_training_is_left_and_adopted(start: Callable[..., Server], gate: Gate) -> None:
-    """With --train-on-shutdown detach a training goes on without a server, and the next start adopts it."""
+def test_detached_training_is_taken_over(start: Callable[..., Server], gate: Gate) -> None:
+    """With --train-on-shutdown detach a training continues without a server; the next start takes it over."""
     first = start("--train-on-shutdown", "detach", "--drain-timeout", AN_HOUR, models=MODELS)
     with first.client() as client:
         uuid = train(client, port=gate.port)
@@ -218,10 +214,10 @@ def test_training_is_left_and_adopted(start: Callable[..., Server], gate: Gate) 
     training = next(one for one in first.family()[1:] if "deepaas.trainings.child" in command_line(one))
     end(first, signal.SIGTERM)
     assert first.process.wait(AT_ONCE_S) == 0
-    first._stopped = True  # noqa: SLF001 - the fixture need not stop what has ended
+    first._stopped = True  # noqa: SLF001 - the server has already exited
     assert training.is_running()
     second = start("--train-on-shutdown", "detach", models=MODELS)
     with second.client() as client:
         assert client.get(f"{TRAIN}{uuid}").json()["status"] == "running"
         gate.open()
-        until(lambda: client.get(f"{TRAIN}{uuid}").json()["status"] == "done")
+        wait_until(lambda: client.get(f"{TRAIN}{uuid}").json()["status"] == "done")

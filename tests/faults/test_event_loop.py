@@ -1,4 +1,4 @@
-"""Requests that make much of little: the event loop answers others meanwhile, and memory has its limits."""
+"""Requests that are expensive to read: the event loop stays responsive, and memory stays bounded."""
 
 import gzip
 import json
@@ -13,9 +13,9 @@ from typing import Self
 
 import pytest
 
-from serving import Server, serving, until
 from support.machine import limit_s
 from support.models import HEALTHY
+from support.server import Server, serving, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 MAX_MEMORY_BODY = 16 << 20
@@ -25,7 +25,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server with a small limit of memory."""
+    """Yield a server with a small --max-memory-body."""
     folder = tmp_path_factory.mktemp("server")
     options = ("--max-memory-body", str(MAX_MEMORY_BODY))
     with serving(
@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 class Probe(threading.Thread):
-    """Asks a server again and again whether it is alive, and takes the time of each answer."""
+    """Polls a server's liveness and records each response time."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(daemon=True)
@@ -44,23 +44,23 @@ class Probe(threading.Thread):
         self.waits_s: list[float] = []
 
     def __enter__(self) -> Self:
-        # What the client does with large responses in this process must not look like a slow server.
+        # Large responses that the client parses in this process must not look like a slow server.
         self._usual_turn_s = sys.getswitchinterval()
         sys.setswitchinterval(0.0005)
         self.start()
-        until(lambda: self.waits_s)
-        self.waits_s.clear()  # the first one was also for the connection
+        wait_until(lambda: self.waits_s)
+        self.waits_s.clear()  # the first poll included connecting
         return self
 
     def __exit__(self, *_: object) -> None:
         asked = len(self.waits_s)
-        until(lambda: len(self.waits_s) > asked)
+        wait_until(lambda: len(self.waits_s) > asked)
         self._stop_it.set()
         self.join()
         sys.setswitchinterval(self._usual_turn_s)
 
     def run(self) -> None:
-        """Ask until the context ends."""
+        """Poll until the context ends."""
         with self._server.client() as client:
             while not self._stop_it.wait(0.01):
                 begin = time.monotonic()
@@ -69,14 +69,14 @@ class Probe(threading.Thread):
 
 
 def peak_mib(server: Server) -> float:
-    """Return the most memory that the server has had since this was asked last."""
+    """Return the server's peak memory since the last call."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def multipart(count: int) -> bytes:
-    """Return a form of empty files."""
+    """Return a form with `count` empty files."""
     part = b'--b\r\nContent-Disposition: form-data; name="files"; filename="x"\r\n\r\n\r\n'
     return part * count + b"--b--\r\n"
 
@@ -99,7 +99,7 @@ ATTACKS = {
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_others_are_answered(server: Server, attack: str) -> None:
-    """While a large request is read, others are answered, and memory stays within three times the limit."""
+    """While a large request is read, others are served, and memory stays within three times the limit."""
     content_type, encoding, body, status = ATTACKS[attack]
     if attack == "one long text":
         head = b'--b\r\nContent-Disposition: form-data; name="text"\r\n\r\n'
@@ -114,7 +114,7 @@ def test_others_are_answered(server: Server, attack: str) -> None:
 
 
 def test_accept_headers(server: Server) -> None:
-    """Many long Accept headers are refused, instead of being compared with each choice."""
+    """Many long Accept headers are refused, not compared with each choice."""
     headers = [("Accept", ", ".join(["a/b;q=0.5"] * 700))] * 95
     with server.client() as client, Probe(server) as probe:
         answer = client.post("/v2/models/accepts_pictures/predict", headers=headers)
@@ -126,18 +126,18 @@ def test_accept_headers(server: Server) -> None:
     ("name", "item", "count"), [("numbers", b"7", 5_000_000), ("texts", b'"abc"', 1_600_000)]
 )
 def test_training_with_large_arguments(server: Server, name: str, item: bytes, count: int) -> None:
-    """While 10 MB of JSON become a training, whose record shows them, others are answered."""
+    """While 10 MB of JSON become a training's arguments and record, other requests are served."""
     values = b"[" + b",".join([item] * count) + b"]"
     body, json_type = b'{"%b":%b}' % (name.encode(), values), {"Content-Type": "application/json"}
     with server.client() as client:
-        # JSON is not parsed here meanwhile: it would hold up the probe.
+        # Parsing JSON here would block the probe.
         with Probe(server) as probe:
             started = client.post("/v2/models/lengths/train/", content=body, headers=json_type)
             uuid = re.search(rb'"uuid":"(\w+)"', started.content)
             assert uuid, started.text[:200]
             record = f"/v2/models/lengths/train/{uuid[1].decode()}"
-            until(lambda: b'"status":"done"' in client.get(record).content)
-        # This takes some 20 s: one wait may fall into a hiccup of the machine.
+            wait_until(lambda: b'"status":"done"' in client.get(record).content)
+        # In about 20 s, the machine itself may cause one long wait.
         longest_s, second_s = sorted(probe.waits_s)[:-3:-1]
         assert (second_s < limit_s(HELD_S), longest_s < limit_s(2 * HELD_S)) == (True, True), (
             longest_s,
@@ -164,7 +164,7 @@ def test_training_with_large_arguments(server: Server, name: str, item: bytes, c
     ],
 )
 def test_compressed_bodies(server: Server, encoding: str, body: bytes, status: int, message: str) -> None:
-    """Bodies are decompressed as their header says; what cannot be is refused with the reason."""
+    """Bodies are decompressed according to Content-Encoding, or refused with the reason."""
     headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
     with server.client() as client:
         answer = client.post("/v2/models/lengths/predict", content=body or b"{}", headers=headers)

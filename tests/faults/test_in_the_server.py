@@ -1,17 +1,17 @@
-"""What the author's code does in the server: fields that validate, and get_metadata()."""
+"""Model code that runs in the server: field validation and get_metadata()."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from serving import Gate, Server, predict, predicted
+from support.server import Gate, Server, predict, predicted
 
-MODELS = {"own": "models_faults.fields_of_its_own", "told": "models_faults.told"}
+MODELS = {"own": "models.faults.fields_of_its_own", "told": "models.faults.scripted"}
 
 
 def test_slow_field(start: Callable[..., Server], gate: Gate) -> None:
-    """While a field of one model waits for a disk, health checks and other models are answered."""
+    """While a field of one model blocks, health checks and other models respond."""
     server = start(models=MODELS)
     with server.client() as client, ThreadPoolExecutor(1) as threads:
         slow = threads.submit(predict, client, "own", json={"port": gate.port})
@@ -24,8 +24,8 @@ def test_slow_field(start: Callable[..., Server], gate: Gate) -> None:
 
 
 @pytest.mark.parametrize(("end", "says"), [("exit", "SystemExit: I leave"), ("stop", "StopIteration")])
-def test_field_that_ends_everything(start: Callable[..., Server], end: str, says: str) -> None:
-    """A validator that raises what would end a program fails its own call only."""
+def test_validator_that_exits(start: Callable[..., Server], end: str, says: str) -> None:
+    """A validator that raises SystemExit or StopIteration fails only its own call."""
     server = start(models=MODELS)
     with server.client() as client:
         response = predict(client, "own", json={"end": end})
@@ -34,9 +34,9 @@ def test_field_that_ends_everything(start: Callable[..., Server], end: str, says
         assert predicted(client, "own", json={"end": "fine"}) == {"end": "fine"}
 
 
-def test_metadata_that_ends_everything(start: Callable[..., Server]) -> None:
-    """A get_metadata() that would end the program costs the model its metadata, and nobody anything else."""
-    server = start(models={"leaving": "models_faults.describes_itself"})
+def test_metadata_that_exits(start: Callable[..., Server]) -> None:
+    """A get_metadata() that exits affects only the model's description."""
+    server = start(models={"leaving": "models.faults.describes_itself"})
     (server.cwd / "order").write_text("exit")
     with server.client() as client:
         (described,) = client.get("/v2/models/").json()["models"]

@@ -1,4 +1,4 @@
-"""Limits that keep callers from waiting: on time, the queue, clients that left, crash loops."""
+"""Limits that keep clients from waiting: timeouts, queue length, disconnects, crash loops."""
 
 import json
 import signal
@@ -13,14 +13,23 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from faults.wire import Wire
-from serving import AT_ONCE_S, Gate, Server, command_line, predict, predicted, run_to_its_end, until
 from support.machine import timeout_s
+from support.raw_http import Wire
+from support.server import (
+    AT_ONCE_S,
+    Gate,
+    Server,
+    command_line,
+    predict,
+    predicted,
+    run_until_exit,
+    wait_until,
+)
 
 pytestmark = pytest.mark.slow
-MODELS = {"told": "models_faults.told"}
-SLOW = {"slow": "models_faults.slow_to_warm"}
-DYING = {"dying": "models_faults.dies_warming"}
+MODELS = {"told": "models.faults.scripted"}
+SLOW = {"slow": "models.faults.slow_to_warm"}
+DYING = {"dying": "models.faults.dies_warming"}
 PREDICT = "/v2/models/told/predict/"
 JSON = "Content-Type: application/json"
 LIMIT_S = timeout_s(2)
@@ -28,17 +37,16 @@ START_LIMIT_S = timeout_s(3)
 
 
 def call(client: httpx.Client, **arguments: Any) -> httpx.Response:
-    """Call the model that does what it is told."""
+    """Call the scripted model."""
     return predict(client, "told", json=arguments)
 
 
 def workers(server: Server) -> list[psutil.Process]:
-    """Return the worker processes."""
     return [one for one in server.family()[1:] if "deepaas.workers.child" in command_line(one)]
 
 
 def measured(client: httpx.Client, name: str, **labels: str) -> float:
-    """Return a figure from /metrics; 0 when it is not there."""
+    """Return a sample from /metrics, or 0 if it is missing."""
     for family in text_string_to_metric_families(client.get("/metrics").text):
         for sample in family.samples:
             if sample.name == name and labels.items() <= sample.labels.items():
@@ -47,7 +55,7 @@ def measured(client: httpx.Client, name: str, **labels: str) -> float:
 
 
 def test_time_limit(start: Callable[..., Server], gate: Gate) -> None:
-    """A prediction that takes too long gets a 504 with the limit; its worker is replaced and counted."""
+    """The call fails with 504 and names the limit; the worker is replaced and counted."""
     server = start("--predict-timeout", str(LIMIT_S), models=MODELS)
     with server.client() as client:
         (old,) = workers(server)
@@ -62,7 +70,7 @@ def test_time_limit(start: Callable[..., Server], gate: Gate) -> None:
 
 
 def test_time_in_the_queue_does_not_count(start: Callable[..., Server], gate: Gate) -> None:
-    """The time limit is for running: a call that waits longer than it behind others still succeeds."""
+    """The timeout starts when a call runs, not when it is queued."""
     server = start("--predict-timeout", str(LIMIT_S), models=MODELS)
     with server.client() as client, ThreadPoolExecutor(4) as threads:
         running = [threads.submit(call, client, spin_s=0.4 * LIMIT_S, number=number) for number in range(4)]
@@ -70,15 +78,15 @@ def test_time_in_the_queue_does_not_count(start: Callable[..., Server], gate: Ga
 
 
 def test_full_queue(start: Callable[..., Server], gate: Gate) -> None:
-    """Beyond --max-queue, calls get a 503 with Retry-After at once; those that wait are answered."""
+    """Calls beyond --max-queue fail immediately with 503 and Retry-After; queued calls are answered."""
     server = start("--max-queue", "3", models=MODELS)
     with server.client() as client, ThreadPoolExecutor(4) as threads:
         running = [threads.submit(call, client, port=gate.port)]
         gate.wait()
         running += [threads.submit(call, client, number=number) for number in range(3)]
-        until(lambda: measured(client, "deepaas_queue_length", model="told") == 3)
+        wait_until(lambda: measured(client, "deepaas_queue_length", model="told") == 3)
         age_s = measured(client, "deepaas_queue_oldest_seconds", model="told")
-        until(lambda: measured(client, "deepaas_queue_oldest_seconds", model="told") > age_s)
+        wait_until(lambda: measured(client, "deepaas_queue_oldest_seconds", model="told") > age_s)
         response = call(client)
         assert response.status_code == 503
         assert "--max-queue" in response.json()["message"]
@@ -90,16 +98,16 @@ def test_full_queue(start: Callable[..., Server], gate: Gate) -> None:
         assert client.get("/health/ready").status_code == 200
 
 
-def test_queued_call_of_a_client_that_left(start: Callable[..., Server], gate: Gate) -> None:
-    """A call that waits is dropped, and never runs, when its client leaves."""
+def test_disconnect_drops_a_queued_call(start: Callable[..., Server], gate: Gate) -> None:
+    """A queued call is dropped, and never runs, when its client disconnects."""
     server = start(models=MODELS)
     with server.client() as client, ThreadPoolExecutor(1) as threads:
         running = threads.submit(call, client, port=gate.port)
         gate.wait()
         with Wire(server) as wire:
             wire.post(PREDICT, JSON, body=b'{"note": "left"}')
-            until(lambda: measured(client, "deepaas_queue_length", model="told") == 1)
-        until(lambda: measured(client, "deepaas_queue_length", model="told") == 0)
+            wait_until(lambda: measured(client, "deepaas_queue_length", model="told") == 1)
+        wait_until(lambda: measured(client, "deepaas_queue_length", model="told") == 0)
         gate.open()
         assert running.result().status_code == 200
         assert call(client, note="stayed").status_code == 200
@@ -107,10 +115,10 @@ def test_queued_call_of_a_client_that_left(start: Callable[..., Server], gate: G
 
 
 @pytest.mark.parametrize("flags", [(), ("--cancel-on-disconnect",)], ids=["abandoned", "killed"])
-def test_running_call_of_a_client_that_left(
+def test_disconnect_during_a_running_call(
     start: Callable[..., Server], gate: Gate, flags: tuple[str, ...]
 ) -> None:
-    """A running call is abandoned when its client leaves; with --cancel-on-disconnect it is killed."""
+    """The worker finishes the call; with --cancel-on-disconnect it is killed."""
     server = start(*flags, models=MODELS)
     (worker,) = workers(server)
     with Wire(server) as wire:
@@ -118,7 +126,7 @@ def test_running_call_of_a_client_that_left(
         gate.wait()
     with server.client() as client:
         if flags:
-            until(lambda: not worker.is_running())
+            wait_until(lambda: not worker.is_running())
             assert measured(client, "deepaas_worker_restarts_total", cause="disconnect") == 1
         else:
             notices(client)
@@ -128,19 +136,19 @@ def test_running_call_of_a_client_that_left(
 
 
 def notices(client: httpx.Client) -> None:
-    """Let the server do all that it does about a client that left before this one asks."""
+    """Give the event loop enough turns to handle a disconnect that happened before."""
     for _ in range(3):
         client.get("/health/live").raise_for_status()
 
 
 def test_crash_loop(start: Callable[..., Server]) -> None:
-    """While no worker can be warmed, calls and readiness say why; when it can, all recovers by itself."""
+    """While no worker can be warmed, calls and readiness report why; the server recovers by itself."""
     server = start(models=DYING)
     with server.client() as client:
         (server.cwd / "order").write_text("SIGABRT")
         assert predict(client, "dying", json={"end": "SIGKILL"}).status_code == 500
-        until(lambda: client.get("/health/ready").status_code == 503)
-        response = until(
+        wait_until(lambda: client.get("/health/ready").status_code == 503)
+        response = wait_until(
             lambda: [one for one in [predict(client, "dying", json={})] if one.status_code == 503]
         )[0]
         assert "SIGABRT while starting" in response.json()["message"]
@@ -152,13 +160,13 @@ def test_crash_loop(start: Callable[..., Server]) -> None:
         assert measured(client, "deepaas_workers", state="starting") == 1
         server.output.wait_for("Trying again in 1 s")  # the pause grows
         (server.cwd / "order").unlink()
-        until(lambda: client.get("/health/ready").status_code == 200)
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
         assert predict(client, "dying", json={}).status_code == 200
 
 
 @pytest.mark.parametrize("hindrance", ["waits", "stopped"])
 def test_start_timeout(start: Callable[..., Server], gate: Gate, hindrance: str) -> None:
-    """A successor that does not become ready is given up, calls say why, and all recovers by itself."""
+    """The server gives up a worker that is not ready in time; calls report why, and it recovers by itself."""
     server = start("--worker-start-timeout", str(START_LIMIT_S), models=SLOW)
     with server.client() as client, ThreadPoolExecutor(1) as threads:
         (old,) = workers(server)
@@ -169,7 +177,7 @@ def test_start_timeout(start: Callable[..., Server], gate: Gate, hindrance: str)
         if hindrance == "stopped":
             (successor,) = workers(server)
             successor.suspend()
-        gate.wait()  # the second one is tried at once
+        gate.wait()  # the second attempt follows immediately
         response = asked.result()
         assert response.status_code == 503
         assert f"not ready after {START_LIMIT_S:g} s (--worker-start-timeout)" in response.json()["message"]
@@ -177,15 +185,15 @@ def test_start_timeout(start: Callable[..., Server], gate: Gate, hindrance: str)
         assert "--worker-start-timeout" in client.get("/health/ready").json()["problems"]["slow"]
         (server.cwd / "port").unlink()
         gate.open()
-        until(lambda: client.get("/health/ready").status_code == 200)
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
         assert predict(client, "slow").status_code == 200
 
 
 def test_start_timeout_at_the_start(tmp_path: Path) -> None:
-    """A model that is not ready in time ends the start, with the option's name and exit code 1."""
+    """A model that is not ready in time ends the startup with exit code 1 and names the option."""
     with Gate() as gate:
         (tmp_path / "port").write_text(str(gate.port))
-        ended = run_to_its_end(tmp_path, "--worker-start-timeout", "1", models=SLOW)
+        ended = run_until_exit(tmp_path, "--worker-start-timeout", "1", models=SLOW)
     assert ended.returncode == 1
     message = "The model 'slow' cannot be used: its worker was not ready after 1 s (--worker-start-timeout)."
     assert message in ended.stdout
@@ -193,7 +201,7 @@ def test_start_timeout_at_the_start(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "/v2"])
 def test_health(start: Callable[..., Server], prefix: str) -> None:
-    """A server that can answer says that it lives and is ready, at both places, also for one model."""
+    """Liveness and readiness respond at both URLs; readiness also for a single model."""
     server = start(models=MODELS)
     with server.client() as client:
         assert client.get(f"{prefix}/health/live").json() == {"live": True}
@@ -203,23 +211,23 @@ def test_health(start: Callable[..., Server], prefix: str) -> None:
 
 
 def test_stopped_worker_is_not_ready(start: Callable[..., Server]) -> None:
-    """Readiness is false at once while the only worker is stopped, and true when it goes on."""
+    """Readiness is false while the only worker is stopped, and true once it continues."""
     server = start(models=MODELS)
     with server.client() as client:
         (worker,) = workers(server)
         worker.send_signal(signal.SIGSTOP)
-        until(lambda: worker.status() == psutil.STATUS_STOPPED)
+        wait_until(lambda: worker.status() == psutil.STATUS_STOPPED)
         for path in ("/health/ready", "/v2/health/ready", "/v2/models/told/ready"):
             response = client.get(path)
             assert response.status_code == 503
             assert "No worker of 'told' is running" in response.json()["problems"]["told"]
         assert client.get("/health/live").status_code == 200
         worker.send_signal(signal.SIGCONT)
-        until(lambda: client.get("/v2/models/told/ready").status_code == 200)
+        wait_until(lambda: client.get("/v2/models/told/ready").status_code == 200)
 
 
 def test_idle_stopped_worker_with_a_limit(start: Callable[..., Server]) -> None:
-    """A call sent to a worker that was stopped while idle gets its 504, and the next one works."""
+    """A call sent to a worker that was stopped while idle fails with 504; the next call succeeds."""
     server = start("--predict-timeout", str(LIMIT_S), models=MODELS)
     with server.client() as client:
         workers(server)[0].send_signal(signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""A state machine over a real pool: whatever happens in whatever order, every call gets one right outcome."""
+"""A state machine for a pool: after any sequence of events, every call gets exactly one correct outcome."""
 
 import asyncio
 import contextlib
@@ -18,16 +18,16 @@ from deepaas.messages import Body, Failure
 from deepaas.metrics import Metrics
 from deepaas.workers.pool import Pool
 from deepaas.workers.pool_config import PoolConfig
-from faults.calls import START, check, encoded, workers
-from serving import CALL_S, END_S
+from support.calls import START, check, encoded, workers
 from support.machine import timeout_s
+from support.server import CALL_S, END_S
 
 pytestmark = pytest.mark.slow
 LIMIT_S = timeout_s(1.5)
 
 
 class PoolMachine(RuleBasedStateMachine):
-    """A pool of two to four workers, calls under way, and what may become of each."""
+    """A pool of two to four workers, its calls, and events that affect them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class PoolMachine(RuleBasedStateMachine):
         await self.pool.__aenter__()
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run work in the machine's loop; fail when it hangs."""
+        """Run a coroutine in the machine's loop; fail if it hangs."""
 
         async def in_time() -> Any:
             async with asyncio.timeout(CALL_S):
@@ -61,7 +61,7 @@ class PoolMachine(RuleBasedStateMachine):
         return self.runner.run(in_time())
 
     def call(self, number: int | None, /, **arguments: Any) -> None:
-        """Make a call; `number` is what its answer must hold, nothing when the model fails."""
+        """Submit a call. Its response must contain `number`; None means that the model fails."""
 
         async def begin() -> None:
             self.calls.append((asyncio.create_task(self.pool.submit(encoded(**arguments))), number))
@@ -109,7 +109,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule()
     def all_end(self) -> None:
-        """Every call ends, each with what it must."""
+        """Every call finishes with the expected outcome."""
 
         async def gather() -> list[Any]:
             return await asyncio.gather(*(task for task, _ in self.calls), return_exceptions=True)
@@ -119,7 +119,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.calls.clear()
 
     def teardown(self) -> None:
-        """In the end the pool answers again, and then leaves no process."""
+        """The pool recovers, then closes without leaving a process."""
         try:
             self.all_end()
             self.run(self.recovers())
@@ -130,19 +130,19 @@ class PoolMachine(RuleBasedStateMachine):
         assert not alive, gone
 
     async def recovers(self) -> None:
-        """Call until an answer comes."""
+        """Submit calls until one succeeds."""
         while True:
             try:
                 outcome = await self.pool.submit(encoded(number=7))
             except (ModelUnavailable, WorkerDied, PredictionTimeout):
-                await asyncio.sleep(0.05)  # between two tries, not instead of one
+                await asyncio.sleep(0.05)  # between two attempts, not instead of one
             else:
                 check_any(outcome, 7, harmed=False)
                 return
 
 
 def check_any(outcome: Any, number: int | None, *, harmed: bool) -> None:
-    """Compare the outcome with what the call must get; only harm done to workers may spoil it."""
+    """Check the outcome of a call; errors of the pool are allowed only if workers were harmed."""
     if isinstance(outcome, Body | Failure):
         check(outcome, number)
     else:

@@ -1,4 +1,4 @@
-"""Workers that die, hang or cannot be started while others take their place."""
+"""Replacement of workers that die, hang or cannot start."""
 
 import json
 import resource
@@ -10,46 +10,45 @@ import httpx
 import psutil
 import pytest
 
-from faults.wire import Wire
-from serving import AT_ONCE_S, Gate, Server, command_line, predict, predicted, until
 from support.machine import timeout_s
+from support.raw_http import Wire
+from support.server import AT_ONCE_S, Gate, Server, command_line, predict, predicted, wait_until
 
 pytestmark = pytest.mark.slow
-MODELS = {"told": "models_faults.told"}
+MODELS = {"told": "models.faults.scripted"}
 PREDICT = "/v2/models/told/predict/"
 JSON = "Content-Type: application/json"
 WAIT = "import socket\nwith socket.create_connection(('127.0.0.1', {})) as gate:\n    gate.recv(1)\n"
-SLOW = {"slow": "models_faults.slow_to_warm"}
+SLOW = {"slow": "models.faults.slow_to_warm"}
 
 
 def call(client: httpx.Client, **arguments: Any) -> httpx.Response:
-    """Call the model that does what it is told."""
+    """Call the scripted model."""
     return predict(client, "told", json=arguments)
 
 
 def workers(server: Server) -> list[psutil.Process]:
-    """Return the worker processes."""
     return [one for one in server.family()[1:] if "deepaas.workers.child" in command_line(one)]
 
 
 def test_reload_and_death(start: Callable[..., Server], gate: Gate) -> None:
-    """A call that kills its worker while another takes over fails at once, and the reload ends."""
+    """A call that kills its worker during a reload fails immediately, and the reload finishes."""
     server = start(models=MODELS)
     with server.client() as client, ThreadPoolExecutor(2) as threads:
         doomed = threads.submit(call, client, port=gate.port, end="SIGSEGV")
         gate.wait()
         reloading = threads.submit(client.post, "/v2/models/told/reload")
-        until(lambda: call(client).status_code == 200)
+        wait_until(lambda: call(client).status_code == 200)
         gate.open()
         response = doomed.result(AT_ONCE_S)
         assert response.status_code == 500
         assert "SIGSEGV" in response.json()["message"]
         assert reloading.result(AT_ONCE_S).status_code == 200
-        until(lambda: len(workers(server)) == 1)
+        wait_until(lambda: len(workers(server)) == 1)
 
 
 def test_reload_and_time_limit(start: Callable[..., Server], gate: Gate) -> None:
-    """A call that hangs while another worker takes over is still ended by the time limit."""
+    """A call that hangs during a reload still exceeds the timeout."""
     server = start("--predict-timeout", str(timeout_s(1)), models=MODELS)
     with server.client() as client, ThreadPoolExecutor(2) as threads:
         stuck = threads.submit(call, client, port=gate.port)
@@ -61,7 +60,7 @@ def test_reload_and_time_limit(start: Callable[..., Server], gate: Gate) -> None
 
 
 def test_reload_and_leaving_client(start: Callable[..., Server], gate: Gate) -> None:
-    """With --cancel-on-disconnect a call is killed also when its worker is being replaced."""
+    """With --cancel-on-disconnect, a call is killed even while its worker is being replaced."""
     server = start("--cancel-on-disconnect", models=MODELS)
     with server.client() as client, ThreadPoolExecutor(1) as threads:
         (old,) = workers(server)
@@ -69,13 +68,13 @@ def test_reload_and_leaving_client(start: Callable[..., Server], gate: Gate) -> 
             leaving.post(PREDICT, JSON, body=json.dumps({"port": gate.port}).encode())
             gate.wait()
             reloading = threads.submit(client.post, "/v2/models/told/reload")
-            until(lambda: predicted(client, "told", json={})["pid"] != old.pid)
+            wait_until(lambda: predicted(client, "told", json={})["pid"] != old.pid)
         assert reloading.result(AT_ONCE_S).status_code == 200
-        until(lambda: not old.is_running())
+        wait_until(lambda: not old.is_running())
 
 
 def test_death_while_reloading(start: Callable[..., Server], gate: Gate) -> None:
-    """A worker that dies while its successor warms leaves as many workers as there should be."""
+    """If a worker dies while its successor warms, the number of workers is still right afterwards."""
     server = start(models=SLOW)
     with server.client() as client, ThreadPoolExecutor(1) as threads:
         (old,) = workers(server)
@@ -88,12 +87,12 @@ def test_death_while_reloading(start: Callable[..., Server], gate: Gate) -> None
         gate.open()
         assert reloading.result(AT_ONCE_S).status_code == 200
         assert predict(client, "slow").status_code == 200
-        until(lambda: "slow" in server.log and len(workers(server)) == 1)
+        wait_until(lambda: "slow" in server.log and len(workers(server)) == 1)
 
 
 @pytest.mark.parametrize("spare", [1, 2, 3, 4, 6])
 def test_no_process_can_be_started(start: Callable[..., Server], spare: int) -> None:
-    """When the system refuses a new process, calls get a 503 with the cause, and work again when it can."""
+    """If the system refuses a new process, calls fail with 503 and the cause; later they succeed again."""
     server = start(models=MODELS)
     process = server.family()[0]
     with server.client() as client:
@@ -107,12 +106,12 @@ def test_no_process_can_be_started(start: Callable[..., Server], spare: int) -> 
         assert "refuses to start a process" in response.json()["message"]
         assert client.get("/health/ready").status_code == 503
         process.rlimit(resource.RLIMIT_NOFILE, limits)
-        until(lambda: call(client).status_code == 200)
-        until(lambda: process.num_fds() == open_before)
+        wait_until(lambda: call(client).status_code == 200)
+        wait_until(lambda: process.num_fds() == open_before)
 
 
 def test_killed_while_starting(start: Callable[..., Server], gate: Gate) -> None:
-    """Calls wait while one worker after the other is killed before it has come to the model."""
+    """Calls stay queued while workers are killed one after another before they load the model."""
     server = start(models=MODELS)
     first_code = server.cwd / "installed" / "sitecustomize.py"
     first_code.write_text(WAIT.format(gate.port))

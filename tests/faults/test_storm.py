@@ -1,4 +1,4 @@
-"""A storm: workers are killed all the time while many clients call, and almost nobody notices."""
+"""Workers are killed continuously while many clients call: only running calls fail."""
 
 import asyncio
 import contextlib
@@ -13,10 +13,10 @@ import aiohttp
 import psutil
 import pytest
 
-from serving import CALL_S, Server, command_line, predicted, until
+from support.server import CALL_S, Server, command_line, predicted, wait_until
 
 pytestmark = pytest.mark.alone
-MODELS = {"told": "models_faults.told"}
+MODELS = {"told": "models.faults.scripted"}
 CALLS = 5000
 CONNECTIONS = 16
 KILLS = 10
@@ -24,7 +24,7 @@ PAUSE_S = 0.2
 
 
 class Killer(threading.Thread):
-    """Kills a worker of `server` every `PAUSE_S` seconds, whatever it is doing, until it is told to stop."""
+    """Kills a random worker of `server` every `PAUSE_S` seconds until it is stopped."""
 
     def __init__(self, server: Server) -> None:
         super().__init__()
@@ -35,35 +35,33 @@ class Killer(threading.Thread):
 
     def run(self) -> None:
         while not self._is_over.wait(PAUSE_S):
-            # One that has just ended by itself, or is not a worker yet, is left alone.
+            # A process that has just exited, or is not a worker yet, is skipped.
             with contextlib.suppress(psutil.Error, IndexError):
                 self._random.choice(self.targets()).kill()
                 self.kills += 1
 
     def targets(self) -> list[psutil.Process]:
-        """Return the workers to choose from: all of them, those that are starting too."""
+        """Return the workers that may be killed: all, including those that are starting."""
         return [one for one in self._server.children() if "deepaas.workers.child" in command_line(one)]
 
     def stop(self) -> None:
-        """Stop killing."""
         self._is_over.set()
         self.join()
 
 
 class KillerOfBusyWorkers(Killer):
-    """Kills workers that have answered only."""
+    """Kills only workers that have already answered a call."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)
         self.at_work: set[int] = set()
 
     def targets(self) -> list[psutil.Process]:
-        """Return the workers that are known to be at work."""
         return [one for one in super().targets() if one.pid in self.at_work]
 
 
 class Answer(NamedTuple):
-    """What a call got."""
+    """The response to a call."""
 
     number: int
     status: int
@@ -71,12 +69,12 @@ class Answer(NamedTuple):
 
     @property
     def predicted(self) -> dict[str, Any]:
-        """What the model predicted."""
+        """The prediction."""
         return dict(json.loads(self.content["predictions"]))
 
 
 def numbers_of(calls: int, killer: Killer) -> Iterator[int]:
-    """Yield so many numbers, and more until enough workers have been killed."""
+    """Yield `calls` numbers, then more until enough workers have been killed."""
     for number in itertools.count():
         if number >= calls and killer.kills >= KILLS:
             return
@@ -84,7 +82,7 @@ def numbers_of(calls: int, killer: Killer) -> Iterator[int]:
 
 
 async def storm(url: str, numbers: Iterator[int], at_work: set[int]) -> list[Answer]:
-    """Make a call with each number over as many connections as there may be; fail when one hangs."""
+    """Make a call with each number over `CONNECTIONS` connections; fail if one hangs."""
     answers: list[Answer] = []
 
     async def one_connection(client: aiohttp.ClientSession) -> None:
@@ -103,7 +101,7 @@ async def storm(url: str, numbers: Iterator[int], at_work: set[int]) -> list[Ans
 
 
 def weather(server: Server, killer: Killer, calls: int, at_work: set[int]) -> None:
-    """Make calls under the killer's eyes, and compare what came of each."""
+    """Make calls while `killer` runs; check that at most one call failed for each killed worker."""
     killer.start()
     try:
         answers = asyncio.run(storm(server.url, numbers_of(calls, killer), at_work))
@@ -118,18 +116,20 @@ def weather(server: Server, killer: Killer, calls: int, at_work: set[int]) -> No
     assert all(answer.predicted["number"] == answer.number for answer in answers if answer.status == 200)
     with server.client() as client:
         assert predicted(client, "told", json={"number": 1})["number"] == 1
-        until(lambda: client.get("/health/ready").status_code == 200)
-        until(lambda: 'deepaas_workers{model="told",state="starting"} 0.0' in client.get("/metrics").text)
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
+        wait_until(
+            lambda: 'deepaas_workers{model="told",state="starting"} 0.0' in client.get("/metrics").text
+        )
 
 
 def test_storm(start: Callable[..., Server]) -> None:
-    """Of many calls while a busy worker dies every 200 ms, at most one fails for each death."""
+    """While a busy worker is killed every 200 ms, at most one call fails for each of them."""
     server = start("--workers", "2", models=MODELS)
     killer = KillerOfBusyWorkers(server)
     weather(server, killer, CALLS // 4, killer.at_work)
 
 
-def test_storm_that_spares_nobody(start: Callable[..., Server]) -> None:
-    """The same for 5,000 calls when starting workers are killed too: calls wait until there is one again."""
+def test_storm_that_kills_starting_workers(start: Callable[..., Server]) -> None:
+    """As above, with 5,000 calls, when starting workers are killed too: calls wait for the next worker."""
     server = start("--workers", "3", models=MODELS)
     weather(server, Killer(server), CALLS, set())

@@ -1,4 +1,4 @@
-"""Streams that cannot be finished, or that nobody reads: each ends, and the worker goes on."""
+"""Streams that fail or that no client reads: each ends, and the worker stays usable."""
 
 import json
 import socket
@@ -11,9 +11,9 @@ import httpx
 import psutil
 import pytest
 
-from faults.wire import Wire
-from serving import Gate, Server, command_line, serving, until
 from support.machine import limit_s, timeout_s
+from support.raw_http import Wire
+from support.server import Gate, Server, command_line, serving, wait_until
 
 pytestmark = pytest.mark.slow
 MODELS = {"streams": "models.streams", "chosen": "models.streams:Chosen"}
@@ -26,7 +26,7 @@ QUIET_S = limit_s(0.5)
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server whose clients may read nothing for a second."""
+    """Yield a server whose clients may stop reading for at most a second."""
     folder = tmp_path_factory.mktemp("streams")
     with serving(folder, "--body-timeout", str(timeout_s(1)), models=MODELS) as server:
         yield server
@@ -34,15 +34,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def client(shared: Server) -> Iterator[httpx.Client]:
-    """Return a client of it; after the test, the server works and no file is left."""
+    """Yield a client. After the test, the server works and no file is left."""
     with shared.client() as client:
         yield client
         assert len(stream(client)) == 3
-        until(lambda: shared.scratch_files() == [])
+        wait_until(lambda: shared.scratch_files() == [])
 
 
 def stream(client: httpx.Client, **arguments: Any) -> list[Any]:
-    """Return the lines of a stream, up to where it ended however it did."""
+    """Return the lines of a stream, including the last one of a broken stream, an error message."""
     found: list[Any] = []
     with client.stream("POST", PREDICT, json=arguments) as response:
         assert response.status_code == 200, response.read()
@@ -54,18 +54,17 @@ def stream(client: httpx.Client, **arguments: Any) -> list[Any]:
 
 
 def workers(server: Server) -> list[psutil.Process]:
-    """Return the worker processes."""
     return [one for one in server.family()[1:] if "deepaas.workers.child" in command_line(one)]
 
 
 def notes(server: Server) -> list[str]:
-    """Return what generators wrote when they were closed."""
+    """Return the notes that generators wrote when they were closed."""
     path = server.cwd / "notes"
     return path.read_text().splitlines() if path.exists() else []
 
 
 def begun(server: Server, **arguments: Any) -> Wire:
-    """Return a connection on which a stream has begun, with little room for what is not read."""
+    """Start a stream on a connection with a small receive buffer."""
     wire = Wire(server)
     wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
     wire.post(PREDICT, JSON, body=json.dumps(arguments).encode())
@@ -74,35 +73,34 @@ def begun(server: Server, **arguments: Any) -> Wire:
 
 
 def quiet(process: psutil.Process) -> bool:
-    """Say whether a process does nothing for a while."""
+    """Return whether a process uses no processor time for `QUIET_S`."""
     before = process.cpu_times()
     end = time.monotonic() + QUIET_S
     while time.monotonic() < end:
         if process.cpu_times() != before:
             return False
-        time.sleep(0.05)  # between two looks
+        time.sleep(0.05)  # between two checks
     return True
 
 
-def test_worker_killed_before_the_first_item(client: httpx.Client) -> None:
-    """A worker that dies before the first item is an ordinary error."""
+def test_worker_killed_before_the_first_item_is_an_ordinary_error(client: httpx.Client) -> None:
     response = client.post(PREDICT, json={"end": "SIGKILL", "at": 0})
     assert (response.status_code, response.json()) == (500, {"message": KILLED})
 
 
-def test_worker_killed_while_lines_come(client: httpx.Client) -> None:
-    """A worker that dies later ends lines with the reason, and the body has no end."""
+def test_worker_killed_while_streaming_lines(client: httpx.Client) -> None:
+    """The last line is the error, and the body has no end."""
     assert stream(client, end="SIGKILL", at=2)[1:] == [{"number": 1, "text": "x"}, {"message": KILLED}]
 
 
-def test_worker_killed_while_events_come(client: httpx.Client) -> None:
-    """A worker that dies later ends events with one that is an error."""
+def test_worker_killed_while_streaming_events(client: httpx.Client) -> None:
+    """The last event is the error."""
     response = client.post(PREDICT, json={"end": "SIGKILL", "at": 2}, headers={"Accept": EVENTS})
     assert response.text.endswith(f'event: error\ndata: {{"message":"{KILLED}"}}\n\n')
 
 
-def test_worker_killed_while_chunks_come(client: httpx.Client) -> None:
-    """A worker that dies later leaves raw chunks without an end."""
+def test_worker_killed_while_streaming_chunks(client: httpx.Client) -> None:
+    """The raw body has no end."""
     request = {"json": {"accept": "text/csv", "end": "SIGKILL"}}
     with client.stream("POST", "/v2/models/chosen/predict/", **request) as response:
         assert response.status_code == 200
@@ -111,49 +109,49 @@ def test_worker_killed_while_chunks_come(client: httpx.Client) -> None:
 
 
 def test_worker_killed_within_an_item(client: httpx.Client, shared: Server) -> None:
-    """When half of a large item was sent, nothing is put behind it: the body just has no end."""
+    """After half of a large item, no error is appended: the body just has no end."""
     with begun(shared, size=50_000_000) as wire:
-        until(lambda: all(map(quiet, workers(shared))))
+        wait_until(lambda: all(map(quiet, workers(shared))))
         for worker in workers(shared):
             worker.kill()
         received = b""
         while chunk := wire.socket.recv(1 << 20):
             received += chunk
     assert received.rstrip(b"\r\n").endswith(b"xxxx")
-    until(lambda: len(workers(shared)) == 2)
+    wait_until(lambda: len(workers(shared)) == 2)
 
 
 @pytest.mark.parametrize("size", [10, 10_000_000], ids=["small", "large"])
-def test_client_that_leaves(client: httpx.Client, shared: Server, size: int) -> None:
-    """When the client leaves, the generator is closed, and the same worker takes the next call."""
+def test_disconnect(client: httpx.Client, shared: Server, size: int) -> None:
+    """After a disconnect the generator is closed, and the same worker takes the next call."""
     before = workers(shared)
     with begun(shared, count=10**9, size=size, note=f"left at {size}"):
         pass
-    until(lambda: f"left at {size}" in notes(shared))
+    wait_until(lambda: f"left at {size}" in notes(shared))
     assert len(stream(client)) == 3
     assert workers(shared) == before
 
 
-def test_client_that_leaves_before_the_first_item(client: httpx.Client, shared: Server, gate: Gate) -> None:
-    """A generator whose client left while it made its first item is closed after it."""
+def test_disconnect_before_the_first_item(client: httpx.Client, shared: Server, gate: Gate) -> None:
+    """A generator whose client disconnects during the first item is closed after that item."""
     with Wire(shared) as wire:
         body = {"count": 10**9, "port": gate.port, "at": 0, "note": "left early"}
         wire.post(PREDICT, JSON, body=json.dumps(body).encode())
         gate.wait()
     gate.open()
-    until(lambda: "left early" in notes(shared))
+    wait_until(lambda: "left early" in notes(shared))
 
 
 def test_client_that_does_not_read(client: httpx.Client, shared: Server) -> None:
-    """A client that reads nothing for --body-timeout seconds is cut off: another waits for the worker."""
+    """A client that does not read for --body-timeout seconds is disconnected if others need the worker."""
     with begun(shared, count=10**9, size=100_000, note="unread"):
         assert len(stream(client)) == 3
         assert "unread" in notes(shared)
-    shared.output.wait_for("did not read its response")
+    shared.output.wait_for("reads less than 500 bytes per second")
 
 
 def test_slow_client(start: Callable[..., Server]) -> None:
-    """What a slow client has not read yet is not made yet, and the server's memory stays as it was."""
+    """Items are produced only as fast as the client reads, and the server buffers little."""
     server = start(models={"streams": "models.streams"})
     (worker,) = workers(server)
     with server.client() as client:
@@ -163,27 +161,26 @@ def test_slow_client(start: Callable[..., Server]) -> None:
         received = 100
         while received < 100_000_000:
             received += len(wire.socket.recv(1 << 20))
-        until(lambda: quiet(worker))
+        wait_until(lambda: quiet(worker))
         assert notes(server) == []
         assert server.family()[0].memory_info().rss - before < 50_000_000
         while not received > 300_000_000:
             received += len(wire.socket.recv(1 << 20))
-    until(lambda: notes(server) == ["all made"])
+    wait_until(lambda: notes(server) == ["all made"])
 
 
-def test_cancel_on_disconnect(start: Callable[..., Server], gate: Gate) -> None:
-    """With --cancel-on-disconnect, a worker is killed that works on a stream whose client has left."""
+def test_cancel_on_disconnect_kills_the_worker_of_a_stream(start: Callable[..., Server], gate: Gate) -> None:
     server = start("--cancel-on-disconnect", models=MODELS)
     old = workers(server)
     with begun(server, port=gate.port):
         gate.wait()
-    until(lambda: not all(worker.is_running() for worker in old))
+    wait_until(lambda: not all(worker.is_running() for worker in old))
     with server.client() as client:
         assert len(stream(client)) == 3
 
 
 def test_time_limit(start: Callable[..., Server], gate: Gate) -> None:
-    """The time limit is for a stream as a whole; it ends with the reason."""
+    """The timeout applies to the whole stream, which ends with the error."""
     time_out = timeout_s(1)
     server = start("--predict-timeout", str(time_out), models=MODELS)
     with server.client() as client:
@@ -193,7 +190,7 @@ def test_time_limit(start: Callable[..., Server], gate: Gate) -> None:
 
 
 def test_other_calls(start: Callable[..., Server], gate: Gate) -> None:
-    """While one worker streams, the other answers; with both busy, calls wait."""
+    """While one worker streams, the other responds; with both busy, calls wait."""
     server = start("--workers", "2", models=MODELS)
     arguments = {"port": gate.port, "count": 2}
     with server.client() as client, client.stream("POST", PREDICT, json=arguments) as first:
@@ -202,7 +199,7 @@ def test_other_calls(start: Callable[..., Server], gate: Gate) -> None:
         with client.stream("POST", PREDICT, json=arguments) as second, ThreadPoolExecutor(4) as threads:
             gate.wait()
             waiting = [threads.submit(stream, client) for _ in range(4)]
-            until(lambda: b'deepaas_queue_length{model="streams"} 4.0' in client.get("/metrics").content)
+            wait_until(lambda: b'deepaas_queue_length{model="streams"} 4.0' in client.get("/metrics").content)
             gate.open()
             assert [len(one.result()) for one in waiting] == [3] * 4
             assert len(second.read().splitlines()) == 2
@@ -210,14 +207,14 @@ def test_other_calls(start: Callable[..., Server], gate: Gate) -> None:
 
 
 def test_reload(start: Callable[..., Server], gate: Gate) -> None:
-    """A reload lets a stream come to its end, and then ends its worker."""
+    """A reload lets a stream finish before its worker exits."""
     server = start(models={"streams": "models.streams"})
     (old,) = workers(server)
     with server.client() as client, ThreadPoolExecutor(1) as threads:
         with client.stream("POST", PREDICT, json={"port": gate.port}) as response:
             gate.wait()
             reloading = threads.submit(client.post, "/v2/models/streams/reload")
-            until(lambda: len(workers(server)) == 2)
+            wait_until(lambda: len(workers(server)) == 2)
             gate.open()
             assert len(response.read().splitlines()) == 3
         assert reloading.result().status_code == 200
@@ -225,14 +222,14 @@ def test_reload(start: Callable[..., Server], gate: Gate) -> None:
 
 
 def test_draining(start: Callable[..., Server], gate: Gate) -> None:
-    """A server that is told to end lets a stream come to its end."""
+    """A server that shuts down lets a stream finish."""
     server = start(models=MODELS)
     arguments = {"port": gate.port}
     with ThreadPoolExecutor(1) as threads, server.client() as client:
         with client.stream("POST", PREDICT, json=arguments) as response:
             gate.wait()
             stopping = threads.submit(server.stop)
-            server.output.wait_for("Stopping")
+            server.output.wait_for("Shutting down")
             gate.open()
             assert len(response.read().splitlines()) == 3
         stopping.result()

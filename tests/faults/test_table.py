@@ -1,4 +1,4 @@
-"""The fault table: what a model can do to its worker, the answer that the caller gets, and how fast."""
+"""The fault table: what a model can do to its worker, the response, and its latency."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -6,18 +6,18 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from serving import Server, predict, promptly, serving, until
 from support.machine import timeout_s
+from support.server import Server, predict, serving, wait_until, within
 
 pytestmark = pytest.mark.slow
-MODELS = {"faults": "models_faults.faults"}
+MODELS = {"faults": "models.faults.faults"}
 TIMEOUT_S = timeout_s(1)
 BEYOND_S = 1.0
 LOST = "The worker that ran this prediction"
 
 
 class Row(NamedTuple):
-    """A fault, the answer to it, and the time that the fault itself takes at most."""
+    """A fault, the expected response, and the maximum time that the fault itself takes."""
 
     fault: str
     status: int
@@ -59,33 +59,33 @@ HANGING = [
 
 @pytest.fixture(scope="module")
 def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server that lets predictions take as long as they like."""
+    """Yield a server without a prediction timeout."""
     with serving(tmp_path_factory.mktemp("patient"), models=MODELS) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server that ends predictions after `TIMEOUT_S`."""
+    """Yield a server with a prediction timeout of `TIMEOUT_S`."""
     folder = tmp_path_factory.mktemp("impatient")
     with serving(folder, "--predict-timeout", str(TIMEOUT_S), models=MODELS) as server:
         yield server
 
 
 def name(row: Row) -> str:
-    """Return what a row's test is called."""
+    """Return the test id of a row."""
     return row.fault
 
 
 def check(server: Server, row: Row) -> None:
-    """Make the fault happen; compare the answer, its time, the next answer, and what is left."""
+    """Trigger the fault; check the response, its latency, the next response, and that no file is left."""
     with server.client() as client:
-        promptly(lambda: check_answer(client, row), row.fault_s + BEYOND_S)
+        within(lambda: check_answer(client, row), row.fault_s + BEYOND_S)
         check_recovered(client, server)
 
 
 def check_answer(client: httpx.Client, row: Row) -> None:
-    """Make the fault happen and compare the answer."""
+    """Trigger the fault and check the response."""
     response = predict(client, "faults", json={"fault": row.fault})
     assert response.status_code == row.status, response.text[:300]
     assert row.says in response.text[:300]
@@ -95,16 +95,16 @@ def check_answer(client: httpx.Client, row: Row) -> None:
 
 
 def check_recovered(client: httpx.Client, server: Server) -> None:
-    """The next request works, and no request left a file behind."""
+    """Check that the next request succeeds, and that no request left a file."""
     following = predict(client, "faults", json={"number": 5})
     assert following.status_code == 200, following.text
     assert following.json()["predictions"] == "5"
-    until(lambda: server.scratch_files() == [])
+    wait_until(lambda: server.scratch_files() == [])
 
 
 @pytest.mark.parametrize("row", SURVIVED, ids=name)
 def test_survived(patient: Server, row: Row) -> None:
-    """What a worker survives is answered as the model's failure or success, and the worker goes on."""
+    """The response reports the model's failure or success, and the worker stays."""
     before = {one.pid for one in patient.family()}
     check(patient, row)
     assert {one.pid for one in patient.family()} == before
@@ -112,27 +112,26 @@ def test_survived(patient: Server, row: Row) -> None:
 
 @pytest.mark.parametrize("row", DEADLY, ids=name)
 def test_deadly(patient: Server, row: Row) -> None:
-    """A call that its worker dies with fails at once, with how the worker ended; the next one works."""
+    """The call fails immediately and reports how the worker ended; the next call succeeds."""
     check(patient, row)
 
 
 @pytest.mark.parametrize("row", HANGING, ids=name)
 def test_hanging(impatient: Server, row: Row) -> None:
-    """A call that never ends fails when --predict-timeout is over, and its worker is killed."""
+    """The call fails after --predict-timeout, and its worker is killed."""
     before = {one.pid for one in impatient.family()}
     check(impatient, row)
     assert not {one.pid for one in impatient.family()[1:]} & before, "the worker was not replaced"
 
 
-def test_enormous_result_is_whole(patient: Server) -> None:
-    """A result of 200 MB arrives to the last byte."""
+def test_enormous_result_is_complete(patient: Server) -> None:
     with patient.client() as client:
         response = predict(client, "faults", json={"fault": "enormous"})
     assert len(response.json()["predictions"]) in (200_000_000, 200_000_002)
 
 
 def test_death_after_replying(patient: Server) -> None:
-    """A worker that dies once its reply is sent leaves the reply whole; the next request works."""
+    """A worker that dies after its reply leaves the response complete; the next request succeeds."""
     with patient.client() as client:
         response = predict(client, "faults", json={"fault": "die after replying"})
         assert response.status_code == 200
@@ -141,7 +140,7 @@ def test_death_after_replying(patient: Server) -> None:
 
 
 def test_zeros_into_every_descriptor(patient: Server) -> None:
-    """Zeros in every descriptor end in the answer or in a lost worker, and the next request works."""
+    """The response is complete or reports a lost worker; the next request succeeds."""
     with patient.client() as client:
         response = predict(client, "faults", json={"fault": "nothing but zeros"})
         assert "written" in response.text or LOST in response.text
@@ -150,7 +149,7 @@ def test_zeros_into_every_descriptor(patient: Server) -> None:
 
 @pytest.mark.parametrize("fault", ["_exit", "segfault", "garbage", "fill", "a frame that never ends"])
 def test_fault_ran_once(start: Callable[..., Server], fault: str) -> None:
-    """A call that its worker dies with is not tried again in another one, also when its answer was lost."""
+    """A call that killed its worker is not retried, even if its reply was lost."""
     server = start(models=MODELS)
     with server.client() as client:
         check_answer(client, Row(fault, 500, LOST))
@@ -160,8 +159,8 @@ def test_fault_ran_once(start: Callable[..., Server], fault: str) -> None:
 
 @pytest.mark.parametrize("end", ["SIGSEGV", "SIGKILL"])
 def test_death_while_warming(start: Callable[..., Server], end: str) -> None:
-    """Calls get a 503 with how the worker ended when a new one dies while warming; later they work."""
-    server = start(models={"dying": "models_faults.dies_warming"})
+    """If a new worker dies while warming, calls fail with 503 and report how; later they succeed."""
+    server = start(models={"dying": "models.faults.dies_warming"})
     with server.client() as client:
         (server.cwd / "order").write_text(end)
         assert predict(client, "dying", json={"end": "SIGKILL"}).status_code == 500
@@ -170,4 +169,4 @@ def test_death_while_warming(start: Callable[..., Server], end: str) -> None:
         assert f"was killed by {end} while starting" in response.json()["message"]
         assert int(response.headers["Retry-After"]) >= 1
         (server.cwd / "order").unlink()
-        until(lambda: predict(client, "dying", json={}).status_code == 200)
+        wait_until(lambda: predict(client, "dying", json={}).status_code == 200)

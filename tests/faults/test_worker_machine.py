@@ -1,4 +1,4 @@
-"""A state machine over one real worker: every call is accounted for once, and run at most once."""
+"""A state machine for one worker: every call is accounted for once, and runs at most once."""
 
 import asyncio
 import collections
@@ -20,8 +20,8 @@ from deepaas.messages import Chunk, Reply
 from deepaas.workers.call_queue import PendingCall
 from deepaas.workers.local_process import LocalWorkerProcess
 from deepaas.workers.worker import Worker, WorkerState
-from faults.calls import START, check, encoded, workers
-from serving import CALL_S, END_S
+from support.calls import START, check, encoded, workers
+from support.server import CALL_S, END_S
 
 pytestmark = pytest.mark.slow
 STATES = list(WorkerState)
@@ -29,10 +29,10 @@ DEADLY = [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM]
 
 
 class WorkerMachine(RuleBasedStateMachine):
-    """A worker, the calls it was sent, and what may happen to it; when it has ended, there may be another.
+    """A worker, the calls sent to it, and events that affect it. After it exits, another one may start.
 
-    What cannot be done in the state that it is in is left out. (As a precondition that would make Hypothesis
-    stumble: how soon a process ends is different every time.)
+    Rules that do not apply in the current state do nothing. (Preconditions would confuse Hypothesis, because
+    the time that a process takes to exit varies.)
     """
 
     def __init__(self) -> None:
@@ -52,11 +52,11 @@ class WorkerMachine(RuleBasedStateMachine):
 
     @property
     def is_ready(self) -> bool:
-        """Whether there is a worker that takes calls."""
+        """Whether a worker accepts calls."""
         return self.worker is not None and self.worker.state is WorkerState.READY
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run work in the machine's loop; fail when it hangs."""
+        """Run a coroutine in the machine's loop; fail if it hangs."""
 
         async def in_time() -> Any:
             async with asyncio.timeout(CALL_S):
@@ -73,22 +73,22 @@ class WorkerMachine(RuleBasedStateMachine):
         self.ending = asyncio.create_task(self.worker.wait())
 
     def on_reply(self, pending: PendingCall, reply: Reply) -> None:
-        """Take a reply to a call that was sent, once, and compare it."""
+        """Check the reply to a call, which may come only once."""
         self.sent.remove(pending)
         self.begun.add(pending)
         check(reply.outcome, self.expected[pending])  # type: ignore[arg-type]  # a body or a failure
 
     def on_return(self, pending: PendingCall) -> None:
-        """Take back a call that was sent, once."""
+        """Record a call that the worker returned without running it."""
         self.sent.remove(pending)
         self.not_begun.append(pending)
 
     def on_chunk(self, _: Worker, number: int, chunk: Chunk) -> None:
-        """Fail: no call here is answered by and by."""
+        """Fail: no call here is a stream."""
         raise AssertionError(f"call {number} was answered with {chunk}")
 
     def send(self, number: int | None, /, **arguments: Any) -> None:
-        """Send a new call, which notes in a file that it runs; where there is no worker, to a new one."""
+        """Send a new call, which writes its name to a file when it runs. Start a worker if there is none."""
         if self.worker is None:
             self.run(self._start())
         if not self.is_ready:
@@ -105,7 +105,7 @@ class WorkerMachine(RuleBasedStateMachine):
         self.send_again()
 
     def send_again(self) -> None:
-        """Send the last call that no worker has begun."""
+        """Send the last call that no worker has started."""
 
         async def send() -> None:
             assert self.worker is not None
@@ -155,7 +155,6 @@ class WorkerMachine(RuleBasedStateMachine):
         self.signal(number)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send the worker a signal."""
         if self.worker is None:
             return
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -172,7 +171,7 @@ class WorkerMachine(RuleBasedStateMachine):
             self.run(self._leave())
 
     async def _leave(self) -> None:
-        """Let the worker go; if it lived until then, it has answered all that it held."""
+        """Drain and stop the worker; if it survived until then, it has answered all its calls."""
         assert self.worker is not None
         leaving = asyncio.create_task(self.worker.drain_and_stop())
         await asyncio.wait([leaving, self.ending], return_when=asyncio.FIRST_COMPLETED)
@@ -187,7 +186,7 @@ class WorkerMachine(RuleBasedStateMachine):
 
     @rule()
     def time_passes(self) -> None:
-        """The worker answers all that it holds, unless it is stopped or ends."""
+        """The worker answers all its calls, unless it is stopped or exits."""
         if self.worker is not None and not self.is_stopped:
             self.run(self._quiet())
 
@@ -205,7 +204,7 @@ class WorkerMachine(RuleBasedStateMachine):
             self.run(self._bury())
 
     async def _bury(self) -> None:
-        """Account for what an ended worker took with it, and let go of it."""
+        """Account for the calls in flight of an exited worker, and forget the worker."""
         assert self.worker is not None
         assert await self.ending
         self._account()
@@ -214,7 +213,7 @@ class WorkerMachine(RuleBasedStateMachine):
         self.worker = None
 
     def _account(self) -> None:
-        """Every call that was sent has been answered, returned, begun or not begun."""
+        """Check that every sent call was answered, returned, started or not started."""
         assert self.worker is not None
         begun, not_begun = self.worker.split_in_flight()
         assert len(begun) <= 1 or self.worker.stop_requested
@@ -235,7 +234,7 @@ class WorkerMachine(RuleBasedStateMachine):
         assert running is None or running in self.sent
 
     def teardown(self) -> None:
-        """In the end no process is left, no call ran twice, and none that counts as not begun ran at all."""
+        """No process is left, no call ran twice, and no call that counts as not started has run."""
         try:
             if self.worker is not None:
                 self.run(self.worker.stop())
@@ -255,7 +254,7 @@ TestWorker.settings = settings(
     max_examples=25,
     stateful_step_count=20,
     deadline=None,
-    phases=[Phase.generate],  # a process takes too long to start for looking for a shorter story
+    phases=[Phase.generate],  # starting processes is too slow for shrinking
     suppress_health_check=list(HealthCheck),
     database=None,
 )

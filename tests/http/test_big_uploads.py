@@ -1,4 +1,4 @@
-"""Uploads that are larger than memory should ever hold."""
+"""Uploads that must not be held in memory."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from serving import Server, predicted
+from support.server import Server, predicted
 
 pytestmark = pytest.mark.slow
 SIZE_BYTES = 2 << 30
@@ -20,7 +20,7 @@ HEAD = b'Content-Disposition: form-data; name="data"; filename="big.bin"\r\n\r\n
 
 
 def test_two_gigabytes(start: Callable[..., Server]) -> None:
-    """An upload of 2 GiB goes to disk as it comes: memory stays as it is, and afterwards the file is gone."""
+    """A large upload is streamed to disk: memory does not grow, and the file is deleted afterwards."""
     server = start(models={"big_uploads": "models.big_uploads"})
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     process = psutil.Process(server.process.pid)
@@ -45,7 +45,7 @@ def test_two_gigabytes(start: Callable[..., Server]) -> None:
 
 @pytest.mark.alone
 def test_memory_is_used_again(start: Callable[..., Server]) -> None:
-    """Uploads one after the other take no fresh pages of memory, which the system would have to clear."""
+    """Repeated uploads reuse memory pages, because the kernel must clear new ones."""
     server = start(models={"big_uploads": "models.big_uploads"})
     with server.client() as client, ThreadPoolExecutor(4) as threads:
 
@@ -58,10 +58,10 @@ def test_memory_is_used_again(start: Callable[..., Server]) -> None:
             return (faults(server.process.pid) - before) / 40
 
         upload(20)
-        # More of them at once than ever before take more memory than ever before.
+        # Several tries: a new maximum of concurrent uploads needs new memory.
         assert any(faults_of_each() < MOST_FAULTS for _ in range(TRIES))
 
 
 def faults(pid: int) -> int:
-    """Return how many pages of memory the process was given, as proc_pid_stat(5) counts them."""
+    """Return the number of minor page faults of the process, see proc_pid_stat(5)."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])

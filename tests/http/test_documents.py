@@ -1,4 +1,4 @@
-"""The API described for machines: the Swagger 2.0 that clients build forms from, and OpenAPI 3.1."""
+"""API documents: Swagger 2.0, from which clients generate forms, and OpenAPI 3.1."""
 
 import datetime as dt
 import decimal
@@ -24,9 +24,9 @@ from deepaas.http import openapi
 from deepaas.http.openapi import SpecOptions
 from deepaas.http.routes import iterate_routes
 from deepaas.messages import Envelope
-from deepaas.model.model import Model
-from serving import Server
+from deepaas.model.model import LoadedModel
 from support.models import HEALTHY
+from support.server import Server
 
 SERVED = [
     "all_fields",
@@ -51,27 +51,25 @@ Documents = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def swagger(client: httpx.Client) -> dict[str, Any]:
-    """Return the Swagger 2.0 document."""
     return dict(client.get("/swagger.json").json())
 
 
 def parameters(swagger: dict[str, Any], model: str) -> dict[str, dict[str, Any]]:
-    """Return a prediction's parameters by name."""
     found = swagger["paths"][f"/v2/models/{model}/predict/"]["post"]["parameters"]
     return {parameter["name"]: parameter for parameter in found}
 
 
 @pytest.mark.parametrize("path", ["/swagger.json", "/openapi.json"])
 def test_valid(client: httpx.Client, path: str) -> None:
-    """Both documents fit the schema of their specification."""
     openapi_spec_validator.validate(client.get(path).json())
 
 
-@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")  # fields in the spelling of earlier marshmallow
+@pytest.mark.filterwarnings(
+    "ignore:.*:DeprecationWarning"
+)  # some models use fields in an older marshmallow style
 @pytest.mark.parametrize("make", [openapi.build_swagger, openapi.build_openapi])
-def test_valid_for_every_model(make: Callable[[list[Model], SpecOptions], dict[str, Any]]) -> None:
-    """Documents of all models together fit the schema of their specification."""
-    models = [Model.load(name, target) for name, target in HEALTHY.items()]
+def test_valid_for_every_model(make: Callable[[list[LoadedModel], SpecOptions], dict[str, Any]]) -> None:
+    models = [LoadedModel.load(name, target) for name, target in HEALTHY.items()]
     openapi_spec_validator.validate(json.loads(json.dumps(make(models, SPELLED))))
 
 
@@ -79,7 +77,7 @@ def test_valid_for_every_model(make: Callable[[list[Model], SpecOptions], dict[s
     ("path", "key", "version"), [("/swagger.json", "swagger", "2.0"), ("/openapi.json", "openapi", "3.1")]
 )
 def test_versions(client: httpx.Client, path: str, key: str, version: str) -> None:
-    """Each document says of which version it is, and describes every route of every model."""
+    """Each document has its version and the routes of every model."""
     document = client.get(path).json()
     assert document[key].startswith(version)
     for model in ("as_module", "nothing", "all_fields"):
@@ -94,7 +92,7 @@ def test_versions(client: httpx.Client, path: str, key: str, version: str) -> No
 
 @pytest.mark.parametrize("model", ["old_fields", "new_fields"])
 def test_parameters(swagger: dict[str, Any], model: str) -> None:
-    """Parameters have what forms are built from, in both spellings of fields."""
+    """Parameters have the keys from which forms are built, for old and new marshmallow fields."""
     found = parameters(swagger, model)
     assert (
         found["count"].items()
@@ -131,20 +129,19 @@ TYPES = {
 
 @pytest.mark.parametrize("name", TYPES)
 def test_types(swagger: dict[str, Any], name: str) -> None:
-    """Every field has a type that Swagger 2.0 allows outside of a body."""
     found = parameters(swagger, "all_fields")[name]
     assert found.items() >= TYPES[name].items()
 
 
 @pytest.mark.parametrize("name", ["of_list", "of_tuple", "of_dict"])
 def test_choices(swagger: dict[str, Any], name: str) -> None:
-    """The choices of OneOf are an enum."""
+    """`OneOf` is published as `enum`."""
     assert parameters(swagger, "validators")[name]["enum"] == ["a", "b"]
     assert parameters(swagger, "validators")["needed"]["required"] is True
 
 
 def test_unavailable(client: httpx.Client) -> None:
-    """An operation that a model has no function for says so, and no other does."""
+    """Only operations without a function of the model have `x-unavailable`."""
     paths = client.get("/openapi.json").json()["paths"]
     said = {
         verb: paths[f"/v2/models/only_predict/{verb}/"]["post"].get("x-unavailable")
@@ -154,13 +151,12 @@ def test_unavailable(client: httpx.Client) -> None:
 
 
 def test_names(swagger: dict[str, Any]) -> None:
-    """Parameters are called what requests call them."""
+    """Parameters have the names that requests use."""
     assert "image-size" in parameters(swagger, "data_keys")
     assert {"a.dot", "bbox(N,W,S,E)"} <= set(parameters(swagger, "odd_names"))
 
 
 def test_several_files(swagger: dict[str, Any]) -> None:
-    """A list of files is shown as a file to upload."""
     assert parameters(swagger, "uploads")["many"]["type"] == "file"
 
 
@@ -172,17 +168,17 @@ def test_several_files(swagger: dict[str, Any]) -> None:
     ],
 )
 def test_produces(swagger: dict[str, Any], model: str, produces: list[str]) -> None:
-    """The choices of accept are what a prediction produces, followed by anything."""
+    """`produces` lists the choices of `accept`, then `*/*`."""
     assert swagger["paths"][f"/v2/models/{model}/predict/"]["post"]["produces"] == produces
 
 
 def test_own_documentation(swagger: dict[str, Any]) -> None:
-    """Metadata that a field of the author's sets before marshmallow's constructor does no harm."""
+    """Custom fields may set metadata before they call marshmallow's constructor."""
     assert parameters(swagger, "own_fields")["documented"]["type"] == "string"
 
 
-def response_of(server: Server) -> dict[str, Any]:
-    """Return the published form of the only model's predictions."""
+def get_prediction_schema(server: Server) -> dict[str, Any]:
+    """Return the published schema of the only model's predictions."""
     with server.client() as client:
         schemas = client.get("/openapi.json").json()["components"]["schemas"]
         return dict(schemas["ModelPredictionResponse"])
@@ -197,8 +193,8 @@ def response_of(server: Server) -> dict[str, Any]:
     ],
 )
 def test_response(start: Callable[..., Server], model: str, properties: dict[str, str]) -> None:
-    """The form of a prediction is published as ModelPredictionResponse."""
-    found = response_of(start(models={model: f"models.{model}"}))
+    """The schema of predictions is published as ModelPredictionResponse."""
+    found = get_prediction_schema(start(models={model: f"models.{model}"}))
     assert {name: one["type"] for name, one in found["properties"].items()} == properties
     if model == "schema_dict":
         assert found["properties"]["picture"]["description"] == "The image, base64."
@@ -206,7 +202,7 @@ def test_response(start: Callable[..., Server], model: str, properties: dict[str
 
 
 def test_openapi_body(client: httpx.Client) -> None:
-    """In OpenAPI 3.1, files are parts of a multipart body and the rest are parameters with a schema."""
+    """Files are parts of a multipart body; other arguments are parameters with a schema."""
     post = client.get("/openapi.json").json()["paths"]["/v2/models/new_fields/predict/"]["post"]
     part = post["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]["picture"]
     assert (part["type"], part["format"]) == ("string", "binary")
@@ -219,7 +215,7 @@ UNPUBLISHED = {"/swagger.json", "/openapi.json", "/api", "/ui", "/v2/models/{mod
 
 @pytest.mark.parametrize("document", ["/swagger.json", "/openapi.json"])
 def test_routes(client: httpx.Client, document: str) -> None:
-    """Every route is published, but for the pages themselves, and nothing else is."""
+    """The documents have exactly the routes of the server, except pages and documents."""
     paths = client.get(document).json()["paths"]
     published = {
         (method.upper(), path.rstrip("/")) for path in paths if "as_class" in path for method in paths[path]
@@ -241,23 +237,18 @@ def test_routes(client: httpx.Client, document: str) -> None:
 SPELLED = SpecOptions(base_path="", envelope=Envelope.STRING, auth_required=False, debug_enabled=False)
 
 
-def published(make: Callable[..., dict[str, Any]], **declared: Field) -> dict[str, Any]:
-    """Return the document of a model with these arguments."""
-    document = make([Model("m", SimpleNamespace(get_predict_args=lambda: declared))], SPELLED)
+def build_document(make: Callable[..., dict[str, Any]], **declared: Field) -> dict[str, Any]:
+    document = make([LoadedModel("m", SimpleNamespace(get_predict_args=lambda: declared))], SPELLED)
     openapi_spec_validator.validate(document)
     return document
 
 
 class Colour(enum.Enum):
-    """Choices that are objects."""
-
     RED = "red"
     GREEN = "green"
 
 
 class Inner(marshmallow.Schema):
-    """A structure."""
-
     deep = fields.Int(required=True)
 
 
@@ -339,20 +330,20 @@ RULES: list[tuple[Field, dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("field", "in_2", "in_3"), RULES)
 def test_rules(field: Field, in_2: dict[str, Any], in_3: dict[str, Any]) -> None:
-    """What a field checks is said in both documents, as far as each can say it."""
-    assert published_in_2(field).items() >= in_2.items()
-    assert published_in_3(field).items() >= in_3.items()
+    """Validation rules are published in both documents, as each version allows."""
+    assert build_parameter(field).items() >= in_2.items()
+    assert build_schema(field).items() >= in_3.items()
 
 
-def published_in_2(field: Field) -> dict[str, Any]:
-    """Return what Swagger 2.0 publishes of the field of an argument."""
-    post = published(openapi.build_swagger, x=field)["paths"]["/v2/models/m/predict/"]["post"]
+def build_parameter(field: Field) -> dict[str, Any]:
+    """Return the Swagger 2.0 parameter for a field."""
+    post = build_document(openapi.build_swagger, x=field)["paths"]["/v2/models/m/predict/"]["post"]
     return dict(post["parameters"][0])
 
 
-def published_in_3(field: Field) -> dict[str, Any]:
-    """Return the schema that OpenAPI 3.1 publishes of the field of an argument."""
-    post = published(openapi.build_openapi, x=field)["paths"]["/v2/models/m/predict/"]["post"]
+def build_schema(field: Field) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 schema for a field."""
+    post = build_document(openapi.build_openapi, x=field)["paths"]["/v2/models/m/predict/"]["post"]
     body = post.get("requestBody", {"content": {"": {"schema": {"properties": {}}}}})["content"]
     found = [one["schema"] for one in post["parameters"]] + [
         one for media in body.values() for one in media["schema"]["properties"].values()
@@ -361,14 +352,14 @@ def published_in_3(field: Field) -> dict[str, Any]:
 
 
 class Point:
-    """An object that only the model author's own field can serialise."""
+    """An object that only the custom field can serialise."""
 
     def __init__(self, x: int, y: int) -> None:
         self.x, self.y = x, y
 
 
 class PointField(fields.Field):
-    """A field of the model author's own, for points written as `x,y`."""
+    """A custom field for points written as `x,y`."""
 
     def _serialize(self, value: Point, *_: Any, **__: Any) -> str:
         return f"{value.x},{value.y}"
@@ -401,18 +392,17 @@ SOME_UUID = uuid.UUID(int=1)
     ],
 )
 def test_defaults_that_are_objects(field: Field, default: Any) -> None:
-    """A default is published as its field serialises it, in both documents."""
-    assert published_in_3(field)["default"] == default
-    in_2 = published_in_2(field)
+    assert build_schema(field)["default"] == default
+    in_2 = build_parameter(field)
     assert in_2.get("default", default) == default
     assert ("default" in in_2) == (in_2.get("format") != "any")
 
 
 def test_default_in_a_structure() -> None:
-    """A structure publishes a default that it serialises; where it is sent as JSON text, there is none."""
+    """Structures publish a default, except when they are sent as JSON text."""
     structure = fields.Dict(values=fields.Date(), load_default={"when": NOON.date()})
-    assert published_in_3(structure)["default"] == {"when": "2026-01-02"}
-    assert "default" not in published_in_2(structure)
+    assert build_schema(structure)["default"] == {"when": "2026-01-02"}
+    assert "default" not in build_parameter(structure)
 
 
 @pytest.mark.parametrize(
@@ -426,40 +416,40 @@ def test_default_in_a_structure() -> None:
     ],
 )
 def test_default_that_is_left_out(field: Field) -> None:
-    """A default that is made for each call, cannot be serialised or does not fit is not published."""
-    assert "default" not in published_in_3(field)
-    assert "default" not in published_in_2(field)
+    """Defaults that are callable, invalid, or not serialisable are omitted."""
+    assert "default" not in build_schema(field)
+    assert "default" not in build_parameter(field)
 
 
 @pytest.mark.parametrize("address", ["https://example.org/a?b", "ftp://u:p@localhost:21", "http://[::1]/"])
 def test_addresses(address: str) -> None:
-    """The pattern of an address is what the field takes."""
-    (parameter,) = published(openapi.build_swagger, x=fields.Url())["paths"]["/v2/models/m/predict/"]["post"][
-        "parameters"
-    ]
+    """The published pattern matches the URLs that the field accepts."""
+    (parameter,) = build_document(openapi.build_swagger, x=fields.Url())["paths"]["/v2/models/m/predict/"][
+        "post"
+    ]["parameters"]
     fields.Url().deserialize(address)
     assert re.search(parameter["pattern"], address)
     assert not re.search(parameter["pattern"], f"mailto:{address}")
 
 
 class Unserialisable(fields.Str):
-    """A field of the model author's own that cannot serialise its default."""
+    """A custom field that cannot serialise its default."""
 
     def _serialize(self, *_: Any, **__: Any) -> Any:
         raise RuntimeError("not now")
 
 
 def test_default_that_cannot_be_serialised(caplog: pytest.LogCaptureFixture) -> None:
-    """A field that fails to serialise its default is published without it, and the log has the reason."""
+    """The field is published without its default, and the log has the reason."""
     field = Unserialisable(load_default="x", metadata={"description": "Odd."})
     with caplog.at_level(logging.WARNING):
-        assert published_in_3(field) == {"type": "string"}
+        assert build_schema(field) == {"type": "string"}
     assert "omits the default of a Unserialisable: RuntimeError: not now" in caplog.text
 
 
 def test_field_that_cannot_be_described() -> None:
-    """A field of the author's that fails while it is described is published without details."""
-    document = published(
+    """The field is published without details."""
+    document = build_document(
         openapi.build_openapi, odd=Unserialisable(validate=validate.Range("a")), even=fields.Int()
     )
     names = [one["name"] for one in document["paths"]["/v2/models/m/predict/"]["post"]["parameters"]]
@@ -467,15 +457,15 @@ def test_field_that_cannot_be_described() -> None:
 
 
 def test_schema_of_a_taken_name() -> None:
-    """An author's schema that is called as one of ours gets a name of its own."""
+    """A model author's schema with the name of one of ours is renamed."""
     taken = type("Training", (marshmallow.Schema,), {"mine": fields.Int()})
-    schemas = published(openapi.build_openapi, x=fields.Nested(taken))["components"]["schemas"]
+    schemas = build_document(openapi.build_openapi, x=fields.Nested(taken))["components"]["schemas"]
     assert "uuid" in schemas["Training"]["properties"]
     assert "mine" in schemas["Training1"]["properties"]
 
 
 def test_answers(client: httpx.Client) -> None:
-    """A prediction's answers are published by status, with their form and their headers."""
+    """The responses of a prediction are published by status, with schemas and headers."""
     document = client.get("/openapi.json").json()
     responses = document["paths"]["/v2/models/as_module/predict/"]["post"]["responses"]
     assert {"200", "400", "405", "406", "413", "422", "501", "503", "504", "default"} <= set(responses)
@@ -496,8 +486,8 @@ both_versions = pytest.mark.parametrize("make", [openapi.build_swagger, openapi.
 
 
 def identifiers(make: Callable[..., dict[str, Any]], names: list[str]) -> dict[tuple[str, str], str]:
-    """Return the `operationId` by method and path of a server with models of these names."""
-    document = make([Model(name, SimpleNamespace()) for name in names], SPELLED)
+    """Return operation ids by method and path, for models with these names."""
+    document = make([LoadedModel(name, SimpleNamespace()) for name in names], SPELLED)
     openapi_spec_validator.validate(document)
     return {
         (method, path): operation["operationId"]
@@ -508,7 +498,7 @@ def identifiers(make: Callable[..., dict[str, Any]], names: list[str]) -> dict[t
 
 @both_versions
 def test_identifiers_of_operations(make: Callable[..., dict[str, Any]]) -> None:
-    """Whatever models are called, identifiers are words that stay different in the case of any language."""
+    """Identifiers stay unique in every naming convention of code generators."""
     found = identifiers(make, ODD_NAMES)
     assert [name for name in found.values() if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name)] == []
     assert len({name.replace("_", "").lower() for name in found.values()}) == len(found)
@@ -517,7 +507,6 @@ def test_identifiers_of_operations(make: Callable[..., dict[str, Any]]) -> None:
 
 @both_versions
 def test_identifiers_name_action_and_model(make: Callable[..., dict[str, Any]]) -> None:
-    """An identifier is a verb with a noun and, for a model, the model's name."""
     found = identifiers(make, ["digits", "my-model.v2"])
     root = "/v2/models/digits"
     assert {
@@ -538,15 +527,13 @@ def test_identifiers_name_action_and_model(make: Callable[..., dict[str, Any]]) 
 
 
 class Größe(marshmallow.Schema):  # noqa: PLC2401 - a name that Python allows and OpenAPI does not
-    """A structure of the model author's own."""
-
     value = fields.Int()
 
 
 def test_names_of_schemas() -> None:
-    """Names of schemas are what OpenAPI allows; the model's name is part of them where it can be."""
+    """Names of schemas are valid in OpenAPI, and have the model's name if possible."""
     models = [
-        Model(name, SimpleNamespace(get_predict_args=lambda: {"x": fields.Nested(Größe)}))
+        LoadedModel(name, SimpleNamespace(get_predict_args=lambda: {"x": fields.Nested(Größe)}))
         for name in ODD_NAMES
     ]
     document = openapi.build_openapi(models, SPELLED)
@@ -559,6 +546,8 @@ def test_names_of_schemas() -> None:
 
 @pytest.mark.parametrize("name", ["digits", "my-model.v2", "1st"])
 def test_name_of_a_schema_keeps_the_name_of_its_model(name: str) -> None:
-    """A name of a model that OpenAPI allows is part of the schema's name as it is."""
-    document = openapi.build_openapi([Model(each, SimpleNamespace()) for each in (name, "other")], SPELLED)
+    """A name that OpenAPI allows is used unchanged."""
+    document = openapi.build_openapi(
+        [LoadedModel(each, SimpleNamespace()) for each in (name, "other")], SPELLED
+    )
     assert f"ModelPredictionResponse-{name}" in document["components"]["schemas"]

@@ -1,4 +1,4 @@
-"""Every error is one shape of JSON, with the status its author meant and the request's id in the log."""
+"""Errors: JSON of one format, the status that the model author chose, and the request id in the log."""
 
 import json
 import socket
@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from deepaas.model.failures import strip_folders
-from serving import CALL_S, Server, predict, until
+from support.server import CALL_S, Server, predict, wait_until
 
 SERVED = ["as_module", "raising", "trainable", "uploads"]
 
@@ -37,7 +37,7 @@ RAISED = [
 @pytest.mark.every_engine
 @pytest.mark.parametrize(("what", "status", "message"), RAISED)
 def test_raised_by_the_model(client: httpx.Client, what: str, status: int, message: str) -> None:
-    """What a model raises is answered with the status it carries, else with 500, its name and its text."""
+    """An exception of a model becomes its status and message, or 500 with its class and message."""
     response = predict(client, "raising", params={"what": what})
     assert (response.status_code, response.json()) == (status, {"message": message})
     assert response.headers["content-type"].partition(";")[0] == "application/json"
@@ -46,7 +46,7 @@ def test_raised_by_the_model(client: httpx.Client, what: str, status: int, messa
 @pytest.mark.every_engine
 @pytest.mark.parametrize("what", ["teapot", "found", "unicode"])
 def test_odd_exceptions(client: httpx.Client, what: str) -> None:
-    """Redirections, errors with a text and texts that are no valid Unicode are errors like others."""
+    """Redirects, HTTP errors with a text, and invalid Unicode are handled like other exceptions."""
     response = predict(client, "raising", params={"what": what})
     assert response.status_code >= 300
     assert list(response.json()) == ["message"]
@@ -54,7 +54,6 @@ def test_odd_exceptions(client: httpx.Client, what: str) -> None:
 
 @pytest.mark.every_engine
 def test_traceback_is_logged(client: httpx.Client, server: Server) -> None:
-    """The traceback is in the log, under the id that the answer carries in X-Request-ID."""
     response = predict(client, "raising", params={"what": "value"})
     identity = response.headers["x-request-id"]
     server.output.wait_for(
@@ -63,14 +62,14 @@ def test_traceback_is_logged(client: httpx.Client, server: Server) -> None:
 
 
 def test_ids_differ(client: httpx.Client) -> None:
-    """Every answer has an id of its own, errors of routing too."""
+    """Each response has a different request id, also for unknown routes."""
     answers = [client.get(path) for path in ("/v2/", "/v2/", "/nowhere")]
     assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
 
 
 @pytest.mark.every_engine
 def test_worker_survives(client: httpx.Client) -> None:
-    """A model that raises, or calls sys.exit, keeps its worker."""
+    """A worker keeps running if its model calls `sys.exit`."""
     for _ in range(3):
         assert predict(client, "raising", params={"what": "exit"}).status_code == 500
 
@@ -100,7 +99,7 @@ ROUTES = [
 
 @pytest.mark.parametrize(("method", "path", "status"), ROUTES)
 def test_routes(client: httpx.Client, method: str, path: str, status: int) -> None:
-    """Errors of every route are `{"message": text}`."""
+    """Every route reports errors as `{"message": text}`."""
     response = client.request(method, path)
     assert response.status_code == status, response.text
     answer = response.json()
@@ -111,7 +110,7 @@ def test_routes(client: httpx.Client, method: str, path: str, status: int) -> No
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "TRACE"])
 def test_only_post_predicts(server: Server, method: str) -> None:
-    """The first request of a connection, which may take the shortcut, is a 405 too unless it is a POST."""
+    """This also holds for the first request of a connection, which may take the fast path."""
     with server.client() as client:
         assert client.request(method, "/v2/models/as_module/predict/").status_code == 405
 
@@ -125,21 +124,19 @@ def test_only_post_predicts(server: Server, method: str) -> None:
     ],
 )
 def test_405_says_what_it_takes(client: httpx.Client, method: str, path: str, takes: str) -> None:
-    """A browser that opens the address of predictions is told what to do instead."""
     response = client.request(method, path, follow_redirects=True)
-    assert (response.status_code, response.json()) == (405, {"message": f"This takes {takes}."})
+    assert (response.status_code, response.json()) == (405, {"message": f"Method not allowed. Use {takes}."})
 
 
 @pytest.mark.parametrize("target", ["http://localhost/v2/", "http://other.example/v2/", "/v2/#x", "*"])
 def test_targets(server: Server, target: str) -> None:
-    """A target that a proxy may read differently is refused."""
+    """The server rejects targets that a proxy may interpret differently."""
     request = f"OPTIONS {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     response = exchange(server, request.encode())
     assert (response.status_code, "begins with /" in response.json()["message"]) == (400, True)
 
 
 def test_405_lists_methods(client: httpx.Client) -> None:
-    """A 405 says which methods there are."""
     assert client.get("/v2/models/as_module/predict/").headers["allow"] == "POST"
 
 
@@ -154,7 +151,7 @@ MALFORMED = [
 
 
 def exchange(server: Server, request: bytes) -> httpx.Response:
-    """Send bytes and return the answer, after which the server hangs up."""
+    """Send bytes, read until the server closes the connection, and return the response."""
     url = httpx.URL(server.url)
     with socket.create_connection((url.host, url.port), timeout=CALL_S) as connection:
         connection.sendall(request)
@@ -169,7 +166,7 @@ def exchange(server: Server, request: bytes) -> httpx.Response:
 
 @pytest.mark.parametrize("number", range(len(MALFORMED)))
 def test_malformed_http(server: Server, number: int) -> None:
-    """A request that is no HTTP gets a 400 of the same shape, and the connection ends."""
+    """A malformed request gets a 400 in the same format, and the server closes the connection."""
     response = exchange(server, MALFORMED[number])
     assert response.status_code == 400, response.text
     assert list(response.json()) == ["message"]
@@ -177,7 +174,7 @@ def test_malformed_http(server: Server, number: int) -> None:
 
 
 def test_hanging_up_in_the_middle(server: Server, client: httpx.Client) -> None:
-    """A client that hangs up in the middle of its body harms nobody, and its file is removed."""
+    """A client that disconnects in the middle of its body does not affect others."""
     url = httpx.URL(server.url)
     request = (
         b"POST /v2/models/uploads/predict/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
@@ -191,14 +188,14 @@ def test_hanging_up_in_the_middle(server: Server, client: httpx.Client) -> None:
 
 @pytest.fixture
 def small(start: Callable[..., Server]) -> Server:
-    """Return a server that takes bodies of up to 1000 bytes."""
+    """Return a server that accepts bodies of up to 1000 bytes."""
     return start(
         "--client-max-size", "1000", models={name: f"models.{name}" for name in ("uploads", "trainable")}
     )
 
 
 def test_too_large(small: Server) -> None:
-    """A body over --client-max-size is a 413 of the same shape, with and without its length told."""
+    """A body over --client-max-size gets a 413 in the same format, with and without Content-Length."""
     large: list[dict[str, Any]] = [
         {"files": {"one": ("a.txt", b"x" * 2000)}},
         {"content": json.dumps({"then": "x" * 2000}), "headers": {"Content-Type": "application/json"}},
@@ -229,18 +226,18 @@ def test_too_large(small: Server) -> None:
         ("sqlite:////etc/a/b.db is locked", "sqlite:///…/b.db is locked"),
         ("host:/etc/a/b", "host:…/b"),
         ("postgresql://host/etc/x", "postgresql://host/etc/x"),
-        ("This takes POST /v2/models/x/predict.", "This takes POST /v2/models/x/predict."),
+        ("Use POST /v2/models/x/predict.", "Use POST /v2/models/x/predict."),
         ("see https://example.org/usr/lib/x", "see https://example.org/usr/lib/x"),
         ("a/tmp/b or tmp/b", "a/tmp/b or tmp/b"),
     ],
 )
 def test_folders_of_the_server(message: str, shown: str) -> None:
-    """A message names a file of the server without its folders; addresses and parts of paths stay."""
+    """Messages name files of the server without their folders; URLs and relative paths stay."""
     assert strip_folders(message) == shown
 
 
 def test_no_answer_names_folders(start: Callable[..., Server]) -> None:
-    """Whatever makes an answer of an error leaves folders out; the log has them, under the request's id."""
+    """Responses never contain folders of the server; the log does, under the request's id."""
     server = start(models={"one": "models.faulty.names_folders"})
     with server.client() as client:
         record = f"/v2/models/one/train/{client.post('/v2/models/one/train/').json()['uuid']}"
@@ -248,11 +245,11 @@ def test_no_answer_names_folders(start: Callable[..., Server]) -> None:
         refused = predict(client, "one", params={"what": "bad_request"})
         for answer in (failed, refused):
             server.output.wait_for(rf"\[{answer.headers['x-request-id']}\] .*/tmp/a folder/weights")
-        until(lambda: client.get(record).json()["status"] == "error")
-        # The traceback beside the message is the author's own output, as the log is.
+        wait_until(lambda: client.get(record).json()["status"] == "error")
+        # Only the message is checked: the traceback in the record is output of the model, like the log.
         messages = [failed.text, refused.text, client.get(record).json()["message"]]
         predict(client, "one", params={"what": "die"})
-        until(lambda: "weights" in client.get("/health/ready").text)
+        wait_until(lambda: "weights" in client.get("/health/ready").text)
         paths = ("/health/ready", "/v2/models/one/ready", "/v2/models/one/")
         messages += [client.get(path).text for path in paths]
         messages += [predict(client, "one").text, client.post("/v2/models/one/reload").text]

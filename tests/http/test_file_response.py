@@ -1,4 +1,4 @@
-"""Files that the server sends from its disk, when something changes before all of them is sent."""
+"""Sending a file that changes, or whose client disconnects, during the response."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from deepaas.http.errors import Handler
+from deepaas.http.error_responses import Handler
 from deepaas.http.responses import FileResponse, to_response
 from deepaas.messages import Body
 from support import machine
@@ -23,19 +23,19 @@ from support import machine
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("condition", ["", 'If-None-Match: "*"\r\n', "If-Match: other\r\n"])
 def test_client_leaves_while_the_file_is_opened(tmp_path: Path, condition: str) -> None:
-    """Nothing is logged by asyncio, and the file is closed."""
+    """asyncio logs no error, and the file is closed."""
     path = tmp_path / "file.txt"
     path.write_text("content")
-    complaints: list[dict[str, Any]] = []
-    asyncio.run(_leave_while_a_file_is_opened(path, condition, complaints))
-    gc.collect()  # asyncio logs an exception that nobody looked at when its task is deleted
-    assert complaints == []
+    errors: list[dict[str, Any]] = []
+    asyncio.run(_disconnect_while_file_is_opened(path, condition, errors))
+    gc.collect()  # asyncio logs exceptions that were not retrieved when it deletes their task
+    assert errors == []
 
 
-async def _leave_while_a_file_is_opened(path: Path, condition: str, complaints: list[dict[str, Any]]) -> None:
-    """Ask a server for a file and leave while its only thread is busy; note what asyncio had to log."""
+async def _disconnect_while_file_is_opened(path: Path, condition: str, errors: list[dict[str, Any]]) -> None:
+    """Request a file and disconnect while the server's only thread is busy; collect asyncio's errors."""
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    loop.set_exception_handler(lambda _, context: errors.append(context))
     loop.set_default_executor(ThreadPoolExecutor(1))
     began, left = asyncio.Event(), asyncio.Event()
 
@@ -73,13 +73,12 @@ async def _leave_while_a_file_is_opened(path: Path, condition: str, complaints: 
 
 
 WAYS = ["artifact", "prediction"]
-LARGE_BYTES = 64 << 20  # more than the buffers of a connection hold
+LARGE_BYTES = 64 << 20  # more than the buffers of a connection can hold
 KEPT_BYTES = 3 << 20
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
 
 
-def sending(path: Path, way: str) -> Handler:
-    """Return a handler that sends the file in one of two ways."""
+def create_handler(path: Path, way: str) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         if way == "artifact":
@@ -90,8 +89,8 @@ def sending(path: Path, way: str) -> Handler:
 
 
 @contextlib.asynccontextmanager
-async def connected(handler: Handler) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Connect to a server with one route."""
+async def connect(handler: Handler) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Start a server with one route, and connect to it."""
     app = web.Application()
     app.router.add_get("/", handler)
     runner = web.AppRunner(app)
@@ -106,18 +105,18 @@ async def connected(handler: Handler) -> AsyncIterator[tuple[asyncio.StreamReade
         await runner.cleanup()
 
 
-@pytest.mark.filterwarnings("ignore::aiohttp.web_exceptions.NotAppKeyWarning")  # ours are plain texts
+@pytest.mark.filterwarnings("ignore::aiohttp.web_exceptions.NotAppKeyWarning")  # the keys are plain strings
 @pytest.mark.parametrize("new_loop", [uvloop.new_event_loop, asyncio.new_event_loop])
 @pytest.mark.parametrize("left_bytes", [0, KEPT_BYTES])
 @pytest.mark.parametrize("way", WAYS)
 def test_file_shrinks(tmp_path: Path, way: str, left_bytes: int, new_loop: Any) -> None:
-    """The server hangs up: the response to another request is never taken for the rest of the file."""
+    """The server disconnects, so that the next response is not taken for the rest of the file."""
     path = tmp_path / "file"
     path.touch()
     os.truncate(path, LARGE_BYTES)
 
     async def receive() -> bytes:
-        async with connected(sending(path, way)) as (reader, writer):
+        async with connect(create_handler(path, way)) as (reader, writer):
             writer.write(GET % b"" + GET % b"Connection: close\r\n")
             head = await reader.readuntil(b"\r\n\r\n")
             assert f"Content-Length: {LARGE_BYTES}".encode() in head
@@ -133,14 +132,14 @@ def test_file_shrinks(tmp_path: Path, way: str, left_bytes: int, new_loop: Any) 
 @pytest.mark.filterwarnings("ignore::aiohttp.web_exceptions.NotAppKeyWarning")
 @pytest.mark.parametrize("way", WAYS)
 def test_compressed_neighbour(tmp_path: Path, way: str) -> None:
-    """A file is sent, never another one whose name adds the suffix of an encoding that the client accepts."""
+    """`v.csv.gz` next to `v.csv` is a different file, even for clients that accept gzip."""
     path = tmp_path / "v.csv"
     path.write_bytes(b"the file")
     for suffix in (".gz", ".br"):
         path.with_name(path.name + suffix).write_bytes(b"another")
 
     async def receive() -> tuple[bytes, bytes]:
-        async with connected(sending(path, way)) as (reader, writer):
+        async with connect(create_handler(path, way)) as (reader, writer):
             writer.write(GET % b"Accept-Encoding: gzip, br\r\n")
             return await reader.readuntil(b"\r\n\r\n"), await reader.readexactly(len(b"another"))
 

@@ -1,4 +1,4 @@
-"""Versions, models, pages and switches: what clients look at before they predict."""
+"""Versions, metadata of models, pages, disabled endpoints, and output of models."""
 
 import re
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from serving import Server, predict, predicted
+from support.server import Server, predict, predicted
 
 SERVED = ["as_module", "processes", "trainable", "unpicklable"]
 
@@ -21,15 +21,16 @@ LINKS = [
 ]
 
 
-def below(base: str, value: object) -> object:
-    """Return links as they are below a base path."""
+def prefix_links(base: str, value: object) -> object:
+    """Prefix all links with a base path."""
     if isinstance(value, dict):
-        return {key: base + item if key == "href" else below(base, item) for key, item in value.items()}
-    return [below(base, item) for item in value] if isinstance(value, list) else value
+        return {
+            key: base + item if key == "href" else prefix_links(base, item) for key, item in value.items()
+        }
+    return [prefix_links(base, item) for item in value] if isinstance(value, list) else value
 
 
 def test_versions(client: httpx.Client) -> None:
-    """The root lists the versions and leads to the documentation."""
     response = client.get("/")
     assert response.json() == {"versions": [VERSION], "links": LINKS}
     assert response.headers["content-type"].partition(";")[0] == "application/json"
@@ -37,13 +38,12 @@ def test_versions(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("path", ["/v2/", "/v2"])
 def test_version(client: httpx.Client, path: str) -> None:
-    """The version describes itself."""
     assert client.get(path).json() == VERSION
 
 
 @pytest.mark.parametrize("path", ["/v2/models/", "/v2/models"])
 def test_models(client: httpx.Client, path: str) -> None:
-    """The list holds what each model says of itself, in the words that gates grep for."""
+    """External checks search the text of the response for these keys."""
     response = client.get(path)
     models = response.json()["models"]
     assert client.get("/v2/models/as_module/").json() in models
@@ -53,7 +53,6 @@ def test_models(client: httpx.Client, path: str) -> None:
 
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_final_slash(client: httpx.Client, slash: str) -> None:
-    """Every path works with and without a final slash, and a POST keeps its body."""
     assert client.get(f"/v2/models/as_module{slash}").json()["version"] == "7"
     response = client.post(f"/v2/models/as_module/predict{slash}", json={"data": "x"}, follow_redirects=True)
     assert response.json()["predictions"] == "module x"
@@ -63,13 +62,12 @@ def test_final_slash(client: httpx.Client, slash: str) -> None:
 
 
 def test_debug_is_off(client: httpx.Client) -> None:
-    """Without --debug-endpoint, the route answers 204 with nothing."""
     response = client.get("/v2/debug/")
     assert (response.status_code, response.content) == (204, b"")
 
 
 def test_page(client: httpx.Client) -> None:
-    """The page is 200 at its address itself; no address in it, or in what it loads, leads off the machine."""
+    """Swagger UI loads everything from this server."""
     page = client.get("/api")
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
@@ -85,7 +83,6 @@ def test_page(client: httpx.Client) -> None:
 
 
 def test_page_for_people(client: httpx.Client) -> None:
-    """The address a platform shows its users leads to a page."""
     page = client.get("/ui")
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
@@ -94,7 +91,6 @@ def test_page_for_people(client: httpx.Client) -> None:
 
 
 def test_page_runs_no_script_but_ours(client: httpx.Client) -> None:
-    """The page for people may run scripts and styles from here alone, and make no markup of text."""
     page = client.get("/ui")
     policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
@@ -106,7 +102,7 @@ def test_page_runs_no_script_but_ours(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_page_of_a_model(client: httpx.Client, slash: str) -> None:
-    """The address that a platform makes of a model's leads to the page, opened on that model."""
+    """Some platforms append /ui to a model's URL."""
     page = client.get(f"/v2/models/as_module/ui{slash}")
     assert page.status_code == 302
     assert str(page.url.join(page.headers["location"])) == f"{client.base_url}/ui#/as_module"
@@ -114,7 +110,7 @@ def test_page_of_a_model(client: httpx.Client, slash: str) -> None:
 
 
 def test_switched_off(start: Callable[..., Server]) -> None:
-    """Switched-off endpoints answer 402, the documentation 404, and the rest is there."""
+    """Disabled endpoints return 402 and disabled pages 404; other routes keep working."""
     server = start(
         "--nopredict-endpoint",
         "--notrain-endpoint",
@@ -145,13 +141,13 @@ def test_switched_off(start: Callable[..., Server]) -> None:
 
 
 def test_base_path(start: Callable[..., Server]) -> None:
-    """Below --base-path everything is the same, links included, and nothing is above it."""
+    """With --base-path, all routes and links have the prefix, and nothing is served outside it."""
     server = start("--base-path", "/x/y", models={"as_module": "models.as_module"})
     with server.client() as client:
         assert str(client.base_url).endswith("/x/y/")
-        assert client.get("/").json() == below("/x/y", {"versions": [VERSION], "links": LINKS})
+        assert client.get("/").json() == prefix_links("/x/y", {"versions": [VERSION], "links": LINKS})
         assert client.get("").json() == client.get("/").json()
-        assert client.get("/v2/").json() == below("/x/y", VERSION)
+        assert client.get("/v2/").json() == prefix_links("/x/y", VERSION)
         assert client.get("/v2/models/").json()["models"][0]["links"][0]["href"] == "/x/y/v2/models/as_module"
         assert predict(client, "as_module", params={"data": "x"}).json()["predictions"] == "module x"
         assert client.get("/swagger.json").json()["basePath"] == "/x/y"
@@ -169,7 +165,7 @@ def test_base_path(start: Callable[..., Server]) -> None:
 
 @pytest.mark.every_engine
 def test_debug(start: Callable[..., Server]) -> None:
-    """With --debug-endpoint the route has what models printed and logged, and the log still has it too."""
+    """/v2/debug returns output and log lines of models, which still appear in the server's output."""
     server = start("--debug-endpoint", models={"processes": "models.processes"})
     said = ["printed by a model", "to stderr", "said by a command", "logged by a model"]
     with server.client() as client:
@@ -190,7 +186,6 @@ def test_debug(start: Callable[..., Server]) -> None:
     [("process", 42), ("daemon", 42), ("pool", 3), ("thread", True)],
 )
 def test_processes_and_threads(client: httpx.Client, what: str, answer: object) -> None:
-    """A worker may start processes, daemonic ones too, pools of them, and threads."""
     assert predicted(client, "processes", params={"what": what}) == answer
 
 
@@ -205,21 +200,20 @@ def test_processes_and_threads(client: httpx.Client, what: str, answer: object) 
     ],
 )
 def test_what_models_do(client: httpx.Client, what: str, answer: str) -> None:
-    """A worker may run commands, read its distribution's metadata, and do with standard input as it likes."""
+    """A worker may run commands, read its distribution's metadata, and close standard input."""
     response = predict(client, "processes", params={"what": what})
     assert response.json() == {"status": "OK", "predictions": answer}
 
 
 @pytest.mark.every_engine
 def test_working_directory(client: httpx.Client, server: Server) -> None:
-    """A worker's working directory is the server's."""
+    """Workers have the same working directory as the server."""
     answer = predict(client, "processes", params={"what": "cwd"}).json()
     assert answer["predictions"] == str(server.cwd)
 
 
 @pytest.mark.every_engine
 def test_output_of_models(client: httpx.Client, server: Server) -> None:
-    """What models print and log appears in the server's output, log lines with the request's id."""
     response = predict(client, "processes", params={"what": "talk"})
     server.output.wait_for("printed by a model")
     server.output.wait_for("said by a command of a model")
@@ -229,7 +223,7 @@ def test_output_of_models(client: httpx.Client, server: Server) -> None:
 
 @pytest.mark.every_engine
 def test_unpicklable_arguments(client: httpx.Client, server: Server) -> None:
-    """Arguments may become locks, open files and functions; they are made where they are used."""
+    """Arguments may be locks, open files and functions, because the worker creates them."""
     (server.cwd / "file.txt").write_text("content")
     sent = {"lock": "x", "file": "file.txt", "function": 5}
     assert predicted(client, "unpicklable", json=sent) == {

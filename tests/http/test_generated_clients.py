@@ -1,6 +1,6 @@
-"""Clients that public code generators make of the published specifications.
+"""Clients that public code generators build from the API documents.
 
-Swagger 2.0 is for the validator and for @hey-api/openapi-ts alone: the other generators read OpenAPI 3 only.
+Only @hey-api/openapi-ts reads Swagger 2.0; the other generators support only OpenAPI 3.
 """
 
 import importlib
@@ -17,21 +17,21 @@ import httpx
 import openapi_spec_validator
 import pytest
 
-from serving import Server, serving
 from support.machine import limit_s
+from support.server import Server, serving
 
 pytestmark = pytest.mark.slow
 MODELS = {
     "uploads": "models.uploads",
     "null_defaults": "models.null_defaults",
-    "my-model.v2": "models_fuzz.every_field",
+    "my-model.v2": "models.fuzz.every_field",
     "1st": "models.schema_dict",
 }
 GENERATE_S = limit_s(60)
 NODE_TOOLS = Path(__file__).parent / "typescript" / "node_modules" / ".bin"
 CLIENT_SETTINGS = {
-    "post_hooks": [],  # it would format the code
-    # It knows no wildcards: https://github.com/openapi-generators/openapi-python-client/pull/1293
+    "post_hooks": [],  # skip formatting the code
+    # It does not support wildcards: https://github.com/openapi-generators/openapi-python-client/pull/1293
     "content_type_overrides": {"*/*": "application/octet-stream"},
 }
 COMPILER_OPTIONS = {
@@ -68,8 +68,7 @@ export type Cancelled = operations["cancelTraining_1st"]["responses"][200];
 
 @pytest.fixture(scope="module")
 def server(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server of the models."""
-    # Models may leave files of their own open.
+    # Models may leave files open.
     env = {"PYTHONWARNINGS": "ignore"}
     with serving(tmp_path_factory.mktemp("server"), models=MODELS, env=env) as server:
         yield server
@@ -77,7 +76,6 @@ def server(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 @pytest.fixture(scope="module")
 def documents(client: httpx.Client, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with both documents."""
     folder = tmp_path_factory.mktemp("documents")
     for name in ("openapi.json", "swagger.json"):
         (folder / name).write_text(client.get(f"/{name}").text)
@@ -86,7 +84,7 @@ def documents(client: httpx.Client, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Return a folder from which Python imports the packages that generators write."""
+    """Return a folder on `sys.path` for generated packages."""
     folder = tmp_path_factory.mktemp("generated")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
@@ -95,7 +93,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def python_client(documents: Path, generated: Path) -> str:
-    """Return the name of the package that openapi-python-client makes; a warning of it is an error."""
+    """Generate a package with openapi-python-client, where warnings are errors; return its name."""
     settings = documents / "settings.json"
     settings.write_text(json.dumps(CLIENT_SETTINGS))
     name = "generated_client"
@@ -106,8 +104,8 @@ def python_client(documents: Path, generated: Path) -> str:
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> None:
-    """Run a generator or a compiler; fail with its output when it fails."""
-    # The generators for TypeScript find the Node.js of this environment there.
+    """Run a generator or a compiler; if it fails, fail with its output."""
+    # The TypeScript generators use the Node.js of this environment.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         command,
@@ -123,19 +121,17 @@ def run(*command: str | Path, cwd: Path | None = None) -> None:
 
 @pytest.mark.parametrize("document", ["openapi.json", "swagger.json"])
 def test_valid(documents: Path, document: str) -> None:
-    """Both documents of all models fit the schema of their specification."""
     openapi_spec_validator.validate(json.loads((documents / document).read_text()))
 
 
 def call(package: str, group: str, operation: str, url: str, **arguments: Any) -> Any:
-    """Call an operation through a package that openapi-python-client made; return the parsed response."""
+    """Call an operation through a generated package; return the parsed response."""
     module = importlib.import_module(f"{package}.api.{group}.{operation}")
     with importlib.import_module(package).Client(base_url=url) as client:
         return module.sync(client=client, **arguments)
 
 
 def test_python_client_uploads_files(server: Server, python_client: str) -> None:
-    """A client by openapi-python-client uploads a file and a list of files, and reads the prediction."""
     models, types = (importlib.import_module(f"{python_client}.{name}") for name in ("models", "types"))
 
     def file(content: bytes) -> Any:
@@ -151,7 +147,7 @@ def test_python_client_uploads_files(server: Server, python_client: str) -> None
 
 
 def test_python_client_leaves_out_null(server: Server, python_client: str) -> None:
-    """The same client sends no argument by itself whose default is null."""
+    """The client does not send arguments whose default is null."""
     response = call(python_client, "null_defaults", "predict_null_defaults", server.url)
     assert set(json.loads(response.predictions).values()) == {None}
     response = call(
@@ -162,7 +158,7 @@ def test_python_client_leaves_out_null(server: Server, python_client: str) -> No
 
 
 def test_python_client_of_odd_names(server: Server, python_client: str) -> None:
-    """Models whose names are no words are called, too."""
+    """Names of models need not be identifiers."""
     response = call(python_client, "tag1st", "predict_1st", server.url)
     assert (response.labels, response.scores) == (["a"], [0.5])
     response = call(python_client, "my_model_v2", "predict_my_model_v2", server.url, needed=5)
@@ -170,8 +166,8 @@ def test_python_client_of_odd_names(server: Server, python_client: str) -> None:
 
 
 def test_pydantic_models(client: httpx.Client, documents: Path, generated: Path) -> None:
-    """Classes by datamodel-code-generator hold what the server sends."""
-    # It makes modules of the names with a dot, and thus needs a folder:
+    """Classes generated by datamodel-code-generator accept the server's responses."""
+    # It writes a folder, because names with a dot become modules:
     # https://github.com/datamodel-code-generator/datamodel-code-generator/issues/1638
     output = generated / "generated_models"
     options = ["--output", output, "--output-model-type", "pydantic_v2.BaseModel", "--formatters", "builtin"]
@@ -187,13 +183,12 @@ def test_pydantic_models(client: httpx.Client, documents: Path, generated: Path)
 
 
 def node_tool(name: str) -> Path:
-    """Return the path of a program that `make setup` installs with npm."""
     assert (NODE_TOOLS / name).exists(), "Run `make setup`."
     return NODE_TOOLS / name
 
 
 def compile_typescript(folder: Path, use: str) -> None:
-    """Check the types of all files in the folder, and of a program that uses them."""
+    """Check the types of the generated files and of a program that uses them."""
     (folder / "use.ts").write_text(use)
     (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": COMPILER_OPTIONS}))
     run(node_tool("tsc"), "--project", folder)
@@ -201,13 +196,13 @@ def compile_typescript(folder: Path, use: str) -> None:
 
 @pytest.mark.parametrize("document", ["openapi.json", "swagger.json"])
 def test_hey_api(documents: Path, tmp_path: Path, document: str) -> None:
-    """A client by @hey-api/openapi-ts compiles, and its functions are named by action and model."""
+    """The generated client compiles, and its functions are named after action and model."""
     options = ["--output", tmp_path / "client", "--no-log-file"]
     run(node_tool("openapi-ts"), "--input", documents / document, *options, cwd=tmp_path)
     compile_typescript(tmp_path, HEY_API_USE)
 
 
 def test_openapi_typescript(documents: Path, tmp_path: Path) -> None:
-    """Types by openapi-typescript compile, and are found by the names of operations and schemas."""
+    """The generated types compile under the names of operations and schemas."""
     run(node_tool("openapi-typescript"), documents / "openapi.json", "--output", tmp_path / "schema.ts")
     compile_typescript(tmp_path, OPENAPI_TYPESCRIPT_USE)

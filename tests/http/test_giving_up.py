@@ -1,4 +1,4 @@
-"""Files of uploads that are given up while a thread writes them."""
+"""Cancelled uploads whose files a thread is still writing."""
 
 import asyncio
 import errno
@@ -15,25 +15,24 @@ from deepaas.http import multipart_form
 from deepaas.http.request_body import ParsedRequest, read_argument_sources
 from deepaas.model.arguments import Arguments
 from deepaas.scratch import SMALL_FILE_BYTES, ScratchFolder
-from serving import CALL_S, until
+from support.server import CALL_S, wait_until
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="data"; filename="a.bin"\r\n\r\n'
 TYPE = "multipart/form-data; boundary=b"
 
 
 class Disk:
-    """What stands between the server and its disk: it writes when the test lets it, or not at all."""
+    """Replaces the write function: delays writes until the test allows them, or lets them fail."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, error: OSError | None = None) -> None:
         self.file: Any = None
         self.is_asked = threading.Event()
         self.may_write = threading.Event()
         self._error = error
-        self._write = multipart_form._write  # noqa: SLF001 - the one place where a thread has the file
+        self._write = multipart_form._write  # noqa: SLF001 - the only function that runs in the thread
         monkeypatch.setattr(multipart_form, "_write", self.write)
 
     def write(self, file: Any, pieces: Any, *, is_last: bool) -> None:
-        """Write as the server does, later."""
         self.file = file
         self.is_asked.set()
         assert self.may_write.wait(CALL_S)
@@ -42,8 +41,7 @@ class Disk:
         self._write(file, pieces, is_last=is_last)
 
 
-async def reading(scratch: ScratchFolder, body: AsyncIterator[bytes]) -> None:
-    """Read an upload into the scratch folder."""
+async def read_upload(scratch: ScratchFolder, body: AsyncIterator[bytes]) -> None:
     arguments = Arguments({"data": fields.Raw(metadata={"type": "file", "location": "form"})})
     headers = CIMultiDict({"Content-Type": TYPE})
     await read_argument_sources(ParsedRequest(CIMultiDict(), headers, body, 1 << 20), arguments, scratch)
@@ -51,7 +49,7 @@ async def reading(scratch: ScratchFolder, body: AsyncIterator[bytes]) -> None:
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_leaving(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, times: int) -> None:
-    """A file is closed when its thread is done with it, not before, however often one cancels."""
+    """The file is closed only after the thread's write, even if the request is cancelled twice."""
     disk = Disk(monkeypatch)
 
     async def body() -> AsyncIterator[bytes]:
@@ -59,7 +57,7 @@ def test_leaving(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, times: int) ->
         await asyncio.Event().wait()
 
     async def work() -> None:
-        task = asyncio.create_task(reading(ScratchFolder(str(tmp_path)), body()))
+        task = asyncio.create_task(read_upload(ScratchFolder(str(tmp_path)), body()))
         assert await asyncio.to_thread(disk.is_asked.wait, CALL_S)
         for _ in range(times):
             assert not task.done()
@@ -69,7 +67,7 @@ def test_leaving(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, times: int) ->
         assert task.done() is (times > 1)
         assert not disk.file.closed
         disk.may_write.set()
-        await asyncio.to_thread(until, lambda: disk.file.closed)
+        await asyncio.to_thread(wait_until, lambda: disk.file.closed)
         await asyncio.wait([task])
         assert task.cancelled()
 
@@ -77,7 +75,7 @@ def test_leaving(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, times: int) ->
 
 
 def test_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A disk that takes no more is an error of the request's, and the file is closed."""
+    """A full disk fails the request, and the file is closed."""
     disk = Disk(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
     disk.may_write.set()
 
@@ -87,7 +85,7 @@ def test_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     async def work() -> None:
         with pytest.raises(OSError, match="No space left"):
-            await reading(ScratchFolder(str(tmp_path)), body())
-        await asyncio.to_thread(until, lambda: disk.file.closed)
+            await read_upload(ScratchFolder(str(tmp_path)), body())
+        await asyncio.to_thread(wait_until, lambda: disk.file.closed)
 
     asyncio.run(work())

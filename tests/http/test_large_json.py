@@ -1,11 +1,11 @@
-"""JSON bodies that are so large that a worker reads them: they mean what small ones mean."""
+"""Large JSON bodies, which workers parse, are handled like small ones."""
 
 from typing import Any
 
 import httpx
 import pytest
 
-from serving import predict
+from support.server import predict
 
 pytestmark = pytest.mark.every_engine
 SERVED = ["all_fields", "negotiated", "sources", "batches", "accepts_pictures"]
@@ -25,8 +25,9 @@ BODIES = [
 ]
 
 
-def answered(client: httpx.Client, model: str, body: bytes, query: dict[str, Any]) -> tuple[int, str, bytes]:
-    """Return status, media type and content."""
+def request_prediction(
+    client: httpx.Client, model: str, body: bytes, query: dict[str, Any]
+) -> tuple[int, str, bytes]:
     headers = {"Content-Type": "application/json", "Accept": "image/png, */*;q=0.5"}
     response = predict(client, model, content=body, headers=headers, params=query)
     return response.status_code, response.headers["content-type"], response.content
@@ -34,5 +35,7 @@ def answered(client: httpx.Client, model: str, body: bytes, query: dict[str, Any
 
 @pytest.mark.parametrize(("model", "body", "query"), BODIES)
 def test_size_changes_nothing(client: httpx.Client, model: str, body: bytes, query: dict[str, Any]) -> None:
-    """The response to a large body is that to the same body without blanks."""
-    assert answered(client, model, PADDING + body, query) == answered(client, model, body, query)
+    """Padding a body with white space does not change the response."""
+    assert request_prediction(client, model, PADDING + body, query) == request_prediction(
+        client, model, body, query
+    )

@@ -1,10 +1,10 @@
-"""Which media type a model answers with, whoever asks however."""
+"""Content negotiation over HTTP: the media type of a prediction."""
 
 import httpx
 import pytest
 
-from serving import predict
 from support.models import SPELLINGS_OF_ACCEPT
+from support.server import predict
 
 SERVED = [
     "negotiated",
@@ -45,7 +45,7 @@ HEADERS = [
 
 @pytest.mark.parametrize(("header", "answer"), HEADERS)
 def test_header(client: httpx.Client, header: str | None, answer: str) -> None:
-    """The Accept header is negotiated by RFC 9110; without a preference the default is taken."""
+    """RFC 9110 applies; without a preference, the default is used."""
     request = client.build_request("POST", "/v2/models/negotiated/predict/")
     del request.headers["Accept"]
     if header is not None:
@@ -57,7 +57,7 @@ def test_header(client: httpx.Client, header: str | None, answer: str) -> None:
 
 
 def test_several_headers(client: httpx.Client) -> None:
-    """Several Accept headers are one list."""
+    """Several Accept headers are combined to one list."""
     headers = [("Accept", "audio/wav"), ("Accept", JSON)]
     request = httpx.Request("POST", f"{client.base_url}/v2/models/negotiated/predict/", headers=headers)
     assert client.send(request).headers["content-type"] == JSON
@@ -65,7 +65,7 @@ def test_several_headers(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("header", ["audio/wav", "image/jpeg", "image/png;q=0", "*/*;q=0"])
 def test_nothing_acceptable(client: httpx.Client, header: str) -> None:
-    """A header that excludes every choice, or the only one it names, is a 406 that lists the choices."""
+    """The response is a 406 that lists the choices."""
     response = predict(client, "negotiated", headers={"Accept": header})
     assert response.status_code == 406, response.text
     assert PNG in response.json()["message"]
@@ -74,27 +74,26 @@ def test_nothing_acceptable(client: httpx.Client, header: str) -> None:
 @pytest.mark.parametrize("where", ["params", "data", "json"])
 @pytest.mark.parametrize("header", ["*/*", PNG, "audio/wav"])
 def test_argument(client: httpx.Client, where: str, header: str) -> None:
-    """The argument in query, form or body selects the type, whatever the header says."""
+    """The argument `accept` overrides the header."""
     response = predict(client, "negotiated", headers={"Accept": header}, **{where: {"accept": TEXT}})
     assert response.status_code == 200
     assert response.headers["content-type"].partition(";")[0] == TEXT
 
 
 def test_web_form(client: httpx.Client) -> None:
-    """The header and the query that deepaas_ui sends at once are understood."""
+    """deepaas_ui sends both the header and the query parameter."""
     response = predict(client, "negotiated", headers={"Accept": PNG}, params={"accept": PNG})
     assert (response.headers["content-type"], response.content) == (PNG, b"it was image/png")
 
 
 def test_unknown_argument(client: httpx.Client) -> None:
-    """An argument that is none of the choices is a 422."""
     response = predict(client, "negotiated", params={"accept": "audio/wav"})
     assert (response.status_code, list(response.json())) == (422, ["accept"])
 
 
 @pytest.mark.parametrize("header", ["*/*", BROWSER])
 def test_first_choice(client: httpx.Client, header: str) -> None:
-    """Without a default, the first choice is the answer."""
+    """Without a default, the first choice is used."""
     response = predict(client, "without_default", headers={"Accept": header})
     assert response.status_code == 200, response.text
     assert response.json()["predictions"] == f"it was {JSON}"
@@ -102,7 +101,7 @@ def test_first_choice(client: httpx.Client, header: str) -> None:
 
 @pytest.mark.parametrize("header", ["*/*", JSON, BROWSER, "image/png"])
 def test_choices_with_wildcards(client: httpx.Client, header: str) -> None:
-    """A model that offers `*/*` answers whoever asks."""
+    """A model with the choice `*/*` accepts every header."""
     response = predict(client, "anything", headers={"Accept": header})
     assert response.status_code == 200, response.text
     assert "it was" in response.text
@@ -110,7 +109,7 @@ def test_choices_with_wildcards(client: httpx.Client, header: str) -> None:
 
 @pytest.mark.parametrize("header", ["image/png", BROWSER, "audio/wav"])
 def test_without_the_argument(client: httpx.Client, header: str) -> None:
-    """A model without the argument answers with JSON."""
+    """A model without the argument always returns JSON."""
     response = predict(client, "only_predict", headers={"Accept": header})
     assert (response.status_code, response.headers["content-type"]) == (200, JSON)
 
@@ -121,7 +120,7 @@ def test_without_the_argument(client: httpx.Client, header: str) -> None:
     [("", JSON), ("*/*", JSON), (AXIOS, JSON), (BROWSER, JSON), (JAVA, JSON), (PDF, PDF)],
 )
 def test_every_spelling(client: httpx.Client, model: str, header: str, choice: str) -> None:
-    """The header is negotiated wherever the author wants `accept` taken from."""
+    """The header is negotiated whatever location the model author declares for `accept`."""
     response = predict(client, model, headers={"Accept": header})
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == choice
@@ -130,21 +129,20 @@ def test_every_spelling(client: httpx.Client, model: str, header: str, choice: s
 
 @pytest.mark.parametrize("model", SPELLINGS_OF_ACCEPT)
 def test_nothing_acceptable_in_every_spelling(client: httpx.Client, model: str) -> None:
-    """A header that excludes every choice is a 406."""
     assert predict(client, model, headers={"Accept": "image/png"}).status_code == 406
 
 
 @pytest.mark.parametrize("model", SPELLINGS_OF_ACCEPT)
 @pytest.mark.parametrize("where", ["params", "data", "json"])
 def test_argument_in_every_spelling(client: httpx.Client, model: str, where: str) -> None:
-    """Query, form and body select the type, too, wherever the author wants it taken from."""
+    """Query, form and body also select the type, whatever location the model author declares."""
     name = "Accept" if model.endswith("Renamed") else "accept"
     response = predict(client, model, headers={"Accept": "*/*"}, **{where: {name: PDF}})
     assert (response.status_code, response.headers["content-type"]) == (200, PDF), response.text
 
 
 def test_published_as_an_argument(client: httpx.Client) -> None:
-    """Forms and generated clients send `accept` in the query, whose value needs no negotiation."""
+    """Forms and generated clients send `accept` in the query, which needs no negotiation."""
     for path in ("/swagger.json", "/openapi.json"):
         paths = client.get(path).json()["paths"]
         for model in SPELLINGS_OF_ACCEPT:
@@ -153,7 +151,7 @@ def test_published_as_an_argument(client: httpx.Client) -> None:
 
 
 def test_header_without_choices(client: httpx.Client) -> None:
-    """Where the author lists no choices, the header is an argument like any other."""
+    """Without choices, the header is an ordinary argument."""
     response = predict(client, "accepts_anything", headers={"Accept": BROWSER})
     assert response.status_code == 200, response.text
     assert BROWSER in response.text
@@ -161,7 +159,7 @@ def test_header_without_choices(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("header", ["", "*/*", AXIOS, BROWSER, JAVA, "*/*, image/*", f"image/*, {JSON}"])
 def test_default_before_wildcard(client: httpx.Client, header: str) -> None:
-    """A choice with a wildcard never wins over the default."""
+    """A wildcard choice never wins over the default."""
     response = predict(client, "accepts_pictures", headers={"Accept": header})
     assert (response.status_code, response.headers["content-type"]) == (200, JSON)
 
@@ -178,13 +176,13 @@ def test_default_before_wildcard(client: httpx.Client, header: str) -> None:
     ],
 )
 def test_type_of_a_wildcard(client: httpx.Client, header: str, kind: str, sent: str) -> None:
-    """The model sees its own choice; the answer's type is the file's, else what the client asked for."""
+    """The model gets its wildcard; the response has the type of the file, else the requested type."""
     response = predict(client, "accepts_pictures", headers={"Accept": header}, params={"kind": kind})
     assert (response.status_code, response.headers["content-type"]) == (200, sent), response.text
 
 
 def test_wildcard_as_an_argument(client: httpx.Client) -> None:
-    """The argument selects a choice with a wildcard by its own name."""
+    """The argument may name the wildcard itself."""
     sent = {"accept": "image/*", "kind": "known"}
     response = predict(client, "accepts_pictures", headers={"Accept": "*/*"}, params=sent)
     assert (response.status_code, response.headers["content-type"]) == (200, "image/png")

@@ -1,4 +1,4 @@
-"""The choice of a media type, as a function."""
+"""Content negotiation as a function: `choose_media_type`."""
 
 import pytest
 from hypothesis import given
@@ -28,20 +28,20 @@ headers = st.lists(st.builds(str.__add__, media_types, qualities)).map(", ".join
     ],
 )
 def test_choice(accepted: str, chosen: str) -> None:
-    """The best liked choice wins, then the most exactly named, then the default, then the first."""
+    """Quality decides, then the more specific match, then the default, then the order."""
     assert choose_media_type(accepted, CHOICES, "image/png") == chosen
 
 
 @pytest.mark.parametrize("accepted", ["audio/wav", "image/png;q=0", "image/jpeg, text/html"])
 def test_none(accepted: str) -> None:
-    """A header that excludes all choices is an error that lists them."""
+    """The error lists the choices."""
     with pytest.raises(NotAcceptable, match=", ".join(CHOICES)):
         choose_media_type(accepted, CHOICES, "image/png")
 
 
 @given(headers, st.sampled_from([None, *CHOICES]))
 def test_any_header(accepted: str, default: str | None) -> None:
-    """Whatever the header, the answer is a choice, the default, or nothing acceptable."""
+    """The result is always a choice, the default, or `NotAcceptable`."""
     try:
         assert choose_media_type(accepted, CHOICES, default) in (*CHOICES, default)
     except NotAcceptable:
@@ -50,7 +50,7 @@ def test_any_header(accepted: str, default: str | None) -> None:
 
 @given(st.text())
 def test_nonsense(accepted: str) -> None:
-    """A header that is no media range at all is never an error of the server's."""
+    """An invalid header is never a server error."""
     try:
         assert choose_media_type(accepted, CHOICES, "image/png") in CHOICES
     except NotAcceptable:

@@ -1,4 +1,4 @@
-"""Each request has one meaning: the fast path and aiohttp read the same bytes alike."""
+"""The fast path and aiohttp interpret the same bytes in the same way."""
 
 import json
 import random
@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from deepaas.http.fast_path.request import BufferedRequest
-from faults.wire import Answer, Wire
-from serving import AT_ONCE_S, Server
 from support.models import HEALTHY
+from support.raw_http import Answer, Wire
+from support.server import AT_ONCE_S, Server
 
 SERVED = ["sources"]
 PATH = b"/v2/models/sources/predict/"
@@ -24,7 +24,7 @@ IS_OLD_AIOHTTP = Version(aiohttp.__version__) < Version("3.14.2")
 
 
 class Bytes(NamedTuple):
-    """The parts of a request, as they are sent; of headers, the lines."""
+    """The parts of a request as sent; headers are lines."""
 
     method: bytes = b"POST"
     target: bytes = PATH
@@ -38,7 +38,7 @@ class Bytes(NamedTuple):
 
     @property
     def whole(self) -> bytes:
-        """All of the request."""
+        """The complete request."""
         length = self.length % len(self.body)
         headers = (*self.host, *self.connection, *self.media_type, length, *self.others)
         return b"\r\n".join((b" ".join(self[:3]), *headers, b"", self.body))
@@ -49,7 +49,6 @@ LAST = Bytes(b"GET", b"/v2/", connection=(b"Connection: close",), body=b"").whol
 
 
 def lines(name: bytes, *values: bytes) -> list[tuple[bytes, ...]]:
-    """Return one header for each value."""
     return [(name + b": " + value,) for value in values]
 
 
@@ -226,7 +225,7 @@ ONE_DIFFERENCE = [Bytes(**{part: value}) for part, values in OTHERS.items() for 
 SEVERAL_DIFFERENCES = st.builds(
     Bytes,
     **{
-        # Three requests in four have the plain part, so that most are wrong in two or three ways.
+        # Each part is plain in three of four requests, so that most requests have two or three odd parts.
         part: st.sampled_from([Bytes._field_defaults[part]] * 3 * len(values) + values)
         for part, values in OTHERS.items()
     },
@@ -234,9 +233,9 @@ SEVERAL_DIFFERENCES = st.builds(
 
 
 def outcome(server: Server, sent: bytes, before: bytes) -> tuple[Answer, Answer | None]:
-    """Send a request, after another one, on a new connection.
+    """Send `before` and then a request on a new connection.
 
-    Return its answer and the answer to the next request, which is `None` when the server has hung up.
+    Return its response and the response to the next request, or `None` if the server has disconnected.
     """
     with Wire(server) as wire:
         if before:
@@ -254,28 +253,27 @@ def outcome(server: Server, sent: bytes, before: bytes) -> tuple[Answer, Answer 
 
 
 def without_varying(answer: Answer) -> Answer:
-    """Return what is the same in every answer to a request."""
+    """Remove headers that differ between responses to the same request."""
     for name in VARYING:
         answer.headers.pop(name, None)
     return answer
 
 
 def check(server: Server, sent: Bytes) -> None:
-    """Fail unless the request is read alike on a new connection and on one that aiohttp has taken over."""
+    """Compare the responses on a new connection and on one that aiohttp has taken over."""
     if IS_OLD_AIOHTTP and b"Upgrade: websocket" in sent.others:
-        return  # which hangs up without an answer
+        return  # it disconnects without a response
     assert outcome(server, sent.whole, b"") == outcome(server, sent.whole, FIRST), sent.whole
 
 
 def takes_the_fast_path(sent: Bytes) -> bool:
-    """Return whether the fast path reads the request itself."""
     read = BufferedRequest()
     read.feed(sent.whole)
     return read.is_eligible
 
 
 def test_one_difference(server: Server) -> None:
-    """A request with one unusual part gets the same answer, and the connection stays open or does not."""
+    """The response is the same, and so is whether the connection stays open."""
     for sent in (Bytes(), *ONE_DIFFERENCE):
         check(server, sent)
 
@@ -289,12 +287,11 @@ def test_one_difference(server: Server) -> None:
 )
 @given(sent=SEVERAL_DIFFERENCES)
 def test_several_differences(server: Server, sent: Bytes) -> None:
-    """So does a request with several unusual parts."""
     check(server, sent)
 
 
 def test_both_ways_are_compared() -> None:
-    """The fast path reads the plain request and many of the others: the tests above compare two readers."""
+    """The fast path handles many of the requests above, so the tests really compare two parsers."""
     fast = sum(map(takes_the_fast_path, ONE_DIFFERENCE))
     assert takes_the_fast_path(Bytes())
     assert len(ONE_DIFFERENCE) / 4 < fast < len(ONE_DIFFERENCE)
@@ -338,7 +335,7 @@ GENERATED = 2_000
 
 
 def generate_request(chance: random.Random) -> Bytes:
-    """Return a well-formed request for a prediction, with arguments that are often wrong."""
+    """Return a well-formed prediction request, often with invalid arguments."""
     pairs = [(chance.choice(NAMES), chance.choice(TEXTS)) for _ in range(chance.randrange(5))]
     in_query = pairs if chance.random() < 1 / 3 else []
     target = PATH + (b"?" + "&".join(f"{name}={quote_plus(text)}" for name, text in in_query).encode())
@@ -360,7 +357,7 @@ def generate_request(chance: random.Random) -> Bytes:
 
 
 def test_generated_predictions(server: Server, start: Callable[..., Server]) -> None:
-    """Thousands of predictions get the same status, headers and body with and without the fast path."""
+    """Status, headers and body are the same with and without the fast path."""
     chance = random.Random(20)
     statuses = set()
     other = start("--nofast-path", models={name: HEALTHY[name] for name in SERVED})

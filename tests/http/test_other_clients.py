@@ -1,4 +1,4 @@
-"""Multipart bodies as HTTP clients other than browsers write them: names, charsets and encodings."""
+"""Multipart bodies of HTTP clients other than browsers: names, charsets and encodings."""
 
 import base64
 import quopri
@@ -15,20 +15,18 @@ MIME_WORD = "=?utf-8?B?bmHDr3ZlLnBuZw==?="
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx.Client]:
-    """Return a client of models in this process."""
+    """Yield a client of models that run in this process."""
     with model_client() as client:
         yield client
 
 
 def send(client: httpx.Client, *parts: tuple[bytes, bytes], model: str = "uploads") -> httpx.Response:
-    """Send parts, each with its headers and its content."""
     body = b"".join(b"--b\r\n%b\r\n\r\n%b\r\n" % part for part in parts) + b"--b--\r\n"
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     return client.post(f"/v2/models/{model}/predict/", content=body, headers=headers)
 
 
 def disposition(parameters: str, charset: str = "utf-8", more: str = "") -> bytes:
-    """Return the headers of a part."""
     return f"Content-Disposition: form-data; {parameters}{more}".encode(charset)
 
 
@@ -49,7 +47,7 @@ def disposition(parameters: str, charset: str = "utf-8", more: str = "") -> byte
     ],
 )
 def test_names_of_files(client: httpx.Client, parameters: str, charset: str) -> None:
-    """A file's name is read in every form that clients write it in, and gives the file its suffix."""
+    """Names are decoded from every encoding that clients use, and the file gets their suffix."""
     response = send(client, (disposition(parameters, charset), b"content"))
     assert response.status_code == 200, response.text
     found = response.json()["predictions"]
@@ -70,7 +68,7 @@ def test_names_of_files(client: httpx.Client, parameters: str, charset: str) -> 
     ],
 )
 def test_names_that_only_look_encoded(client: httpx.Client, name: str) -> None:
-    """A name that cannot be decoded stays as it is."""
+    """A name that cannot be decoded stays unchanged."""
     response = send(client, (disposition(f'name="one"; filename="{name}"'), b"content"))
     assert response.status_code == 200, response.text
     assert f'"original_filename":"{name}"' in response.json()["predictions"]
@@ -92,14 +90,13 @@ def test_names_that_only_look_encoded(client: httpx.Client, name: str) -> None:
     ],
 )
 def test_texts(client: httpx.Client, headers: str, content: bytes) -> None:
-    """A text is read in its charset and its encoding."""
     response = send(client, (disposition('name="text"', more=headers), content), model="echoing")
     assert response.status_code == 200, response.text
     assert '"text":"naïve"' in response.json()["predictions"]
 
 
 def test_charset_of_the_form(client: httpx.Client) -> None:
-    """A part called _charset_ says the charset of texts that name none."""
+    """A part named `_charset_` sets the charset of texts that declare none."""
     parts = (disposition('name="_charset_"'), b"iso-8859-1"), (disposition('name="text"'), b"na\xefve")
     response = send(client, *parts, model="echoing")
     assert '"text":"naïve"' in response.json()["predictions"], response.text
@@ -108,7 +105,6 @@ def test_charset_of_the_form(client: httpx.Client) -> None:
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
 @pytest.mark.parametrize("size", [0, 1, 5, 100_000])
 def test_encoded_files(client: httpx.Client, encoding: str, size: int) -> None:
-    """A file that was encoded on its way is decoded."""
     content = bytes(32 + index % 90 for index in range(size))
     encode = base64.encodebytes if encoding == "base64" else quopri.encodestring
     headers = disposition('name="one"; filename="a.bin"', more=f"\r\nContent-Transfer-Encoding: {encoding}")
@@ -132,7 +128,7 @@ def test_encoded_files(client: httpx.Client, encoding: str, size: int) -> None:
     ],
 )
 def test_unreadable(client: httpx.Client, headers: str, content: bytes, said: str) -> None:
-    """A part that cannot be read is a 400 that names it."""
+    """The response is a 400 that names the part."""
     response = send(client, (disposition('name="text"', more=headers), content), model="echoing")
     assert response.status_code == 400, response.text
     assert said in response.json()["message"]

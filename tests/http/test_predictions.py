@@ -1,4 +1,4 @@
-"""What predict returns, as clients read it."""
+"""Return values of `predict`, as clients receive them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from serving import Server, predict, predicted
+from support.server import Server, predict, predicted
 
 SERVED = ["only_predict", "returns_json", "schema_class", "schema_dict"]
 
@@ -52,25 +52,25 @@ LARGE = ["0123456789"] * 200_000
 @pytest.mark.every_engine
 @pytest.mark.parametrize("what", VALUES)
 def test_values(client: httpx.Client, what: str) -> None:
-    """Whatever JSON can express is sent as its JSON text, NumPy, pandas, dates and paths included."""
+    """JSON values, NumPy, pandas, dates and paths are converted to JSON text."""
     assert predicted(client, "returns_json", params={"what": what}) == VALUES[what]
 
 
 def test_datetime64(client: httpx.Client) -> None:
-    """A date of NumPy's is a date."""
+    """NumPy dates become ISO 8601 dates."""
     assert predicted(client, "returns_json", params={"what": "datetime64"}).startswith("2020-01-02")
 
 
 @pytest.mark.parametrize(("what", "text"), [("text", 'a text, not "quoted"'), ("str_", "numpy")])
 def test_texts_stay_themselves(client: httpx.Client, what: str, text: str) -> None:
-    """A text is sent as it is, not as JSON."""
+    """A string is not encoded as JSON again."""
     response = predict(client, "returns_json", params={"what": what})
     assert response.json() == {"status": "OK", "predictions": text}
 
 
 @pytest.mark.every_engine
 def test_surrogate(client: httpx.Client) -> None:
-    """A text that is no valid Unicode is an answer or an error with a message, but always JSON."""
+    """The response to invalid Unicode is valid JSON, whether a prediction or an error."""
     response = predict(client, "returns_json", params={"what": "surrogate"})
     assert response.json()
 
@@ -89,7 +89,7 @@ def test_surrogate(client: httpx.Client) -> None:
     ],
 )
 def test_inexpressible(client: httpx.Client, what: str, where: str) -> None:
-    """What JSON cannot express is a 500 that names the place."""
+    """The response is a 500 that names the position of the value."""
     response = predict(client, "returns_json", params={"what": what})
     assert response.status_code == 500
     assert where in response.json()["message"]
@@ -97,13 +97,13 @@ def test_inexpressible(client: httpx.Client, what: str, where: str) -> None:
 
 @pytest.mark.every_engine
 def test_large_json(client: httpx.Client) -> None:
-    """An answer of over 1 MiB arrives whole."""
+    """A response of more than 1 MiB arrives completely."""
     assert predicted(client, "returns_json", params={"what": "large"}) == LARGE
 
 
 @pytest.mark.every_engine
 def test_schema(client: httpx.Client) -> None:
-    """A response that fits the schema is returned as it is."""
+    """A prediction that matches the schema is returned without an envelope."""
     assert predict(client, "schema_dict").json() == {"labels": ["a"], "scores": [0.5]}
     assert predict(client, "schema_class").json() == {
         "when": "2020-01-02T03:04:05",
@@ -120,7 +120,7 @@ def test_schema(client: httpx.Client) -> None:
     ],
 )
 def test_unfit(client: httpx.Client, model: str, sent: dict[str, Any], names: list[str]) -> None:
-    """A response that does not fit the schema is a 500 whose message names the fields."""
+    """The response is a 500 that names the fields."""
     response = predict(client, model, json=sent)
     assert response.status_code == 500
     for name in names:
@@ -128,7 +128,7 @@ def test_unfit(client: httpx.Client, model: str, sent: dict[str, Any], names: li
 
 
 def test_predictions_json(start: Callable[..., Server]) -> None:
-    """With --predictions json the envelope holds the JSON value, as 2.6 sent it, and OpenAPI says so."""
+    """The envelope has the JSON value, as in 2.6, and the OpenAPI document describes it."""
     models = ["returns_json", "only_predict", "schema_dict"]
     server = start("--predictions", "json", models={name: f"models.{name}" for name in models})
     with server.client() as client:
@@ -145,7 +145,7 @@ def test_predictions_json(start: Callable[..., Server]) -> None:
 
 
 def test_no_definition_without_a_schema(client: httpx.Client) -> None:
-    """As in 2.6, a model without a schema has no definition: deepaas_ui then shows its answer as JSON."""
+    """As in 2.6: without a definition, deepaas_ui shows the response as JSON."""
     document = client.get("/swagger.json").json()
     assert "ModelPredictionResponse-schema_dict" in document["definitions"]
     assert "ModelPredictionResponse-only_predict" not in document["definitions"]

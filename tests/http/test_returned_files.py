@@ -1,4 +1,4 @@
-"""Predictions that are files: every way to return one, and the exact bytes."""
+"""Predictions that are files: all ways to return one, with the exact bytes."""
 
 import io
 
@@ -6,7 +6,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from serving import predict
+from support.server import predict
 
 pytestmark = pytest.mark.every_engine
 SERVED = ["returns_files"]
@@ -15,8 +15,7 @@ LARGE = bytes(range(256)) * 20_000
 OCTETS = "application/octet-stream"
 
 
-def returned(client: httpx.Client, what: str, accept: str = OCTETS) -> httpx.Response:
-    """Return the answer of the model that returns files."""
+def request_file(client: httpx.Client, what: str, accept: str = OCTETS) -> httpx.Response:
     return predict(client, "returns_files", params={"what": what, "accept": accept})
 
 
@@ -25,8 +24,8 @@ def returned(client: httpx.Client, what: str, accept: str = OCTETS) -> httpx.Res
     "what", ["bytes", "bytearray", "open", "bytesio", "seeked", "path", "returned", "open_text"]
 )
 def test_forms(client: httpx.Client, what: str, accept: str) -> None:
-    """Bytes, open files, paths and ReturnedFiles are sent as they are, with the type that was asked for."""
-    response = returned(client, what, accept)
+    """The bytes are sent unchanged, with the requested media type."""
+    response = request_file(client, what, accept)
     assert response.status_code == 200, response.text
     assert response.content == b"bytes"
     assert response.headers["content-type"] == accept
@@ -34,15 +33,14 @@ def test_forms(client: httpx.Client, what: str, accept: str) -> None:
 
 @pytest.mark.parametrize("what", ["text", "bytes", "open"])
 def test_text(client: httpx.Client, what: str) -> None:
-    """A text for a text type is sent as it is."""
-    response = returned(client, what, "text/plain")
+    response = request_file(client, what, "text/plain")
     assert (response.status_code, response.text) == (200, "bytes")
     assert response.headers["content-type"].startswith("text/plain")
 
 
 def test_own_type_and_name(client: httpx.Client) -> None:
-    """A ReturnedFile's own type and name go before the ones that were asked for."""
-    response = returned(client, "named")
+    """Type and name of a `ReturnedFile` override the requested ones."""
+    response = request_file(client, "named")
     assert response.headers["content-type"] == "text/csv"
     assert "t%C3%A4%20ble.csv" in response.headers["content-disposition"]
     assert response.content == b"bytes"
@@ -50,8 +48,7 @@ def test_own_type_and_name(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("what", ["large", "large_open", "large_path"])
 def test_large(client: httpx.Client, what: str) -> None:
-    """A large file arrives byte by byte."""
-    response = returned(client, what)
+    response = request_file(client, what)
     assert response.status_code == 200
     assert response.content == LARGE
     assert "x-request-id" in response.headers
@@ -59,8 +56,8 @@ def test_large(client: httpx.Client, what: str) -> None:
 
 @pytest.mark.parametrize(("accept", "format_"), [("image/png", "PNG"), ("image/jpeg", "JPEG")])
 def test_picture(client: httpx.Client, accept: str, format_: str) -> None:
-    """A PIL image is sent in the format that was asked for."""
-    response = returned(client, "picture", accept)
+    """A PIL image is encoded in the requested format."""
+    response = request_file(client, "picture", accept)
     assert response.headers["content-type"] == accept
     with Image.open(io.BytesIO(response.content)) as picture:
         assert (picture.format, picture.size) == (format_, (3, 2))
@@ -81,14 +78,14 @@ def test_picture(client: httpx.Client, accept: str, format_: str) -> None:
     ],
 )
 def test_unusable(client: httpx.Client, what: str, accept: str, reason: str) -> None:
-    """What cannot be sent as the type that was asked for is a 500 that says what to return."""
-    response = returned(client, what, accept)
+    """The response is a 500 that explains what to return."""
+    response = request_file(client, what, accept)
     assert response.status_code == 500
     assert reason in response.json()["message"]
 
 
 def test_path_of_upload(client: httpx.Client) -> None:
-    """The path of an upload may be returned as a text, as old modules do."""
+    """Old modules return the path of an upload as a string."""
     params = {"what": "path_of_upload", "accept": OCTETS}
     response = predict(client, "returns_files", params=params, files={"data": ("a.bin", LARGE)})
     assert (response.status_code, response.content == LARGE) == (200, True)

@@ -1,4 +1,4 @@
-"""Small predictions take a shortcut: answers and the life of the connection are those of the ordinary way."""
+"""The fast path: same responses and same connection handling as aiohttp."""
 
 import json
 import re
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from faults.wire import Answer, Wire, request
-from serving import AN_HOUR, AT_ONCE_S, Gate, Server, predicted, serving, until
 from support.machine import limit_s, timeout_s
+from support.raw_http import Answer, Wire, request
+from support.server import AN_HOUR, AT_ONCE_S, Gate, Server, predicted, serving, wait_until
 
 MODELS = {
     "sources": "models.sources",
@@ -32,7 +32,7 @@ CHUNKED = request("/v2/models/sources/predict/", JSON, "Transfer-Encoding: chunk
 
 
 def post(path: str, *headers: str, body: bytes = b"") -> bytes:
-    """Return a whole request."""
+    """Return a complete request."""
     return request(f"/v2/models/{path}", *headers, f"Content-Length: {len(body)}") + body
 
 
@@ -92,34 +92,34 @@ VARYING = ("date", "etag", "last-modified", "x-request-id")
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server whose connections may be idle for a second, and whose headers may take longer."""
+    """Return a server with an idle timeout of one second, and a longer timeout for headers."""
     flags = ("--keepalive-timeout", str(IDLE_S), "--header-timeout", str(HEADERS_S), "--workers", "2")
     with serving(tmp_path_factory.mktemp("served"), *flags, models=MODELS) as server:
         yield server
 
 
-def known(answer: Answer) -> tuple[int, dict[str, str], bytes]:
-    """Return what is the same in every answer to a request."""
+def comparable_parts(answer: Answer) -> tuple[int, dict[str, str], bytes]:
+    """Return the parts that do not differ between responses to the same request."""
     headers = {name: text for name, text in answer.headers.items() if name not in VARYING}
     return answer.status, headers, answer.body
 
 
 @pytest.mark.parametrize("sent", SAME.values(), ids=SAME)
 def test_same_answer(served: Server, sent: bytes) -> None:
-    """A request is answered alike on a fresh connection, and on one that aiohttp has taken over."""
+    """The response is the same on a new connection and on one that aiohttp has taken over."""
     with Wire(served) as fresh, Wire(served) as taken:
         fresh.send(sent)
         taken.send(FIRST)
         assert taken.answer().status == 200
         taken.send(sent)
         first, second = fresh.answer(), taken.answer()
-    assert known(first) == known(second)
+    assert comparable_parts(first) == comparable_parts(second)
     assert set(first.headers) == set(second.headers)
 
 
 @pytest.mark.parametrize("before", [b"", FIRST])
 def test_result_that_is_gone(served: Server, before: bytes) -> None:
-    """A result whose file is gone before it is sent is an error, not the end of the connection."""
+    """A result whose file has vanished is an error response; the connection stays open."""
     upload = post(
         "returns_files/predict/?what=vanishing&accept=image/png",
         "Content-Type: multipart/form-data; boundary=x",
@@ -137,7 +137,7 @@ def test_result_that_is_gone(served: Server, before: bytes) -> None:
 
 
 def test_stream_of_an_odd_media_type(served: Server) -> None:
-    """A media type that no header can hold is an error that says so, not the end of the connection."""
+    """A media type that is invalid in a header is an error response; the connection stays open."""
     with Wire(served) as wire:
         wire.send(post("odd_choices/predict/"))
         answer = wire.answer()
@@ -147,7 +147,7 @@ def test_stream_of_an_odd_media_type(served: Server) -> None:
 
 @pytest.mark.parametrize("path", ["sources/predict/", "sources/predict/?split=a", "nobody/predict/"])
 def test_request_id(served: Server, path: str) -> None:
-    """An id that the client gives comes back, with a success as with an error."""
+    """The response has the client's request id, on success and on errors."""
     with Wire(served) as wire:
         wire.send(post(path, IDENTITY))
         assert wire.answer().headers["X-Request-ID"] == "given-by-the-client"
@@ -163,7 +163,7 @@ UPLOAD = post("uploads/predict/", "Content-Type: multipart/form-data; boundary=x
 @pytest.mark.parametrize("first", [50, 400, 90_000])
 @pytest.mark.parametrize("pause", [False, True])
 def test_in_pieces(served: Server, first: int, *, pause: bool) -> None:
-    """An upload that comes in pieces, promptly or not, is read as one that comes at once."""
+    """An upload in several pieces, with or without a pause, is read like one piece."""
     with Wire(served) as whole, Wire(served) as wire:
         whole.send(UPLOAD)
         wire.send(UPLOAD[:first])
@@ -177,13 +177,13 @@ def test_in_pieces(served: Server, first: int, *, pause: bool) -> None:
 
 
 def contents(answer: Answer) -> list[str]:
-    """Return what the model read in its uploads."""
+    """Return the contents of the uploads as read by the model."""
     assert answer.status == 200, answer
     return [file["content"] for file in json.loads(json.loads(answer.body)["predictions"])["many"]]
 
 
 def test_uploads_in_memory(tmp_path: Path) -> None:
-    """Small uploads are in memory where there is some for files, and gone after the answer."""
+    """Small uploads are stored in /dev/shm, and deleted after the response."""
     with serving(tmp_path, models=MODELS, env={"TMPDIR": ""}) as server, Wire(server) as wire:
         wire.send(post("uploads/predict/"))
         wire.answer()
@@ -194,7 +194,7 @@ def test_uploads_in_memory(tmp_path: Path) -> None:
 
 
 def test_several_on_one_connection(served: Server) -> None:
-    """Requests that follow each other are answered in order, whatever way each of them takes."""
+    """Consecutive requests get responses in order, on the fast path and in aiohttp."""
     with Wire(served) as wire:
         for number in range(3):
             wire.send(post(f"waiting/predict/?number={number}"))
@@ -206,7 +206,7 @@ def test_several_on_one_connection(served: Server) -> None:
 
 
 def test_body_and_the_next_request(served: Server) -> None:
-    """What follows a body in the same piece is the next request, whatever it looks like."""
+    """Bytes after a body belong to the next request."""
     first = post("waiting/predict/", JSON, body=b'{"number": 1}')
     with Wire(served) as wire:
         wire.send(first + post("waiting/predict/", JSON, body=b'{"number": 2}'))
@@ -215,7 +215,7 @@ def test_body_and_the_next_request(served: Server) -> None:
 
 
 def test_all_at_once(served: Server) -> None:
-    """Requests that are sent at once, without waiting for answers, are answered in order."""
+    """Pipelined requests get responses in order."""
     with Wire(served) as wire:
         wire.send(b"".join(post(f"waiting/predict/?number={number}") for number in range(5)))
         for number in range(5):
@@ -223,7 +223,7 @@ def test_all_at_once(served: Server) -> None:
 
 
 def test_early(served: Server, gate: Gate) -> None:
-    """Requests that come while one is being answered wait for their turn, also when there are many."""
+    """Requests that arrive during a prediction are buffered, even many."""
     with Wire(served) as wire:
         wire.send(post(f"waiting/predict/?number=0&port={gate.port}"))
         gate.wait()
@@ -235,7 +235,7 @@ def test_early(served: Server, gate: Gate) -> None:
 
 
 def test_reader_that_waits(served: Server) -> None:
-    """A client that asks for more than it takes in does not fill the server's memory."""
+    """A client that does not read its responses does not fill the server's memory."""
     asked = 400
     sent = post("returns_files/predict/?what=large_text&accept=text/plain")
     before = served.family()[0].memory_info().rss
@@ -255,7 +255,7 @@ def test_reader_that_waits(served: Server) -> None:
     "header", ["Range: bytes=0-3", "If-None-Match: *", "If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT"]
 )
 def test_whole_result(served: Server, what: str, way: bytes, header: str) -> None:
-    """A prediction is sent whole, whatever the request says of files that it knows parts of."""
+    """Range and conditional headers do not apply to predictions."""
     with Wire(served) as wire:
         wire.send(way)
         if way:
@@ -266,7 +266,7 @@ def test_whole_result(served: Server, what: str, way: bytes, header: str) -> Non
 
 
 def test_close(start: Callable[..., Server]) -> None:
-    """A client that wants the connection closed gets its answer, and then that, at once."""
+    """`Connection: close` closes the connection right after the response."""
     server = start("--keepalive-timeout", AN_HOUR, models={"sources": MODELS["sources"]})
     with Wire(server) as wire:
         wire.send(post("sources/predict/", "Connection: close"))
@@ -278,7 +278,7 @@ def test_close(start: Callable[..., Server]) -> None:
 
 @pytest.mark.parametrize("before", [b"", post("sources/predict/"), post("sources/predict/") * 2])
 def test_idle(served: Server, before: bytes) -> None:
-    """A connection on which nothing more is asked is closed after --keepalive-timeout, not earlier."""
+    """An idle connection is closed after --keepalive-timeout, not earlier."""
     with Wire(served) as wire:
         wire.send(before)
         for _ in range(before.count(b"POST")):
@@ -289,7 +289,7 @@ def test_idle(served: Server, before: bytes) -> None:
 
 
 def test_half_a_request(served: Server) -> None:
-    """A connection on which a second request is begun and not finished is closed in time."""
+    """A connection with an incomplete second request is closed after the timeout."""
     with Wire(served) as wire:
         wire.send(post("sources/predict/"))
         assert wire.answer().status == 200
@@ -298,7 +298,7 @@ def test_half_a_request(served: Server) -> None:
 
 
 def test_longer_than_idle(served: Server, gate: Gate) -> None:
-    """A connection whose prediction takes longer than --keepalive-timeout is not taken for idle."""
+    """A connection is not idle while a prediction runs."""
     with Wire(served) as wire:
         wire.send(post(f"waiting/predict/?number=8&port={gate.port}"))
         gate.wait()
@@ -312,7 +312,7 @@ def test_longer_than_idle(served: Server, gate: Gate) -> None:
 
 @pytest.mark.every_engine
 def test_stop_while_answering(start: Callable[..., Server], gate: Gate) -> None:
-    """A server that is told to end answers what it runs, and closes connections that are idle."""
+    """At SIGTERM, the server finishes running predictions and closes idle connections."""
     few = {name: MODELS[name] for name in ("sources", "waiting")}
     server = start("--drain-timeout", AN_HOUR, "--keepalive-timeout", AN_HOUR, models=few)
     with Wire(server) as idle, Wire(server) as busy:
@@ -328,7 +328,7 @@ def test_stop_while_answering(start: Callable[..., Server], gate: Gate) -> None:
 
 
 def test_stop_without_an_answer(start: Callable[..., Server], gate: Gate) -> None:
-    """A prediction that outlasts --drain-timeout is ended with the server."""
+    """A prediction that exceeds --drain-timeout is aborted."""
     server = start("--drain-timeout", "0.5", models=MODELS)
     with Wire(server) as busy:
         busy.send(post(f"waiting/predict/?port={gate.port}"))
@@ -340,7 +340,7 @@ def test_stop_without_an_answer(start: Callable[..., Server], gate: Gate) -> Non
 
 
 def test_leaving(served: Server, gate: Gate) -> None:
-    """A client that leaves while its prediction runs is forgotten; the next prediction works."""
+    """A client may disconnect during its prediction; the next prediction works."""
     with Wire(served) as wire:
         wire.send(post(f"waiting/predict/?port={gate.port}"))
         gate.wait()
@@ -348,11 +348,11 @@ def test_leaving(served: Server, gate: Gate) -> None:
         assert predicted(client, "waiting", json={"number": 1})["number"] == 1
         gate.open()
         busy = 'deepaas_workers{model="waiting",state="busy"} 0.0'
-        until(lambda: busy in client.get("/metrics").text)
+        wait_until(lambda: busy in client.get("/metrics").text)
 
 
 def test_counted(served: Server, tmp_path: Path) -> None:
-    """Predictions are counted under the same route, whatever way they took."""
+    """The fast path and aiohttp count predictions under the same route."""
     with served.client() as client, Wire(served) as wire:
 
         def count() -> float:

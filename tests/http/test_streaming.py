@@ -1,4 +1,4 @@
-"""Predictions that come item by item: as lines, events or raw chunks, and how they end."""
+"""Streamed predictions: lines, events or raw chunks, and how streams end."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from serving import Gate, Server, predict
+from support.server import Gate, Server, predict
 
 pytestmark = pytest.mark.every_engine
 SERVED = ["only_predict", "streams", "chosen_streams", "checked_streams", "async_streams", "any_streams"]
@@ -19,13 +19,13 @@ ITEMS = [{"number": number, "text": "x"} for number in range(3)]
 
 
 def lines(text: str) -> list[Any]:
-    """Return what JSON lines hold."""
+    """Parse JSON lines."""
     assert text.endswith("\n") or not text
     return [json.loads(line) for line in text.splitlines()]
 
 
 def events(text: str) -> list[tuple[str, Any]]:
-    """Return the kind and the content of server-sent events."""
+    """Return the type and the parsed data of server-sent events."""
     assert text.endswith("\n\n")
     found = []
     for event in text.removesuffix("\n\n").split("\n\n"):
@@ -35,13 +35,13 @@ def events(text: str) -> list[tuple[str, Any]]:
 
 
 def read_into(received: bytearray, response: httpx.Response) -> None:
-    """Keep what comes, also when that ends badly."""
+    """Collect the body, even if the stream is cut off."""
     for chunk in response.iter_raw():
         received += chunk
 
 
 def cut_off(client: httpx.Client, model: str, **request: Any) -> tuple[httpx.Response, bytes]:
-    """Ask for a stream whose body has no end, and return what came of it."""
+    """Request a stream that is cut off; return the response and the received bytes."""
     received = bytearray()
     unfinished = pytest.raises(httpx.RemoteProtocolError, match="incomplete")
     with client.stream("POST", f"/v2/models/{model}/predict/", **request) as response, unfinished:
@@ -64,7 +64,7 @@ def cut_off(client: httpx.Client, model: str, **request: Any) -> tuple[httpx.Res
     ],
 )
 def test_media_type(client: httpx.Client, accepted: str, media_type: str) -> None:
-    """A generator's items come as JSON lines, or as server-sent events to whoever likes those best."""
+    """Items are sent as JSON lines, or as server-sent events if the client prefers them."""
     response = predict(client, "streams", headers={"Accept": accepted, "X-Request-ID": "mine"})
     assert (response.status_code, response.headers["content-type"]) == (200, media_type)
     assert response.headers["X-Request-ID"] == "mine"
@@ -75,7 +75,7 @@ def test_media_type(client: httpx.Client, accepted: str, media_type: str) -> Non
 
 
 def test_accept_is_nothing_to_others(client: httpx.Client) -> None:
-    """A model that does not stream answers as ever whoever would like events."""
+    """A model that does not stream ignores the preference for events."""
     response = predict(client, "only_predict", headers={"Accept": EVENTS})
     assert (response.status_code, response.headers["content-type"]) == (200, JSON)
 
@@ -83,7 +83,7 @@ def test_accept_is_nothing_to_others(client: httpx.Client) -> None:
 @pytest.mark.parametrize("files", [None, {"unused": LARGE}], ids=["small", "large"])
 @pytest.mark.parametrize("model", ["streams", "async_streams"])
 def test_first_chunk_comes_first(client: httpx.Client, gate: Gate, model: str, files: Any) -> None:
-    """An item is there while the generator still works on the next one, whatever way the request takes."""
+    """Items are sent immediately, on the fast path and in aiohttp."""
     request = {"data": {"port": gate.port}, "files": files}
     with client.stream("POST", f"/v2/models/{model}/predict/", **request) as response:
         received = response.iter_lines()
@@ -106,7 +106,7 @@ def test_first_chunk_comes_first(client: httpx.Client, gate: Gate, model: str, f
 def test_chosen_media_type(
     client: httpx.Client, accept: str, media_type: str, body: bytes, where: str
 ) -> None:
-    """Where a model offers media types, the one chosen is sent: raw chunks as they are, JSON as lines."""
+    """The chosen media type is sent: raw chunks unchanged, JSON as lines."""
     headers = {"Accept": accept} if where == "header" else {}
     chosen = {"accept": accept} if where == "argument" else {}
     response = predict(client, "chosen_streams", headers=headers, json={"size": 2} | chosen)
@@ -115,7 +115,6 @@ def test_chosen_media_type(
 
 
 def test_nothing_acceptable(client: httpx.Client) -> None:
-    """A stream of none of the types that a model offers is a 406, as for any prediction."""
     assert predict(client, "chosen_streams", headers={"Accept": "image/png"}).status_code == 406
 
 
@@ -128,21 +127,20 @@ def test_nothing_acceptable(client: httpx.Client) -> None:
     ],
 )
 def test_any_media_type(client: httpx.Client, items: str, media_type: str, body: bytes) -> None:
-    """Where any type will do, bytes are sent as they are, and anything else as JSON lines."""
+    """For the choice `*/*`, bytes are sent unchanged, and other items as JSON lines."""
     response = predict(client, "any_streams", json={"items": items})
     assert (response.status_code, response.headers["content-type"]) == (200, media_type)
     assert response.content == body
 
 
 def test_any_media_type_as_events(client: httpx.Client) -> None:
-    """Where any type will do, whoever likes events best gets events."""
     response = predict(client, "any_streams", json={"items": "numbers"}, headers={"Accept": EVENTS})
     assert events(response.text) == [("message", 1), ("message", 2)]
 
 
 @pytest.mark.parametrize("accepted", [LINES, EVENTS])
 def test_no_items(client: httpx.Client, accepted: str) -> None:
-    """A generator that yields nothing is answered with nothing."""
+    """A generator without items gets an empty response."""
     response = predict(client, "streams", headers={"Accept": accepted}, json={"count": 0})
     assert (response.status_code, response.headers["content-type"]) == (200, accepted)
     assert response.content == b""
@@ -150,7 +148,6 @@ def test_no_items(client: httpx.Client, accepted: str) -> None:
 
 @pytest.mark.parametrize("accepted", [LINES, EVENTS])
 def test_large_items(client: httpx.Client, accepted: str) -> None:
-    """Items of megabytes arrive whole."""
     response = predict(client, "streams", headers={"Accept": accepted}, json={"size": 3_000_000})
     found = lines(response.text) if accepted == LINES else [item for _, item in events(response.text)]
     assert [len(item["text"]) for item in found] == [3_000_000] * 3
@@ -161,7 +158,7 @@ def test_large_items(client: httpx.Client, accepted: str) -> None:
 def test_error_before_the_first_item(
     client: httpx.Client, model: str, end: str, status: int, text: str
 ) -> None:
-    """An exception before the first item is an ordinary error, with its status."""
+    """The response is an ordinary error with the status of the exception."""
     response = predict(client, model, headers={"Accept": EVENTS}, json={"end": end, "at": 0})
     assert (response.status_code, response.headers["content-type"]) == (status, JSON)
     assert text in response.json()["message"]
@@ -169,7 +166,7 @@ def test_error_before_the_first_item(
 
 @pytest.mark.parametrize("model", ["streams", "async_streams"])
 def test_error_after_the_first_item_as_lines(client: httpx.Client, server: Server, model: str) -> None:
-    """An exception later is the last line, and the body has no end, so that nobody takes it for an item."""
+    """The error is the last line, and the body is cut off, to distinguish the error from an item."""
     request = {"json": {"end": "raise"}, "headers": {"X-Request-ID": f"failing-{model}"}}
     response, received = cut_off(client, model, **request)
     assert response.status_code == 200
@@ -178,27 +175,29 @@ def test_error_after_the_first_item_as_lines(client: httpx.Client, server: Serve
 
 
 def test_error_after_the_first_item_as_events(client: httpx.Client) -> None:
-    """An exception later is an event of its own kind, and the last one."""
+    """The error is the last event, and its type is `error`."""
     response = predict(client, "streams", headers={"Accept": EVENTS}, json={"end": "raise"})
     assert events(response.text) == [("message", ITEMS[0]), ("error", {"message": "ValueError: no more"})]
 
 
 @pytest.mark.parametrize(("accept", "body"), [(CSV, b"0,x\n"), (WAV, b"x")])
 def test_error_after_the_first_raw_chunk(client: httpx.Client, accept: str, body: bytes) -> None:
-    """An exception later leaves raw chunks without an end."""
+    """The response is cut off."""
     _, received = cut_off(client, "chosen_streams", json={"accept": accept, "end": "raise"})
     assert received == body
 
 
 def test_what_is_no_chunk(client: httpx.Client, server: Server) -> None:
-    """An item that is neither bytes nor text ends raw chunks, and the log says what to do."""
+    """An item that is neither bytes nor text ends the stream, and the log has the advice."""
     _, received = cut_off(client, "any_streams", json={"items": "odd"})
     assert received == b"a"
-    server.output.wait_for(r"yielded int where application/octet-stream was asked for\. Yield bytes or text")
+    server.output.wait_for(
+        r"yielded int for the response type application/octet-stream\. Yield bytes or text"
+    )
 
 
 def test_nan(client: httpx.Client) -> None:
-    """A NaN in an item is an error that says where it is, never JSON."""
+    """NaN in an item is an error that names its position."""
     _, received = cut_off(client, "streams", json={"end": "nan"})
     assert lines(received.decode())[1:] == [
         {"message": "the result['number'] is NaN, which JSON cannot express"}
@@ -206,12 +205,12 @@ def test_nan(client: httpx.Client) -> None:
 
 
 def test_schema(client: httpx.Client) -> None:
-    """Every item is checked against the schema and sent as it is."""
+    """Every item is validated against the schema and sent unchanged."""
     assert lines(predict(client, "checked_streams").text) == [{"number": number} for number in range(3)]
 
 
 def test_item_that_does_not_fit_the_schema(client: httpx.Client, server: Server) -> None:
-    """An item that does not fit ends the stream with the field's name, and closes the generator."""
+    """The error names the field, and the generator is closed."""
     _, received = cut_off(client, "checked_streams", json={"odd": True, "note": "unfit"})
     first, error = lines(received.decode())
     assert first == {"number": 0}
@@ -220,19 +219,18 @@ def test_item_that_does_not_fit_the_schema(client: httpx.Client, server: Server)
 
 
 def test_log_lines_bear_the_request_id(client: httpx.Client, server: Server) -> None:
-    """What a generator logs on its way bears the id of its request."""
     predict(client, "streams", json={"note": "logged"}, headers={"X-Request-ID": "of-the-stream"})
     server.output.wait_for(r"streams \[of-the-stream\] closing logged\n")
 
 
 def test_metrics(client: httpx.Client) -> None:
-    """The time to the first chunk is measured, and the parts of a stream's time as for any prediction."""
+    """Streams have the metrics of any prediction, and the time to the first chunk."""
     names = {
         "deepaas_time_to_first_chunk_seconds_count": {"model": "checked_streams"},
         "deepaas_prediction_duration_seconds_count": {"model": "checked_streams", "stage": "render"},
     }
 
-    def figures() -> list[float]:
+    def read_metrics() -> list[float]:
         families = text_string_to_metric_families(client.get("/metrics").text)
         samples = [sample for family in families for sample in family.samples]
         return [
@@ -240,9 +238,9 @@ def test_metrics(client: httpx.Client) -> None:
             for named in names.items()
         ]
 
-    before = figures()
+    before = read_metrics()
     assert predict(client, "checked_streams").status_code == 200
-    assert figures() == [figure + 1 for figure in before]
+    assert read_metrics() == [value + 1 for value in before]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +248,7 @@ def test_metrics(client: httpx.Client) -> None:
     [("streams", [LINES, EVENTS]), ("async_streams", [LINES, EVENTS]), ("only_predict", [JSON])],
 )
 def test_documents(client: httpx.Client, model: str, types: list[str]) -> None:
-    """The API's specifications say that items come as lines or events; in Swagger's list, errors add JSON."""
+    """The documents list lines and events; Swagger's list also has JSON, for errors."""
     path = f"/v2/models/{model}/predict/"
     swagger = client.get("/swagger.json").json()["paths"][path]["post"]
     assert swagger["produces"] == list(dict.fromkeys([*types, JSON]))
@@ -259,7 +257,6 @@ def test_documents(client: httpx.Client, model: str, types: list[str]) -> None:
 
 
 def test_connection_is_kept(server: Server) -> None:
-    """After a stream, the connection serves the next request."""
     with server.client(limits=httpx.Limits(max_connections=1)) as client:
         ports = []
         for _ in range(2):

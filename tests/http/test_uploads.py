@@ -1,4 +1,4 @@
-"""Uploaded files: what models receive, and that nothing of them is left."""
+"""Uploaded files: content and names that models receive, and deletion of all files."""
 
 import pathlib
 import random
@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from serving import Server, predict, predicted, until
+from support.server import Server, predict, predicted, wait_until
 
 pytestmark = pytest.mark.every_engine
 SERVED = ["big_uploads", "data_keys", "uploads"]
@@ -18,13 +18,13 @@ HEAD = 'Content-Disposition: form-data; name="one"; filename="a.txt"\r\n\r\n'
 
 @pytest.fixture(autouse=True)
 def _nothing_left(server: Server) -> Iterator[None]:
-    """Find no file of any request after the answer."""
+    """Check after each test that no upload is left."""
     yield
     assert server.scratch_files() == []
 
 
 def test_single_file(client: httpx.Client) -> None:
-    """The function receives an UploadedFile whose file can be read."""
+    """The function receives an `UploadedFile` with a readable file."""
     found = predicted(client, "uploads", files={"one": ("a b.tar.gz", b"content", "application/gzip")})
     path = pathlib.Path(found["one"].pop("filename"))
     assert found["one"] == {
@@ -34,13 +34,12 @@ def test_single_file(client: httpx.Client) -> None:
         "content": "content",
     }
     assert path.name.endswith(".tar.gz")
-    until(lambda: not path.exists())
+    wait_until(lambda: not path.exists())
 
 
 @pytest.mark.parametrize("name", ["many", "marked"])
 @pytest.mark.parametrize("count", [1, 3])
 def test_list_of_files(client: httpx.Client, name: str, count: int) -> None:
-    """A List of files receives all of them, in order."""
     files = [(name, (f"{index}.png", f"content {index}".encode())) for index in range(count)]
     found = predicted(client, "uploads", files=files)
     assert [file["content"] for file in found[name]] == [f"content {index}" for index in range(count)]
@@ -48,7 +47,7 @@ def test_list_of_files(client: httpx.Client, name: str, count: int) -> None:
 
 
 def test_several_files_for_one(client: httpx.Client) -> None:
-    """Of several files for an argument that is no list, the function receives one."""
+    """An argument that is not a list receives one of the files."""
     files = [("one", ("1.png", b"1")), ("one", ("2.png", b"2"))]
     assert predicted(client, "uploads", files=files)["one"]["content"] in ("1", "2")
 
@@ -56,7 +55,7 @@ def test_several_files_for_one(client: httpx.Client) -> None:
 @pytest.mark.parametrize("name", ["one", "many", "marked", "old"])
 @pytest.mark.parametrize("where", ["params", "data", "json", "files"])
 def test_text_for_a_file(client: httpx.Client, name: str, where: str) -> None:
-    """A text where a file is expected is a 422, wherever it comes from."""
+    """A text for a file argument is a 422 from every source."""
     sent: Any = {name: (None, "text")} if where == "files" else {name: "text"}
     response = predict(client, "uploads", **{where: sent})
     assert response.status_code == 422
@@ -64,14 +63,12 @@ def test_text_for_a_file(client: httpx.Client, name: str, where: str) -> None:
 
 
 def test_required_file(client: httpx.Client) -> None:
-    """A required file that was not sent is a 422."""
     response = predict(client, "big_uploads")
     assert (response.status_code, response.json()) == (422, {"data": ["Missing data for required field."]})
 
 
 @pytest.mark.parametrize("other", [{}, {"files": {"other": b"x"}}])
 def test_optional_file(client: httpx.Client, other: dict[str, Any]) -> None:
-    """An optional file that was not sent is absent."""
     assert predicted(client, "uploads", **other) == {}
 
 
@@ -93,7 +90,7 @@ SUFFIXES = [
 
 @pytest.mark.parametrize(("original", "suffix"), SUFFIXES)
 def test_names_of_strangers(client: httpx.Client, server: Server, original: str, suffix: str) -> None:
-    """Only the suffix of the name a client sent becomes part of a path; the name itself is passed on."""
+    """Only the suffix of the client's file name is used in the path; the model gets the full name."""
     found = predicted(client, "uploads", files={"one": (original, b"content")})["one"]
     path = pathlib.Path(found["filename"])
     assert path.suffix == suffix
@@ -103,7 +100,7 @@ def test_names_of_strangers(client: httpx.Client, server: Server, original: str,
 
 
 def test_no_file_chosen(client: httpx.Client) -> None:
-    """The empty part that a browser sends where no file was chosen is no file."""
+    """Browsers send an empty part if the user selected no file."""
     body = (
         b'--b\r\nContent-Disposition: form-data; name="one"; filename=""\r\n'
         b"Content-Type: application/octet-stream\r\n\r\n\r\n--b--\r\n"
@@ -115,19 +112,17 @@ def test_no_file_chosen(client: httpx.Client) -> None:
 
 
 def test_empty_file(client: httpx.Client) -> None:
-    """A file without content is a file."""
     assert predicted(client, "uploads", files={"one": ("empty.txt", b"")})["one"]["content"] == ""
 
 
 @pytest.mark.parametrize(("then", "status"), [("raise", 500), ("delete", 200), ("move", 200), ("exit", 500)])
 def test_whatever_the_model_does(client: httpx.Client, then: str, status: int) -> None:
-    """Files are gone after the answer though the model raised, moved or deleted them, or died."""
+    """Files are deleted after the response, even if the model raises, exits, or moves or deletes them."""
     response = predict(client, "uploads", params={"then": then}, files={"one": ("a.txt", b"content")})
     assert response.status_code == status, response.text
 
 
 def test_invalid_arguments_beside_a_file(client: httpx.Client) -> None:
-    """Files are gone after a 422 too."""
     files = {"the-image": b"x", "image-size": (None, "many")}
     assert predict(client, "data_keys", files=files).status_code == 422
 
@@ -150,7 +145,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_broken_multipart(client: httpx.Client, case: str) -> None:
-    """A multipart body that cannot be read is a 400 with a message, and leaves no file."""
+    """The response is a 400 with a message."""
     body, content_type = BROKEN[case]
     if case == "empty":
         body = b" "
@@ -160,7 +155,6 @@ def test_broken_multipart(client: httpx.Client, case: str) -> None:
 
 
 def test_many_chunks(client: httpx.Client) -> None:
-    """A body sent byte by byte is read like any other."""
     content = f"--b\r\n{HEAD}x--b -- \r\n-b\r\n--b--\r\n".encode()
     chunks = (content[at : at + 1] for at in range(len(content)))
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
@@ -169,7 +163,7 @@ def test_many_chunks(client: httpx.Client) -> None:
 
 
 def test_chunks_of_any_size(client: httpx.Client) -> None:
-    """What is larger than a file in memory may be comes as it was sent, in whatever pieces."""
+    """A file too large for memory arrives unchanged, whatever the sizes of its chunks."""
     chance = random.Random(6)
     content = "".join(chance.choices("acd\r\n-", k=3_000_000))
     body = f"--b\r\n{HEAD}{content}\r\n--b--\r\n".encode()
@@ -186,7 +180,7 @@ def test_chunks_of_any_size(client: httpx.Client) -> None:
 
 
 def test_parts_behind_a_large_one(client: httpx.Client) -> None:
-    """Files and texts that follow a file on the disk are kept apart from it."""
+    """Parts after a large file are not mixed with it."""
     files = [("many", text * 2_000_000) for text in ("a", "b")] + [("one", "c")]
     parts = [
         (name, (None if name == "then" else "a.txt", text)) for name, text in [*files, ("then", "answer")]
@@ -197,22 +191,22 @@ def test_parts_behind_a_large_one(client: httpx.Client) -> None:
 
 
 def test_leaving_while_a_file_is_written(client: httpx.Client, server: Server) -> None:
-    """A client that leaves in the middle of a large file harms nobody, and the file is removed."""
+    """If the client disconnects during a large file, the file is deleted and the server keeps working."""
 
     def pieces() -> Iterator[bytes]:
         yield f"--b\r\n{HEAD}".encode() + bytes(5_000_000)
-        until(server.scratch_files)
+        wait_until(server.scratch_files)
         raise InterruptedError
 
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     with pytest.raises(InterruptedError):
         predict(client, "uploads", content=pieces(), headers=headers)
-    until(lambda: server.scratch_files() == [])
+    wait_until(lambda: server.scratch_files() == [])
     assert client.get("/v2/").status_code == 200
 
 
 def test_boundary_in_quotes(client: httpx.Client) -> None:
-    """A boundary may stand in quotes and hold odd characters."""
+    """A boundary may be quoted and contain spaces and colons."""
     headers = {"Content-Type": 'multipart/form-data; charset=utf-8; boundary="a b:c"'}
     found = predicted(client, "uploads", content=f"--a b:c\r\n{HEAD}x\r\n--a b:c--".encode(), headers=headers)
     assert found["one"]["content"] == "x"

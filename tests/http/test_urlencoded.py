@@ -1,4 +1,4 @@
-"""Forms in application/x-www-form-urlencoded."""
+"""Parsing of application/x-www-form-urlencoded."""
 
 from urllib.parse import parse_qs, unquote_to_bytes
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from deepaas.errors import BadRequest, PayloadTooLarge
 from deepaas.http.urlencoded_form import parse_form
 
-# What escapes and quoted-printable text treat in a way of its own
+# Pieces that are special in percent escapes or in quoted-printable
 PIECES = [
     "%",
     "%a4",
@@ -35,7 +35,7 @@ PIECES = [
 
 @given(st.lists(st.sampled_from(PIECES)).map("".join))
 def test_escapes(text: str) -> None:
-    """A value is what Python's own decoder makes of it, whatever is in it; what is no UTF-8 is refused."""
+    """Values are decoded as by `urllib.parse`; invalid UTF-8 is rejected."""
     body = b"name=" + text.encode()
     try:
         expected = unquote_to_bytes(text).decode()
@@ -48,20 +48,19 @@ def test_escapes(text: str) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "%61"]), st.sampled_from(["", "1", "+", "%2B"]))))
 def test_fields(pairs: list[tuple[str, str]]) -> None:
-    """Fields are grouped by name, in order."""
+    """Values are grouped by name, in order."""
     body = "&".join(f"{name}={value}" for name, value in pairs)
     assert parse_form(body.encode()) == parse_qs(body, keep_blank_values=True)
 
 
 @pytest.mark.parametrize("piece", [b"%41", b"a%41", b"%zz", b"%c3%a9"])
 def test_long_value(piece: bytes) -> None:
-    """A value of some megabytes is decoded piece by piece to the same text."""
+    """Decoding in chunks does not split escapes."""
     value = piece * 400_000
     assert parse_form(b"name=" + value) == {"name": [unquote_to_bytes(value).decode()]}
 
 
 def test_invalid() -> None:
-    """What is no UTF-8, and too many fields, are refused."""
     with pytest.raises(BadRequest, match="The form cannot be read"):
         parse_form(b"name=%ff")
     with pytest.raises(PayloadTooLarge, match="more than 10000 fields"):

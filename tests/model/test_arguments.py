@@ -1,4 +1,4 @@
-"""Arguments without a server: gathering, validating, and what the fields say of themselves."""
+"""Arguments without a server: collecting, validating, masking, and reading declarations."""
 
 import tracemalloc
 import warnings
@@ -21,28 +21,28 @@ UPLOAD = UploadedFile("f", "/tmp/0.png", "image/png", "a.png")
 
 
 class Broken(Field):
-    """An author's field with a mistake in it."""
+    """A model author's field with a bug."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         raise ValueError("my mistake")
 
 
 def old(field: type[Field], **spelling: Any) -> Field:
-    """Return a field in the old spelling, about which marshmallow warns."""
+    """Return a field in the deprecated spelling, without marshmallow's warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return field(**spelling)
 
 
 def problems(declared: dict[str, Field], raw: dict[str, Any]) -> dict[str, Any]:
-    """Return what is wrong with raw values."""
+    """Return the validation errors of raw values."""
     with pytest.raises(InvalidArguments) as raised:
         Arguments(declared).validate(raw)
     return raised.value.messages
 
 
 def test_precedence() -> None:
-    """A name that occurs twice has the query's value, then the form's, then the JSON body's."""
+    """The query takes precedence over the form, and the form over the JSON body."""
     arguments = Arguments({"a": fields.Str()})
     given_ = ArgumentSources({"a": ["query"]}, {"a": ["form"]}, {"a": "json"}, {"a": "header"})
     assert arguments.collect(given_) == {"a": "query"}
@@ -52,7 +52,7 @@ def test_precedence() -> None:
 
 
 def test_headers() -> None:
-    """A header argument is taken from the headers only."""
+    """A header argument is not taken from the query."""
     arguments = Arguments({"a": fields.Str(metadata={"location": "headers"})})
     given_ = ArgumentSources({"a": ["query"]}, {}, {}, {"a": "header"})
     assert arguments.collect(given_) == {"a": "header"}
@@ -61,7 +61,6 @@ def test_headers() -> None:
 
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_any_name(name: str, value: str) -> None:
-    """Any text is a name."""
     arguments = Arguments({name: fields.Str(), "other." + name: fields.Str(load_default="x")})
     raw = arguments.collect(ArgumentSources({name: [value]}))
     assert arguments.validate(raw) == {name: value, "other." + name: "x"}
@@ -69,14 +68,14 @@ def test_any_name(name: str, value: str) -> None:
 
 @given(st.lists(st.text(), min_size=1))
 def test_lists(values: list[str]) -> None:
-    """What is sent repeatedly is a list, unless it is a JSON array."""
+    """Repeated values are a list, unless a single value is a JSON array."""
     arguments = Arguments({"a": fields.List(fields.Str())})
     if len(values) > 1 or not values[0].lstrip().startswith("["):
         assert arguments.validate(arguments.collect(ArgumentSources({"a": values}))) == {"a": values}
 
 
 def test_error_that_marshmallow_lets_pass() -> None:
-    """A value that marshmallow itself stumbles over is invalid."""
+    """A ValueError inside marshmallow is a validation error."""
     period = fields.TimeDelta(serialization_type=float)
     assert problems({"period": period}, {"period": "nan"}) == {
         "period": ["cannot convert float NaN to integer"]
@@ -84,7 +83,7 @@ def test_error_that_marshmallow_lets_pass() -> None:
 
 
 def test_error_of_an_own_field() -> None:
-    """A mistake in an author's field is not taken for an invalid value."""
+    """A bug in a model author's field is not reported as an invalid value."""
     with pytest.raises(ValueError, match="my mistake"):
         Arguments({"broken": Broken()}).validate({"broken": 1})
 
@@ -100,7 +99,7 @@ def test_error_of_an_own_field() -> None:
     ],
 )
 def test_files(field: Field) -> None:
-    """A file passes through a file argument, whatever the field's class; nothing else does."""
+    """Only uploads are valid for a file argument, whatever its field class."""
     arguments = Arguments({"f": field})
     assert arguments.validate(arguments.collect(ArgumentSources(form={"f": [UPLOAD]}))) == {"f": UPLOAD}
     assert list(problems({"f": field}, {"f": "text"})) == ["f"]
@@ -110,7 +109,6 @@ def test_files(field: Field) -> None:
     "field", [fields.List(old(fields.Field, metadata=FILE)), fields.List(fields.Str(), metadata=FILE)]
 )
 def test_lists_of_files(field: Field) -> None:
-    """A list of files receives them all."""
     arguments = Arguments({"f": field})
     raw = arguments.collect(ArgumentSources(form={"f": [UPLOAD, UPLOAD]}))
     assert arguments.validate(raw) == {"f": [UPLOAD, UPLOAD]}
@@ -119,12 +117,11 @@ def test_lists_of_files(field: Field) -> None:
 
 @pytest.mark.parametrize("spelling", [{"metadata": FILE, "load_default": None}, {"missing": None, **FILE}])
 def test_default_of_a_file(spelling: dict[str, Any]) -> None:
-    """A file that was not sent has its default."""
     assert Arguments({"f": old(fields.Field, **spelling)}).validate({}) == {"f": None}
 
 
 def test_rules_of_a_file() -> None:
-    """A file argument keeps its rules: required, validators and data_key."""
+    """A file argument keeps required, validators and data_key."""
 
     def refuse(value: object) -> None:
         raise marshmallow.ValidationError(f"refused {type(value).__name__}")
@@ -153,17 +150,16 @@ def test_rules_of_a_file() -> None:
     ],
 )
 def test_accept(field: Field, accept: AcceptArgument) -> None:
-    """The choices and the default of the argument accept are those of its field."""
+    """Choices and default come from the field `accept`."""
     assert Arguments({"accept": field}).accept == accept
 
 
 def test_no_accept() -> None:
-    """A function without the argument has nothing to choose from."""
     assert Arguments({"other": fields.Str()}).accept is None
 
 
 def test_fields_are_left_as_they_were() -> None:
-    """Bound fields of a schema can be used for several functions, and stay bound where they were."""
+    """Bound fields of a schema can be reused, and keep their parent."""
 
     class Declared(marshmallow.Schema):
         f = old(fields.Field, metadata=FILE)
@@ -176,7 +172,6 @@ def test_fields_are_left_as_they_were() -> None:
 
 
 def test_nested_problems() -> None:
-    """Problems are nested like the fields they are about."""
     nested = {"n": fields.Nested({"deep": fields.Int()}), "l": fields.List(fields.Int())}
     assert problems(nested, {"n": {"deep": "x"}, "l": ["1", "x"]}) == {
         "n": {"deep": ["Not a valid integer."]},
@@ -200,12 +195,12 @@ def test_nested_problems() -> None:
     ],
 )
 def test_documented_choices(enum: Any, choices: list[Any]) -> None:
-    """Choices in the metadata are a list without duplicates, and a string is one of them."""
+    """Choices have no duplicates; a string is a single choice."""
     assert get_documented_choices(fields.Raw(metadata={"enum": enum})) == choices
 
 
 def test_masked() -> None:
-    """Passwords are masked wherever they are declared; what else is there stays as it is."""
+    """Passwords are masked at any depth; other values stay."""
     password = fields.Str(metadata={"format": "password"})
     login = {"user": fields.Str(), "password": password}
     arguments = Arguments(
@@ -238,7 +233,7 @@ def test_masked() -> None:
 
 
 def test_schema_that_nests_itself() -> None:
-    """The search for passwords ends in a schema that nests itself, and finds those at every level."""
+    """The search for passwords terminates, and finds those at every level."""
 
     class Node(marshmallow.Schema):
         secret = fields.Str(metadata={"format": "password"})
@@ -260,7 +255,7 @@ def test_schema_that_nests_itself() -> None:
     ],
 )
 def test_many_problems(field: fields.Field, value: object) -> None:
-    """Of a great many problems, the first ones are told, and that there are more."""
+    """Only the first errors are reported, with a note that there are more, in little memory."""
     arguments = Arguments({"numbers": field})
     tracemalloc.start()
     try:
@@ -271,7 +266,7 @@ def test_many_problems(field: fields.Field, value: object) -> None:
         tracemalloc.stop()
     told = refused.value.messages["numbers"]
     told = told[0] if isinstance(told.get(0), dict) else told
-    assert told.pop("all") == ["More than 100 are wrong."]
+    assert told.pop("all") == ["More than 100 errors."]
     assert len(told) == 100
     assert "Not a valid integer." in str(told)
     assert peak_bytes < 30 << 20

@@ -1,4 +1,4 @@
-"""What exceptions of authors mean to callers."""
+"""Conversion of user exceptions to status and message."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ class Carrying(Exception):  # noqa: N818 - a name that authors might choose
 
 
 def caught(error: BaseException | type[BaseException], **arguments: Any) -> Failure:
-    """Return what a raised exception means; a class is instantiated where it is raised."""
+    """Return the failure for a raised exception; a class is instantiated inside `raise`."""
     with pytest.raises(BaseException) as raised:  # noqa: PT011 - any exception is what this is about
         _raise(error, **arguments)
     return failure_from_exception(raised.value)
@@ -54,7 +54,7 @@ def _raise(error: BaseException | type[BaseException], **arguments: Any) -> None
     ],
 )
 def test_status_and_message(error: BaseException, status: int, message: str) -> None:
-    """A status from 400 to 599 that an exception carries is the answer; else it is 500, or 501."""
+    """An exception's status from 400 to 599 is used; otherwise it is 500, or 501."""
     found = caught(error)
     assert (found.status, found.message) == (status, message)
     assert type(error).__name__ in found.traceback
@@ -66,13 +66,13 @@ def test_status_and_message(error: BaseException, status: int, message: str) -> 
     [(web.HTTPBadRequest, 400), (web.HTTPUnprocessableEntity, 422), (web.HTTPNotFound, 404)],
 )
 def test_exception_as_a_reason(error: type[BaseException], status: int, reason: object) -> None:
-    """An aiohttp error whose reason aiohttp refuses still means what its author meant."""
+    """The intended status survives a reason that aiohttp rejects."""
     found = caught(error, reason=reason)
     assert (found.status, found.message) == (status, str(reason))
 
 
 def test_error_that_is_not_aiohttps() -> None:
-    """A TypeError inside an author's own constructor is that error."""
+    """A TypeError from other code is not converted."""
 
     def fail() -> None:
         int([])  # type: ignore[call-overload] # the point

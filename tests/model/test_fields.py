@@ -1,4 +1,4 @@
-"""The fields that authors declare, in every spelling, and what becomes of values sent for them."""
+"""Fields in every spelling, and the conversion of values sent for them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,15 +7,15 @@ from typing import Any
 import httpx
 import pytest
 
-from serving import predict, predicted
 from support.model_client import model_client
+from support.server import predict, predicted
 
 RANGE = {"count": ["Must be greater than or equal to 1 and less than or equal to 9."]}
 
 
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
-    """Return a client of the models, in a folder with another folder in it."""
+    """Return a client; the working folder contains a folder `scratch`."""
     (tmp_path / "scratch").mkdir()
     monkeypatch.chdir(tmp_path)
     with model_client() as client:
@@ -24,14 +24,13 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Cl
 
 @pytest.mark.parametrize("model", ["old_fields", "new_fields"])
 class TestSpellings:
-    """Keyword arguments of old, and metadata of today, mean the same."""
+    """Deprecated keyword arguments and today's metadata mean the same."""
 
     def test_defaults(self, client: httpx.Client, model: str) -> None:
-        """Defaults are filled in."""
         assert predicted(client, model) == {"count": 3, "colour": "red", "picture": None}
 
     def test_values(self, client: httpx.Client, model: str) -> None:
-        """Values are converted, headers and files are where the field's location says."""
+        """Values are converted; headers and files are read from the field's location."""
         found = predicted(
             client,
             model,
@@ -42,16 +41,16 @@ class TestSpellings:
         assert found == {"count": 5, "colour": "red", "token": "secret", "picture": "content"}
 
     def test_enum_is_not_enforced(self, client: httpx.Client, model: str) -> None:
-        """The enum of a field's metadata documents choices only."""
+        """The enum in a field's metadata only documents choices."""
         assert predicted(client, model, params={"colour": "blue"})["colour"] == "blue"
 
     def test_validators(self, client: httpx.Client, model: str) -> None:
-        """A value outside the range is a 422 with marshmallow's text."""
+        """A value out of range is a 422 with marshmallow's message."""
         response = predict(client, model, params={"count": "10"})
         assert (response.status_code, response.json()) == (422, RANGE)
 
     def test_default_of_a_file(self, client: httpx.Client, model: str) -> None:
-        """A text where a file is expected is a 422 that says how to send one."""
+        """Text instead of a file is a 422 that explains how to send a file."""
         response = predict(client, model, data={"picture": "text"})
         assert response.status_code == 422
         assert list(response.json()) == ["picture"]
@@ -59,7 +58,7 @@ class TestSpellings:
 
 
 def test_bound_fields(client: httpx.Client) -> None:
-    """The bound fields of a schema are as good as a dictionary of fields."""
+    """The bound fields of a schema work like a dictionary of fields."""
     assert predicted(client, "bound_fields", params={"first": "1"}) == {"first": "1", "second": "two"}
     found = predicted(client, "bound_fields", params={"first": 1, "zweitens": 2}, files={"picture": b"x"})
     assert found["second"] == "2"
@@ -68,7 +67,7 @@ def test_bound_fields(client: httpx.Client) -> None:
 
 
 def test_data_key(client: httpx.Client) -> None:
-    """Requests, and 422, use the data_key; the function receives the attribute's name."""
+    """Requests and errors use the data_key; the function receives the attribute's name."""
     found = predicted(client, "data_keys", params={"image-size": 3}, files={"the-image": b"x"})
     assert found["size"] == "3"
     assert found["image"].startswith("UploadedFile(name='the-image'")
@@ -96,7 +95,7 @@ NAMES = [
 @pytest.mark.parametrize("where", ["params", "data", "json", "files"])
 @pytest.mark.parametrize("name", NAMES)
 def test_odd_names(client: httpx.Client, name: str, where: str) -> None:
-    """Any text is the name of an argument, wherever it is sent."""
+    """Any text can be an argument's name, in every part of a request."""
     sent: dict[str, Any] = {name: "x", "required.dot": 1}
     if where == "files":
         sent = {name: (None, "x"), "required.dot": (None, "1")}
@@ -104,7 +103,7 @@ def test_odd_names(client: httpx.Client, name: str, where: str) -> None:
 
 
 def test_problems_of_odd_names(client: httpx.Client) -> None:
-    """A 422 calls an argument with a dot by its name."""
+    """The error of an argument with a dot is not nested."""
     response = predict(client, "odd_names")
     assert (response.status_code, response.json()) == (
         422,
@@ -137,7 +136,7 @@ VALUES = [
 @pytest.mark.parametrize("where", ["params", "data"])
 @pytest.mark.parametrize(("name", "sent", "received"), VALUES)
 def test_texts(client: httpx.Client, where: str, name: str, sent: object, received: list[Any]) -> None:
-    """Texts of a query or a form become what the field says."""
+    """Texts of a query or a form are converted by the field."""
     assert predicted(client, "all_fields", **{where: {name: sent}}) == {name: received}
 
 
@@ -157,7 +156,7 @@ JSON_VALUES = [
 
 @pytest.mark.parametrize(("name", "sent", "received"), JSON_VALUES)
 def test_json_values(client: httpx.Client, name: str, sent: object, received: list[Any]) -> None:
-    """Values of a JSON body become what the field says."""
+    """Values of a JSON body are converted by the field."""
     assert predicted(client, "all_fields", json={name: sent}) == {name: received}
 
 
@@ -177,13 +176,13 @@ WRONG = [
 
 @pytest.mark.parametrize("sent", ["[" * 5000, '{"a": NaN}', '{"a": 1e400}', '{"a": ' + "1" * 5000 + "}"])
 def test_texts_that_are_no_json(client: httpx.Client, sent: str) -> None:
-    """A text that is not JSON, or nothing that can be read, is a 422 where a structure is expected."""
+    """Invalid or unreadable JSON for a structured field is a 422."""
     response = predict(client, "all_fields", data={"dict": sent})
     assert (response.status_code, response.json()) == (422, {"dict": ["Not a valid mapping type."]})
 
 
 def test_deep_values(client: httpx.Client) -> None:
-    """Arguments that are nested too deeply to be handed on are the caller's mistake."""
+    """Arguments nested too deeply to encode are the client's error."""
     body = b'{"raw": ' + b"[" * 900 + b"]" * 900 + b"}"
     response = predict(client, "all_fields", content=body, headers={"Content-Type": "application/json"})
     assert (response.status_code, response.json()) == (
@@ -194,21 +193,21 @@ def test_deep_values(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(("name", "sent", "problems"), WRONG)
 def test_wrong_values(client: httpx.Client, name: str, sent: object, problems: dict[str, Any]) -> None:
-    """A 422 holds marshmallow's messages, by argument and by place within it, and nothing else."""
+    """A 422 has marshmallow's messages by argument and position, and nothing else."""
     response = predict(client, "all_fields", json={name: sent})
     assert (response.status_code, response.json()) == (422, problems)
     assert response.headers["content-type"].startswith("application/json")
 
 
 def test_own_fields(client: httpx.Client) -> None:
-    """Fields may override _deserialize and deserialize, and set their metadata before the constructor."""
+    """Field classes may override (_)deserialize, and set metadata before the constructor."""
     found = predicted(client, "own_fields", params={"reversed": "abc", "everything": "x", "documented": "y"})
     assert found == {"reversed": "cba", "everything": "everything x", "documented": "y"}
     assert predicted(client, "own_fields") == {"everything": "nothing"}
 
 
 def test_validating_on_disk(client: httpx.Client) -> None:
-    """A field's _validate may look at what is on disk."""
+    """A field's _validate may read files."""
     assert predicted(client, "own_fields", params={"checked": "scratch"})["checked"] == "scratch"
     response = predict(client, "own_fields", params={"checked": "nothing"})
     assert (response.status_code, response.json()) == (422, {"checked": ["There is no nothing."]})
@@ -230,13 +229,13 @@ BETWEEN = "Must be greater than or equal to 1 and less than or equal to 3."
     ],
 )
 def test_validators(client: httpx.Client, name: str, sent: str, problems: list[str]) -> None:
-    """Validators alone and in lists are run, and their texts are marshmallow's."""
+    """Single validators and lists of them run, and the messages are marshmallow's."""
     response = predict(client, "validators", params={"needed": "x", name: sent})
     assert (response.status_code, response.json()) == (422, {name: problems})
 
 
 def test_what_validators_let_pass(client: httpx.Client) -> None:
-    """Values that fit reach the function; all problems are told at once."""
+    """Valid values reach the function; all errors are reported together."""
     sent = {
         "alone": 1,
         "listed": 3,

@@ -1,11 +1,11 @@
-"""The forms a model can have: module, class, object, and functions that are missing or put in later."""
+"""Forms of a model: module, class, object; functions that are missing or set at run time."""
 
 from typing import Any
 
 import httpx
 import pytest
 
-from serving import predict, predicted
+from support.server import predict, predicted
 
 SERVED = [
     "a_class",
@@ -27,7 +27,6 @@ SERVED = [
     [("as_module", "module x"), ("a_class", "class x"), ("an_object", "object x")],
 )
 def test_module_class_and_object(client: httpx.Client, model: str, answer: str) -> None:
-    """A module and an object are used as they are; a class is instantiated without arguments."""
     response = predict(client, model, params={"data": "x"})
     assert response.json() == {"status": "OK", "predictions": answer}
 
@@ -43,7 +42,7 @@ def test_module_class_and_object(client: httpx.Client, model: str, answer: str) 
     ],
 )
 def test_missing_function(client: httpx.Client, model: str, method: str, function: str) -> None:
-    """The route of a function that the model lacks answers 501, whatever is sent."""
+    """The route of a missing function returns 501 for any request."""
     for request in ({}, {"json": {"a": 1}}, {"files": {"file": b"content"}}):
         response = client.request(method, f"/v2/models/{model}/{function}/", **request)
         assert response.status_code == 501, response.text
@@ -51,7 +50,7 @@ def test_missing_function(client: httpx.Client, model: str, method: str, functio
 
 
 def test_inherited_train(client: httpx.Client) -> None:
-    """A training of a function that says it is not implemented answers 501, or ends in an error saying so."""
+    """The inherited train returns 501, or its training ends with an error."""
     response = client.post("/v2/models/abstract_class/train/")
     assert response.status_code in (200, 501)
 
@@ -62,20 +61,19 @@ def test_only_predict(client: httpx.Client) -> None:
 
 
 def test_attribute_error_in_predict(client: httpx.Client) -> None:
-    """An AttributeError inside an author's function is that function's error, not a missing function."""
+    """An AttributeError inside predict does not mean that predict is missing."""
     response = predict(client, "attribute_error")
     assert response.status_code == 500
     assert response.json() == {"message": "AttributeError: 'NoneType' object has no attribute 'predict'"}
 
 
 def test_functions_put_in_by_a_decorator(client: httpx.Client) -> None:
-    """Functions set by a decorator, lambdas and partials are as good as those with a def."""
+    """Functions set by a decorator, lambdas and partials work like those with a def."""
     assert predicted(client, "decorated", params={"a": 1, "b": 2}) == 3
     assert client.get("/v2/models/decorated/").json()["name"] == "lambda"
 
 
 def test_globals_live_as_long_as_the_worker(client: httpx.Client) -> None:
-    """A worker keeps a module's globals between calls."""
     first, second = (predicted(client, "counts") for _ in range(2))
     assert second == {"pid": first["pid"], "calls": first["calls"] + 1}
 
@@ -89,6 +87,6 @@ def test_globals_live_as_long_as_the_worker(client: httpx.Client) -> None:
     ],
 )
 def test_plain_signature(client: httpx.Client, sent: dict[str, Any], answer: dict[str, Any]) -> None:
-    """An argument that was not sent and has no default is absent from the call; accept is always there."""
+    """An argument that was not sent and has no default is absent; accept is always present."""
     found = predicted(client, "signature", params=sent)
     assert found | answer == found

@@ -1,4 +1,4 @@
-"""Values as JSON: exact where JSON can say it, named where it cannot."""
+"""Encoding as JSON: exact values, and errors that name the place."""
 
 import datetime as dt
 import ipaddress
@@ -35,14 +35,14 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_round_trip(value: Any) -> None:
-    """What JSON can express comes back as it was, integers of any size too."""
+    """JSON values stay the same, including integers of any size."""
     assert json.loads(dumps(value)) == value
     assert to_jsonable(value) == value
 
 
 @given(json_values, st.sampled_from([math.nan, math.inf, -math.inf]))
 def test_never_invalid_json(value: Any, number: float) -> None:
-    """A NaN or an infinity, wherever it is, is refused and never sent as null."""
+    """NaN and infinity are rejected at any depth, and never become null."""
     for spoiled in (
         [value, number],
         {"a": value, "b": [number]},
@@ -55,7 +55,6 @@ def test_never_invalid_json(value: Any, number: float) -> None:
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32)))
 def test_arrays(values: list[float]) -> None:
-    """Arrays are lists of the same numbers, in one precision or the other."""
     assert json.loads(dumps(np.array(values, dtype="float64"))) == values
     assert json.loads(dumps(np.array(values, dtype="float32"))) == pytest.approx(values)
 
@@ -74,7 +73,7 @@ def test_arrays(values: list[float]) -> None:
     ],
 )
 def test_places_are_named(value: Any, place: str) -> None:
-    """The message says where the value is that JSON cannot express."""
+    """The error names the path of the value that JSON cannot express."""
     with pytest.raises(InvalidResponse) as raised:
         dumps(value)
     assert place in raised.value.message
@@ -97,7 +96,7 @@ def test_places_are_named(value: Any, place: str) -> None:
     ],
 )
 def test_odd_values(value: Any, expected: bytes | None) -> None:
-    """A null that was meant stays one; dates are dates; complex numbers have no form."""
+    """Null stays null and dates are dates; complex numbers are rejected."""
     if expected is None:
         with pytest.raises(InvalidResponse):
             dumps(value)
@@ -111,7 +110,7 @@ UNITS = ["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns"]
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("kind", ["datetime64", "timedelta64"])
 def test_not_a_time(kind: str, unit: str) -> None:
-    """NaT is refused, whatever its unit and wherever it is, and never becomes a date or a number."""
+    """NaT is rejected for every unit and position, and never becomes a date or a number."""
     nat = np.array(["NaT"], dtype=f"{kind}[{unit}]")
     for value, place in (
         (nat, "the result[0]"),
@@ -126,7 +125,7 @@ def test_not_a_time(kind: str, unit: str) -> None:
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_dates_that_orjson_writes_for_nat(unit: str) -> None:
-    """The dates that a NaT could be mistaken for are written as they are."""
+    """Dates that look like orjson's output for NaT are accepted."""
     written = json.loads(dumps(np.array([0], dtype=f"datetime64[{unit}]")))
     assert written[0].startswith("1970-01-01")
 
@@ -159,7 +158,7 @@ def test_dates_that_orjson_writes_for_nat(unit: str) -> None:
     ],
 )
 def test_nothing_of_pandas_vanishes(value: Any, expected: Any) -> None:
-    """Missing times and values are null; labels and group keys are kept, but for mere row numbers."""
+    """Missing values are null; labels and group keys are kept, except row numbers."""
     assert json.loads(dumps(value)) == expected
     assert json.loads(dumps({"a": [value]})) == {"a": [expected]}
     assert json.loads(dumps_jsonable(to_jsonable(value))) == expected
@@ -174,13 +173,12 @@ def test_nothing_of_pandas_vanishes(value: Any, expected: Any) -> None:
     ],
 )
 def test_labels_that_collide(value: Any, reason: str) -> None:
-    """What would silently take the place of something else is refused."""
+    """Labels that would overwrite each other are rejected."""
     with pytest.raises(InvalidResponse, match=reason):
         dumps([value])
 
 
 def test_inexpressible_values_can_be_replaced() -> None:
-    """A caller may say what to put in the place of what JSON cannot express."""
     found = to_jsonable(
         {"a": math.nan, "b": [object]}, lambda value, reason: f"{type(value).__name__}: {reason}"
     )
@@ -189,7 +187,7 @@ def test_inexpressible_values_can_be_replaced() -> None:
 
 
 def test_loops_end() -> None:
-    """A value that contains itself is refused."""
+    """A value that contains itself is rejected."""
     loop: list[Any] = []
     loop.append(loop)
     with pytest.raises(InvalidResponse, match="contains itself"):
@@ -197,28 +195,28 @@ def test_loops_end() -> None:
 
 
 def test_missing_time_of_pandas() -> None:
-    """Outside of a frame or a series, pandas' NaT is an error that names the place, like NumPy's."""
+    """Outside of a data frame or series, pandas' NaT is an error, like NumPy's."""
     with pytest.raises(InvalidResponse, match=r"the result\['t'\] cannot be expressed in JSON: it is NaT"):
         dumps({"t": pd.NaT})
 
 
 @pytest.mark.parametrize("beside", [None, [], 1])
 def test_dates_are_written_alike(beside: Any) -> None:
-    """A date is written in one way, whatever stands beside it."""
+    """The format of a date does not depend on the values beside it."""
     written = json.loads(dumps({"t": np.datetime64("2020-01-01"), "x": beside}))
     assert written["t"] == "2020-01-01T00:00:00"
 
 
 @given(json_values)
 def test_written_in_steps(value: Any) -> None:
-    """What is written in steps is the same."""
+    """Encoding in steps gives the same result."""
     for written in (value, [value, 1] * 2000, {"a": [[value] * 2000, value], "b": []}):
         assert dumps_in_steps(written) == dumps_jsonable(written)
 
 
 @pytest.mark.parametrize("value", [[1.5, 2**70, 'ä😀\\"', None, True, [], {}], {"a": {"b": [1]}}, "text", 1])
 def test_read_in_steps(value: Any) -> None:
-    """What is read in steps is the same, also where it has long numbers."""
+    """Decoding in steps gives the same result, also for long numbers."""
     text = json.dumps(value).encode() + b" " * (1 << 20)
     assert loads_in_steps(text) == loads(text) == value
 
@@ -228,7 +226,7 @@ def test_read_in_steps(value: Any) -> None:
     [b"[NaN]", b"[1,]", b"{1: 2}", b"\xff", pytest.param(b"[" * 100_000, id="deep"), b"[1] 2", b"-Infinity"],
 )
 def test_not_read_in_steps(text: bytes) -> None:
-    """What is no JSON is refused likewise."""
+    """Invalid JSON is rejected when decoding in steps, too."""
     for one in (text, text + b" " * (1 << 20)):
         with pytest.raises(ValueError, match=r"."):
             loads_in_steps(one)
@@ -237,6 +235,6 @@ def test_not_read_in_steps(text: bytes) -> None:
 @pytest.mark.parametrize("write", [dumps, dumps_jsonable, dumps_in_steps])
 @pytest.mark.parametrize("beside", [1, None, [None] * 2_000, "\ud800"])
 def test_unread(write: Callable[[Any], bytes], beside: object) -> None:
-    """JSON that was kept is part of other JSON, whatever makes the writing of that other JSON difficult."""
+    """RawJson is embedded unchanged, also when the other values need the slow encoder."""
     text = write({"kept": RawJson('{"a":[1,null]}'), "beside": beside})
     assert loads(text)["kept"] == {"a": [1, None]}

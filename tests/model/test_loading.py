@@ -8,14 +8,14 @@ import pytest
 
 from deepaas.errors import ModelLoadError, ModelNotFound
 from deepaas.model import loader
-from serving import GROUP, distribution, install
+from support.server import GROUP, distribution, install
 
 WHERE = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
 def _imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put what is imported, and where from, back as it was."""
+    """Restore sys.path and sys.modules."""
     monkeypatch.syspath_prepend(WHERE)
     monkeypatch.setattr(sys, "path", list(sys.path))
     before = set(sys.modules)
@@ -36,7 +36,7 @@ def _imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ],
 )
 def test_load(target: str, kind: str) -> None:
-    """A target names a module, an object, or a class that is instantiated; a file is as good."""
+    """A target is a module, an object, or a class to instantiate, by module name or file."""
     assert type(loader.load(target)).__name__ == kind
 
 
@@ -51,7 +51,7 @@ def test_load(target: str, kind: str) -> None:
     ],
 )
 def test_broken(target: str, reason: str) -> None:
-    """What cannot be imported is broken, with the reason and the traceback."""
+    """The error has the reason and the traceback."""
     with pytest.raises(ModelLoadError) as raised:
         loader.load(target)
     assert target in raised.value.message
@@ -60,7 +60,7 @@ def test_broken(target: str, reason: str) -> None:
 
 
 def test_select(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All are selected, or the one that is named, or the target that is given."""
+    """Select all models, the one with the name, or the target."""
     install(tmp_path, {"b": "models.as_module", "a": "models.as_class:Model"})
     monkeypatch.syspath_prepend(tmp_path)
     assert loader.select_models() == {"a": "models.as_class:Model", "b": "models.as_module"}
@@ -72,7 +72,7 @@ def test_select(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any model, the error says how to declare one."""
+    """The error explains how to declare a model."""
     install(tmp_path, {})
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModelNotFound, match=r"project\.entry-points"):
@@ -94,7 +94,7 @@ def test_malformed_entry_point(
     entry_points: str,
     said: str,
 ) -> None:
-    """A malformed entry point of another package is named in the log, and left out."""
+    """A malformed entry point of another package is logged and skipped."""
     install(tmp_path, {"good": "models.as_module"})
     distribution(tmp_path, "other", f"[{GROUP}]\n{entry_points}\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
@@ -103,7 +103,7 @@ def test_malformed_entry_point(
 
 
 def test_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file's path means the same from any working directory; a module's name is left alone."""
+    """A file's path becomes absolute; a module's name does not change."""
     monkeypatch.chdir(tmp_path)
     assert loader.resolve_target_path("./a.py:B") == f"{tmp_path.resolve()}/a.py:B"
     assert loader.resolve_target_path("a.b:C") == "a.b:C"

@@ -1,9 +1,9 @@
-"""What a model says of itself, and what is said of one that cannot."""
+"""A model's metadata, and the defaults of models without usable metadata."""
 
 import httpx
 import pytest
 
-from serving import predicted
+from support.server import predicted
 
 SERVED = [
     "a_class",
@@ -27,7 +27,7 @@ def described(client: httpx.Client, model: str) -> dict[str, object]:
 
 
 def test_merged(client: httpx.Client) -> None:
-    """What the author says is merged over id, name and links."""
+    """The model's metadata overrides id, name and links."""
     assert described(client, "as_module") == {
         "id": "as_module",
         "name": "as_module",
@@ -40,7 +40,7 @@ def test_merged(client: httpx.Client) -> None:
 
 
 def test_called_on_each_request(client: httpx.Client) -> None:
-    """The author's function is called for every request, and may say other things than we do."""
+    """get_metadata is called for every request, and may override id and links."""
     first, second = (described(client, "metadata_changes") for _ in range(2))
     assert second["checkpoints"] == first["checkpoints"] + 1
     assert (first["id"], first["links"]) == ("my-id", "own")
@@ -48,7 +48,7 @@ def test_called_on_each_request(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("model", ["nothing", "abstract_class", "only_predict"])
 def test_missing(client: httpx.Client, model: str) -> None:
-    """A model without metadata has the id 0 and a description that says so."""
+    """A model without metadata has the id 0 and a description with the reason."""
     found = described(client, model)
     assert found["id"] == "0"
     assert found["name"] == model
@@ -61,7 +61,7 @@ def test_missing(client: httpx.Client, model: str) -> None:
     [("metadata_raises", "FileNotFoundError: no rclone here"), ("metadata_odd", "returned list")],
 )
 def test_unusable(client: httpx.Client, model: str, reason: str) -> None:
-    """Metadata that cannot be had falls back to name and reason, and the model still works."""
+    """If get_metadata fails, name and reason are returned."""
     found = described(client, model)
     assert found["name"] == model
     assert found["links"] == [{"rel": "self", "href": f"/v2/models/{model}"}]
@@ -69,7 +69,7 @@ def test_unusable(client: httpx.Client, model: str, reason: str) -> None:
 
 
 def test_others_are_unaffected(client: httpx.Client) -> None:
-    """A model whose metadata fails leaves the list of models, and its own predictions, as they are."""
+    """A failing get_metadata affects neither the list of models nor predictions."""
     response = client.get("/v2/models/")
     assert response.status_code == 200
     names = [model["links"][0]["href"] for model in response.json()["models"] if model["links"] != "own"]
@@ -80,7 +80,7 @@ def test_others_are_unaffected(client: httpx.Client) -> None:
 
 
 def test_warm(client: httpx.Client) -> None:
-    """Warm is called once, without arguments, in the process and the thread that predict."""
+    """warm is called once, without arguments, in the process and thread that predict."""
     first, second = (predicted(client, "warmed") for _ in range(2))
     assert first == second
     assert first["times"] == 1
@@ -88,6 +88,6 @@ def test_warm(client: httpx.Client) -> None:
 
 
 def test_warm_not_implemented(client: httpx.Client) -> None:
-    """A warm that says it is not implemented is ignored."""
+    """A NotImplementedError from warm is ignored."""
     answer = client.post("/v2/models/warm_not_implemented/predict/").json()
     assert answer["predictions"] == "cold"

@@ -1,4 +1,4 @@
-"""Rendering without a server: which body a value becomes."""
+"""Rendering of predictions as response bodies, without a server."""
 
 import io
 import logging
@@ -24,7 +24,7 @@ LIMIT = 1 << 20
 
 
 def rendered(value: Any, media_type: str | None, form: ResponseFormat, folder: Path) -> Body:
-    """Return the body, with the content of its file in place of its path."""
+    """Return the body, with its file's content instead of the path."""
     body = render(value, media_type, form, str(folder / "scratch"))
     if body.path:
         assert Path(body.path).parent == folder / "scratch"
@@ -47,13 +47,13 @@ def rendered(value: Any, media_type: str | None, form: ResponseFormat, folder: P
 def test_json(
     value: Any, form: ResponseFormat, content: bytes, media_type: str | None, tmp_path: Path
 ) -> None:
-    """JSON is wrapped, sent as it is, or as its schema says."""
+    """JSON is wrapped, bare, or validated by the schema."""
     assert rendered(value, media_type, form, tmp_path) == Body(JSON, content)
 
 
 @pytest.mark.parametrize("value", [{"a": "x"}, {}, {"a": 1, "b": 2}, [1], "text", None, 5])
 def test_unfit(value: Any, tmp_path: Path) -> None:
-    """What does not fit the schema is refused, of whatever type it is."""
+    """A prediction of any type that does not match the schema is rejected."""
     with pytest.raises(InvalidResponse, match="schema"):
         rendered(value, None, SCHEMA, tmp_path)
 
@@ -61,7 +61,7 @@ def test_unfit(value: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [0, 1, LIMIT - 1, LIMIT, LIMIT + 1, 3 * LIMIT + 5])
 @pytest.mark.parametrize("how", ["bytes", "path", "open", "memory"])
 def test_sizes(size: int, how: str, tmp_path: Path) -> None:
-    """Bytes arrive exactly, on either side of the size above which they travel through a file."""
+    """Bytes arrive unchanged, below and above the size from which they are stored in a file."""
     content = (b"0123456789" * (size // 10 + 1))[:size]
     path = tmp_path / "file"
     path.write_bytes(content)
@@ -76,7 +76,6 @@ def test_sizes(size: int, how: str, tmp_path: Path) -> None:
 
 
 def test_open_files_are_closed(tmp_path: Path) -> None:
-    """A file that a model returns open is closed afterwards."""
     (tmp_path / "file").write_text("x")
     file = (tmp_path / "file").open("rb")
     rendered(file, "image/png", WRAPPED, tmp_path)
@@ -88,7 +87,7 @@ def test_open_files_are_closed(tmp_path: Path) -> None:
     [(b"x", "application/octet-stream"), ("text", JSON), ({"a": 1}, JSON)],
 )
 def test_anything_goes(value: Any, media_type: str, tmp_path: Path) -> None:
-    """Where the caller takes anything, the value decides."""
+    """For */*, the type of the value decides."""
     assert rendered(value, "*/*", BARE, tmp_path).media_type == media_type
 
 
@@ -102,7 +101,7 @@ def test_anything_goes(value: Any, media_type: str, tmp_path: Path) -> None:
     ],
 )
 def test_returned_file(file: ReturnedFile, accepted: str | None, expected: str, tmp_path: Path) -> None:
-    """A ReturnedFile's type is its own, else the one that was asked for, else that of its suffix."""
+    """The type is the ReturnedFile's own, else the accepted one, else the suffix decides."""
     path = tmp_path / "a.png"
     path.write_bytes(b"x")
     named = file._replace(filename=str(path), original_filename="b.png")
@@ -110,14 +109,14 @@ def test_returned_file(file: ReturnedFile, accepted: str | None, expected: str, 
 
 
 def test_upload_sent_back(tmp_path: Path) -> None:
-    """An upload can be the answer."""
+    """A model may return an upload."""
     (tmp_path / "a").write_bytes(b"x")
     upload = UploadedFile(filename=str(tmp_path / "a"))
     assert rendered(upload, "image/png", WRAPPED, tmp_path).content == b"x"
 
 
 class Folders(NamedTuple):
-    """The folders that a call's own files may be in, and one with the files of somebody else."""
+    """The folders of a call's own files, and one with other files."""
 
     scratch: Path
     uploads: Path
@@ -137,7 +136,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folders:
 
 
 def text_rendered(text: str, media_type: str, folders: Folders) -> bytes:
-    """Return what is sent when a model with two uploads returns a text."""
+    """Return the body for a text from a model that received two uploads."""
     upload = UploadedFile(filename=str(folders.uploads / "a"))
     arguments = {"number": 1, "file": upload, "files": [upload], "nothing": None, "empty": UploadedFile()}
     return render(text, media_type, WRAPPED, str(folders.scratch), arguments=arguments).content
@@ -146,7 +145,7 @@ def text_rendered(text: str, media_type: str, folders: Folders) -> bytes:
 @pytest.mark.parametrize("media_type", ["image/png", "application/octet-stream", "image/*"])
 @pytest.mark.parametrize("name", ["scratch", "uploads", "artifacts"])
 def test_text_that_names_a_file_of_the_call(folders: Folders, name: str, media_type: str) -> None:
-    """The path of a file in the call's folders may be a text, as old modules return it."""
+    """Models for 2.6 return the path of a file in the call's folders as a text."""
     path: Path = getattr(folders, name) / "." / "a"
     assert text_rendered(str(path), media_type, folders) == name.encode()
 
@@ -175,7 +174,7 @@ NOT_PATHS = {
 def test_text_is_no_path(
     folders: Folders, text: str, media_type: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Any other text is not opened: it may be what a client sent."""
+    """Other texts are not opened as paths, because they may come from the client."""
     (folders.scratch / "link").symlink_to(folders.other / "a")
     (folders.scratch / "folder").symlink_to(folders.other)
     (folders.scratch / "loop").symlink_to(folders.scratch / "loop")
@@ -185,14 +184,14 @@ def test_text_is_no_path(
 
 
 def test_paths_are_opened_anywhere(folders: Folders) -> None:
-    """The model's author means a path, wherever it leads."""
+    """Only the model author can return a Path or a ReturnedFile, so it may be anywhere."""
     path = folders.other / "a"
     for value in (path, ReturnedFile(filename=str(path))):
         assert render(value, "image/png", WRAPPED, str(folders.scratch)).content == b"other"
 
 
 def test_record(caplog: pytest.LogCaptureFixture) -> None:
-    """What a record cannot express becomes its repr, with a warning."""
+    """A value that JSON cannot express is replaced by its repr, with a warning."""
     with caplog.at_level(logging.WARNING):
         assert to_jsonable_or_repr({"a": {1}, "b": 1j}) == {"a": [1], "b": "1j"}
     assert ["the result['b']" in line for line in caplog.messages] == [True]

@@ -11,7 +11,7 @@ FUNCTIONS = ("get_metadata", "predict", "get_predict_args", "train", "get_train_
 
 @pytest.mark.parametrize("kind", [UploadedFile, ReturnedFile])
 def test_files(kind: type) -> None:
-    """Files are named tuples of four optional fields, by position or by name."""
+    """Files are named tuples of four optional fields."""
     assert kind._fields == FIELDS
     assert kind() == (None, None, None, None)
     made = kind("a", "b", content_type="c")
@@ -25,7 +25,7 @@ def test_files(kind: type) -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_base(name: str) -> None:
-    """The base class documents every function, and implements none."""
+    """The base class documents every function and implements none."""
     function = getattr(BaseModel, name)
     assert len(function.__doc__.splitlines()) > 2
     with pytest.raises(NotImplementedError):
@@ -33,5 +33,4 @@ def test_base(name: str) -> None:
 
 
 def test_schema() -> None:
-    """A model has no schema unless it declares one."""
     assert BaseModel.schema is None

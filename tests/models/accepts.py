@@ -1,4 +1,4 @@
-"""Models that declare `accept` as public modules do: each spelling and place, and choices with a wildcard."""
+"""Models that declare `accept` as public modules do: all styles and locations, and a wildcard choice."""
 
 import io
 

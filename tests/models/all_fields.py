@@ -1,4 +1,4 @@
-"""Every class of field that public models use."""
+"""Every field class that public models use."""
 
 import marshmallow
 from webargs import fields

@@ -1,4 +1,4 @@
-"""A class, and an object made of it, with functions that are methods."""
+"""A class whose methods are the model's functions, and an instance of it."""
 
 from webargs import fields
 

@@ -1,4 +1,4 @@
-"""A model whose functions have the mistake of asking None for something."""
+"""A model whose functions raise AttributeError."""
 
 
 def predict():

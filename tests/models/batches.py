@@ -1,4 +1,4 @@
-"""A model that predicts for several calls at once, and says how many there were."""
+"""A model with predict_batch that returns the batch size with each prediction."""
 
 import os
 import signal
@@ -51,7 +51,7 @@ def predict_batch(calls):
 
 
 class Alone(BaseModel):
-    """The same, without a `predict`."""
+    """The same model without `predict`."""
 
     get_predict_args = staticmethod(get_predict_args)
     predict_batch = staticmethod(predict_batch)

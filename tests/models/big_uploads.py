@@ -1,4 +1,4 @@
-"""A model that looks at the size of its upload only."""
+"""A model that only reads the size of its upload."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Arguments that are the fields of a schema."""
+"""Arguments that are the bound fields of a schema."""
 
 import marshmallow
 from webargs import fields

@@ -1,4 +1,4 @@
-"""A model whose globals live as long as its worker."""
+"""A model that counts its calls in a global variable."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""An argument that requests call by another name."""
+"""Arguments with a data_key."""
 
 from marshmallow import fields
 

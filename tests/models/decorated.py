@@ -1,4 +1,4 @@
-"""Functions that a decorator puts into the module, and others that are no functions with a def."""
+"""Functions that a decorator adds to the module, a lambda and a partial."""
 
 import functools
 import sys

@@ -1,4 +1,4 @@
-"""A model that gives back what it got: the arguments, or the upload itself."""
+"""A model that returns its arguments or its upload."""
 
 from webargs import fields, validate
 

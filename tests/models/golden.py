@@ -1,4 +1,4 @@
-"""The model whose commands are recorded with 2.6: nothing in it is newer than that."""
+"""The model for recordings of 2.6; it uses no newer feature."""
 
 import io
 import logging
@@ -21,7 +21,7 @@ def get_metadata():
 
 
 def warm():
-    # Predictions of 2.6 do not call it, so it prints nothing.
+    # 2.6 does not call it before predictions, so it prints nothing.
     pass
 
 

@@ -1,4 +1,4 @@
-"""A model that says how much it was given."""
+"""A model that returns the lengths of its arguments."""
 
 from webargs import fields
 

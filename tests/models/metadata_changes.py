@@ -1,4 +1,4 @@
-"""A model that lists what there is at the moment."""
+"""A model whose metadata changes with each call."""
 
 asked = []
 

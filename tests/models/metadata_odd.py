@@ -1,4 +1,4 @@
-"""A model that says something that is no dictionary."""
+"""A model whose metadata is not a dictionary."""
 
 
 def get_metadata():

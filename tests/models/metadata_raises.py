@@ -1,4 +1,4 @@
-"""A model that cannot say what it is."""
+"""A model whose get_metadata() raises."""
 
 
 def get_metadata():

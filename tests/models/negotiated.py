@@ -1,4 +1,4 @@
-"""A model that answers in several media types, and one that has no default among them."""
+"""Models that return several media types, one of them without a default."""
 
 from webargs import fields, validate
 

@@ -1,4 +1,4 @@
-"""The arguments of old_fields in the new spelling."""
+"""The arguments of old_fields in the current marshmallow style."""
 
 from pathlib import Path
 

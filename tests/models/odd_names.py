@@ -1,4 +1,4 @@
-"""Arguments whose names are no Python names."""
+"""Arguments whose names are not Python identifiers."""
 
 from marshmallow import fields
 

@@ -1,4 +1,4 @@
-"""Arguments in the old spelling: everything is a keyword argument."""
+"""Arguments in the old marshmallow style: all metadata are keyword arguments."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A model that has nothing but predict."""
+"""A model with only predict()."""
 
 
 def predict(**arguments):

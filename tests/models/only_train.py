@@ -1,4 +1,4 @@
-"""A model that has nothing but train."""
+"""A model with only train()."""
 
 
 def train(**arguments):

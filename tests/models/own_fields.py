@@ -1,4 +1,4 @@
-"""Fields of the author's own, made in all the ways there are."""
+"""Custom field classes, made in all ways that marshmallow allows."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A model that does in a worker what models do."""
+"""A model that starts processes and threads, prints, logs, and reads standard input."""
 
 import importlib.metadata
 import logging

@@ -1,4 +1,4 @@
-"""A model that raises whatever it is asked to."""
+"""A model that raises the exception that an argument names."""
 
 import sys
 

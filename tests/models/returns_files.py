@@ -1,4 +1,4 @@
-"""A model that returns files in all the ways there are."""
+"""A model that returns files in all supported ways."""
 
 import io
 import pathlib
@@ -41,7 +41,7 @@ def at_the_second_byte():
 
 
 class Vanishing(io.BytesIO):
-    """A large file that, when it has been copied, removes the copies in the folder."""
+    """A large file that deletes the copies in its folder once it has been read."""
 
     def __init__(self, folder):
         super().__init__(LARGE)

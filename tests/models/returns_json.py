@@ -1,4 +1,4 @@
-"""A model that returns what it is asked for, to be sent as JSON."""
+"""A model that returns the value that an argument names, to be sent as JSON."""
 
 import collections
 import dataclasses

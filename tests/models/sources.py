@@ -1,4 +1,4 @@
-"""Arguments that can come from everywhere."""
+"""Arguments that every part of a request can contain."""
 
 from webargs import fields
 

@@ -1,4 +1,4 @@
-"""Models whose predictions come item by item, and that wait, fail or die on the way when told to."""
+"""Models that stream predictions, and that can block, fail or die in the middle."""
 
 import logging
 import os
@@ -36,7 +36,7 @@ def happen(port, end):
         raise error
     if end and end != "nan":
         os.kill(os.getpid(), signal.Signals[end])
-        time.sleep(60)  # until the signal is there
+        time.sleep(60)  # until the signal arrives
 
 
 def predict(count, size, at, port=None, end=None, note=None):
@@ -53,7 +53,7 @@ def predict(count, size, at, port=None, end=None, note=None):
 
 
 class Chosen:
-    """Offers several media types; a function that returns an iterator."""
+    """Offers several media types. Its predict() is a function that returns an iterator."""
 
     def get_predict_args(self):
         return get_predict_args() | {"accept": fields.Str(validate=validate.OneOf(TYPES))}
@@ -67,7 +67,7 @@ class Chosen:
 
 
 class Checked:
-    """Has a schema, which item 1 does not fit when it is told to be something else."""
+    """Has a schema; if `odd` is true, item 1 does not match it."""
 
     schema = {"number": fields.Int(required=True)}
 
@@ -96,7 +96,7 @@ class Asynchronous:
 
 
 class Anything:
-    """Leaves the media type to what comes, or comes to nothing."""
+    """Lets the first item decide the media type."""
 
     def get_predict_args(self):
         return {
@@ -109,7 +109,7 @@ class Anything:
 
 
 class OddChoices:
-    """Offers a media type that no header can hold."""
+    """Offers a media type that is not a valid header value."""
 
     def get_predict_args(self):
         return {"accept": fields.Str(load_default="text/a\r\nb")}

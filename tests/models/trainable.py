@@ -1,4 +1,4 @@
-"""A model whose training does what it is told, and can be made to wait."""
+"""A model whose training returns, raises or exits as an argument says, and can wait for a gate."""
 
 import os
 import pathlib

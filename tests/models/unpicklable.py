@@ -1,4 +1,4 @@
-"""Arguments that become something that no pickle can carry."""
+"""Arguments whose deserialized values cannot be pickled."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""A model that says what became of its uploads, and may treat them badly."""
+"""A model that returns the content of its uploads, and may delete or move them."""
 
 import os
 import shutil

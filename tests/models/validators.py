@@ -1,4 +1,4 @@
-"""Validators alone, in lists, and choices of all kinds."""
+"""Single validators, lists of validators, and all kinds of choices."""
 
 from webargs import fields, validate
 

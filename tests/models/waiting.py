@@ -1,4 +1,4 @@
-"""A model that waits until a test lets it go on, or ends its process in a way of the test's choice."""
+"""A model that waits for a gate, or ends its process as an argument says."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""A model copied from a template, whose warm says so."""
+"""A model from a template whose warm() raises NotImplementedError."""
 
 
 def warm():

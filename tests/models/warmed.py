@@ -1,4 +1,4 @@
-"""A model that notes where it was warmed."""
+"""A model that records the process and thread of warm()."""
 
 import os
 import threading

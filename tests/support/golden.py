@@ -1,6 +1,6 @@
-"""What the commands of 2.6 print: the command lines that are recorded, and how a recording is written.
+"""Command lines of 2.6 whose output is recorded, and the format of a recording.
 
-`tools/record-2.6-cli` records 2.6 with this, and `tests/cmd/cli/test_golden.py` compares ours with it.
+`tools/record-2.6-cli` records 2.6 with it; `tests/cmd/cli/test_golden.py` compares this version with it.
 """
 
 import re
@@ -8,8 +8,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from serving import environment
 from support.machine import limit_s
+from support.server import environment
 
 FOLDER = Path(__file__).parents[1] / "cmd" / "cli" / "golden"
 MODELS = {"golden": "models.golden"}
@@ -55,7 +55,7 @@ _REPLACED = (
 
 
 def run(command: Sequence[str], folder: Path) -> str:
-    """Return the recording of a command line: its standard output, exit code, and the files that it wrote."""
+    """Return the recording of a command line: its standard output, exit code and written files."""
     work = folder / "work"
     work.mkdir(parents=True)
     for name, text in _INPUTS.items():
@@ -75,7 +75,7 @@ def run(command: Sequence[str], folder: Path) -> str:
 
 
 def normalized(text: str) -> str:
-    """Return a recording without what differs from run to run."""
+    """Replace times, process ids and other values that differ between runs."""
     for pattern, word in _REPLACED:
         text = re.sub(pattern, word, text)
     return text

@@ -4,10 +4,10 @@ import pytest
 
 
 def assign(items: list[pytest.Item]) -> None:
-    """Mark each test with its group; put those on Ray first, which share one cluster, then the slow ones.
+    """Mark each test with its group. Order: tests on Ray, which share one cluster, slow tests, all others.
 
-    pytest-xdist runs large groups first, and after all groups, in this order, the tests that have none
-    because they share no server.
+    pytest-xdist runs large groups first. Tests that share no server have no group; it runs them last, in this
+    order.
     """
     for item in items:
         scopes = _scopes(item)
@@ -20,7 +20,7 @@ def assign(items: list[pytest.Item]) -> None:
 
 
 def _group(item: pytest.Item, scopes: dict[str, str]) -> str:
-    """Return the name of the test's group: its cluster, package or file, or an empty text."""
+    """Return the name of the test's group (its cluster, package or file), or an empty string."""
     if item.get_closest_marker("ray"):
         return "ray"
     if "cluster" in scopes or "[postgresql" in item.name:
@@ -32,7 +32,7 @@ def _group(item: pytest.Item, scopes: dict[str, str]) -> str:
 
 
 def _scopes(item: pytest.Item) -> dict[str, str]:
-    """Return the scope of each fixture that a test uses, but for `engine`, which all tests use."""
+    """Return the scope of each fixture that a test uses, except `engine`, which all tests use."""
     assert isinstance(item, pytest.Function)
     definitions = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest publishes only the names
     return {name: found[-1].scope for name, found in definitions.items() if name != "engine"}

@@ -1,7 +1,7 @@
 """Measures how much slower this machine is than a reference machine, and multiplies limits by that factor.
 
-The reference is a quiet machine with two cores. Time limits of tests are written for it, as `limit_s(10)`. A
-time-out of the product that a good call must not reach is `timeout_s(1)`.
+The reference is an idle machine with two cores. Tests state their time limits for it: `limit_s(10)`. Timeouts
+of the server that a successful call must not reach are stated as `timeout_s(1)`.
 """
 
 import functools
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-_VARIABLE = "TEST_MACHINE_SLOWNESS"  # passes the measured factor on to child processes
+_VARIABLE = "TEST_MACHINE_SLOWNESS"  # passes the measured factor to child processes
 _ROUNDS = 3
 _WAKE_UPS = 5_000
 _COUNT = "n = 0\nfor i in range(4_000_000): n += i * i"
@@ -22,7 +22,7 @@ _REFERENCE_S = {"Python": 0.34, "process start": 0.010, "wake-up": 0.000_035}
 
 
 class Slowness(NamedTuple):
-    """A factor of at least 1, and the ratios to the reference that it is the largest of."""
+    """The slowdown factor, at least 1, and the ratios to the reference, of which it is the largest."""
 
     factor: float
     ratios: dict[str, float]
@@ -33,28 +33,28 @@ class Slowness(NamedTuple):
 
 
 def limit_s(reference_s: float) -> float:
-    """Return a limit in seconds that fits this machine, given the one that fits the reference machine."""
+    """Return the limit for this machine that corresponds to a limit on the reference machine."""
     return reference_s * slowness().factor * _processes_per_core()
 
 
 def limit_now_s(reference_s: float) -> float:
-    """Return a limit that also fits what else the machine does now, which takes a second to find out."""
+    """Return a limit that also allows for the current load of the machine. Measuring takes about a second."""
     return max(limit_s(reference_s), reference_s * _python_s() / _REFERENCE_S["Python"])
 
 
 def timeout_s(reference_s: float) -> float:
-    """Return a time-out for an option of the product that good calls must not reach."""
+    """Return the value of a server's timeout option that successful calls must not reach."""
     return round(reference_s * slowness().factor, 1)
 
 
 def processor_s(reference_s: float) -> float:
-    """Return a limit for the time that the processor works, which others that use it do not lengthen."""
+    """Return a limit for processor time, which other processes on the same cores do not lengthen."""
     return reference_s * slowness().factor
 
 
 @functools.cache
 def slowness() -> Slowness:
-    """Measure this machine once, for this process and all that it starts; it takes three seconds."""
+    """Measure this machine once, for this process and its children. It takes three seconds."""
     known = os.environ.get(_VARIABLE)
     if known:
         return Slowness(float(known), {})
@@ -79,12 +79,12 @@ def _cores() -> int:
 
 @functools.cache
 def _processes_per_core() -> float:
-    """Return how many test processes share a core, if more than one does."""
+    """Return the number of test processes per core, at least 1."""
     return max(1.0, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) / _cores())
 
 
 def _python_s() -> float:
-    """Return the time that every core needs for a fixed loop when all of them run it."""
+    """Return the time of a fixed loop while all cores run the same loop."""
     began = time.perf_counter()
     counting = [subprocess.Popen([sys.executable, "-I", "-c", _COUNT]) for _ in range(_cores())]
     for process in counting:
@@ -99,7 +99,7 @@ def _process_s() -> float:
 
 
 def _wake_up_s() -> float:
-    """Return the time in which a thread that waits for a pipe notices a byte, on average."""
+    """Return the average time until a thread that reads a pipe wakes up."""
     (request_end, request), (reply_end, reply) = os.pipe(), os.pipe()
 
     def echo() -> None:

@@ -1,6 +1,6 @@
-"""A client of a model in the test's own process: requests are read, checked and answered without a server.
+"""An HTTP client of a model in the test's own process, without a server.
 
-It takes the steps of a server and its worker one after the other, for tests that are about arguments alone.
+It runs the steps of server and worker one after the other, for tests that are only about arguments.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ from multidict import CIMultiDict, MultiDict
 from yarl import URL
 
 from deepaas.errors import DeepaasError, PredictionFailed
-from deepaas.http.errors import error_response
+from deepaas.http.error_responses import error_response
 from deepaas.http.request_body import ParsedRequest, read_argument_sources
 from deepaas.messages import Body, Call, Envelope, decode, encode_call
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 from deepaas.scratch import ScratchFolder
-from deepaas.workers.executor import CallExecutor
+from deepaas.workers.call_executor import CallExecutor
 
 
 @contextmanager
 def model_client() -> Iterator[httpx.Client]:
-    """Yield a client; `/v2/models/NAME/predict/` is answered by the model in `models/NAME.py`."""
+    """Yield a client: `/v2/models/NAME/predict/` calls the model in `models/NAME.py`."""
     with httpx.Client(base_url="http://model", transport=httpx.MockTransport(_respond)) as client:
         yield client
 
@@ -32,8 +32,8 @@ def model_client() -> Iterator[httpx.Client]:
 def _respond(request: httpx.Request) -> httpx.Response:
     name = request.url.path.split("/")[3]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
-        # Fields in the spelling of marshmallow's earlier versions warn when they are made.
-        model = Model.load(name, f"models.{name}")
+        # Fields in the style of older marshmallow versions warn when they are created.
+        model = LoadedModel.load(name, f"models.{name}")
         scratch = ScratchFolder(folder)
         try:
             body = _predict(model, request, scratch)
@@ -44,7 +44,7 @@ def _respond(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, headers={"Content-Type": body.media_type}, content=body.content)
 
 
-def _predict(model: Model, request: httpx.Request, scratch: ScratchFolder) -> Body:
+def _predict(model: LoadedModel, request: httpx.Request, scratch: ScratchFolder) -> Body:
     headers = CIMultiDict(request.headers.multi_items())
     query = MultiDict(URL(str(request.url)).query)
     content = request.read()

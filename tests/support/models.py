@@ -1,4 +1,4 @@
-"""The ten-line models that can be imported, by the names that tests serve them under."""
+"""The importable test models by the names under which tests serve them."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-"""Makes a Python environment that has all that the tests have, and may have more, without a download.
+"""Creates a Python environment that shares all installed packages of the tests, without a download.
 
-It is also a script, in place of ``python -m venv``: ``python_environment.py FOLDER``.
+It is also a script, a replacement for ``python -m venv``: ``python_environment.py FOLDER``.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ sys.exit({attribute}())
 
 
 def make_environment(folder: Path) -> Path:
-    """Make an environment in `folder`; return the folder of its commands."""
+    """Create an environment in `folder`; return the folder of its commands."""
     subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(folder)], check=True)
     ours = sysconfig.get_path("purelib")
     paths = {"base": str(folder), "platbase": str(folder)}

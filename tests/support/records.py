@@ -1,4 +1,4 @@
-"""Records of trainings as tests compare them."""
+"""Training records in the form in which tests compare them."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from deepaas.trainings.store import TrainingStore
 
 
 def get(store: TrainingStore, uuid: str) -> TrainingRecord | None:
-    """Return a record with the JSON in it read, or None where there is no such record."""
+    """Return a record with its JSON parsed, or None if there is none."""
     found = store.get(uuid)
     if found is None:
         return None

@@ -1,20 +1,20 @@
-"""Servers and databases that tests of trainings share."""
+"""Shared servers and databases for tests of trainings."""
 
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import postgresql
 import pytest
-from following import GRACE_S, STEPS
 
-from serving import Server, serving
+from support import postgresql
+from support.server import Server, serving
+from support.trainings import GRACE_S, STEPS
 
 
 @pytest.fixture(scope="module")
 def trainer(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server of the model that does what it is told, two trainings at a time."""
+    """Return a server of the scripted model `steps` that runs two trainings at a time."""
     flags = ("--max-trainings", "2", "--cancel-grace", str(GRACE_S))
     with serving(tmp_path_factory.mktemp("trainer"), *flags, models=STEPS) as server:
         yield server
@@ -22,7 +22,6 @@ def trainer(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def http(trainer: Server) -> Iterator[httpx.Client]:
-    """Return a client of that server."""
     with trainer.client() as client:
         yield client
 
@@ -38,7 +37,7 @@ def postgresql_programs() -> Path:
 
 @pytest.fixture(scope="session")
 def cluster(postgresql_programs: Path) -> Iterator[str]:
-    """Return the URL of a running PostgreSQL."""
+    """Return the URL of a running PostgreSQL server."""
     with postgresql.Cluster(postgresql_programs) as cluster:
         yield cluster.url
 
@@ -51,7 +50,7 @@ def database(cluster: str) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of an empty store, of each kind in turn."""
+    """Return the URL of an empty database, once with SQLite and once with PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/trainings.sqlite"
     return str(request.getfixturevalue("database"))

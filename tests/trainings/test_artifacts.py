@@ -1,4 +1,4 @@
-"""What a training leaves: listed, downloaded, kept for so long, removed."""
+"""Artifacts of a training: listing, download, retention, purge."""
 
 import subprocess
 import time
@@ -8,13 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
-from following import STEPS, begin, ended, path_of, sha256
 
 from deepaas import artifacts
 from deepaas.trainings.record import TrainingRecord, TrainingState
 from deepaas.trainings.retention import RetentionPolicy, SteadyClock
 from deepaas.trainings.store import TrainingStore, sqlite_url
-from serving import Gate, Server, run_to_its_end, until
+from support.server import Gate, Server, run_until_exit, wait_until
+from support.trainings import STEPS, begin, ended, path_of, sha256
 
 pytestmark = pytest.mark.slow
 CONTENT = "".join(f"{number}," for number in range(5000))
@@ -28,14 +28,14 @@ def listed(client: httpx.Client, record: dict[str, Any]) -> dict[str, Any]:
 
 
 def fetch(client: httpx.Client, record: dict[str, Any], name: str, **headers: str) -> httpx.Response:
-    """Ask for an artifact, with its path exactly as written here."""
+    """Request an artifact; the path is sent exactly as written."""
     url = httpx.URL(str(client.base_url).rstrip("/") + path_of(record, f"/artifacts/{name}"))
     return client.get(url, headers=headers)
 
 
 @pytest.mark.every_engine
 def test_folder(http: httpx.Client) -> None:
-    """`deepaas.artifacts()` and `$DEEPAAS_ARTIFACTS` are the same folder, inside the training's."""
+    """`deepaas.artifacts()` and `$DEEPAAS_ARTIFACTS` name the same folder, inside the training's folder."""
     record = ended(http, begin(http, ["folder"]))
     by_call, by_variable = record["result"]["output"][0]
     assert by_call == by_variable
@@ -43,7 +43,7 @@ def test_folder(http: httpx.Client) -> None:
 
 
 def test_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outside a training it is a new folder that can be written."""
+    """Outside a training, `artifacts()` returns a new, writable folder."""
     monkeypatch.delenv("DEEPAAS_ARTIFACTS", raising=False)
     folder = artifacts()
     (folder / "x").write_text("x")
@@ -53,7 +53,7 @@ def test_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.every_engine
 def test_listing(http: httpx.Client) -> None:
-    """What lies in the folder at the end is listed with size and SHA-256, in the record too."""
+    """Artifacts are listed with size and SHA-256, also in the record."""
     record = begin(
         http, ["leave", "a.txt", CONTENT], ["leave", "sub/ä b.txt", ""], ["leave_by_variable", "c", "x"]
     )
@@ -66,7 +66,7 @@ def test_listing(http: httpx.Client) -> None:
 
 
 def test_listing_while_running(http: httpx.Client, gate: Gate) -> None:
-    """While the training runs, what is there already is listed and can be downloaded."""
+    """Artifacts of a running training can be listed and downloaded."""
     record = begin(http, ["leave", "a", "x"], ["wait", gate.port])
     gate.wait()
     assert listed(http, record)["a"]["size"] == 1
@@ -78,7 +78,7 @@ def test_listing_while_running(http: httpx.Client, gate: Gate) -> None:
 @pytest.mark.every_engine
 @pytest.mark.parametrize("steps", [[["raise", "x"]], [["kill", "SIGKILL"]]])
 def test_of_failed(http: httpx.Client, steps: list[list[Any]]) -> None:
-    """What a training left before it failed or was killed is listed as well."""
+    """Artifacts of a failed or killed training are listed."""
     record = begin(http, ["leave", "a", "x"], *steps)
     assert ended(http, record)["state"] == "error"
     assert listed(http, record)["a"]["sha256"] == sha256(b"x")
@@ -95,7 +95,7 @@ def test_of_failed(http: httpx.Client, steps: list[list[Any]]) -> None:
     ],
 )
 def test_download(http: httpx.Client, range_: str | None, status: int, expected: str) -> None:
-    """An artifact downloads whole or in ranges, as an attachment."""
+    """An artifact can be downloaded in full or in ranges, as an attachment."""
     record = ended(http, begin(http, ["leave", "sub/ä b.txt", CONTENT]))
     response = fetch(http, record, "sub/%C3%A4%20b.txt", **({"Range": range_} if range_ else {}))
     assert (response.status_code, response.text) == (status, expected)
@@ -105,7 +105,6 @@ def test_download(http: httpx.Client, range_: str | None, status: int, expected:
 
 
 def test_range_beyond(http: httpx.Client) -> None:
-    """A range beyond the end is a 416."""
     record = ended(http, begin(http, ["leave", "a", "x"]))
     assert fetch(http, record, "a", Range="bytes=99-").status_code == 416
 
@@ -127,7 +126,7 @@ def test_range_beyond(http: httpx.Client) -> None:
     ],
 )
 def test_traversal(http: httpx.Client, name: str) -> None:
-    """No other file is reached, whatever the path; folders are none."""
+    """No path reaches another file; folders are not found."""
     record = ended(http, begin(http, ["leave", "sub/a", "x"], ["print", "secret"]))
     response = fetch(http, record, name)
     assert response.status_code == 404 or response.json() == list(listed(http, record).values())
@@ -137,7 +136,7 @@ def test_traversal(http: httpx.Client, name: str) -> None:
 @pytest.mark.every_engine
 @pytest.mark.parametrize("target", ["/etc/passwd", "/", ".."])
 def test_symlinks(http: httpx.Client, target: str) -> None:
-    """A symbolic link that leads out is neither listed nor followed."""
+    """A symbolic link that leads outside is neither listed nor followed."""
     record = ended(http, begin(http, ["link", "out", target], ["print", "secret"], ["leave", "a", "x"]))
     assert list(listed(http, record)) == ["a"]
     for name in ("out", "out/passwd", "out/etc/passwd", "out/log"):
@@ -146,7 +145,7 @@ def test_symlinks(http: httpx.Client, target: str) -> None:
 
 @pytest.mark.every_engine
 def test_odd_name(http: httpx.Client) -> None:
-    """A name that is no valid text does not spoil the record, nor the list."""
+    """A file name that is not valid text breaks neither the record nor the listing."""
     record = ended(http, begin(http, ["leave_odd_name"], ["leave", "a", "x"]))
     assert record["state"] == "done"
     assert "a" in listed(http, record)
@@ -155,7 +154,7 @@ def test_odd_name(http: httpx.Client) -> None:
 
 @pytest.mark.every_engine
 def test_uploads(http: httpx.Client, trainer: Server, gate: Gate) -> None:
-    """Uploads can be read while the training runs, and are gone when it has ended."""
+    """Uploads can be read while the training runs, and are deleted when it has finished."""
     files = [("data", ("a.csv", b"1,2")), ("more", ("b.csv", b"3,4")), ("more", ("c.csv", b"5"))]
     record = http.post("/v2/models/steps/train/", files=files, data={"port": gate.port}).json()
     gate.wait()
@@ -172,7 +171,7 @@ def test_uploads(http: httpx.Client, trainer: Server, gate: Gate) -> None:
 
 @pytest.mark.every_engine
 def test_purge(http: httpx.Client, trainer: Server, gate: Gate) -> None:
-    """`?purge=true` removes record and folder, of ended trainings and of running ones, which end."""
+    """`?purge=true` deletes record and folder of a training, and cancels it if it is running."""
     done = ended(http, begin(http, ["leave", "a", "x"]))
     running = begin(http, ["wait", gate.port])
     gate.wait()
@@ -186,17 +185,17 @@ def test_purge(http: httpx.Client, trainer: Server, gate: Gate) -> None:
 
 @pytest.mark.every_engine
 def test_keep_count(start: Callable[..., Server]) -> None:
-    """--keep-trainings 2 keeps the last two that ended, with their folders."""
+    """--keep-trainings 2 keeps the two trainings that finished last, with their folders."""
     server = start("--keep-trainings", "2", models=STEPS)
     with server.client() as client:
         records = [ended(client, begin(client, ["return", number])) for number in range(4)]
         kept = [record["uuid"] for record in records[2:]]
-        until(lambda: [one["uuid"] for one in client.get("/v2/models/steps/train/").json()] == kept)
-        until(lambda: {path.name for path in (server.state_dir / "steps").iterdir()} == set(kept))
+        wait_until(lambda: [one["uuid"] for one in client.get("/v2/models/steps/train/").json()] == kept)
+        wait_until(lambda: {path.name for path in (server.state_dir / "steps").iterdir()} == set(kept))
 
 
 def test_keep_age(start: Callable[..., Server], tmp_path: Path) -> None:
-    """--keep-trainings 1d removes what ended longer ago, without waiting for another training."""
+    """--keep-trainings 1d deletes trainings that finished earlier, without waiting for another training."""
     old, new = "a" * 32, "b" * 32
     (tmp_path / "state" / "steps" / old).mkdir(parents=True)
     with TrainingStore(sqlite_url(tmp_path / "state")) as store:
@@ -206,12 +205,12 @@ def test_keep_age(start: Callable[..., Server], tmp_path: Path) -> None:
             store.add(TrainingRecord(uuid=uuid, model="steps", created=end, **state))
     server = start("--keep-trainings", "1d", models=STEPS)
     with server.client() as client:
-        until(lambda: [one["uuid"] for one in client.get("/v2/models/steps/train/").json()] == [new])
+        wait_until(lambda: [one["uuid"] for one in client.get("/v2/models/steps/train/").json()] == [new])
         assert not (server.state_dir / "steps" / old).exists()
 
 
 def test_clock_that_jumps_ahead() -> None:
-    """However old all trainings are suddenly, the last one of a model is kept."""
+    """The last training of a model is kept, even if a clock step makes all of them old."""
     state: dict[str, Any] = {"model": "steps", "state": TrainingState.DONE, "arguments": {}}
     trainings = [TrainingRecord(uuid=str(end), created=end, finished=float(end), **state) for end in range(3)]
     kept = RetentionPolicy.parse("30d")
@@ -220,7 +219,7 @@ def test_clock_that_jumps_ahead() -> None:
 
 @pytest.mark.parametrize("step_s", [-3600, 0, 400 * 86_400])
 def test_keep_age_when_the_clock_is_set(step_s: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the clock is set while the server runs, nothing is removed that is not old."""
+    """Setting the clock while the server runs deletes only trainings that are really old."""
     clock, now_s = SteadyClock(), time.time()
     monkeypatch.setattr(time, "time", lambda: now_s + step_s)
     state: dict[str, Any] = {"state": TrainingState.DONE, "arguments": {}}
@@ -236,8 +235,8 @@ def test_keep_age_when_the_clock_is_set(step_s: int, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("value", ["many", "-1", "1y", "3 days", "1.5d"])
 def test_keep_nonsense(tmp_path: Path, value: str) -> None:
-    """A bad --keep-trainings is an error of the settings: exit 2, one line that says what would be right."""
-    ended_: subprocess.CompletedProcess[str] = run_to_its_end(
+    """An invalid --keep-trainings exits with code 2 and an error that shows a valid value."""
+    ended_: subprocess.CompletedProcess[str] = run_until_exit(
         tmp_path, f"--keep-trainings={value}", models=STEPS
     )
     assert ended_.returncode == 2, ended_.stdout

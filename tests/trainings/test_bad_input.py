@@ -1,4 +1,4 @@
-"""Bad input: requests, results, settings, stores and disks that are not what they should be."""
+"""Invalid input: requests, results, settings, damaged databases and full disks."""
 
 import contextlib
 import os
@@ -10,12 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
-from following import STEPS, begin, ended, events, path_of
 
 from deepaas.trainings.record import TrainingRecord, TrainingState
 from deepaas.trainings.store import TrainingStore, sqlite_url
-from serving import Gate, Server, run_to_its_end
 from support.machine import limit_s
+from support.server import Gate, Server, run_until_exit
+from support.trainings import STEPS, begin, ended, events, path_of
 
 pytestmark = pytest.mark.slow
 BELOW = ["", "/log", "/log?tail=1", "/log?follow=true", "/metrics", "/events", "/artifacts", "/artifacts/a"]
@@ -33,19 +33,17 @@ def test_unknown(http: httpx.Client, below: str, uuid: str) -> None:
 
 @pytest.mark.parametrize("query", ["", "?purge=true", "?purge=false"])
 def test_unknown_delete(http: httpx.Client, query: str) -> None:
-    """Cancelling or purging an unknown training is a 404."""
     assert http.delete(path_of({"uuid": "0" * 32}, query)).status_code == 404
 
 
 def test_of_unknown_model(http: httpx.Client) -> None:
-    """A training of another model, or of an unknown one, is a 404."""
     record = ended(http, begin(http, ["return", 1]))
     for below in BELOW:
         assert http.get(path_of(record, below, model="unknown")).status_code == 404
 
 
 def test_purge_nonsense(http: httpx.Client) -> None:
-    """A purge that is neither true nor false is a 400, and removes nothing."""
+    """An invalid value of `purge` is a 400 and deletes nothing."""
     record = ended(http, begin(http, ["return", 1]))
     assert http.delete(path_of(record, "?purge=perhaps")).status_code == 400
     assert http.get(path_of(record)).status_code == 200
@@ -61,7 +59,7 @@ def test_purge_nonsense(http: httpx.Client) -> None:
     ],
 )
 def test_wrong_arguments(http: httpx.Client, trainer: Server, request_: dict[str, Any]) -> None:
-    """Wrong arguments are a 422 before anything starts: there is no record and no folder."""
+    """Invalid arguments are a 422 before anything starts: no record and no folder is created."""
     train = "/v2/models/steps/train/"
     folder = trainer.state_dir / "steps"
     before = http.get(train).json(), set(folder.glob("*"))
@@ -75,7 +73,7 @@ def test_wrong_arguments(http: httpx.Client, trainer: Server, request_: dict[str
     [("object", "<object object"), ("lambda", "<built-in function len>"), ("big", str(2**70))],
 )
 def test_inexpressible(http: httpx.Client, what: str, expected: str) -> None:
-    """A result that JSON cannot express becomes its repr, in the record and in the list."""
+    """A result that JSON cannot represent becomes its repr, in the record and in the list."""
     record = ended(http, begin(http, ["inexpressible", what]))
     assert record["state"] == "done"
     assert expected in str(record["result"]["output"])
@@ -93,8 +91,8 @@ def test_inexpressible(http: httpx.Client, what: str, expected: str) -> None:
     ],
 )
 def test_unusable(tmp_path: Path, flags: tuple[str, str]) -> None:
-    """A state folder or a store that cannot be used stops the start, with its name and what to do."""
-    found = run_to_its_end(tmp_path, *flags, models=STEPS)
+    """The server does not start with an unusable state folder or database, and names it with its option."""
+    found = run_until_exit(tmp_path, *flags, models=STEPS)
     assert found.returncode != 0
     assert "Traceback" not in found.stdout, found.stdout
     assert flags[0] in found.stdout
@@ -102,7 +100,7 @@ def test_unusable(tmp_path: Path, flags: tuple[str, str]) -> None:
 
 
 def store_file(tmp_path: Path) -> Path:
-    """Return the file of a store with a thousand records, which nobody has open."""
+    """Return the SQLite file of a closed store with a hundred records."""
     folder = tmp_path / "state"
     folder.mkdir()
     with TrainingStore(sqlite_url(folder)) as store:
@@ -117,30 +115,29 @@ def store_file(tmp_path: Path) -> Path:
 
 
 def make_garbage(file: Path) -> None:
-    """Make it no database."""
+    """Overwrite the file with text."""
     file.write_bytes(b"not a database at all" * 1000)
 
 
 def cut(file: Path) -> None:
-    """Take the last two thirds away."""
+    """Truncate the file to its first third."""
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 3 // 4096 * 4096])
 
 
 def damage_pages(file: Path) -> None:
-    """Overwrite everything but the first page."""
+    """Overwrite everything except the first page."""
     content = file.read_bytes()
     file.write_bytes(content[:4096] + b"\xa5" * (len(content) - 4096))
 
 
 def run_sql(file: Path, *statements: str) -> None:
-    """Change a database."""
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
         for statement in statements:
             connection.execute(statement)
 
 
 def make_newer(file: Path) -> None:
-    """Make it a store of a newer version, that has other tables and another journal."""
+    """Change the file to a newer schema, with other tables and another journal mode."""
     run_sql(
         file,
         "UPDATE deepaas_store SET version = 1000",
@@ -150,17 +147,17 @@ def make_newer(file: Path) -> None:
 
 
 def drop_column(file: Path) -> None:
-    """Take away a column that is needed."""
+    """Remove a column that is needed."""
     run_sql(file, "ALTER TABLE trainings DROP COLUMN progress")
 
 
 @pytest.mark.parametrize("harm", [make_garbage, cut, damage_pages, make_newer, drop_column])
 def test_damaged_store(tmp_path: Path, harm: Callable[[Path], None]) -> None:
-    """A corrupt or newer store stops the start, with its path and what to do, and stays byte for byte."""
+    """The server does not start with a damaged or newer database, names it, and does not change it."""
     file = store_file(tmp_path)
     harm(file)
     before = file.read_bytes()
-    found: subprocess.CompletedProcess[str] = run_to_its_end(tmp_path, models=STEPS)
+    found: subprocess.CompletedProcess[str] = run_until_exit(tmp_path, models=STEPS)
     assert found.returncode == 1, found.stdout
     assert "Traceback" not in found.stdout, found.stdout
     assert str(file) in found.stdout
@@ -184,7 +181,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_full_disk(small_disk: Path, start: Callable[..., Server]) -> None:
-    """A full disk fails the training, with the reason, and the server goes on; with room, it trains again."""
+    """A full disk fails the training but not the server; once there is space, training works again."""
     server = start(models=STEPS)
     with server.client() as client:
         good = ended(client, begin(client, ["report", {"step": 1, "total": 1}], ["return", 1]))
@@ -206,7 +203,7 @@ def test_full_disk(small_disk: Path, start: Callable[..., Server]) -> None:
 
 
 def test_cancelling_on_a_full_disk(small_disk: Path, start: Callable[..., Server], gate: Gate) -> None:
-    """A training is cancelled while the disk is full, in the room that the server keeps for that."""
+    """A training can be cancelled while the disk is full, thanks to the server's disk reserve."""
     with start(models=STEPS).client() as client:
         record = begin(client, ["wait", gate.port])
         gate.wait()

@@ -1,12 +1,12 @@
-"""The stream of a training's events, and taking it up where it was left."""
+"""Event stream of a training, and resuming it."""
 
 from typing import Any
 
 import httpx
 import pytest
-from following import Event, begin, ended, events, path_of, read_events
 
-from serving import Gate
+from support.server import Gate
+from support.trainings import Event, begin, ended, events, path_of, read_events
 
 pytestmark = pytest.mark.slow
 STEPS = [
@@ -21,12 +21,12 @@ STEPS = [
 
 
 def what_happened(found: list[Event]) -> list[tuple[str, Any]]:
-    """Return metrics and log lines, each in order: what must come once, however often one connects."""
+    """Return the content of metrics and log events, which clients must receive exactly once."""
     return [(kind, event.content) for kind in ("metrics", "log") for event in found if event.kind == kind]
 
 
 def begun(client: httpx.Client, record: dict[str, Any], last_id: str, count: int) -> list[Event]:
-    """Return the first events from `last_id` on, and cut the connection."""
+    """Return the first `count` events after `last_id`, then disconnect."""
     headers = {"Last-Event-ID": last_id} if last_id else {}
     with client.stream("GET", path_of(record, "/events"), headers=headers) as response:
         if response.status_code == 204:
@@ -36,7 +36,7 @@ def begun(client: httpx.Client, record: dict[str, Any], last_id: str, count: int
 
 
 def test_all(http: httpx.Client) -> None:
-    """State, progress, metrics and log lines come as events, and the last one is the end."""
+    """The stream has state, progress, metrics and log events; the last event is the end."""
     record = begin(http, *STEPS)
     found = events(http, record)
     assert {event.kind for event in found} - {"unfinished"} == {"state", "progress", "metrics", "log", "end"}
@@ -45,14 +45,14 @@ def test_all(http: httpx.Client) -> None:
     assert [line for line in lines if line.startswith("line")] == [f"line {n} ü" for n in range(1, 7)]
     assert found[-1].kind == "end"
     assert found[-1].content == ended(http, record)
-    # The first one may be about memory alone.
+    # The first progress event may contain memory only.
     progress = [event.content.get("progress") for event in found if event.kind == "progress"]
     assert progress[-1] == 1
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
 def test_replay(http: httpx.Client, count: int) -> None:
-    """Whoever is cut off again and again, and says what came last, misses no event and gets none twice."""
+    """A client that reconnects with its last event's id receives every event exactly once."""
     record = begin(http, *STEPS)
     ended(http, record)
     whole = events(http, record)
@@ -66,7 +66,7 @@ def test_replay(http: httpx.Client, count: int) -> None:
 
 
 def test_replay_while_running(http: httpx.Client, gate: Gate) -> None:
-    """The same holds while the training runs."""
+    """Also while the training runs, a client that reconnects receives every event exactly once."""
     waits = [["wait", gate.port]]
     record = begin(http, *STEPS[:6], *waits, *STEPS[6:12], *waits, *STEPS[12:])
     found: list[Event] = []
@@ -80,7 +80,7 @@ def test_replay_while_running(http: httpx.Client, gate: Gate) -> None:
 
 
 def test_after_the_end(http: httpx.Client) -> None:
-    """Who has seen the end gets 204, which keeps a browser from connecting again."""
+    """A client that has received the end gets 204, so that a browser does not reconnect."""
     record = begin(http, ["print", "x"])
     last = events(http, record)[-1]
     response = http.get(path_of(record, "/events"), headers={"Last-Event-ID": last.id})
@@ -91,7 +91,7 @@ def test_after_the_end(http: httpx.Client) -> None:
     "last_id", ["nonsense", "-1-0", "5", "3-3", "99999999999999999999-0", "0-99999999999999999999"]
 )
 def test_odd_id(http: httpx.Client, last_id: str) -> None:
-    """An id that was never given does no harm: the stream comes and ends."""
+    """With an invalid event id, the stream still works and ends."""
     record = begin(http, ["report", {"step": 1, "total": 1}], ["print", "x"])
     ended(http, record)
     assert events(http, record, last_id)[-1].kind == "end"
@@ -99,7 +99,7 @@ def test_odd_id(http: httpx.Client, last_id: str) -> None:
 
 @pytest.mark.parametrize("what", ["big", "surrogate", "object", "lambda"])
 def test_odd_result(http: httpx.Client, what: str) -> None:
-    """Whatever the training returned, its events come to their end."""
+    """The stream ends, whatever the training returned."""
     record = begin(http, ["inexpressible", what])
     assert ended(http, record)["state"] == "done"
     assert events(http, record)[-1].kind == "end"
@@ -121,7 +121,7 @@ def test_queued_and_cancelled(http: httpx.Client, gate: Gate) -> None:
 
 
 def test_purged(http: httpx.Client, gate: Gate) -> None:
-    """The stream of a training that is purged ends in good order."""
+    """The stream of a purged training is closed properly."""
     record = begin(http, ["wait", gate.port])
     gate.wait()
     with http.stream("GET", path_of(record, "/events")) as response:
@@ -133,7 +133,7 @@ def test_purged(http: httpx.Client, gate: Gate) -> None:
 
 
 def test_bar(http: httpx.Client, gate: Gate) -> None:
-    """A bar is seen while it is drawn, and is one line in the end and in the tail; the log is as printed."""
+    """A progress bar is sent while it is drawn and logged as one line; `/log` returns it as printed."""
     bars = [f"\r{percent:3}%|bar" for percent in (10, 50, 100)]
     steps = [["write", bars[0]], ["wait", gate.port], ["write", "".join(bars[1:])], ["write", "\n"]]
     record = begin(http, *steps, ["print", "saved"])
@@ -151,7 +151,7 @@ def test_bar(http: httpx.Client, gate: Gate) -> None:
 
 
 def test_tail(http: httpx.Client, gate: Gate) -> None:
-    """A client may begin with the last lines of the log."""
+    """A client can start with the last lines of the log."""
     record = begin(
         http, *[["print", str(number)] for number in range(5)], ["wait", gate.port], ["print", "5"]
     )
@@ -166,11 +166,11 @@ def test_tail(http: httpx.Client, gate: Gate) -> None:
 
 
 def test_keep_alive(http: httpx.Client, gate: Gate) -> None:
-    """While nothing happens, a comment now and then keeps proxies from cutting the connection."""
+    """Without events, the server sends comments, so that proxies do not close the connection."""
     record = begin(http, ["wait", gate.port], ["print", "x"])
     gate.wait()
     with http.stream("GET", path_of(record, "/events")) as response:
         lines = response.iter_lines()
-        assert ": keep-alive" in lines  # reads on until it comes
+        assert ": keep-alive" in lines  # reads until it is sent
         gate.open()
         assert [event.kind for event in read_events(lines)][-1] == "end"

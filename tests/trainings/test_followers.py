@@ -1,4 +1,4 @@
-"""Many followers of one training, and one that is slower than the training."""
+"""Many clients that follow one training, and slow clients."""
 
 import asyncio
 import dataclasses
@@ -9,14 +9,14 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from following import STEPS, begin, ended, path_of
 
 from deepaas.trainings import events
 from deepaas.trainings.events import EventOffset, TrainingEvent, TrainingEventBroadcaster
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.record import TrainingRecord, TrainingState
-from serving import Gate, Server, until
 from support.machine import limit_s, processor_s, timeout_s
+from support.server import Gate, Server, wait_until
+from support.trainings import STEPS, begin, ended, path_of
 
 MANY = 200
 MEASURED_S = 2.0
@@ -24,12 +24,12 @@ MEASURED_S = 2.0
 
 @pytest.mark.alone
 def test_many(trainer: Server, http: httpx.Client, gate: Gate) -> None:
-    """The training is looked at once for all: of a core, 200 followers take less than a tenth."""
+    """The server polls a training once for all clients: 200 of them need less than a tenth of a core."""
     record = begin(http, ["print", "x"], ["wait", gate.port])
     gate.wait()
 
     async def follow() -> float:
-        """Return the processor time that the server takes while they follow."""
+        """Return the server's CPU time while the clients follow, in seconds."""
         process = psutil.Process(trainer.process.pid)
         url = httpx.URL(trainer.url)
         assert url.port
@@ -53,7 +53,7 @@ def test_many(trainer: Server, http: httpx.Client, gate: Gate) -> None:
 
 
 def test_one_that_reads_nothing(start: Callable[..., Server]) -> None:
-    """It is cut off after --body-timeout, whatever it asked for."""
+    """A client that reads nothing is disconnected after --body-timeout, on every route."""
     server = start("--body-timeout", str(timeout_s(1)), models=STEPS)
     with server.client() as client:
         record = begin(client, ["write", f"{'x' * 99}\n" * 200_000], ["leave", "big", "x" * 20_000_000])
@@ -66,14 +66,14 @@ def test_one_that_reads_nothing(start: Callable[..., Server]) -> None:
             f"GET {path_of(record, below)} HTTP/1.1\r\nHost: {url.netloc.decode()}\r\n\r\n".encode()
         )
         sockets.append(taken)
-    cut = "A client did not read its response and is cut off"
-    until(lambda: server.log.count(cut) == len(sockets))
+    cut = "Disconnecting a client that reads less than"
+    wait_until(lambda: server.log.count(cut) == len(sockets))
     for taken in sockets:
         taken.close()
 
 
 def test_one_that_is_slower_than_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It misses no line and gets none twice, although what waits for it is bounded."""
+    """A slow client receives every line exactly once, although its queue is bounded."""
     monkeypatch.setattr(events, "_POLL_INTERVAL_S", 0.001)
     folder = TrainingFolder(tmp_path)
     training = TrainingRecord(

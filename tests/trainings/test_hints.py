@@ -1,4 +1,4 @@
-"""Progress and metrics as they are read from the lines that well-known tools print."""
+"""Progress and metrics parsed from lines that well-known tools print."""
 
 import re
 import time
@@ -12,7 +12,7 @@ from deepaas.trainings.terminal_output import Row, TerminalEmulator
 from support.machine import processor_s
 
 ONE_LINE = [
-    # tqdm, in its forms
+    # tqdm
     ("  0%|          | 0/10 [00:00<?, ?it/s]", 0.0),
     (" 30%|███       | 3/10 [00:01<00:02,  3.00it/s]", 0.3),
     ("100%|██████████| 10/10 [00:03<00:00,  3.00it/s]", 1.0),
@@ -26,7 +26,7 @@ ONE_LINE = [
         "\x1b[1m 50/100\x1b[0m \x1b[32m━━━━━━━━━━\x1b[0m\x1b[37m━━━━━━━━━━\x1b[0m \x1b[1m1s\x1b[0m 20ms/step",
         0.5,
     ),
-    # lines that people print themselves
+    # lines of users' own loops
     ("epoch 3/10", 0.2),
     ("Epoch 1/10", 0.0),
     ("Epoch [3/10], Step [100/400], Loss: 0.25", 0.225),
@@ -38,7 +38,7 @@ ONE_LINE = [
     ("Epoch 3/10:  50%|█████     | 8/16 [00:05<00:05,  1.60it/s]", 0.25),
 ]
 SILENT = [
-    # bars of what precedes or interrupts a training, and those of one epoch of nobody knows how many
+    # bars that do not measure a training, and bars of one epoch of an unknown number
     "Downloading:  25%|██▌       | 25.0M/100M [00:01<00:03, 25.0MB/s]",
     "model.safetensors:  25%|██▌       | 500k/2.00M [00:01<00:03, 500kB/s]",
     "Map:   5%|▌         | 1.05k/21.0k [00:01<00:19, 1.05kexamples/s]",
@@ -61,29 +61,26 @@ SILENT = [
 
 
 class Reader:
-    """Reads lines as they come from a terminal, one below the other."""
+    """Parses lines as a terminal shows them, one below the other."""
 
     def __init__(self) -> None:
         self.hints = ProgressParser()
         self.terminal = TerminalEmulator()
 
     def read(self, line: str) -> list[ParsedMetrics]:
-        """Print a line, and return the metrics that are known after it."""
+        """Print a line and return the metrics that are complete after it."""
         return [metrics for row in self.terminal.feed(line + "\n") for metrics in self.hints.feed(row)]
 
     def finish(self) -> list[ParsedMetrics]:
-        """Return the metrics of the last line or bar."""
         return self.hints.finish()
 
     @property
     def progress(self) -> float | None:
-        """How far the training is."""
         return self.hints.progress
 
 
 @pytest.mark.parametrize(("line", "progress"), ONE_LINE)
 def test_progress(line: str, progress: float) -> None:
-    """A line that tells how far a training is gives its progress from 0 to 1."""
     reader = Reader()
     reader.read(line)
     assert reader.progress == pytest.approx(progress, abs=0.006)
@@ -91,14 +88,13 @@ def test_progress(line: str, progress: float) -> None:
 
 @pytest.mark.parametrize("line", SILENT)
 def test_nothing(line: str) -> None:
-    """A line that says nothing of progress gives none."""
     reader = Reader()
     reader.read(line)
     assert reader.progress is None
 
 
 def test_metrics() -> None:
-    """A line that names an epoch and numbers gives these, without what is no metric."""
+    """Metrics are the numbers after an epoch, without times and other names that are not metrics."""
     reader = Reader()
     found = reader.read("Epoch 3/10 - eta: 5s - loss: 0.25 - val_acc=9.5e-1 - time: 12 - lr: -1")
     assert found == [ParsedMetrics(3, {"loss": 0.25, "val_acc": 0.95, "lr": -1.0})]
@@ -106,7 +102,7 @@ def test_metrics() -> None:
 
 
 def test_keras() -> None:
-    """Keras's bars of one epoch count as a part of all epochs."""
+    """Keras's bars count as fractions of an epoch."""
     lines = [
         "Epoch 1/2",
         "  1/100 [..............................] - ETA: 10s - loss: 2.3",
@@ -123,7 +119,6 @@ def test_keras() -> None:
     "line", ["9" * 5000 + "/" + "9" * 5000 + " [", "epoch " * 5000, "%|" * 5000, "\x1b[" * 5000]
 )
 def test_hostile(line: str) -> None:
-    """No line, however odd, takes long or fails."""
     Reader().read(line)
 
 
@@ -166,7 +161,7 @@ FRAGMENTS = [
 
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=40))
 def test_anything(fragments: list[str]) -> None:
-    """Whatever is printed, reading it does not fail, and progress is from 0 to 1 or nothing."""
+    """Parsing never fails, and progress is None or from 0 to 1."""
     reader = Reader()
     reader.read("".join(fragments))
     reader.finish()
@@ -175,7 +170,7 @@ def test_anything(fragments: list[str]) -> None:
 
 @pytest.mark.parametrize("part", ["9", "1,", " ", "━", "a ", "a=", "a: 1e", "[", "%|", "epoch ", "a.'/@-"])
 def test_no_line_takes_long(part: str) -> None:
-    """The time of a line does not grow with the square of its length."""
+    """The time to parse a line does not grow with the square of its length."""
     line = part * (40_000 // len(part))
     begin = time.process_time()
     Reader().read(line)
@@ -183,7 +178,7 @@ def test_no_line_takes_long(part: str) -> None:
 
 
 def read_progress(lines: list[str]) -> list[float | None]:
-    """Return what is known after each line."""
+    """Return the progress after each line."""
     reader = Reader()
     found = []
     for line in lines:
@@ -193,14 +188,14 @@ def read_progress(lines: list[str]) -> list[float | None]:
 
 
 def bar(done: int, total: int, label: str = "") -> str:
-    """Return a bar as tqdm prints it."""
+    """Return a tqdm bar."""
     return (
         f"{label and label + ': '}{100 * done // total:3}%|###       | {done}/{total} [00:01<00:02, 1.5it/s]"
     )
 
 
 def nested(outer: int, inner: int, *labels: str) -> list[str]:
-    """Return the bars of a loop in a loop."""
+    """Return the bars of two nested loops."""
     return [
         line
         for step in range(outer)
@@ -210,15 +205,15 @@ def nested(outer: int, inner: int, *labels: str) -> list[str]:
 
 @pytest.mark.parametrize("labels", [("epochs", "batches"), ("", "batches"), ("epochs", ""), ("", "")])
 def test_nested_bars(labels: tuple[str, str]) -> None:
-    """The outer bar counts, the inner one adds its part, and nothing ever goes back."""
+    """The inner bar refines the outer one, and progress never decreases."""
     found = read_progress(nested(5, 4, *labels))
     assert found[:6] == [0, 0, 0.05, 0.1, 0.15, 0.2]
     assert found[-1] == 1
-    assert found == sorted(found)  # type: ignore[type-var]  # none of them is None
+    assert found == sorted(found)  # type: ignore[type-var]  # there is no None
 
 
 def test_bars_that_are_printed_when_they_are_full() -> None:
-    """Lists of steps, as some loops print them, show only the end of each inner bar."""
+    """Without intermediate steps, the full inner bar finishes each epoch."""
     lines = [
         line for epoch in range(1, 4) for line in (f"Epoch {epoch}/3", "6/6 ━━━━━━━━ 0s 1ms/step - loss: 0.5")
     ]
@@ -226,27 +221,27 @@ def test_bars_that_are_printed_when_they_are_full() -> None:
 
 
 def test_three_bars_in_each_other() -> None:
-    """Folds around epochs around batches are one progress."""
+    """Nested folds, epochs and batches give one progress."""
     lines = [bar(0, 2, "folds")]
     for fold in range(2):
         lines += [*nested(2, 2, "epochs", "batches"), bar(fold + 1, 2, "folds")]
     found = read_progress(lines)
     assert found[:6] == [0, 0, 0, 0.125, 0.25, 0.25]
-    assert found == sorted(found)  # type: ignore[type-var]  # none of them is None
+    assert found == sorted(found)  # type: ignore[type-var]  # there is no None
     assert found[-1] == 1
 
 
 def test_bar_that_is_removed_before_its_end() -> None:
-    """An inner bar that tqdm did not draw to its end is no reason to go back, or to give up."""
+    """An inner bar that tqdm did not draw to its end neither reduces nor withdraws the progress."""
     lines = [line for step in range(3) for line in (bar(step, 3, "a"), bar(1, 20, "b"), bar(19, 20, "b"))]
     lines.append(bar(3, 3, "a"))
     found = read_progress(lines)
-    assert found == sorted(found)  # type: ignore[type-var]  # none of them is None
+    assert found == sorted(found)  # type: ignore[type-var]  # there is no None
     assert found[-2:] == [0.983, 1]
 
 
 def test_inner_bars_of_other_names() -> None:
-    """A bar for training and one for validation in each epoch do not undo each other."""
+    """Bars for training and validation in each epoch do not reduce the progress."""
     lines = [
         line
         for step in range(2)
@@ -256,26 +251,25 @@ def test_inner_bars_of_other_names() -> None:
 
 
 def test_evaluation_within_a_training() -> None:
-    """The bar of an evaluation in the middle, as transformers draws it, changes next to nothing."""
+    """An evaluation's bar in the middle, as transformers draws it, hardly changes the progress."""
     lines = [bar(300, 1000), bar(1, 50), bar(40, 50), bar(50, 50), bar(370, 1000)]
     assert read_progress(lines) == [0.3, 0.3, 0.301, 0.301, 0.37]
 
 
 def test_bars_side_by_side() -> None:
-    """Two bars that count on side by side say nothing of the whole."""
     lines = [bar(1, 10, "a"), bar(1, 5, "b"), bar(2, 10, "a"), bar(2, 5, "b"), bar(3, 10, "a")]
     assert read_progress(lines)[-2:] == [None, None]
 
 
 def test_bars_one_after_the_other() -> None:
-    """When a bar ends and another begins, nobody knows how many are still to come."""
+    """When another bar starts after the first has finished, the total is unknown."""
     assert read_progress([bar(5, 5, "prepare"), bar(1, 7, "train")]) == [1, None]
     assert read_progress([*nested(2, 2, "epochs", "batches"), bar(0, 2, "epochs")])[-1] is None
     assert read_progress(["Epoch 1/2", "Epoch 2/2", "Epoch 1/2"])[-1] is None
 
 
 def test_keras_evaluating() -> None:
-    """What Keras evaluates after the last epoch does not undo the progress."""
+    """Keras's evaluation after the last epoch does not reduce the progress."""
     lines = ["Epoch 1/1", "20/20 ━━━━━━━━ 0s 1ms/step - loss: 0.5", " 1/10 ━━━━━━━━ 0s 1ms/step - loss: 0.6"]
     assert read_progress(lines) == [0, 1, 1]
 
@@ -310,13 +304,13 @@ METRICS = [
 
 @pytest.mark.parametrize(("line", "metrics"), METRICS)
 def test_metrics_by_their_full_names(line: str, metrics: dict[str, float | str]) -> None:
-    """A metric has its full name and the value that was printed; what is not clear is left out."""
+    """Metrics keep their full name and printed value; ambiguous ones are left out."""
     found = [one.values for one in Reader().read(line)]
     assert found == ([metrics] if metrics else [])
 
 
 def test_metrics_of_a_line_without_its_end() -> None:
-    """A line that has no end yet is read again and again; its metrics count once, when it has its end."""
+    """An incomplete line is parsed repeatedly; its metrics count once, when it is complete."""
     hints = ProgressParser()
     rows = [
         Row(0, text, is_complete=False, end=0)
@@ -328,7 +322,7 @@ def test_metrics_of_a_line_without_its_end() -> None:
 
 
 def test_metrics_of_a_line_that_is_overwritten() -> None:
-    """Where each epoch is printed over the one before, all of them count."""
+    """If each epoch overwrites the line of the one before, the metrics of all epochs count."""
     hints, terminal = ProgressParser(), TerminalEmulator()
     found = []
     for epoch in range(1, 4):
@@ -343,7 +337,7 @@ def test_metrics_of_a_line_that_is_overwritten() -> None:
 
 
 def test_label_that_changes() -> None:
-    """A bar whose label changes is the same bar as long as it stays in its row."""
+    """A bar with a changing label is the same bar while it stays in its row."""
     terminal, hints = TerminalEmulator(), ProgressParser()
     for done, name in enumerate(["", "cat.png", "dog.png", "bird at 1.5e-3", "end"]):
         for row in terminal.feed("\r" + bar(done, 4, name)):
@@ -353,7 +347,7 @@ def test_label_that_changes() -> None:
 
 
 def test_metrics_of_a_bar() -> None:
-    """The metrics of Keras's bar count when it is full, for the epoch that it is of."""
+    """The metrics of Keras's bar count when it is full, for the bar's epoch."""
     reader = Reader()
     lines = [
         "Epoch 2/5",
@@ -367,7 +361,7 @@ def test_metrics_of_a_bar() -> None:
 
 
 def test_metrics_of_the_last_bar() -> None:
-    """What was printed last counts when the training has ended."""
+    """The metrics of the last bar count when the training has finished."""
     reader = Reader()
     assert reader.read(bar(4, 4, "Epoch 1/1") + ", ") == []
     assert reader.finish() == []
@@ -376,7 +370,7 @@ def test_metrics_of_the_last_bar() -> None:
 
 
 def test_what_is_not_of_training_has_no_metrics() -> None:
-    """A bar of a validation, and the percentage of any bar, are no metrics."""
+    """A validation's bar has no metrics, and a bar's percentage is not a metric."""
     reader = Reader()
     assert reader.read("Validation: 100%|####| 4/4 [00:01<00:00, 4it/s, loss=0.5]") == []
     assert reader.read("epochs: 100%|####| 4/4 [00:01<00:00, 4it/s]") == []
@@ -394,18 +388,18 @@ def test_what_is_not_of_training_has_no_metrics() -> None:
     ],
 )
 def test_what_only_looks_like_it(line: str) -> None:
-    """What only looks like metrics or a bar gives nothing, and is no error."""
+    """Text that resembles metrics or a bar gives nothing and does not fail."""
     reader = Reader()
     assert (reader.read(line), reader.finish(), reader.progress) == ([], [], None)
 
 
 def test_two_loops_over_epochs() -> None:
-    """A second loop over another number of epochs is not inside the first one."""
+    """A second loop with another number of epochs is not nested in the first one."""
     assert read_progress(["Epoch 1/3", "Epoch 3/3", "Epoch 1/5", "Epoch 2/5"])[-2:] == [None, None]
 
 
 def print_pieces(printed: str) -> tuple[list[float | None], list[ParsedMetrics]]:
-    """Print as a training does, piece by piece; return each progress, once, and the metrics."""
+    """Print piece by piece, as a training does; return the changes of the progress, and the metrics."""
     hints, terminal = ProgressParser(), TerminalEmulator()
     progress: list[float | None] = [None]
     metrics = []
@@ -419,7 +413,7 @@ def print_pieces(printed: str) -> tuple[list[float | None], list[ParsedMetrics]]
 
 
 def test_lines_printed_behind_a_bar() -> None:
-    """tqdm leaves the cursor behind its bar; a line that is printed there says nothing of the bar."""
+    """tqdm leaves the cursor after its bar; a line that is printed there is not part of the bar."""
     printed = "\r" + bar(0, 3)
     for epoch in range(1, 4):
         printed += f"Epoch {epoch}/3 loss: {epoch}.5\n\r{bar(epoch, 3)}"
@@ -429,7 +423,7 @@ def test_lines_printed_behind_a_bar() -> None:
 
 
 def test_label_of_the_bar_of_epochs() -> None:
-    """A bar of epochs whose label counts them, too, is one counter."""
+    """A bar of epochs with the epoch in its label is one counter."""
     lines = [f"Epoch {max(1, done)}/3: {bar(done, 3)}" for done in range(4)]
     assert read_progress(lines) == [None, None, 0.667, 1]
     lines = [f"Epoch {number}/3: {bar(done, 3)}" for number in range(3) for done in (number, number + 1)]
@@ -438,7 +432,7 @@ def test_label_of_the_bar_of_epochs() -> None:
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_as_many_batches_as_epochs(first: int) -> None:
-    """A bar of batches is told from one of epochs, whose label may be the same."""
+    """A bar of batches is distinguished from a bar of epochs, even with the same label and total."""
     lines = [f"Epoch {number}/4: {bar(done, 4)}" for number in range(first, first + 4) for done in range(5)]
     progress = read_progress(lines)
     right = [(number + done / 4) / 4 for number in range(4) for done in range(5)]
@@ -458,25 +452,25 @@ def test_as_many_batches_as_epochs(first: int) -> None:
     ],
 )
 def test_one_epoch_of_many(lines: list[str]) -> None:
-    """What is within one epoch, of nobody knows how many, or before the training, is no progress."""
+    """Counters within an epoch of an unknown number, or before the training, give no progress."""
     assert read_progress(lines) == [None] * len(lines)
 
 
 def test_metrics_of_a_batch() -> None:
-    """Those of a batch have the number of the epoch that its line names."""
+    """A batch's metrics have the number of the epoch in its line."""
     reader = Reader()
     assert reader.read("Epoch 3, Batch 2/4, loss: 0.5") == [ParsedMetrics(3, {"loss": 0.5})]
 
 
 @pytest.mark.parametrize("total", ["21.0k", "2.00M"])
 def test_units_of_the_total(total: str) -> None:
-    """A bar whose total alone has a unit counts by its percentage."""
+    """A bar with a unit in its total only counts by its percentage."""
     lines = [f"{percent}%|##| {percent}/{total} [00:01<00:02, 9it/s]" for percent in (0, 1, 50)]
     assert read_progress(lines) == [0, 0.01, 0.5]
 
 
 def test_evaluation_with_as_many_batches() -> None:
-    """Keras' evaluation of the data that it trained with has the same total as an epoch."""
+    """Keras's evaluation of the training data has as many batches as an epoch, but is none."""
     lines = ["Epoch 1/1", "5/5 ━━━━ 0s 1ms/step - loss: 0.5", "1/5 ━━━ 0s 1ms/step - loss: 9"]
     lines.append("5/5 ━━━━ 0s 1ms/step - loss: 9.5")
     reader = Reader()
@@ -485,7 +479,7 @@ def test_evaluation_with_as_many_batches() -> None:
 
 
 def test_report_behind_a_bar_without_a_label() -> None:
-    """A bar is not of the epoch that was reported before it began."""
+    """A bar without a label does not belong to the epoch that was reported before it started."""
     reader = Reader()
     found = []
     for epoch in (1, 2):
@@ -496,13 +490,13 @@ def test_report_behind_a_bar_without_a_label() -> None:
 
 
 def test_epoch_of_a_fold() -> None:
-    """Metrics have the number of the epoch, not of the fold around it."""
+    """Metrics have the number of the epoch, not of the outer fold."""
     assert Reader().read("Fold 1/5 Epoch 3/10 - loss: 0.5") == [ParsedMetrics(3, {"loss": 0.5})]
 
 
 @pytest.mark.parametrize(("label", "known"), [("Epoch [{}/3]", [0, 0.33, 0.67, 1]), ("Epoch {}", [0, None])])
 def test_bar_that_gets_a_label(label: str, known: list[float | None]) -> None:
-    """A bar of batches says what it is of after it was drawn first."""
+    """A bar of batches may get its label, with the epoch, after it was first drawn."""
     printed = ""
     for epoch in (1, 2, 3):
         printed += f"\r{bar(0, 2)}" + "".join(f"\r{bar(n, 2, label.format(epoch))}" for n in (0, 2)) + "\n"
@@ -511,37 +505,37 @@ def test_bar_that_gets_a_label(label: str, known: list[float | None]) -> None:
 
 
 def test_bars_of_epochs_of_nobody_knows_how_many() -> None:
-    """A bar between those of epochs is no more of everything than they are."""
+    """Progress stays unknown if another bar appears between the bars of epochs."""
     lines = [bar(1, 4, "Epoch 1"), bar(4, 4, "Epoch 1"), bar(1, 2, "dev"), bar(1, 2)]
     assert read_progress(lines) == [None] * 4
 
 
 def test_equal_bars_in_each_other() -> None:
-    """Where the inner bar looks like the outer one, nothing is known."""
+    """Progress is unknown if the inner bar looks like the outer one."""
     progress, _ = print_pieces(f"\r{bar(0, 4)}\n" + "".join(f"\r{bar(n, 4)}" for n in range(5)))
     assert progress == [0, None]
 
 
 def test_bar_that_makes_room_for_a_line() -> None:
-    """A bar that is drawn again below a line is the same bar."""
+    """A bar that is redrawn below a line is the same bar."""
     printed = "".join(f"\r{bar(n, 4)}\r{40 * ' '}\rTrial {n} finished\n\r{bar(n, 4)}" for n in range(5))
     assert print_pieces(printed)[0] == [0, 0.25, 0.5, 0.75, 1]
 
 
 @pytest.mark.parametrize("inside", ["[==   ] 2/5", ": 40%", "batch 2/5"])
 def test_epoch_under_way(inside: str) -> None:
-    """A line that says how far an epoch is does not report its end, though it has metrics."""
+    """A line with the progress within an epoch does not report the epoch's end, even with metrics."""
     assert read_progress([f"Epoch 1/2 {inside} loss: 0.3"])[0] < 0.5  # type: ignore[operator]
 
 
 def test_shorter_text_in_the_same_row() -> None:
-    """What is left of a longer text behind a shorter one is no part of its numbers."""
+    """The rest of a longer, older text after a shorter one is not parsed."""
     _, metrics = print_pieces("\rEpoch 9/10, loss: 10.25\rEpoch 10/10, loss: 1.5")
     assert metrics == [ParsedMetrics(9, {"loss": 10.25}), ParsedMetrics(10, {"loss": 1.5})]
 
 
 def test_keras_with_a_line_an_epoch() -> None:
-    """Keras with verbose=2 prints no bar."""
+    """Keras with verbose=2 prints a line for each epoch but no bar."""
     line = "100/100 - 1s - 10ms/step - accuracy: 0.1 - loss: 0.5 - val_loss: 0.25"
     reader = Reader()
     found = [metrics for text in ("Epoch 1/2", line, "Epoch 2/2", line) for metrics in reader.read(text)]
@@ -553,14 +547,14 @@ def test_keras_with_a_line_an_epoch() -> None:
 
 
 def test_epochs_counted_from_0() -> None:
-    """An epoch 0 shows that the last one is over at its end."""
+    """If epochs start at 0, the report of epoch N - 1 of N finishes the training."""
     lines = [f"Epoch {epoch}/2, Batch {batch}/4, loss: 1" for epoch in range(2) for batch in (2, 4)]
     assert read_progress(lines) == [0.25, 0.5, 0.75, 1]
     assert read_progress([f"Epoch {epoch}/2 loss: 1" for epoch in range(2)]) == [0.5, 1]
 
 
 def test_carriage_return_behind_each_line() -> None:
-    """The same where the carriage return comes last."""
+    """Lines that overwrite each other may also end with the carriage return."""
     _, metrics = print_pieces("Epoch 1/3 loss: 10.25\rEpoch 2/3 loss: 9.5\rEpoch 3/3 loss: 8.5\r\n")
     assert metrics == [
         ParsedMetrics(1, {"loss": 10.25}),
@@ -571,7 +565,7 @@ def test_carriage_return_behind_each_line() -> None:
 
 @pytest.mark.parametrize("more", ["correct: 91/100", "saved to runs/1/2", "2026/01/02"])
 def test_report_with_a_slash(more: str) -> None:
-    """A report stays one, whatever else it says."""
+    """Other text with a slash after the metrics does not change the report of an epoch's end."""
     assert read_progress([f"Epoch 3/3 - loss: 0.3 - {more}"]) == [1]
 
 
@@ -588,7 +582,7 @@ def test_bars_of_one_label() -> None:
 
 
 def test_fit_again_and_again() -> None:
-    """Where a loop fits for one epoch at a time, nobody knows how many follow; each has its metrics."""
+    """If a loop fits one epoch at a time, the total is unknown, but each fit gives its metrics."""
     reader = Reader()
     found = []
     progress = []

@@ -1,4 +1,4 @@
-"""Records stay true whatever is killed: the server, a training, or both, at any moment."""
+"""Records stay correct when the server, a training, or both are killed at any moment."""
 
 import contextlib
 import random
@@ -13,12 +13,24 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from following import ENDS, STEPS, Record, alive, begin, comes, ended, kill, look, path_of, trainings_below
 
 from deepaas.trainings.record import TrainingRecord, TrainingState
 from deepaas.trainings.store import TrainingStore, sqlite_url
-from serving import AN_HOUR, AT_ONCE_S, CALL_S, END_S, Gate, Server, killing, until
 from support.machine import limit_s
+from support.server import AN_HOUR, AT_ONCE_S, CALL_S, END_S, Gate, Server, serving_and_killed, wait_until
+from support.trainings import (
+    ENDS,
+    STEPS,
+    Record,
+    alive,
+    begin,
+    comes,
+    ended,
+    kill,
+    look,
+    path_of,
+    trainings_below,
+)
 
 pytestmark = pytest.mark.slow
 KILLS = 30
@@ -28,14 +40,14 @@ LOST = "lost: "
 
 
 def gone_server() -> str:
-    """Return the name of a server that no longer runs."""
+    """Return the id of a server that no longer runs."""
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
     return f"{socket.gethostname()} {process.pid} 12345.0"
 
 
 def kept(folder: Path, **values: object) -> str:
-    """Put a record into the store of a server yet to be started; return its id."""
+    """Add a record to the store of a server that starts later; return its id."""
     folder.mkdir(parents=True, exist_ok=True)
     host = socket.gethostname()
     known = {"uuid": "a" * 32, "model": "steps", "created": time.time() - 60, "arguments": {}, "host": host}
@@ -45,7 +57,7 @@ def kept(folder: Path, **values: object) -> str:
 
 
 def assert_true(record: Record, listed: dict[str, Record]) -> None:
-    """Fail unless the record, and the one in the list, say what is."""
+    """Fail unless the record and its entry in the list are correct."""
     assert record["uuid"] in listed
     if record["state"] == "running":
         uuid = record["uuid"]
@@ -63,12 +75,12 @@ def assert_true(record: Record, listed: dict[str, Record]) -> None:
 
 
 def settled(client: httpx.Client) -> bool:
-    """Say whether no training stands where it cannot stay."""
+    """Return whether no training is starting, a state that must not last."""
     return all(one["state"] != "starting" for one in client.get("/v2/models/steps/train/").json())
 
 
 def kill_some(server: Server, chance: random.Random) -> set[str]:
-    """Kill the server, a training, or both; return what was killed."""
+    """Kill the server, a training, or both; return the choice."""
     what = chance.choice([{"server"}, {"training"}, {"server", "training"}])
     if "training" in what:
         for process in trainings_below(server.state_dir)[:1]:
@@ -80,13 +92,16 @@ def kill_some(server: Server, chance: random.Random) -> set[str]:
 
 
 def test_thirty_kills(tmp_path: Path) -> None:
-    """After each of thirty kills at random moments every record is true, and in the end nothing is left."""
+    """After each kill at a random moment, every record is correct, and in the end no process is left."""
     chance = random.Random(SEED)
     killed: list[str] = []
     records: list[Record] = []
     try:
         while len(killed) < KILLS:
-            with killing(tmp_path, "--max-trainings", "2", models=STEPS) as server, server.client() as client:
+            with (
+                serving_and_killed(tmp_path, "--max-trainings", "2", models=STEPS) as server,
+                server.client() as client,
+            ):
                 look_at_all(client, records)
                 server_lives = True
                 while server_lives and len(killed) < KILLS:
@@ -94,18 +109,21 @@ def test_thirty_kills(tmp_path: Path) -> None:
                         begin(client, chance.choice(WORK), ["return", "end"])
                         for _ in range(chance.randint(1, 2))
                     ]
-                    # The random moment that this test is about.
+                    # The random moment to test.
                     time.sleep(chance.uniform(0, 1.2))
                     what = kill_some(server, chance)
                     killed.append("+".join(sorted(what)))
                     server_lives = "server" not in what
                     if server_lives:
                         look_at_all(client, records)
-        with killing(tmp_path, "--max-trainings", "2", models=STEPS) as server, server.client() as client:
+        with (
+            serving_and_killed(tmp_path, "--max-trainings", "2", models=STEPS) as server,
+            server.client() as client,
+        ):
             ends = [ended(client, record, timeout_s=limit_s(60)) for record in records]
             look_at_all(client, records)
             assert {"done", "lost"} <= {one["state"] for one in ends}
-            assert until(lambda: not trainings_below(server.state_dir))
+            assert wait_until(lambda: not trainings_below(server.state_dir))
     except BaseException:
         print(f"seed {SEED}, kills so far: {killed}")  # noqa: T201 - shown where the test fails
         raise
@@ -113,17 +131,17 @@ def test_thirty_kills(tmp_path: Path) -> None:
 
 
 def look_at_all(client: httpx.Client, records: list[Record]) -> None:
-    """Fail unless every record is true, as soon as none is between two states."""
-    until(lambda: settled(client))
+    """Fail unless every record becomes correct."""
+    wait_until(lambda: settled(client))
     listed = {one["uuid"]: one for one in client.get("/v2/models/steps/train/").json()}
     for record in records:
-        # A process may end between two looks; then its record says so at the next.
-        until(lambda: is_true(client, record, listed))  # noqa: B023 - used at once
+        # A process may exit between two requests; then the next response is correct.
+        wait_until(lambda: is_true(client, record, listed))  # noqa: B023 - used at once
     assert set(listed) == {record["uuid"] for record in records}
 
 
 def is_true(client: httpx.Client, record: Record, listed: dict[str, Record]) -> bool:
-    """Say whether the record is true now."""
+    """Return whether the record is correct now."""
     with contextlib.suppress(AssertionError):
         assert_true(look(client, record), listed)
         return True
@@ -132,12 +150,12 @@ def is_true(client: httpx.Client, record: Record, listed: dict[str, Record]) -> 
 
 @pytest.fixture
 def restarts(start: Callable[..., Server]) -> Iterator[Callable[[], Server]]:
-    """Return what starts a server on the same state folder again and again."""
+    """Return a function that starts a server on the same state folder each time."""
     return lambda: start(models=STEPS)
 
 
 def test_adopted(restarts: Callable[[], Server], gate: Gate) -> None:
-    """A training that outlives its server is adopted: seen running, followed to its own end."""
+    """The next server takes over a running training, shows it as running and follows it to its end."""
     server = restarts()
     with server.client() as client:
         record = begin(client, ["wait", gate.port], ["print", "said later"], ["return", "end"])
@@ -151,21 +169,21 @@ def test_adopted(restarts: Callable[[], Server], gate: Gate) -> None:
 
 
 def test_ended_in_between(restarts: Callable[[], Server], gate: Gate) -> None:
-    """A training that ended while no server ran shows how it ended."""
+    """A training that finished while no server ran has its outcome."""
     server = restarts()
     with server.client() as client:
         good = begin(client, ["wait", gate.port], ["return", "end"])
         gate.wait()
     kill(server)
     gate.open()
-    until(lambda: not trainings_below(server.state_dir))
+    wait_until(lambda: not trainings_below(server.state_dir))
     with restarts().client() as client:
         record = look(client, good)
         assert (record["state"], record["result"]["output"][-1]) == ("done", "end")
 
 
 def test_vanished(restarts: Callable[[], Server], gate: Gate) -> None:
-    """A training that vanished with its server is lost, an error whose message says so."""
+    """A training that was killed together with its server is lost, with a message."""
     server = restarts()
     with server.client() as client:
         record = begin(client, ["wait", gate.port])
@@ -181,7 +199,7 @@ def test_vanished(restarts: Callable[[], Server], gate: Gate) -> None:
 
 
 def test_queued_survives(restarts: Callable[[], Server], gate: Gate) -> None:
-    """A training that waited when the server was killed is run by the next one, after the adopted one."""
+    """The next server runs a queued training, after the running one that it took over."""
     server = restarts()
     with server.client() as client:
         first = begin(client, ["wait", gate.port])
@@ -195,7 +213,6 @@ def test_queued_survives(restarts: Callable[[], Server], gate: Gate) -> None:
 
 
 def test_adopted_can_be_cancelled(restarts: Callable[[], Server], gate: Gate) -> None:
-    """An adopted training can be cancelled."""
     server = restarts()
     with server.client() as client:
         record = begin(client, ["wait", gate.port])
@@ -209,7 +226,7 @@ def test_adopted_can_be_cancelled(restarts: Callable[[], Server], gate: Gate) ->
 def test_killed_while_cancelling(
     start: Callable[..., Server], restarts: Callable[[], Server], gate: Gate
 ) -> None:
-    """A cancellation that the server did not live to finish is finished by the next one."""
+    """If the server is killed while cancelling, the next one finishes the cancellation."""
     server = start("--cancel-grace", AN_HOUR, models=STEPS)
     with server.client() as client:
         record = begin(client, ["deaf"], ["wait", gate.port])
@@ -224,12 +241,12 @@ def test_killed_while_cancelling(
 
 
 def bystander() -> subprocess.Popen[bytes]:
-    """Start a process that leads a group of its own and has nothing to do with trainings."""
+    """Start a process that leads its own group and is not a training."""
     return subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], start_new_session=True)
 
 
 def test_id_used_again(tmp_path: Path, restarts: Callable[[], Server]) -> None:
-    """When another process has got a vanished training's id, the training is lost and the other lives."""
+    """If another process has the pid of a dead training, the training is lost and that process survives."""
     with bystander() as other:
         try:
             uuid = kept(
@@ -243,7 +260,7 @@ def test_id_used_again(tmp_path: Path, restarts: Callable[[], Server]) -> None:
 
 
 def test_cancel_when_id_is_used_again(tmp_path: Path, restarts: Callable[[], Server]) -> None:
-    """Cancelling a training that has vanished does not signal the process that has got its id."""
+    """Cancelling a dead training does not signal another process that has its process id."""
     with bystander() as other:
         try:
             own = psutil.Process()
@@ -263,14 +280,14 @@ def test_cancel_when_id_is_used_again(tmp_path: Path, restarts: Callable[[], Ser
 
 
 def test_started_without_a_word(tmp_path: Path, restarts: Callable[[], Server]) -> None:
-    """A training whose server was killed before its process named itself is lost, not starting for ever."""
+    """If the server is killed before the process records its pid, the training is lost."""
     uuid = kept(tmp_path / "state", state=TrainingState.STARTING)
     with restarts().client() as client:
         assert ended(client, {"uuid": uuid})["state"] == "lost"
 
 
 def test_folder_gone(tmp_path: Path, restarts: Callable[[], Server]) -> None:
-    """A queued training whose folder is gone fails, with the reason, and holds up nobody."""
+    """A queued training whose folder is missing fails with a message and does not block others."""
     uuid = kept(tmp_path / "state", state=TrainingState.QUEUED)
     with restarts().client() as client:
         record = ended(client, {"uuid": uuid})
@@ -280,7 +297,7 @@ def test_folder_gone(tmp_path: Path, restarts: Callable[[], Server]) -> None:
 
 
 def test_other_host(tmp_path: Path, restarts: Callable[[], Server]) -> None:
-    """After the machine got another name, as containers do, a training of the old name comes to an end."""
+    """After the host's name changed, as with containers, a training of the old name can still finish."""
     values = {"server": "old-name 7 12345.0", "host": "old-name", "pid": 8, "process_start": "b/12346"}
     uuid = kept(tmp_path / "state", state=TrainingState.RUNNING, **values)
     with restarts().client() as client:
@@ -289,7 +306,7 @@ def test_other_host(tmp_path: Path, restarts: Callable[[], Server]) -> None:
 
 
 def test_stopped_server(start: Callable[..., Server], restarts: Callable[[], Server], gate: Gate) -> None:
-    """A server that is told to stop cancels what runs and what waits, and leaves no process."""
+    """A server that receives SIGTERM cancels running and queued trainings, and leaves no process."""
     server = start("--drain-timeout", AN_HOUR, models=STEPS)
     with server.client() as client:
         running = begin(client, ["wait", gate.port])

@@ -1,4 +1,4 @@
-"""Where trainings run: a queue, so many at a time, beside the workers or instead of them."""
+"""Queue of trainings, and shared or exclusive use of the machine."""
 
 import contextlib
 import os
@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import psutil
 import pytest
-from following import STEPS, VERSIONED, begin, comes, ended, kill, look, path_of, reaches
 
-from serving import Gate, Server, predict, predicted, until
+from support.server import Gate, Server, predict, predicted, wait_until
+from support.trainings import STEPS, VERSIONED, begin, comes, ended, kill, look, path_of, reaches
 
 pytestmark = pytest.mark.slow
 ROUNDS = 9
@@ -21,13 +21,13 @@ CALLS = 60
 
 
 def position(client: httpx.Client, record: dict[str, object]) -> object:
-    """Return a training's place in the queue, as it is now."""
+    """Return a training's current position in the queue."""
     return look(client, record).get("queue_position")
 
 
 def test_calls_behind_a_long_one(start: Callable[..., Server], gate: Gate) -> None:
-    """Calls behind a long one are refused when an exclusive training begins; they do not wait for its end."""
-    server = start("--train-mode", "exclusive", models={"told": "models_faults.told"})
+    """An exclusive training does not wait for queued calls: they are refused."""
+    server = start("--train-mode", "exclusive", models={"told": "models.faults.scripted"})
     with server.client() as client, ThreadPoolExecutor(6) as threads:
         for number in range(50):
             predicted(client, "told", json={"number": number})
@@ -42,7 +42,7 @@ def test_calls_behind_a_long_one(start: Callable[..., Server], gate: Gate) -> No
 
 
 def test_queue(start: Callable[..., Server], gate: Gate) -> None:
-    """One training runs, the others wait in order with their position in the record, and run in order."""
+    """One training runs; the others are queued with their position in the record, and run in order."""
     with start(models=STEPS).client() as client:
         first = begin(client, ["wait", gate.port], ["pid"])
         gate.wait()
@@ -63,7 +63,7 @@ def test_queue(start: Callable[..., Server], gate: Gate) -> None:
 
 
 def test_max_trainings(start: Callable[..., Server], gate: Gate) -> None:
-    """With --max-trainings 3, three run at once and the fourth waits."""
+    """With --max-trainings 3, three trainings run at once and the fourth is queued."""
     with start("--max-trainings", "3", models=STEPS).client() as client:
         records = [begin(client, ["wait", gate.port]) for _ in range(4)]
         gate.wait(3)
@@ -76,7 +76,7 @@ def test_max_trainings(start: Callable[..., Server], gate: Gate) -> None:
 
 
 def test_own_group_and_folder(http: httpx.Client, trainer: Server, gate: Gate) -> None:
-    """A training leads a process group of its own, and its folder is STATE/MODEL/UUID."""
+    """A training leads its own process group, and its folder is STATE/MODEL/UUID."""
     record = begin(http, ["print", "x"], ["wait", gate.port], ["pid"])
     gate.wait()
     folder = trainer.state_dir / "steps" / record["uuid"]
@@ -85,17 +85,17 @@ def test_own_group_and_folder(http: httpx.Client, trainer: Server, gate: Gate) -
     assert (os.getpgid(pid), os.getsid(pid)) == (pid, pid)
     gate.open()
     assert ended(http, record)["result"]["output"][2] == pid
-    until(lambda: not psutil.pid_exists(pid))
+    wait_until(lambda: not psutil.pid_exists(pid))
 
 
 def wait_for_quiet() -> None:
-    """Wait, within reason, until nobody else uses the machine."""
+    """Wait up to five seconds until the machine is nearly idle."""
     with contextlib.suppress(AssertionError):
-        until(lambda: psutil.cpu_percent(interval=0.1) < QUIET_PERCENT, 5)
+        wait_until(lambda: psutil.cpu_percent(interval=0.1) < QUIET_PERCENT, 5)
 
 
 def latencies_s(client: httpx.Client) -> list[float]:
-    """Return the times that some predictions took."""
+    """Return the latencies of some predictions."""
     taken = []
     for _ in range(CALLS):
         began = time.perf_counter()
@@ -106,7 +106,7 @@ def latencies_s(client: httpx.Client) -> list[float]:
 
 @pytest.mark.alone
 def test_latency(start: Callable[..., Server], gate: Gate) -> None:
-    """While a training burns a core, the median latency of predictions is at most twice that without."""
+    """While a training keeps a core busy, the median latency of predictions at most doubles."""
     with start(models=STEPS).client() as client:
         record = begin(client, ["wait", gate.port], ["burn", 600])
         gate.wait()
@@ -114,27 +114,27 @@ def test_latency(start: Callable[..., Server], gate: Gate) -> None:
         gate.open()
         ratios = []
         for _ in range(ROUNDS):
-            # The two are measured one right after the other, since the machine may have other things to do.
+            # Measure both in quick succession, since other load on the machine varies.
             burning.suspend()
             wait_for_quiet()
             alone_s = statistics.median(latencies_s(client))
             burning.resume()
             used_s = burning.cpu_times().user
-            until(lambda: burning.cpu_times().user > used_s)  # noqa: B023 - used at once
+            wait_until(lambda: burning.cpu_times().user > used_s)  # noqa: B023 - used at once
             ratios.append(statistics.median(latencies_s(client)) / alone_s)
         assert look(client, record)["state"] == "running"
         assert statistics.median(ratios) <= 2, ratios
 
 
 def process_of(record: dict[str, object]) -> psutil.Process:
-    """Return a training's process, found by what it was started with."""
+    """Return a training's process, found by its command line."""
     return next(
         one for one in psutil.process_iter(["cmdline"]) if record["uuid"] in (one.info["cmdline"] or ())
     )
 
 
 def refused(client: httpx.Client, model: str) -> bool:
-    """Say whether predictions are refused for now, in the way that says when to come again."""
+    """Return whether predictions are refused with 503 and Retry-After."""
     response = predict(client, model)
     if response.status_code == 200:
         return False
@@ -145,7 +145,7 @@ def refused(client: httpx.Client, model: str) -> bool:
 
 
 def test_exclusive(start: Callable[..., Server], gate: Gate) -> None:
-    """In the exclusive lane workers are gone while a training runs, and then come back warmed."""
+    """In exclusive mode, workers are stopped while a training runs, and restarted afterwards."""
     server = start("--train-mode", "exclusive", "--workers", "2", models=VERSIONED)
     with server.client() as client:
         assert predicted(client, "versioned")["version"] == "none"
@@ -156,14 +156,14 @@ def test_exclusive(start: Callable[..., Server], gate: Gate) -> None:
         assert not workers & {process.pid for process in server.family()}
         gate.open()
         assert ended(client, record, "versioned")["state"] == "done"
-        until(lambda: predict(client, "versioned").status_code == 200)
+        wait_until(lambda: predict(client, "versioned").status_code == 200)
         assert predicted(client, "versioned")["version"] == "one"
-        until(lambda: len(server.family()) == 3)
+        wait_until(lambda: len(server.family()) == 3)
 
 
 @pytest.mark.parametrize("end", ["error", "cancelled"])
 def test_exclusive_ends_badly(start: Callable[..., Server], gate: Gate, end: str) -> None:
-    """Workers also come back after a training that failed or was cancelled."""
+    """Workers also restart after a training that failed or was cancelled."""
     with start("--train-mode", "exclusive", models=STEPS).client() as client:
         record = begin(client, ["wait", gate.port], ["raise", "x"])
         gate.wait()
@@ -172,11 +172,11 @@ def test_exclusive_ends_badly(start: Callable[..., Server], gate: Gate, end: str
             client.delete(path_of(record))
         gate.open()
         assert ended(client, record)["state"] == end
-        until(lambda: predict(client, "steps").status_code == 200)
+        wait_until(lambda: predict(client, "steps").status_code == 200)
 
 
 def test_exclusive_after_restart(start: Callable[..., Server], gate: Gate) -> None:
-    """An adopted training keeps the machine for itself, and then exactly the workers asked for come."""
+    """A training taken over still runs exclusively; then exactly the configured workers start."""
     flags = ("--train-mode", "exclusive")
     server = start(*flags, models=STEPS)
     with server.client() as client:
@@ -188,13 +188,13 @@ def test_exclusive_after_restart(start: Callable[..., Server], gate: Gate) -> No
         assert refused(client, "steps")
         gate.open()
         assert ended(client, record)["status"] in ("done", "error")
-        until(lambda: predict(client, "steps").status_code == 200)
+        wait_until(lambda: predict(client, "steps").status_code == 200)
         comes(client, record, lambda now: now["state"] == "done")
         assert len(again.family()) == 2
 
 
 def test_adopted_counts(start: Callable[..., Server], gate: Gate) -> None:
-    """An adopted training that still runs takes one of the --max-trainings places: a queued one waits."""
+    """A running training taken over uses one of the --max-trainings slots, so a queued one waits."""
     server = start(models=STEPS)
     with server.client() as client:
         running = begin(client, ["wait", gate.port])

@@ -1,4 +1,4 @@
-"""Many trainings: a long list is quick, and the server does not grow."""
+"""Many trainings: listing is fast, and the server's memory does not grow."""
 
 import time
 from collections.abc import Callable
@@ -7,12 +7,12 @@ from typing import Any
 
 import psutil
 import pytest
-from following import STEPS, begin, ended
 
 from deepaas.trainings.record import TrainingRecord, TrainingState
 from deepaas.trainings.store import TrainingStore, sqlite_url
-from serving import Server, until
 from support.machine import limit_s, processor_s
+from support.server import Server, wait_until
+from support.trainings import STEPS, begin, ended
 
 pytestmark = pytest.mark.slow
 LISTED = 1000
@@ -25,7 +25,7 @@ LIST = "/v2/models/steps/train/"
 
 
 def finished(number: int) -> TrainingRecord:
-    """Return a record with all that a real one has."""
+    """Return a record with all fields of a real one."""
     values: dict[str, Any] = {
         "created": 1e9 + number,
         "arguments": {"epochs": 10, "rate": 0.1, "data": ["data", "text/csv", "a.csv"]},
@@ -44,7 +44,7 @@ def finished(number: int) -> TrainingRecord:
 
 
 def test_list(start: Callable[..., Server], tmp_path: Path) -> None:
-    """A thousand finished trainings are listed in less than 50 ms."""
+    """Listing a thousand finished trainings takes less than 50 ms."""
     (tmp_path / "state").mkdir()
     with TrainingStore(sqlite_url(tmp_path / "state")) as store:
         for number in range(LISTED):
@@ -58,24 +58,24 @@ def test_list(start: Callable[..., Server], tmp_path: Path) -> None:
             response = client.get(LIST)
             taken_ms.append((time.perf_counter() - began) * 1000)
             assert len(response.json()) == LISTED
-    # On a machine that does other things as well, the processor's time says what the clock cannot.
+    # On a busy machine, CPU time is more reliable than wall-clock time.
     worked_ms = (cpu_s(server) - before_s) / LISTINGS * 1000
     assert min(worked_ms, *taken_ms) < 1000 * processor_s(LISTED_MS / 1000), (worked_ms, taken_ms)
 
 
 def cpu_s(server: Server) -> float:
-    """Return the time that the server's own process has worked."""
+    """Return the CPU time of the server's own process."""
     times = psutil.Process(server.process.pid).cpu_times()
     return float(times.user + times.system)
 
 
 def rss_mb(server: Server) -> float:
-    """Return the memory of the server's own process."""
+    """Return the resident memory of the server's own process."""
     return float(psutil.Process(server.process.pid).memory_info().rss) / (1 << 20)
 
 
 def test_memory(start: Callable[..., Server]) -> None:
-    """Two hundred trainings leave the server as large as it was."""
+    """After two hundred trainings, memory, open files and processes of the server have not grown."""
     server = start("--max-trainings", "2", "--keep-trainings", "10", models=STEPS)
     with server.client() as client:
 
@@ -83,7 +83,7 @@ def test_memory(start: Callable[..., Server]) -> None:
             records = [begin(client, ["report", {"step": 1, "total": 1, "loss": 0.5}]) for _ in range(count)]
             last = ended(client, records[-1], timeout_s=limit_s(120))
             assert last["state"] == "done"
-            until(
+            wait_until(
                 lambda: all(one["state"] == "done" for one in client.get(LIST).json()), timeout_s=limit_s(120)
             )
 
@@ -92,5 +92,5 @@ def test_memory(start: Callable[..., Server]) -> None:
         descriptors = psutil.Process(server.process.pid).num_fds()
         train(TRAININGS - WARM_UP)
         assert rss_mb(server) - before_mb < GROWTH_MB
-        until(lambda: psutil.Process(server.process.pid).num_fds() <= descriptors)
-        until(lambda: len(server.family()) == 2)
+        wait_until(lambda: psutil.Process(server.process.pid).num_fds() <= descriptors)
+        wait_until(lambda: len(server.family()) == 2)

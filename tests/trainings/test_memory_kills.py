@@ -1,4 +1,4 @@
-"""How the system tells that it killed a process for lack of memory, read from the files it keeps."""
+"""Detection of OOM kills from the kernel's counters."""
 
 from pathlib import Path
 
@@ -23,19 +23,19 @@ OLD_CONTROL = "oom_kill_disable 0\nunder_oom 0\n"
     ],
 )
 def test_counted(tmp_path: Path, content: str, count: int | None) -> None:
-    """The count is read from version 2's memory.events and version 1's memory.oom_control alike."""
+    """The count is read from memory.events (cgroup version 2) and memory.oom_control (version 1)."""
     file = tmp_path / "counter"
     file.write_text(content)
-    assert oom._read_oom_kills(file) == count  # noqa: SLF001 - the public function reads this system's own files
+    assert oom._read_oom_kills(file) == count  # noqa: SLF001 - the public function reads the files of this system only
 
 
 def test_no_file(tmp_path: Path) -> None:
-    """A file that is not there, or is a folder, counts nothing."""
+    """A missing file, or a folder, gives no count."""
     assert oom._read_oom_kills(tmp_path / "none") is None  # noqa: SLF001
     assert oom._read_oom_kills(tmp_path) is None  # noqa: SLF001
 
 
 def test_here() -> None:
-    """On this system the count is a number that does not fall."""
+    """On this system, the count is a number that does not decrease."""
     first = oom.oom_kill_count()
     assert 0 <= first <= oom.oom_kill_count()

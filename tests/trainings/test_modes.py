@@ -1,18 +1,17 @@
-"""Who may read what the server keeps: its owner alone, also where the umask would let everybody."""
+"""Files and folders of the server are private to its owner, even with umask 0."""
 
 import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from following import STEPS, begin, ended
-
-from serving import Gate, Server, predict
 from support.models import HEALTHY
+from support.server import Gate, Server, predict
+from support.trainings import STEPS, begin, ended
 
 
 def modes(folder: Path) -> dict[str, str]:
-    """Return the modes of what is in a folder, itself included; not of what models put into artifacts."""
+    """Return the modes of a folder and its content, without content of artifacts, which models create."""
     found = {".": folder}
     for path, folders, files in os.walk(folder):
         if Path(path).name == "artifacts":
@@ -23,7 +22,7 @@ def modes(folder: Path) -> dict[str, str]:
 
 
 def expected(folder: Path, names: set[str]) -> dict[str, str]:
-    """Return the modes that they should have."""
+    """Return the expected mode of each name."""
     return {name: "0o700" if (folder / name).is_dir() else "0o600" for name in names}
 
 

@@ -1,4 +1,4 @@
-"""Trainings of machines that have gone, or were away, as another server of the same store sees them."""
+"""Trainings of dead or unreachable machines, as seen by another server with the same database."""
 
 import contextlib
 import dataclasses
@@ -8,20 +8,20 @@ from pathlib import Path
 
 import psutil
 import pytest
-from following import GONE, STEPS, begin, ended, kill, look, path_of, reaches, trainings_below
 
-from clusters import Cluster
 from deepaas.trainings.record import TrainingRecord, TrainingState
 from deepaas.trainings.recovery import HeartbeatTracker
 from deepaas.trainings.store import TrainingStore
-from serving import CALL_S, Gate, Server, serving, until
+from support.ray_cluster import Cluster
+from support.server import CALL_S, Gate, Server, serving, wait_until
+from support.trainings import GONE, STEPS, begin, ended, kill, look, path_of, reaches, trainings_below
 
 pytestmark = pytest.mark.slow
 LOST_AFTER_S = 10
 
 
 @pytest.mark.parametrize(
-    ("looks", "silent"),
+    ("polls", "expired"),
     [
         ([{"a": 0}] * 3, set()),
         ([{"a": 0}] * 4, {"a"}),
@@ -34,10 +34,10 @@ LOST_AFTER_S = 10
         ([{}] * 5, set()),
     ],
 )
-def test_looks(looks: list[Mapping[str, int]], silent: set[str]) -> None:
-    """Silent is what has not changed in so many looks, however it changes; what was away begins anew."""
-    silence = HeartbeatTracker(2)
-    assert [silence.update(heartbeats) for heartbeats in looks][-1] == silent
+def test_looks(polls: list[Mapping[str, int]], expired: set[str]) -> None:
+    """A heartbeat expires if it has not changed in more than two polls; a missing one restarts the count."""
+    tracker = HeartbeatTracker(2)
+    assert [tracker.update(heartbeats) for heartbeats in polls][-1] == expired
 
 
 Serve = Callable[..., contextlib.AbstractContextManager[Server]]
@@ -45,7 +45,7 @@ Serve = Callable[..., contextlib.AbstractContextManager[Server]]
 
 @pytest.fixture
 def serve(tmp_path: Path, database: str) -> Serve:
-    """Return what serves on a host of that name, with a PostgreSQL store that gives others ten seconds."""
+    """Return a function that starts a server on a host of that name, with a shared PostgreSQL database."""
 
     @contextlib.contextmanager
     def serve(host: str, *flags: str) -> Iterator[Server]:
@@ -67,7 +67,7 @@ def serve(tmp_path: Path, database: str) -> Serve:
 
 
 def name_host(folder: Path, host: str) -> None:
-    """Let processes that serve from the folder see that name as their host's."""
+    """Set the host name that processes of servers in the folder see."""
     path = folder / "installed" / "sitecustomize.py"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"import socket\nsocket.gethostname = lambda: {host!r}\n")
@@ -75,13 +75,12 @@ def name_host(folder: Path, host: str) -> None:
 
 @pytest.fixture
 def store(database: str) -> Iterator[TrainingStore]:
-    """Return their store."""
     with TrainingStore(database) as store:
         yield store
 
 
 def test_lost(serve: Serve, store: TrainingStore) -> None:
-    """What a silent machine trained is lost, or cancelled if it was being; what is heard from goes on."""
+    """Trainings with an expired heartbeat are lost, or cancelled if that was requested; others go on."""
     heard = dataclasses.replace(GONE, uuid="a" * 32)
     cancelled = dataclasses.replace(GONE, uuid="c" * 32, state=TrainingState.CANCELLING)
     queued = dataclasses.replace(GONE, uuid="b" * 32, state=TrainingState.QUEUED, pid=None, pid_started=None)
@@ -94,12 +93,12 @@ def test_lost(serve: Serve, store: TrainingStore) -> None:
         assert look(client, {"uuid": queued.uuid})["state"] == "queued"
         assert client.delete(path_of({"uuid": queued.uuid})).json()["state"] == "cancelled"
         assert client.delete(path_of(lost)).json()["state"] == "lost"
-    message = "lost: nothing was heard of it from the host gone for 10 s."
+    message = "lost: no heartbeat from the host gone for 10 s."
     assert (lost["status"], lost["message"]) == ("error", message)
 
 
 def test_heard(serve: Serve, store: TrainingStore, gate: Gate) -> None:
-    """A queued training is heard from while its server lives, a running one without its server, too."""
+    """A live server sends heartbeats for its queued training; a running training sends its own."""
     with serve("here") as server, server.client() as client:
         running = begin(client, ["wait", gate.port])
         gate.wait()
@@ -112,7 +111,7 @@ def test_heard(serve: Serve, store: TrainingStore, gate: Gate) -> None:
 
 
 def test_back(serve: Serve, gate: Gate) -> None:
-    """When a machine is back, what it had queued is run there; others have called lost what had run."""
+    """A machine that is back runs its queued training; its running one was marked lost."""
     with serve("here") as here, here.client() as client:
         with serve("there") as there, there.client() as other:
             running = begin(other, ["wait", gate.port])
@@ -128,7 +127,7 @@ def test_back(serve: Serve, gate: Gate) -> None:
 
 
 def test_lost_while_it_runs(serve: Serve, gate: Gate) -> None:
-    """A machine that was away ends what others have called lost, and goes on with what it has queued."""
+    """A machine that was unreachable stops a training that was marked lost, and goes on with its queue."""
     with serve("here") as here, here.client() as client, serve("there") as there, there.client() as other:
         running = begin(other, ["wait", gate.port])
         gate.wait()
@@ -145,7 +144,7 @@ def test_lost_while_it_runs(serve: Serve, gate: Gate) -> None:
 
 
 def test_new_name_of_the_host(tmp_path: Path, gate: Gate) -> None:
-    """A container's successor, of another name, runs what was queued in the store's file, and can end it."""
+    """With a SQLite file, a container with another host name runs the queued training, and can cancel it."""
     name_host(tmp_path, "first")
     with serving(tmp_path, models=STEPS) as server, server.client() as client:
         running = begin(client, ["wait", gate.port])
@@ -164,29 +163,29 @@ def test_new_name_of_the_host(tmp_path: Path, gate: Gate) -> None:
 
 
 def test_followed_on_ray(serve: Serve, ray_cluster: Cluster, gate: Gate) -> None:
-    """On a cluster, what goes on there without its server is adopted by a server of another machine."""
+    """On a Ray cluster, a server of another machine takes over a training whose server was killed."""
     with serve("here", *ray_cluster.flags) as here, here.client() as client:
         with serve("there", *ray_cluster.flags) as there, there.client() as other:
             running = begin(other, ["print", "hello"], ["wait", gate.port], ["return", "end"])
             gate.wait()
             kill(there)
-        here.output.wait_for("Adopting the training")
+        here.output.wait_for("taken over from another server")
         gate.open()
         assert ended(client, running)["result"]["output"][-1] == "end"
         assert "hello" in client.get(path_of(running, "/log")).text
 
 
 def is_heard(store: TrainingStore, record: Mapping[str, str]) -> bool:
-    """Say, once its heartbeat has changed twice, that a training is heard from."""
+    """Wait until a training's heartbeat has changed twice."""
     for _ in range(2):
         before = store.read_heartbeats([record["uuid"]])
-        until(lambda before=before: store.read_heartbeats([record["uuid"]]) != before, CALL_S)
+        wait_until(lambda before=before: store.read_heartbeats([record["uuid"]]) != before, CALL_S)
     return True
 
 
 @contextlib.contextmanager
 def beating(store: TrainingStore, training: TrainingRecord) -> Iterator[None]:
-    """Let a training be heard from meanwhile."""
+    """Send heartbeats for a training while the context lasts."""
     ends = threading.Event()
 
     def beat() -> None:

@@ -1,4 +1,4 @@
-"""What a process is told by from others that have had its id."""
+"""Process ids that distinguish a process from others with the same pid."""
 
 import asyncio
 import os
@@ -16,11 +16,11 @@ from deepaas.trainings.local_executor import LocalExecutor
 from deepaas.trainings.process_id import ProcessId
 from deepaas.trainings.record import TrainingRecord
 from deepaas.trainings.store import TrainingStore, sqlite_url
-from serving import END_S
+from support.server import END_S
 
 
 def step_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Let psutil see what it sees after the clock was set: other times of the boot and of each start."""
+    """Change psutil's boot time and start times, as setting the clock does."""
     boot_s, created_s = psutil.boot_time(), psutil.Process.create_time
     monkeypatch.setattr(psutil, "boot_time", lambda: boot_s + seconds)
     monkeypatch.setattr(psutil.Process, "create_time", lambda self: created_s(self) + seconds)
@@ -28,7 +28,7 @@ def step_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 
 @pytest.mark.parametrize("seconds", [-3, 3600, -3600])
 def test_clock_that_is_set(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """A process stays the same when the clock is set while it runs."""
+    """A process keeps its id when the clock is set."""
     before = ProcessId.current()
     step_clock(monkeypatch, seconds)
     assert before.is_alive()
@@ -36,7 +36,7 @@ def test_clock_that_is_set(monkeypatch: pytest.MonkeyPatch, seconds: float) -> N
 
 
 def test_id_that_is_used_again() -> None:
-    """A process with the same id that started at another time, or on another boot, is another one."""
+    """A process with the same pid but another start or boot is a different one."""
     own = ProcessId.current()
     boot, ticks = own.start.split("/")
     assert not own._replace(start=f"{boot}/{int(ticks) - 1}").is_alive()
@@ -44,7 +44,7 @@ def test_id_that_is_used_again() -> None:
 
 
 def test_process_of_an_older_record(tmp_path: Path) -> None:
-    """A process that a record names by the time of its start, as older versions did, is found and ended."""
+    """A process recorded by its start time, as in older versions, is found and terminated."""
     with (
         TrainingStore(sqlite_url(tmp_path)) as store,
         subprocess.Popen(
@@ -67,7 +67,7 @@ def test_process_of_an_older_record(tmp_path: Path) -> None:
 
         end(started - 100)
         assert process.poll() is None, "a process that is no training was ended"
-        # What has ended is there until somebody waits for it.
+        # A terminated child remains as a zombie until its parent waits for it.
         reaping = threading.Thread(target=process.wait)
         reaping.start()
         try:
@@ -81,7 +81,7 @@ def test_process_of_an_older_record(tmp_path: Path) -> None:
 
 
 def test_name_of_a_command() -> None:
-    """The name of its command, which may have blanks and brackets, changes nothing."""
+    """Blanks and brackets in the command's name do not matter."""
     code = "import ctypes; ctypes.CDLL(None).prctl(15, b') 1 2 (', 0, 0, 0); print(); input()"
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

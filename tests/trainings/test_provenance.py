@@ -1,4 +1,4 @@
-"""Where a trained model came from: one document with all that is needed to make it again."""
+"""Provenance of a trained model: one document with everything needed to train it again."""
 
 import importlib.metadata
 import platform
@@ -10,23 +10,22 @@ from typing import Any
 
 import httpx
 import pytest
-from following import STEPS, begin, ended, path_of, sha256
 
-from serving import Gate, Server
+from support.server import Gate, Server
+from support.trainings import STEPS, begin, ended, path_of, sha256
 
 pytestmark = pytest.mark.slow
 DISTRIBUTION = "\nMetadata-Version: 2.1\nName: extra-package\nVersion: {}\n"
 
 
 def provenance(client: httpx.Client, record: dict[str, Any]) -> dict[str, Any]:
-    """Return a training's document."""
     response = client.get(path_of(record, "/provenance"))
     assert response.status_code == 200
     return dict(response.json())
 
 
 def test_document(http: httpx.Client) -> None:
-    """It has arguments, model and version, Python and package versions, start, end and host."""
+    """The document has arguments, model, versions of Python and packages, start, finish and host."""
     before = time.time()
     record = begin(http, ["leave", "a", "x"], ["return", 1], positive=3)
     done = ended(http, record)
@@ -47,24 +46,24 @@ def test_document(http: httpx.Client) -> None:
 
 
 def test_uploads(http: httpx.Client) -> None:
-    """It has the SHA-256 of every upload, by the argument it was for, also after the upload has gone."""
+    """The document has the SHA-256 of every upload by argument name, also after the upload was deleted."""
     files = [("data", ("a.csv", b"1,2")), ("more", ("b.csv", b"3,4")), ("more", ("c.csv", b"5"))]
     record = http.post("/v2/models/steps/train/", files=files).json()
     assert ended(http, record)["state"] == "done"
     found = provenance(http, record)["uploads"]
     assert sorted(_texts(found)) == sorted(map(sha256, (b"1,2", b"3,4", b"5")))
-    assert set(found) == {"data", "more"}, "which upload is which cannot be told"
+    assert set(found) == {"data", "more"}, "uploads are not assigned to arguments"
 
 
 def _texts(value: Any) -> list[str]:
-    """Return all texts in a value."""
+    """Return all strings in a value."""
     if isinstance(value, str):
         return [value]
     return [text for item in (value.values() if isinstance(value, dict) else value) for text in _texts(item)]
 
 
 def test_while_running(http: httpx.Client, gate: Gate) -> None:
-    """It can be read while the training runs; there is no end then."""
+    """The document is available while the training runs, without a finish time."""
     record = begin(http, ["wait", gate.port])
     gate.wait()
     found = provenance(http, record)
@@ -75,13 +74,13 @@ def test_while_running(http: httpx.Client, gate: Gate) -> None:
 
 
 def test_of_failed(http: httpx.Client) -> None:
-    """It says how a training ended that did not end well."""
+    """The document has the error message of a failed training."""
     record = ended(http, begin(http, ["raise", "no luck"]))
     assert provenance(http, record)["training"]["message"] == "ValueError: no luck"
 
 
 def test_kept_once(start: Callable[..., Server]) -> None:
-    """Packages are kept once for each distinct set: as often as they change, not as often as one trains."""
+    """Each distinct set of packages is stored once, not once per training."""
     server = start(models=STEPS)
     with server.client() as client:
         for version in ("1.0", "1.0", "2.0"):

@@ -1,4 +1,4 @@
-"""What a training's record says of how it went: states, exit, memory, traceback, out of memory."""
+"""Outcome in a training's record: states, exit code, memory, traceback, OOM kills."""
 
 import contextlib
 import os
@@ -9,10 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from following import STEPS, begin, comes, ended, events, look, path_of, reaches, sha256
 
-import serving
-from serving import Gate, Server
+from support.server import Gate, Server, serving, wait_until
+from support.trainings import STEPS, begin, comes, ended, events, look, path_of, reaches, sha256
 
 pytestmark = pytest.mark.slow
 FOUR = {"running", "done", "error", "cancelled"}
@@ -21,7 +20,7 @@ LIMIT_MB = 400
 
 
 def test_states(start: Callable[..., Server], gate: Gate) -> None:
-    """A training goes through the finer states, and its status is always one of the four words."""
+    """The status is always one of four; `state` is more detailed."""
     with start(models=STEPS).client() as client:
         first = begin(client, ["wait", gate.port])
         gate.wait()
@@ -38,7 +37,7 @@ def test_states(start: Callable[..., Server], gate: Gate) -> None:
 
 
 def test_starting(start: Callable[..., Server], gate: Gate) -> None:
-    """Between the queue and the model's code, a training is starting; events show each state in order."""
+    """Events show the states in order, between queued and done."""
     with start(models=STEPS).client() as client:
         first = begin(client, ["wait", gate.port])
         gate.wait()
@@ -64,7 +63,7 @@ def test_starting(start: Callable[..., Server], gate: Gate) -> None:
     ],
 )
 def test_exit(http: httpx.Client, step: list[object], exit_: str, message: str | None) -> None:
-    """The record says with which code, or by which signal, a training ended, and why."""
+    """The record has the exit code or signal of a training, and the reason."""
     record = ended(http, begin(http, step))
     assert record["exit"] == exit_
     assert record["state"] == ("error" if message else "done")
@@ -73,7 +72,7 @@ def test_exit(http: httpx.Client, step: list[object], exit_: str, message: str |
 
 
 def test_traceback(http: httpx.Client) -> None:
-    """The record of a failed training has the traceback, down to the author's line; a good one has none."""
+    """The traceback of a failed training has the user code's line; a successful training has none."""
     record = ended(http, begin(http, ["raise", "no luck"]))
     assert record["traceback"].startswith("Traceback")
     assert "raise ValueError(text)" in record["traceback"]
@@ -81,7 +80,7 @@ def test_traceback(http: httpx.Client) -> None:
 
 
 def test_peak_memory(http: httpx.Client, gate: Gate) -> None:
-    """The record has the most memory that was used, also when it was used for a moment only."""
+    """The record has the peak memory, even if it was used for a moment only."""
     small = ended(http, begin(http, ["return", 1]))["peak_memory_mb"]
     big = ended(http, begin(http, ["hold", 300]))["peak_memory_mb"]
     assert 5 < small < 300
@@ -89,7 +88,7 @@ def test_peak_memory(http: httpx.Client, gate: Gate) -> None:
 
 
 def test_peak_memory_while_running(http: httpx.Client, gate: Gate) -> None:
-    """The memory used until now is seen while the training runs."""
+    """The record of a running training has the peak memory so far."""
     record = begin(http, ["wait", gate.port])
     gate.wait()
     comes(http, record, lambda now: now.get("peak_memory_mb", 0) > 5)
@@ -99,7 +98,7 @@ def test_peak_memory_while_running(http: httpx.Client, gate: Gate) -> None:
 
 @pytest.mark.parametrize("text", ["nul \0", "surrogate", "🎈 ü", "x" * 100_000])
 def test_odd_messages(http: httpx.Client, text: str) -> None:
-    """Whatever text an exception holds, its name is in the record and the list can be read."""
+    """Any text in an exception gives a valid record and list."""
     record = begin(http, ["return", 1], ["print", "x"])
     ended(http, record)
     record = ended(http, begin(http, ["raise", text]))
@@ -109,13 +108,13 @@ def test_odd_messages(http: httpx.Client, text: str) -> None:
 
 
 def test_forked_child(http: httpx.Client) -> None:
-    """A process that the model forked and that leaves by sys.exit does not end the training's record."""
+    """A process that the model forked can call sys.exit without finishing the training."""
     record = ended(http, begin(http, ["fork_and_exit", 4], ["return", "after"]))
     assert (record["state"], record.get("result", {}).get("output")) == ("done", [None, "after"])
 
 
 def test_thread_that_stays(start: Callable[..., Server], gate: Gate) -> None:
-    """A thread that a training leaves behind does not hold up the next training."""
+    """A thread that a training leaves running does not block the next training."""
     with start(models=STEPS).client() as client:
         record = begin(client, ["thread", gate.port], ["return", 1])
         gate.wait()
@@ -124,7 +123,7 @@ def test_thread_that_stays(start: Callable[..., Server], gate: Gate) -> None:
 
 
 def test_on_disk_first(start: Callable[..., Server], gate: Gate) -> None:
-    """The record is on disk before the answer: it is there for whoever opens the file, server or not."""
+    """The record is in the file before the response is sent: other programs can read it there."""
     server = start(models=STEPS)
     with server.client() as client:
         begin(client, ["wait", gate.port])
@@ -140,7 +139,7 @@ def test_on_disk_first(start: Callable[..., Server], gate: Gate) -> None:
 
 @contextlib.contextmanager
 def limited_group() -> Iterator[Path]:
-    """Make a control group with little memory; the file yielded takes processes in."""
+    """Create a control group with a memory limit; yield the file that adds processes."""
     if os.geteuid() != 0:
         pytest.skip("only root may make a control group with a memory limit")
     first = GROUPS / "memory" if (GROUPS / "memory").is_dir() else GROUPS
@@ -156,15 +155,15 @@ def limited_group() -> Iterator[Path]:
     try:
         yield group / "cgroup.procs"
     finally:
-        serving.until(lambda: not (group / "cgroup.procs").read_text())
+        wait_until(lambda: not (group / "cgroup.procs").read_text())
         group.rmdir()
 
 
 def test_out_of_memory(tmp_path: Path) -> None:
-    """A training that the system kills for lack of memory is named as such, and the server goes on."""
+    """The message of an OOM-killed training names the cause, and the server keeps running."""
     with (
         limited_group() as procs,
-        serving.serving(tmp_path, models=STEPS) as server,
+        serving(tmp_path, models=STEPS) as server,
         server.client() as client,
     ):
         procs.write_text(str(server.process.pid))
@@ -178,7 +177,7 @@ def test_out_of_memory(tmp_path: Path) -> None:
 
 
 def test_process_that_a_library_starts_again(http: httpx.Client) -> None:
-    """A second process of the same command line trains, too, and leaves the record to the first one."""
+    """A second process with the same command line also trains; the first one writes the record."""
     steps = [["start_again"], ["rank"], ["report", {"step": 1, "total": 1, "loss": 0.5}], ["leave", "w", "x"]]
     record = ended(http, begin(http, *steps, ["return", 5]))
     assert (record["state"], record["result"]["output"][-1]) == ("done", 5)
@@ -189,14 +188,14 @@ def test_process_that_a_library_starts_again(http: httpx.Client) -> None:
 
 
 def test_failure_in_a_process_that_a_library_starts_again(http: httpx.Client) -> None:
-    """When the second process fails, the training does, for the reason that the library gives."""
+    """If the second process fails, the training fails with the library's error."""
     record = ended(http, begin(http, ["start_again"], ["exit", 3]))
     assert (record["state"], record["exit"]) == ("error", "1")
     assert "CalledProcessError" in record["message"]
 
 
 def test_password(trainer: Server, http: httpx.Client, gate: Gate) -> None:
-    """A password is masked in what is kept and shown; its one file goes when the training has read it."""
+    """Records and responses mask a password; the training deletes the only file that contains it."""
     running = [begin(http, ["wait", gate.port]) for _ in range(2)]
     gate.wait(2)
     password = "dr0wssap-of-a-registry"
@@ -210,7 +209,7 @@ def test_password(trainer: Server, http: httpx.Client, gate: Gate) -> None:
     gate.wait()
     assert files_with(password, trainer.state_dir) == []
     gate.open()
-    gate.wait()  # the process that it has started with the same command line
+    gate.wait()  # the process that it started with the same command line
     gate.open()
     assert ended(http, record)["result"]["output"][-1] == 1
     log = http.get(path_of(record, "/log")).text
@@ -223,5 +222,5 @@ def test_password(trainer: Server, http: httpx.Client, gate: Gate) -> None:
 
 
 def files_with(text: str, folder: Path) -> list[Path]:
-    """Return the files below a folder that hold a text."""
+    """Return the files below a folder that contain a text."""
     return [path for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]

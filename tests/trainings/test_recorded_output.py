@@ -1,6 +1,6 @@
-"""Progress, time left and metrics of what well-known libraries print.
+"""Progress, remaining time and metrics from recorded output of well-known libraries.
 
-`tools/record-training-output` recorded it.
+Record with `tools/record-training-output`.
 """
 
 import json
@@ -18,7 +18,7 @@ LOOK_S = 0.5
 
 
 class Look(NamedTuple):
-    """What the record of a training says at a time, in seconds since its start."""
+    """The record of a training at a time, in seconds since its start."""
 
     time_s: float
     progress: float | None
@@ -26,7 +26,7 @@ class Look(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """What watching a recorded training gave, and when it printed last, in seconds since its start."""
+    """Result of monitoring a recorded training. `end_s` is the time of its last output, since its start."""
 
     end_s: float
     looks: list[Look]
@@ -35,7 +35,7 @@ class Replay(NamedTuple):
 
 
 def replay(name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Replay:
-    """Print what was recorded, and watch it twice a second, as it was when it was recorded."""
+    """Write the recorded output to a log with its original timing, and poll the monitor twice a second."""
     _, *lines = (FOLDER / f"{name}.cast").read_text().splitlines()
     pieces = [json.loads(line) for line in lines]
     end_s = pieces[-1][0]
@@ -70,13 +70,13 @@ def replay(name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Replay:
         ("tqdm_print", 1.0),
         ("tqdm_resumed", 0.3),
         ("transformers_trainer", 0.5),
-        ("ultralytics_yolo", 1.6),  # it evaluates after each epoch and at the end, which nothing announces
+        ("ultralytics_yolo", 1.6),  # its evaluation after each epoch and at the end is not in the total
     ],
 )
 def test_progress_is_known(
     name: str, eta_error_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Progress is in proportion to the time since it began, and the time left is what it then took."""
+    """Progress is proportional to the elapsed time, and the estimated remaining time is accurate."""
     trained = replay(name, tmp_path, monkeypatch)
     known = [look for look in trained.looks if look.progress is not None]
     begin_s, begin = known[0].time_s, known[0].progress
@@ -99,7 +99,7 @@ def test_progress_is_known(
     ],
 )
 def test_progress_is_not_known(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing that is printed says how much is to come, and nothing is claimed."""
+    """If the output does not show a total, there is no progress."""
     trained = replay(name, tmp_path, monkeypatch)
     assert {look[1:] for look in trained.looks} == {(None, None)}
 
@@ -108,14 +108,14 @@ def test_progress_is_not_known(name: str, tmp_path: Path, monkeypatch: pytest.Mo
 def test_progress_is_taken_back(
     name: str, second_bar_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When a second bar shows that the first one was not of everything, there is no progress any more."""
+    """When a second bar shows that the first one was not the whole training, the progress is withdrawn."""
     trained = replay(name, tmp_path, monkeypatch)
     assert {look[1:] for look in trained.looks if look.time_s > second_bar_s} == {(None, None)}
 
 
 @pytest.mark.parametrize("name", ["lightning_rich", "rich_track"])
 def test_bar_that_is_drawn_at_the_end(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no terminal, rich draws its bars once, when they are full."""
+    """Without a terminal, rich draws its bars once, when they are full."""
     trained = replay(name, tmp_path, monkeypatch)
     assert {look[1:] for look in trained.looks[:-1]} == {(None, None)}
     assert trained.looks[-1][1:] == (1.0, 0.0)
@@ -175,13 +175,13 @@ def test_metrics(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Metrics count once for each epoch, round or trial; an evaluation at the end changes none of them."""
+    """Metrics count once for each epoch, round or trial; a final evaluation does not change them."""
     trained = replay(name, tmp_path, monkeypatch)
     assert (trained.steps, trained.record.get("metrics", {})) == (steps, last)
 
 
 def test_every_recording_is_tested() -> None:
-    """Each recording has a program that it was recorded from, and expected metrics here."""
+    """Each recording has its program in `programs`, and expected metrics in this file."""
     recordings = {path.stem for path in FOLDER.glob("*.cast")}
     assert recordings == {path.stem for path in (FOLDER / "programs").glob("[!_]*.py")}
     assert recordings == {name for name, *_ in METRICS}

@@ -1,4 +1,4 @@
-"""Hand-over: new workers that use what was trained, without a failed prediction."""
+"""Reload: new workers load the trained model without a failed prediction."""
 
 import threading
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from typing import Any, Self
 
 import httpx
 import pytest
-from following import STEPS, VERSIONED, begin, ended
 
-from serving import CALL_S, Gate, Server, predict, predicted, until
+from support.server import CALL_S, Gate, Server, predict, predicted, wait_until
+from support.trainings import STEPS, VERSIONED, begin, ended
 
 pytestmark = pytest.mark.slow
 CONNECTIONS = 16
@@ -16,7 +16,7 @@ RELOAD = "/v2/models/versioned/reload"
 
 
 class Load:
-    """Predictions on many connections at once, as long as the context lasts."""
+    """Concurrent predictions on many connections while the context lasts."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -40,29 +40,29 @@ class Load:
             while not self._stop.is_set():
                 try:
                     self.versions.append(predicted(client, "versioned")["version"])
-                except Exception as problem:  # noqa: BLE001 - whatever goes wrong is what is counted
+                except Exception as problem:  # noqa: BLE001 - any error counts
                     self.problems.append(problem)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_under_load(start: Callable[..., Server], workers: str) -> None:
-    """Under 16 connections of load, five reloads fail and refuse no prediction, and the new one is used."""
+    """Under load on 16 connections, five reloads fail no prediction, and each new version is served."""
     server = start("--workers", workers, models=VERSIONED)
     with server.client() as client, Load(server.url) as load:
-        until(lambda: load.versions)
+        wait_until(lambda: load.versions)
         for version in "abcde":
             (server.cwd / "version").write_text(version)
             response = client.post(RELOAD)
             assert (response.status_code, response.json()) == (200, {"workers": int(workers)})
             assert predicted(client, "versioned")["version"] == version
-        until(lambda: load.versions[-1] == "e")
+        wait_until(lambda: load.versions[-1] == "e")
         assert load.problems == []
         assert set(load.versions) == {"none", *"abcde"}
-    until(lambda: len(server.family()) == 1 + int(workers))
+    wait_until(lambda: len(server.family()) == 1 + int(workers))
 
 
 def test_one_by_one(start: Callable[..., Server], gate: Gate) -> None:
-    """While the new worker warms, the old one answers; then new ones with the server's ones only remain."""
+    """The old workers serve while a new one warms; afterwards only new workers remain."""
     server = start("--workers", "2", models=VERSIONED)
     with server.client() as client:
         old = {process.pid for process in server.family()[1:]}
@@ -76,13 +76,13 @@ def test_one_by_one(start: Callable[..., Server], gate: Gate) -> None:
         (server.cwd / "gate").unlink()
         gate.open()
         reloading.join(CALL_S)
-        until(lambda: len(server.family()) == 3)
+        wait_until(lambda: len(server.family()) == 3)
         assert not old & {process.pid for process in server.family()}
         assert predicted(client, "versioned")["version"] == "new"
 
 
 def test_old_worker_dies_meanwhile(start: Callable[..., Server], gate: Gate) -> None:
-    """A worker that dies while its successor warms does not leave one worker too many."""
+    """If the old worker dies while its successor warms, there is no surplus worker."""
     server = start(models=VERSIONED)
     with server.client() as client:
         old = server.family()[1]
@@ -95,12 +95,12 @@ def test_old_worker_dies_meanwhile(start: Callable[..., Server], gate: Gate) -> 
         server.output.wait_for("SIGKILL")
         gate.open()
         reloading.join(CALL_S)
-        until(lambda: predict(client, "versioned").status_code == 200)
-        until(lambda: len(server.family()) == 2)
+        wait_until(lambda: predict(client, "versioned").status_code == 200)
+        wait_until(lambda: len(server.family()) == 2)
 
 
 def test_broken(start: Callable[..., Server]) -> None:
-    """When the new worker cannot be warmed, 503 names the cause and the old workers still answer."""
+    """If the new worker fails to warm, 503 names the cause and the old workers keep serving."""
     server = start(models=VERSIONED)
     with server.client() as client:
         workers = [process.pid for process in server.family()[1:]]
@@ -108,25 +108,24 @@ def test_broken(start: Callable[..., Server]) -> None:
         response = client.post(RELOAD)
         assert response.status_code == 503
         assert response.json()["message"] == (
-            "The workers of 'versioned' go on as they are, because new ones cannot be started: "
+            "Reload failed; the current workers keep serving 'versioned'. Cause: "
             "RuntimeError: these weights are broken"
         )
-        assert "have taken over" not in server.log
+        assert "Reloaded model" not in server.log
         assert predicted(client, "versioned")["version"] == "none"
         assert [process.pid for process in server.family()[1:]] == workers
         (server.cwd / "version").write_text("mended")
         assert client.post(RELOAD).status_code == 200
         assert predicted(client, "versioned")["version"] == "mended"
-        server.output.wait_for(r"INFO .*New workers of 'versioned' have taken over: 1\n")
+        server.output.wait_for(r"INFO .*Reloaded model 'versioned'; new workers: 1\n")
 
 
 def test_unknown(http: httpx.Client) -> None:
-    """An unknown model is a 404."""
     assert http.post("/v2/models/unknown/reload").status_code == 404
 
 
 def test_while_paused(start: Callable[..., Server], gate: Gate) -> None:
-    """While a training has the machine for itself there is nothing to reload, and the answer says so."""
+    """During an exclusive training there is no worker to reload, and the response is a 503."""
     with start("--train-mode", "exclusive", models=STEPS).client() as client:
         begin(client, ["wait", gate.port])
         gate.wait()
@@ -135,12 +134,12 @@ def test_while_paused(start: Callable[..., Server], gate: Gate) -> None:
 
 
 def test_after_training(start: Callable[..., Server]) -> None:
-    """With --reload-after-train, a training that ended well is used without a restart or a request."""
+    """With --reload-after-train, a successful training is served without a restart or a request."""
     server = start("--reload-after-train", models=VERSIONED)
     with server.client() as client, Load(server.url) as load:
         record = begin(client, model="versioned", version="trained")
         assert ended(client, record, "versioned")["state"] == "done"
-        until(lambda: predicted(client, "versioned")["version"] == "trained")
+        wait_until(lambda: predicted(client, "versioned")["version"] == "trained")
         assert load.problems == []
 
 
@@ -150,26 +149,28 @@ def test_after_training(start: Callable[..., Server]) -> None:
 def test_not_after_training(
     start: Callable[..., Server], flags: tuple[str, ...], models: dict[str, str], end: str
 ) -> None:
-    """Without it, and after a training that failed with it, the workers stay."""
+    """Workers do not reload without --reload-after-train, nor after a failed training."""
     server = start(*flags, models=models)
     (model,) = models
     with server.client() as client:
         (worker,) = server.family()[1:]
         more = {"version": "new"} if model == "versioned" else {"steps": [["raise", "x"]]}
-        for _ in range(2):  # the second one begins only after what follows the first one
+        for _ in range(2):  # the second one starts after the first one's reload would have
             assert ended(client, begin(client, model=model, **more), model)["state"] == end
         assert worker.is_running()
 
 
 def test_broken_by_training(start: Callable[..., Server]) -> None:
-    """When what was trained cannot be used, the old workers stay, the log says why, and trainings go on."""
+    """If the trained model is broken, the old workers keep serving and the log has the cause."""
     server = start("--reload-after-train", "--keep-trainings", "1", models=VERSIONED)
     with server.client() as client:
         record = begin(client, model="versioned", version="broken")
         assert ended(client, record, "versioned")["state"] == "done"
-        server.output.wait_for(r"not reloaded after the training: .* go on .*these weights are broken")
+        server.output.wait_for(
+            r"Could not reload model 'versioned' after its training: .*these weights are broken"
+        )
         assert predicted(client, "versioned")["version"] == "none"
         second = begin(client, model="versioned", version="good")
         assert ended(client, second, "versioned")["state"] == "done"
-        until(lambda: predicted(client, "versioned")["version"] == "good")
-        until(lambda: len(client.get("/v2/models/versioned/train/").json()) == 1)
+        wait_until(lambda: predicted(client, "versioned")["version"] == "good")
+        wait_until(lambda: len(client.get("/v2/models/versioned/train/").json()) == 1)

@@ -1,22 +1,21 @@
-"""A training seen while it runs: its log, its progress, its metrics."""
+"""Log, progress and metrics of a training while it runs."""
 
 import threading
 from typing import Any
 
 import httpx
 import pytest
-from following import begin, comes, ended, look, path_of
 
 import deepaas
-from serving import CALL_S, Gate, until
 from support.machine import limit_s
+from support.server import CALL_S, Gate, wait_until
+from support.trainings import begin, comes, ended, look, path_of
 
 pytestmark = pytest.mark.slow
 KERAS = "Epoch 1/2\n 50/100 [=======>......] - ETA: 5s - loss: 1.0\r"
 
 
 def log(client: httpx.Client, record: dict[str, Any], **query: Any) -> str:
-    """Return a training's log."""
     response = client.get(path_of(record, "/log"), params=query)
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
@@ -24,10 +23,10 @@ def log(client: httpx.Client, record: dict[str, Any], **query: Any) -> str:
 
 
 def test_log(http: httpx.Client, gate: Gate) -> None:
-    """What a training prints, to either stream, is in its log as soon as it is printed, and stays there."""
+    """The log has standard output and error as soon as the training prints, and keeps them."""
     record = begin(http, ["print", "to the output ü"], ["write", "to the errors\n"], ["wait", gate.port])
     gate.wait()
-    until(lambda: "to the output ü\nto the errors\n" in log(http, record))
+    wait_until(lambda: "to the output ü\nto the errors\n" in log(http, record))
     gate.open()
     ended(http, record)
     assert "to the output ü\nto the errors\n" in log(http, record)
@@ -35,7 +34,6 @@ def test_log(http: httpx.Client, gate: Gate) -> None:
 
 @pytest.mark.parametrize(("tail", "expected"), [("0", ""), ("1", "c\n"), ("2", "b\nc\n"), ("99999999", None)])
 def test_tail(http: httpx.Client, tail: str, expected: str | None) -> None:
-    """`?tail=N` is the last N lines."""
     record = begin(http, ["print", "a"], ["print", "b"], ["print", "c"])
     ended(http, record)
     assert log(http, record, tail=tail) == (log(http, record) if expected is None else expected)
@@ -43,7 +41,7 @@ def test_tail(http: httpx.Client, tail: str, expected: str | None) -> None:
 
 @pytest.mark.parametrize("query", ["tail=-1", "tail=some", "follow=perhaps"])
 def test_bad_query(http: httpx.Client, query: str) -> None:
-    """What is no number, or neither true nor false, is a 400 that names it."""
+    """An invalid number or boolean is a 400 that names the parameter."""
     record = ended(http, begin(http, ["return", 1]))
     response = http.get(path_of(record, f"/log?{query}"))
     assert response.status_code == 400
@@ -52,10 +50,10 @@ def test_bad_query(http: httpx.Client, query: str) -> None:
 
 @pytest.mark.parametrize(("query", "begins"), [({}, "first\n"), ({"tail": 1}, "second\n")])
 def test_follow(http: httpx.Client, gate: Gate, query: dict[str, Any], begins: str) -> None:
-    """`?follow=true` streams what is there, then what comes, until the training ends."""
+    """`?follow=true` streams the existing log, then new output, until the training finishes."""
     record = begin(http, ["print", "first"], ["print", "second"], ["wait", gate.port], ["print", "third"])
     gate.wait()
-    until(lambda: "second" in log(http, record))
+    wait_until(lambda: "second" in log(http, record))
     params = {"follow": "true", **query}
     with http.stream("GET", path_of(record, "/log"), params=params) as response:
         chunks = response.iter_text()
@@ -69,7 +67,7 @@ def test_follow(http: httpx.Client, gate: Gate, query: dict[str, Any], begins: s
 
 @pytest.mark.parametrize("query", [{}, {"tail": 3}])
 def test_follow_a_queued_one(http: httpx.Client, gate: Gate, query: dict[str, Any]) -> None:
-    """A log can be followed before there is one."""
+    """A log can be followed before it exists."""
     first = [begin(http, ["wait", gate.port]) for _ in range(2)]
     gate.wait(2)
     queued = begin(http, ["print", "at last"])
@@ -90,7 +88,7 @@ def test_follow_a_queued_one(http: httpx.Client, gate: Gate, query: dict[str, An
     ],
 )
 def test_progress_of_unchanged_code(http: httpx.Client, gate: Gate, text: str, progress: float) -> None:
-    """What unchanged code prints becomes progress while it runs; one look tells no pace, so no time left."""
+    """Output of unmodified code becomes progress; a single poll gives no pace, so no remaining time."""
     record = begin(http, ["write", text], ["wait", gate.port])
     gate.wait()
     now = comes(http, record, lambda now: now.get("progress"))
@@ -101,7 +99,6 @@ def test_progress_of_unchanged_code(http: httpx.Client, gate: Gate, text: str, p
 
 
 def test_tqdm(http: httpx.Client, gate: Gate) -> None:
-    """A real tqdm bar becomes progress."""
     record = begin(http, ["bar", gate.port])
     gate.wait()
     comes(http, record, lambda now: now.get("progress") == 0.5)
@@ -111,7 +108,7 @@ def test_tqdm(http: httpx.Client, gate: Gate) -> None:
 
 @pytest.mark.parametrize("first", [1, 901])
 def test_time_left(http: httpx.Client, gate: Gate, first: int) -> None:
-    """The time left is counted by the pace since the first step: neither from the start, nor from step 0."""
+    """The remaining time uses the pace since the first report, not since the training's start or step 0."""
     total = first + 99
     steps = [
         step
@@ -129,7 +126,7 @@ def test_time_left(http: httpx.Client, gate: Gate, first: int) -> None:
 
 
 def test_progress_taken_back(http: httpx.Client, gate: Gate) -> None:
-    """Progress that turns out to be that of something else is taken back, with the time left."""
+    """Progress that turns out to measure something else is withdrawn, with the remaining time."""
     bars = [f"\r{percent}%|###  | {percent // 10}/10 [00:01<00:02,  3.00it/s]" for percent in (10, 100)]
     record = begin(
         http,
@@ -147,7 +144,7 @@ def test_progress_taken_back(http: httpx.Client, gate: Gate) -> None:
 
 
 def test_python_that_the_model_starts(http: httpx.Client, gate: Gate) -> None:
-    """What another Python program prints is seen when it prints it, not when it ends."""
+    """Output of another Python process is visible when printed, not when that process exits."""
     waits = f"import socket; socket.create_connection(('127.0.0.1', {gate.port})).recv(1)"
     record = begin(http, ["python", f"print('Epoch 2/10'); {waits}"])
     gate.wait()
@@ -158,7 +155,7 @@ def test_python_that_the_model_starts(http: httpx.Client, gate: Gate) -> None:
 
 
 def test_report(http: httpx.Client, gate: Gate) -> None:
-    """Reports are exact: the latest values in the record, all of them in the history, and no hints."""
+    """Reports are exact: latest values in the record, all values in the history, and no parsed output."""
     record = begin(
         http,
         ["report", {"step": 1, "total": 3, "loss": 0.5}],
@@ -184,7 +181,6 @@ def test_report(http: httpx.Client, gate: Gate) -> None:
 
 
 def test_many_reports(http: httpx.Client) -> None:
-    """A thousand reports are a history of a thousand, in order."""
     steps = [["report", {"step": number, "total": 1000, "loss": number / 7}] for number in range(1, 1001)]
     record = ended(http, begin(http, *steps))
     assert record["progress"] == 1
@@ -193,7 +189,7 @@ def test_many_reports(http: httpx.Client) -> None:
 
 
 def test_no_metrics(http: httpx.Client) -> None:
-    """A training that reports nothing has an empty history and no progress."""
+    """A training without reports has an empty history and no progress."""
     record = ended(http, begin(http, ["return", 1]))
     assert http.get(path_of(record, "/metrics")).json() == []
     assert "progress" not in record
@@ -201,14 +197,14 @@ def test_no_metrics(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize("said", [{}, {"step": 1}, {"loss": "nan"}, {"step": 2**70, "big": 2**200}])
 def test_odd_reports(http: httpx.Client, said: dict[str, Any]) -> None:
-    """An odd report does no harm: the training ends well and the history can be read."""
+    """An unusual report does not fail the training, and the history stays readable."""
     record = ended(http, begin(http, ["report", said]))
     assert record["state"] == "done"
     assert http.get(path_of(record, "/metrics")).status_code == 200
 
 
 def test_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """Outside a training a report does nothing, whatever it says."""
+    """Outside a training, a report does nothing."""
     monkeypatch.delenv("DEEPAAS_TRAINING", raising=False)
     monkeypatch.chdir(tmp_path)
     deepaas.report(step=1, total=2, loss=object())
@@ -217,7 +213,7 @@ def test_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
 
 
 def test_from_threads(http: httpx.Client, gate: Gate) -> None:
-    """A log that many follow at once is the same for all."""
+    """All clients that follow a log at once receive the same text."""
     record = begin(http, ["print", "x" * 5000], ["wait", gate.port], ["print", "end"])
     gate.wait()
     seen: list[str] = []
@@ -239,5 +235,5 @@ def test_from_threads(http: httpx.Client, gate: Gate) -> None:
 
 @pytest.mark.parametrize("line", ["50%| | 1.2.3/4 [", f"epoch 1/{'9' * 400}"])
 def test_line_that_cannot_be_read(http: httpx.Client, line: str) -> None:
-    """Nothing that a training prints changes how it ends."""
+    """Unparsable output does not change a training's outcome."""
     assert ended(http, begin(http, ["write", line]))["state"] == "done"

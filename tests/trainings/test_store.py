@@ -1,4 +1,4 @@
-"""Where records live: what is kept is found again, by whoever opens the store."""
+"""Training store with SQLite: stored records, concurrency, damaged and older files."""
 
 import dataclasses
 import sqlite3
@@ -23,7 +23,6 @@ ENDS = [state for state in TrainingState if state.is_final]
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[TrainingStore]:
-    """Return an open store."""
     with TrainingStore(sqlite_url(tmp_path)) as store:
         yield store
 
@@ -31,12 +30,11 @@ def store(tmp_path: Path) -> Iterator[TrainingStore]:
 def training(
     uuid: str = "1", model: str = "m", created: float = 1.0, state: TrainingState = TrainingState.QUEUED
 ) -> TrainingRecord:
-    """Return a record."""
     return TrainingRecord(uuid=uuid, model=model, created=created, arguments={"ä": [1, None]}, state=state)
 
 
 def test_kept(store: TrainingStore, tmp_path: Path) -> None:
-    """A record is what it was, for this store and for another one on the same file."""
+    """A stored record is unchanged, also when another store reads the same file."""
     kept = dataclasses.replace(training(), output={"a": [1.5]}, message="x\n", pid=5, started=2.5)
     store.add(kept)
     assert get(store, "1") == kept
@@ -45,7 +43,7 @@ def test_kept(store: TrainingStore, tmp_path: Path) -> None:
 
 
 def test_unread(store: TrainingStore, tmp_path: Path) -> None:
-    """Arguments are written into a response as they were kept; NaN of an older version is read first."""
+    """Responses contain the stored JSON of arguments; NaN from older versions is parsed first."""
     store.add(training())
     kept = store.get("1")
     assert kept is not None
@@ -60,14 +58,13 @@ def test_unread(store: TrainingStore, tmp_path: Path) -> None:
 
 
 def test_unknown(store: TrainingStore) -> None:
-    """What was never added is not there."""
     assert get(store, "1") is None
     assert store.list_for_model("m") == []
     assert not store.transition("1", TrainingState.RUNNING)
 
 
 def test_lists(store: TrainingStore) -> None:
-    """Records are listed by model and by whether they have ended, oldest first."""
+    """Records are listed by model, or if unfinished, oldest first."""
     store.add(training("b", created=2))
     store.add(training("a", created=1, state=TrainingState.RUNNING))
     store.add(training("c", created=0, state=TrainingState.DONE))
@@ -79,7 +76,7 @@ def test_lists(store: TrainingStore) -> None:
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("state", TrainingState)
 def test_ends_are_ends(store: TrainingStore, end: TrainingState, state: TrainingState) -> None:
-    """A training that has come to an end is never changed again."""
+    """A finished training never changes."""
     store.add(training(state=end))
     assert not store.transition("1", state, message="changed")
     assert get(store, "1") == training(state=end)
@@ -87,7 +84,7 @@ def test_ends_are_ends(store: TrainingStore, end: TrainingState, state: Training
 
 @pytest.mark.parametrize("state", [state for state in TrainingState if not state.is_final])
 def test_only_from(store: TrainingStore, state: TrainingState) -> None:
-    """A change can be made to depend on the state."""
+    """A transition can depend on the current state."""
     store.add(training(state=TrainingState.STARTING))
     assert store.transition("1", TrainingState.RUNNING, only_from=state, pid=7) is (
         state is TrainingState.STARTING
@@ -100,7 +97,7 @@ def test_only_from(store: TrainingStore, state: TrainingState) -> None:
 
 
 def test_one_wins(tmp_path: Path) -> None:
-    """Of many who want to end a training at once, through stores of their own, one does."""
+    """If several stores finish a training at once, exactly one succeeds."""
     url = sqlite_url(tmp_path)
     with TrainingStore(url) as store:
         store.add(training(state=TrainingState.RUNNING))
@@ -114,7 +111,7 @@ def test_one_wins(tmp_path: Path) -> None:
 
 
 def test_connections_are_not_hoarded(store: TrainingStore) -> None:
-    """However many ask at once, the store keeps no more files open than before."""
+    """Concurrent calls do not leave more files open."""
     before = psutil.Process().num_fds()
     asking = threading.Barrier(8)
 
@@ -128,7 +125,7 @@ def test_connections_are_not_hoarded(store: TrainingStore) -> None:
 
 
 def test_written_to_the_disk(tmp_path: Path) -> None:
-    """Every connection has the disk confirm a change before it counts as made."""
+    """Every connection commits with synchronous=FULL, so that a commit is on disk."""
     full = 2
     modes = []
 
@@ -146,7 +143,7 @@ def test_written_to_the_disk(tmp_path: Path) -> None:
 
 
 def test_damaged(tmp_path: Path) -> None:
-    """A file that is no database is refused, named, and left as it is."""
+    """A file that is not a database is refused by name and not changed."""
     path = tmp_path / "trainings.sqlite"
     path.write_bytes(b"not a database at all" * 100)
     before = path.read_bytes()
@@ -159,7 +156,7 @@ def test_damaged(tmp_path: Path) -> None:
 
 
 def test_newer(store: TrainingStore, tmp_path: Path) -> None:
-    """A store of a newer version is refused and left as it is."""
+    """A database with a newer schema is refused."""
     connection = sqlite3.connect(tmp_path / "trainings.sqlite")
     with connection:
         connection.execute("UPDATE deepaas_store SET version = ?", (SCHEMA_VERSION + 1,))
@@ -169,7 +166,7 @@ def test_newer(store: TrainingStore, tmp_path: Path) -> None:
 
 
 def test_older(store: TrainingStore, tmp_path: Path) -> None:
-    """A store of an older format is taken over, so that older servers refuse it, and closed to others."""
+    """A database with an older schema is upgraded, so that older servers refuse it, and becomes private."""
     store.add(training())
     path = tmp_path / "trainings.sqlite"
     connection = sqlite3.connect(path)
@@ -186,13 +183,13 @@ def test_older(store: TrainingStore, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.sqlite", "nonsense", "oracle://localhost/x"])
 def test_unusable_url(url: str) -> None:
-    """A store that cannot be opened is told as such, whatever the reason."""
+    """A database that cannot be opened raises `StoreError`, whatever the reason."""
     with pytest.raises(StoreError), TrainingStore(url):
         pass
 
 
 def test_password_is_not_told() -> None:
-    """An error names the store without its password."""
+    """An error names the database without its password."""
     url = "sqlite://user:secret@host/db"
     with pytest.raises(StoreError) as raised, TrainingStore(url):
         pass
@@ -200,6 +197,6 @@ def test_password_is_not_told() -> None:
 
 
 def test_closed_twice(store: TrainingStore) -> None:
-    """Closing again does nothing."""
+    """Closing is idempotent."""
     store.__exit__()
     store.__exit__()

@@ -1,4 +1,4 @@
-"""A store that is away for a while: nothing of a training is lost, and what needs no store goes on."""
+"""Database outages: trainings lose nothing, and features without a database keep working."""
 
 import contextlib
 import sqlite3
@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
-import postgresql
 import pytest
-from following import STEPS, begin, comes, ended, kill, look, path_of, trainings_below
 
 from deepaas.client import Client
 from deepaas.trainings.folder import TrainingFolder
-from serving import Gate, Server, serving, until
+from support import postgresql
+from support.server import Gate, Server, serving, wait_until
+from support.trainings import STEPS, begin, comes, ended, kill, look, path_of, trainings_below
 
 pytestmark = pytest.mark.slow
 LOSS = {"step": 1, "total": 1, "loss": 1.0}
@@ -20,21 +20,20 @@ LOSS = {"step": 1, "total": 1, "loss": 1.0}
 
 @pytest.fixture
 def database(postgresql_programs: Path) -> Iterator[postgresql.Cluster]:
-    """Return a PostgreSQL of the test's own, which can be stopped and started again."""
+    """Return a PostgreSQL server for one test, which can stop and restart it."""
     with postgresql.Cluster(postgresql_programs) as database:
         yield database
 
 
 @pytest.fixture
 def server(database: postgresql.Cluster, tmp_path: Path) -> Iterator[Server]:
-    """Return a server whose trainings are recorded there."""
+    """Return a server that uses this database."""
     with serving(tmp_path, "--database-url", f"{database.url}/postgres", models=STEPS) as server:
         yield server
 
 
 @pytest.fixture
 def client(server: Server) -> Iterator[httpx.Client]:
-    """Return a client of that server."""
     with server.client() as client:
         yield client
 
@@ -42,7 +41,7 @@ def client(server: Server) -> Iterator[httpx.Client]:
 def test_away_at_the_end(
     server: Server, client: httpx.Client, database: postgresql.Cluster, gate: Gate
 ) -> None:
-    """A training that ends meanwhile is done, with its result, as soon as the database is back."""
+    """A training that finishes during an outage is done, with its result, once the database is back."""
     last = {"step": 2, "total": 2, "loss": 0.5}
     record = begin(
         client,
@@ -55,7 +54,7 @@ def test_away_at_the_end(
     gate.wait()
     database.stop()
     gate.open()
-    until(lambda: not trainings_below(record["uuid"]))
+    wait_until(lambda: not trainings_below(record["uuid"]))
     assert TrainingFolder.for_training(server.state_dir, "steps", record["uuid"]).outcome.exists()
     database.start()
     found = ended(client, record)
@@ -68,13 +67,13 @@ def test_away_at_the_end(
 def test_away_until_the_next_start(
     server: Server, client: httpx.Client, database: postgresql.Cluster, tmp_path: Path, gate: Gate
 ) -> None:
-    """When the server dies meanwhile, too, the next one records how the training ended."""
+    """If the server is killed during the outage too, the next server records the outcome."""
     record = begin(client, ["wait", gate.port], ["return", 5])
     gate.wait()
     database.stop()
     kill(server)
     gate.open()
-    until(lambda: not trainings_below(record["uuid"]))
+    wait_until(lambda: not trainings_below(record["uuid"]))
     database.start()
     with (
         serving(tmp_path, "--database-url", f"{database.url}/postgres", models=STEPS) as next_server,
@@ -85,20 +84,20 @@ def test_away_until_the_next_start(
 
 
 def test_away_at_the_start(client: httpx.Client, database: postgresql.Cluster, gate: Gate) -> None:
-    """A queued training whose turn comes meanwhile is run when the database is back."""
+    """A queued training that is due during an outage runs once the database is back."""
     first = begin(client, ["wait", gate.port])
     gate.wait()
     queued = begin(client, ["return", 5])
     database.stop()
     gate.open()
-    until(lambda: not trainings_below(first["uuid"]))
+    wait_until(lambda: not trainings_below(first["uuid"]))
     database.start()
     assert ended(client, first)["state"] == "done"
     assert ended(client, queued)["state"] == "done"
 
 
 def test_killed_meanwhile(client: httpx.Client, database: postgresql.Cluster, gate: Gate) -> None:
-    """A training that is killed meanwhile says so afterwards."""
+    """A training killed during an outage has the correct message afterwards."""
     record = begin(client, ["wait", gate.port])
     gate.wait()
     database.stop()
@@ -111,7 +110,7 @@ def test_killed_meanwhile(client: httpx.Client, database: postgresql.Cluster, ga
 def test_what_needs_no_store(
     server: Server, client: httpx.Client, database: postgresql.Cluster, gate: Gate
 ) -> None:
-    """Figures and predictions go on; all about trainings is a 503 that says when to try again, no more."""
+    """During an outage, metrics and predictions work; training requests are a 503 without internals."""
     record = begin(client, ["wait", gate.port])
     gate.wait()
     assert 'deepaas_trainings{model="steps",state="running"} 1.0' in client.get("/metrics").text
@@ -140,7 +139,7 @@ def test_what_needs_no_store(
 
 @pytest.mark.parametrize("method", ["wait", "follow_log", "events"])
 def test_client_goes_on(server: Server, database: postgresql.Cluster, gate: Gate, method: str) -> None:
-    """Who waits for a training, or follows it, notices nothing of the outage."""
+    """A client that waits for a training or follows it does not notice the outage."""
     with Client(server.url) as client:
         steps = [["print", "before"], ["wait", gate.port], ["print", "after"]]
         training = client["steps"].train(steps=steps)
@@ -150,7 +149,7 @@ def test_client_goes_on(server: Server, database: postgresql.Cluster, gate: Gate
             next(following)
         database.stop()
         gate.open()
-        until(lambda: not trainings_below(training.uuid))
+        wait_until(lambda: not trainings_below(training.uuid))
         database.start()
         if method == "wait":
             assert training.wait()["status"] == "done"
@@ -163,7 +162,7 @@ def test_client_goes_on(server: Server, database: postgresql.Cluster, gate: Gate
 
 
 def test_locked_file(tmp_path: Path, start: Callable[..., Server], gate: Gate) -> None:
-    """An SQLite store that another program has locked delays the record, which then says how it ended."""
+    """A locked SQLite file delays the record of the outcome but does not lose it."""
     server = start(models=STEPS)
     with server.client() as client:
         record = begin(client, ["wait", gate.port], ["return", 5])
@@ -172,7 +171,7 @@ def test_locked_file(tmp_path: Path, start: Callable[..., Server], gate: Gate) -
         with contextlib.closing(sqlite3.connect(server.state_dir / "trainings.sqlite")) as other:
             other.execute("BEGIN IMMEDIATE")
             gate.open()
-            until(folder.outcome.exists)
+            wait_until(folder.outcome.exists)
             assert look(client, record)["state"] == "running"
             other.rollback()
         found = comes(client, record, lambda now: now["state"] == "done")

@@ -1,4 +1,4 @@
-"""What every store does, whatever it is made of: the same tests on SQLite and on PostgreSQL."""
+"""Contract of the training store: the same tests on SQLite and on PostgreSQL."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -42,23 +42,21 @@ FULL = TrainingRecord(
 
 
 def one(uuid: str, **values: object) -> TrainingRecord:
-    """Return a record with few words."""
+    """Return a record with default values."""
     known: dict[str, object] = {"model": "m", "created": 1.0, "arguments": {}}
     return TrainingRecord(uuid=uuid, **(known | values))  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def store(url: str) -> Iterator[TrainingStore]:
-    """Return an open, empty store of each kind."""
+    """Return an open, empty store, once with each database."""
     with TrainingStore(url) as store:
         yield store
 
 
 class TestStore:
-    """The contract."""
-
     def test_get(self, store: TrainingStore, url: str) -> None:
-        """A record is read as it was added, every field of it, also through another connection."""
+        """All fields of a record are stored, also for another connection."""
         store.add(FULL)
         assert get(store, FULL.uuid) == FULL
         with TrainingStore(url) as other:
@@ -66,7 +64,7 @@ class TestStore:
         assert store.get("0" * 32) is None
 
     def test_older_store(self, url: str) -> None:
-        """A store that was made before there were boot ids in it keeps its records, and takes new ones."""
+        """A database without boot ids keeps its records and stores new ones."""
         old = dataclasses.replace(FULL, process_start=None)
         with TrainingStore(url) as store:
             store.add(old)
@@ -80,14 +78,14 @@ class TestStore:
             assert get(store, old.uuid) == FULL
 
     def test_of_model(self, store: TrainingStore) -> None:
-        """A model's records are listed, oldest first, and no other's."""
+        """A model's records are listed, oldest first."""
         for training in (one("b", created=2.0), one("a", created=3.0), one("c", model="n"), one("d")):
             store.add(training)
         assert [found.uuid for found in store.list_for_model("m")] == ["d", "b", "a"]
         assert store.list_for_model("nobody") == []
 
     def test_unfinished(self, store: TrainingStore) -> None:
-        """Unfinished are all those that have not come to an end, of every model, oldest first."""
+        """Unfinished trainings of all models are listed, oldest first."""
         for number, state in enumerate(TrainingState):
             store.add(one(state.value, state=state, created=-float(number), model=str(number)))
         assert [found.state for found in store.list_unfinished()] == [
@@ -95,7 +93,7 @@ class TestStore:
         ]
 
     def test_change(self, store: TrainingStore) -> None:
-        """A change sets the state and the values, only of that record, and says that it did."""
+        """A transition sets state and values of one record, and returns whether it did."""
         store.add(one("a"))
         store.add(one("b"))
         assert store.transition(
@@ -119,7 +117,7 @@ class TestStore:
         first: TrainingState,
         states: list[tuple[TrainingState, TrainingState | None]],
     ) -> None:
-        """Whatever is asked in whatever order, an end is never left, and `only_from` is kept to."""
+        """No sequence of transitions leaves a final state, and `only_from` is respected."""
         store.remove("h")
         store.add(one("h", state=first))
         expected = first
@@ -133,12 +131,12 @@ class TestStore:
             assert (found.message == str(number)) is allowed
 
     def test_change_from_an_end(self, store: TrainingStore) -> None:
-        """Even one who names the end as the state to leave cannot leave it."""
+        """A final state cannot be left, even if it is the value of `only_from`."""
         store.add(one("a", state=TrainingState.DONE))
         assert not store.transition("a", TrainingState.RUNNING, only_from=TrainingState.DONE)
 
     def test_one_wins(self, store: TrainingStore, url: str) -> None:
-        """Of many that take a queued training at once, one gets it."""
+        """If several servers start a queued training at once, exactly one succeeds."""
         store.add(one("a"))
         stores = [TrainingStore(url) for _ in range(6)]
         with ThreadPoolExecutor(6) as threads:
@@ -153,7 +151,7 @@ class TestStore:
         assert sum(took) == 1
 
     def test_claim(self, store: TrainingStore) -> None:
-        """A training passes from the server that has it to another, once."""
+        """Ownership of a training moves from its current server to another, once."""
         store.add(one("a", server="old"))
         assert not store.claim_ownership("a", "other", "new")
         assert store.claim_ownership("a", "old", "new")
@@ -161,7 +159,7 @@ class TestStore:
         assert get(store, "a") == one("a", server="new")
 
     def test_heartbeats(self, store: TrainingStore) -> None:
-        """A training's heartbeat changes when it beats, alone; one that is not there, or gone, has none."""
+        """A heartbeat changes one training's counter; unknown and removed trainings have none."""
         for uuid in "abc":
             store.add(one(uuid))
         before = store.read_heartbeats(["a", "b"])
@@ -176,7 +174,7 @@ class TestStore:
         assert store.read_heartbeats([]) == {}
 
     def test_note(self, store: TrainingStore) -> None:
-        """What is noted is set in a training that goes on, and not in one that has ended."""
+        """`update` changes unfinished trainings only."""
         store.add(one("a", state=TrainingState.RUNNING))
         store.add(one("b", state=TrainingState.LOST))
         for uuid in "ab":
@@ -185,7 +183,6 @@ class TestStore:
         assert get(store, "b") == one("b", state=TrainingState.LOST)
 
     def test_remove(self, store: TrainingStore) -> None:
-        """What is removed is gone, and nothing else."""
         store.add(one("a"))
         store.add(one("b"))
         store.remove("a")
@@ -193,21 +190,21 @@ class TestStore:
         assert [found.uuid for found in store.list_for_model("m")] == ["b"]
 
     def test_environment(self, store: TrainingStore) -> None:
-        """A set of packages is kept once, and found by its key; an unknown one is empty."""
+        """A set of packages is stored once under its key; an unknown key gives an empty set."""
         for _ in range(2):
             store.save_environment("k", {"packages": {"ä": "1"}})
         assert store.get_environment("k") == {"packages": {"ä": "1"}}
         assert store.get_environment("other") == {}
 
     def test_environment_at_once(self, store: TrainingStore, url: str) -> None:
-        """Many that keep the same set at once keep it once."""
+        """Concurrent calls store the same set once."""
         with ThreadPoolExecutor(6) as threads:
             list(threads.map(lambda _: store.save_environment("k", {"a": 1}), range(24)))
         assert store.get_environment("k") == {"a": 1}
 
     @pytest.mark.parametrize("text", ["nul \0 nul", "surrogate \udcff", "🎈"])
     def test_any_text(self, store: TrainingStore, text: str) -> None:
-        """Any text that an exception may hold can be the message of an end."""
+        """Any text of an exception can be stored."""
         store.add(one("a", state=TrainingState.RUNNING))
         assert store.transition("a", TrainingState.ERROR, message=text, traceback=text, output=[text])
         found = store.get("a")
@@ -217,7 +214,7 @@ class TestStore:
 
     @pytest.mark.parametrize("attempt", range(3))
     def test_first_opened_at_once(self, url: str, attempt: int) -> None:
-        """Servers that open an empty store at the same moment all get it, and one version."""
+        """Several servers can open an empty database at the same moment."""
         stores = [TrainingStore(url) for _ in range(6)]
         with ThreadPoolExecutor(6) as threads:
             opened = [threads.submit(store.__enter__) for store in stores]
@@ -227,7 +224,7 @@ class TestStore:
         assert problems == []
 
     def test_replaced(self, store: TrainingStore) -> None:
-        """A second record of the same id is refused, and the first stays."""
+        """A second record with the same id is refused, and the first is kept."""
         store.add(one("a"))
         with pytest.raises(Exception, match=r"(?i)unique"):
             store.add(dataclasses.replace(one("a"), model="n"))

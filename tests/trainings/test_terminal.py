@@ -28,13 +28,13 @@ SHOWN = [
 
 
 def read_lines(terminal: TerminalEmulator, printed: str) -> list[str]:
-    """Print, and return the lines that are complete."""
+    """Print, and return the complete lines."""
     return [row.text for row in terminal.feed(printed) if row.is_complete]
 
 
 @pytest.mark.parametrize(("printed", "lines", "unfinished"), SHOWN)
 def test_terminal(printed: str, lines: list[str], unfinished: str) -> None:
-    """The cursor is moved and colours are left out, however the text was cut."""
+    """The emulator moves the cursor and ignores colours, at whatever position the text is split."""
     for cut in range(1, len(printed) + 1):
         terminal = TerminalEmulator()
         found = [
@@ -46,7 +46,7 @@ def test_terminal(printed: str, lines: list[str], unfinished: str) -> None:
 
 
 def nested(outer: int, inner: int) -> str:
-    """Return what tqdm prints for a loop in a loop."""
+    """Return the output of tqdm for two nested loops."""
     printed = ""
     for step in range(outer):
         printed += f"\repochs: {step}/{outer}"
@@ -56,20 +56,20 @@ def nested(outer: int, inner: int) -> str:
 
 
 def test_nested_bars() -> None:
-    """Of two bars, the outer one has a line for each of its states, the inner one none that is removed."""
+    """The outer bar leaves a line for each of its steps; the inner bar, which is erased, leaves none."""
     lines = read_lines(TerminalEmulator(), nested(3, 20))
     assert lines == ["epochs: 0/3", "epochs: 1/3", "epochs: 2/3", "epochs: 3/3", "end"]
 
 
 def test_many_rows() -> None:
-    """Rows above those that a program can still reach are forgotten."""
+    """Old rows that the cursor can no longer reach are discarded."""
     terminal = TerminalEmulator()
     assert len(read_lines(terminal, "".join(f"{number}\n" for number in range(1000)))) == 1000
     assert read_lines(terminal, "\x1b[2Ax\n") == ["x98"]
 
 
 def test_rows() -> None:
-    """A row says what it showed before it is drawn again, and where it is on an endless terminal."""
+    """Each row is yielded before it is redrawn, with its number counted from the start of the output."""
     terminal = TerminalEmulator()
     list(terminal.feed("x\n" * 1000))
     rows = list(terminal.feed("a\rb\nc\x1b[A\rbd\n"))
@@ -79,7 +79,7 @@ def test_rows() -> None:
 
 
 def test_taken_up_again(tmp_path: Path) -> None:
-    """Whoever goes on behind any line gets the others, each once."""
+    """A reader that resumes after any line yields the remaining lines exactly once."""
     log = tmp_path / "log"
     log.write_text("ü 1\n 1%\r 50%\r100%\n\x1b[1m3\x1b[0m\n4", encoding="utf-8")
     whole = list(TerminalLogReader(log).read_lines(include_partial=True))
@@ -91,7 +91,7 @@ def test_taken_up_again(tmp_path: Path) -> None:
 
 
 def test_growing(tmp_path: Path) -> None:
-    """A line is there when it has its end; until then it is the unfinished one."""
+    """A line is yielded once it is complete; until then it is the partial line."""
     log = tmp_path / "log"
     lines = TerminalLogReader(log)
     assert list(lines.read_lines()) == []
@@ -108,7 +108,7 @@ def test_growing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 61, 62, 1000])
 def test_last_lines(tmp_path: Path, count: int) -> None:
-    """The end of a log full of bars is as many lines as a terminal shows."""
+    """The last lines of a log full of bars are counted as a terminal shows them."""
     bars = "".join(
         "".join(f"\repoch {epoch}: {percent:3}%|{'#' * 50}|" for percent in range(101))
         + f"\nsaved checkpoint {epoch}\n"
@@ -123,7 +123,6 @@ def test_last_lines(tmp_path: Path, count: int) -> None:
 
 
 def test_no_log(tmp_path: Path) -> None:
-    """A log that is not there has no lines."""
     assert read_last_lines(tmp_path / "log", 5) == []
     assert list(TerminalLogReader(tmp_path / "log").read_lines(include_partial=True)) == []
 
@@ -132,7 +131,7 @@ def test_no_log(tmp_path: Path) -> None:
     "hostile", ["\x1b[9999999999C", f"\x1b[{'9' * 5000}G", "\x1b[31mx" * 50_000, "x" * 10**6]
 )
 def test_hostile(hostile: str) -> None:
-    """Nothing that is printed takes much memory or time."""
+    """Hostile output needs little memory and time."""
     terminal = TerminalEmulator()
     last = read_lines(terminal, f"{hostile}y\nend\n")[-1]
     assert last == "end"
@@ -140,12 +139,12 @@ def test_hostile(hostile: str) -> None:
 
 @pytest.mark.parametrize("letter", "ABCDEFGJKMc78=")
 def test_escape_of_two_characters(letter: str) -> None:
-    """An escape that has no parameters moves nothing, and is left out."""
+    """An escape without parameters is ignored."""
     assert read_lines(TerminalEmulator(), f"a\x1b{letter}b\n") == ["ab"]
 
 
 def test_lines_that_are_skipped(tmp_path: Path) -> None:
-    """No line before a gap is joined with one behind it, and what the gap cuts is left out."""
+    """Lines before and after a gap are not joined, and the line cut by the gap is dropped."""
     path = tmp_path / "log"
     path.write_text("one\nEpoch 2/10 loss: 0.1")
     lines = TerminalLogReader(path)
@@ -159,7 +158,7 @@ def test_lines_that_are_skipped(tmp_path: Path) -> None:
 
 
 def test_control_sequence_without_end() -> None:
-    """One that does not end is text after a hundred characters, and is not read again and again."""
+    """An unterminated control sequence becomes text after a hundred characters, and is not parsed again."""
     terminal = TerminalEmulator()
     rows = [row for number in range(4_000) for row in terminal.feed("\x1b[" * (number == 0) + "1;" * 25)]
     assert rows == []

@@ -1,4 +1,4 @@
-"""A training's record, and what it shows."""
+"""JSON of a training's record."""
 
 import re
 
@@ -13,14 +13,14 @@ FOUR = {"running", "done", "error", "cancelled"}
 
 @pytest.mark.parametrize("state", TrainingState)
 def test_states(state: TrainingState) -> None:
-    """Old clients see four words only; running is the one that is no end."""
+    """The V2 API has four statuses; only `running` is not final."""
     assert state.status in FOUR
     assert state.is_final is (state.status != "running")
 
 
 @pytest.mark.parametrize("state", [state for state in TrainingState if state is not TrainingState.DONE])
 def test_shown(state: TrainingState) -> None:
-    """A record shows its id, date, arguments and status, and no result before there is one."""
+    """An unfinished record has id, date, arguments and status, but no result."""
     shown = TrainingRecord(**(vars(RECORD) | {"state": state})).to_v2_json()
     assert shown["uuid"] == RECORD.uuid
     assert re.fullmatch(r"2023-11-1[45] \d\d:\d\d:\d\d\.500000", shown["date"])
@@ -40,7 +40,7 @@ def test_shown(state: TrainingState) -> None:
 )
 @pytest.mark.parametrize("started", [None, WHEN + 100])
 def test_result(started: float | None, seconds: float, duration: str) -> None:
-    """A result has the output, the date of the end, and how long it took since it started."""
+    """A result has the output, the finish date and the duration since the start."""
     finished = (started or WHEN) + seconds
     done = TrainingRecord(
         **(
@@ -54,7 +54,7 @@ def test_result(started: float | None, seconds: float, duration: str) -> None:
 
 
 def test_date_without_fraction() -> None:
-    """A date has its six digits also when a second is full."""
+    """A date has six digits for microseconds, even if they are zero."""
     assert (
         TrainingRecord(**(vars(RECORD) | {"created": 1_700_000_000.0}))
         .to_v2_json()["date"]
@@ -63,7 +63,6 @@ def test_date_without_fraction() -> None:
 
 
 def test_error() -> None:
-    """A record of an error has its message and its traceback."""
     failed = TrainingRecord(
         **(vars(RECORD) | {"state": TrainingState.ERROR, "message": "why", "traceback": "where"})
     )
@@ -72,7 +71,7 @@ def test_error() -> None:
 
 
 def test_end_without_folders() -> None:
-    """What is said of a training's end names files without their folders, libraries by their own paths."""
+    """Errors name files without their folders, and libraries by their import path."""
     trace = 'File "/etc/none/model.py", line 1\nFile "/usr/lib/python3/site-packages/torch/nn/f.py", line 2'
     end = {"exit": "/etc/none/weights.pt missing", "traceback": trace}
     shown = TrainingRecord(**(vars(RECORD) | {"state": TrainingState.ERROR} | end)).to_v2_json()

@@ -1,4 +1,4 @@
-"""Trainings as clients see them: started, listed, looked at, cancelled."""
+"""The training API: start, list, read and cancel."""
 
 import re
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import httpx
 import psutil
 import pytest
 
-from serving import Gate, Server, predict, until
+from support.server import Gate, Server, predict, wait_until
 
 SERVED = ["only_train", "processes", "trainable", "unpicklable"]
 
@@ -19,31 +19,30 @@ Record = dict[str, Any]
 
 
 def begin(client: httpx.Client, **request: Any) -> Record:
-    """Start a training and return its record."""
     response = client.post(TRAIN, **request)
     assert response.status_code == 200, response.text
     return dict(response.json())
 
 
 def look(client: httpx.Client, record: Record) -> Record:
-    """Return the record as it is now."""
+    """Return the current record."""
     response = client.get(TRAIN + record["uuid"])
     assert response.status_code == 200
     return dict(response.json())
 
 
 def ended(client: httpx.Client, record: Record) -> Record:
-    """Return the record of a training that has ended, as old clients find out that it has."""
+    """Wait until the status is no longer `running`, as clients of 2.6 do; return the record."""
 
     def found() -> Record | None:
         now = look(client, record)
         return None if now["status"] == "running" else now
 
-    return dict(until(found))
+    return dict(wait_until(found))
 
 
 def output(client: httpx.Client, what: str) -> Any:
-    """Return the output of a training that is done."""
+    """Return the output of a successful training."""
     record = ended(client, begin(client, json={"what": what}))
     assert record["status"] == "done", record
     return record["result"]["output"]
@@ -51,7 +50,7 @@ def output(client: httpx.Client, what: str) -> Any:
 
 @pytest.mark.every_engine
 def test_record(client: httpx.Client) -> None:
-    """A training answers at once with its record, and has a result when it is done."""
+    """The response has the record at once; the result follows when the training is done."""
     record = begin(client, json={"what": "none", "epochs": 3, "public-name": "x"})
     assert re.fullmatch(r"[0-9a-f]{32}", record["uuid"])
     assert DATE.fullmatch(record["date"])
@@ -79,13 +78,13 @@ def test_record(client: httpx.Client) -> None:
     ],
 )
 def test_output(client: httpx.Client, what: str, expected: object) -> None:
-    """A training's output is anything that JSON can express, NumPy included; the rest is its repr."""
+    """Output can be anything that JSON can represent, including NumPy values."""
     assert output(client, what) == expected
 
 
 @pytest.mark.every_engine
 def test_what_json_cannot_express(client: httpx.Client, server: Server) -> None:
-    """Sets and other objects become a list or their repr, with a warning, and never spoil the list."""
+    """Sets and other objects become a list or their repr, with a warning, and do not break the list."""
     assert output(client, "set")["labels"] in (["a"], "{'a'}")
     assert output(client, "lock")["lock"].startswith("<object object")
     logs = "".join(path.read_text() for path in server.state_dir.rglob("log"))
@@ -101,7 +100,7 @@ def test_what_json_cannot_express(client: httpx.Client, server: Server) -> None:
     [("raise", "ZeroDivisionError: division by zero"), ("exit", "SystemExit: 3"), ("killed", "SIGKILL")],
 )
 def test_error(client: httpx.Client, what: str, message: str) -> None:
-    """A training that fails, or dies, is an error whose message says why."""
+    """The message of a failed or killed training has the reason."""
     record = ended(client, begin(client, json={"what": what}))
     assert record["status"] == "error"
     assert message in record["message"]
@@ -110,7 +109,6 @@ def test_error(client: httpx.Client, what: str, message: str) -> None:
 
 @pytest.mark.every_engine
 def test_error_is_logged(start: Callable[..., Server]) -> None:
-    """The end of a training that fails is an error in the server's log, which says why."""
     server = start(models={"trainable": "models.trainable"})
     with server.client() as client:
         record = ended(client, begin(client, json={"what": "raise"}))
@@ -120,7 +118,7 @@ def test_error_is_logged(start: Callable[..., Server]) -> None:
 
 
 def test_list(client: httpx.Client) -> None:
-    """The list holds the records of all trainings of this model, and of no other."""
+    """The list has all trainings of this model and of no other."""
     record = ended(client, begin(client))
     records = client.get(TRAIN).json()
     assert record in records
@@ -130,7 +128,6 @@ def test_list(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_final_slash(client: httpx.Client, slash: str) -> None:
-    """A record is found with and without a final slash."""
     record = begin(client)
     assert client.get(f"{TRAIN}{record['uuid']}{slash}").json()["uuid"] == record["uuid"]
 
@@ -147,14 +144,14 @@ def test_final_slash(client: httpx.Client, slash: str) -> None:
     ],
 )
 def test_validation(client: httpx.Client, sent: Record, problems: Record) -> None:
-    """Arguments of a training are validated like those of a prediction."""
+    """Arguments of a training are validated as for a prediction."""
     response = client.post(TRAIN, json=sent)
     assert (response.status_code, response.json()) == (422, problems)
 
 
 @pytest.mark.every_engine
 def test_upload(client: httpx.Client) -> None:
-    """A file uploaded to a training can be read by it, and shows as name, type and original filename."""
+    """A training can read an uploaded file, which is shown as name, type and original filename."""
     record = begin(client, files={"data": ("my data.csv", b"1,2", "text/csv")}, params={"epochs": 1})
     assert record["args"]["data"] == ["data", "text/csv", "my data.csv"]
     done = ended(client, record)
@@ -163,17 +160,17 @@ def test_upload(client: httpx.Client) -> None:
 
 @pytest.mark.every_engine
 def test_unpicklable_arguments(client: httpx.Client) -> None:
-    """Arguments that no pickle can carry are made where the training runs."""
+    """Arguments that cannot be pickled are created in the training's process."""
     response = client.post("/v2/models/unpicklable/train/", json={"lock": "x", "function": 5})
     assert response.status_code == 200
     path = f"/v2/models/unpicklable/train/{response.json()['uuid']}"
-    record = until(lambda: [one for one in [client.get(path).json()] if one["status"] != "running"])[0]
+    record = wait_until(lambda: [one for one in [client.get(path).json()] if one["status"] != "running"])[0]
     assert record["result"]["output"]["locked"] is True
     assert record["result"]["output"]["number"] == 5
 
 
 def test_cancel(client: httpx.Client, gate: Gate, server: Server) -> None:
-    """Cancelling kills the training's process, answers with the record, and the record stays."""
+    """Cancelling kills the training's process and returns the record, which is kept."""
     record = begin(client, json={"port": gate.port})
     gate.wait()
     processes = {process.pid for process in server.family()}
@@ -190,7 +187,7 @@ def test_cancel(client: httpx.Client, gate: Gate, server: Server) -> None:
 
 @pytest.mark.every_engine
 def test_cancel_a_deaf_one(start: Callable[..., Server], gate: Gate) -> None:
-    """A training that ignores SIGTERM is killed after the time of grace."""
+    """A training that ignores SIGTERM is killed after the grace period."""
     server = start("--cancel-grace", "0.1", models={"trainable": "models.trainable"})
     with server.client() as client:
         record = begin(client, json={"what": "deaf", "port": gate.port})
@@ -200,7 +197,7 @@ def test_cancel_a_deaf_one(start: Callable[..., Server], gate: Gate) -> None:
 
 @pytest.mark.every_engine
 def test_cancel_a_queued_one(client: httpx.Client, gate: Gate) -> None:
-    """A training that waits for its turn says running to old clients, and can be cancelled."""
+    """A queued training has the status `running`, for clients of 2.6, and can be cancelled."""
     first = begin(client, json={"port": gate.port})
     gate.wait()
     second = begin(client, json={"what": "pid"})
@@ -214,7 +211,7 @@ def test_cancel_a_queued_one(client: httpx.Client, gate: Gate) -> None:
 
 
 def test_cancel_one_that_is_done(client: httpx.Client) -> None:
-    """A training that has come to an end stays as it is."""
+    """Cancelling a finished training does not change it."""
     done = ended(client, begin(client))
     response = client.delete(TRAIN + done["uuid"])
     assert (response.status_code, response.json()) == (200, done)
@@ -222,7 +219,7 @@ def test_cancel_one_that_is_done(client: httpx.Client) -> None:
 
 @pytest.mark.every_engine
 def test_predictions_go_on(client: httpx.Client, gate: Gate) -> None:
-    """A training does not hold up predictions of the same model."""
+    """A training does not block predictions of its model."""
     record = begin(client, json={"port": gate.port})
     gate.wait()
     assert predict(client, "trainable").status_code == 200
@@ -232,7 +229,7 @@ def test_predictions_go_on(client: httpx.Client, gate: Gate) -> None:
 
 @pytest.mark.every_engine
 def test_records_outlive_the_server(start: Callable[..., Server], tmp_path: Any) -> None:
-    """A server started again on the same state folder knows the trainings of before."""
+    """A restarted server with the same state folder knows earlier trainings."""
     models = {"trainable": "models.trainable"}
     server = start(models=models)
     with server.client() as client:

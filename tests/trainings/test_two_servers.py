@@ -1,4 +1,4 @@
-"""Two servers on one PostgreSQL store: each sees, and can end, what the other trains."""
+"""Two servers on one PostgreSQL database: each sees, and can cancel, the other's trainings."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,17 +6,17 @@ from pathlib import Path
 
 import httpx
 import pytest
-from following import GONE, STEPS, begin, comes, ended, kill, look, path_of, trainings_below
 
 from deepaas.trainings.store import TrainingStore
-from serving import Gate, Server, serving
+from support.server import Gate, Server, serving
+from support.trainings import GONE, STEPS, begin, comes, ended, kill, look, path_of, trainings_below
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
 def both(tmp_path: Path, database: str) -> Iterator[tuple[Server, Server]]:
-    """Return two servers on one store and one state folder, as two machines with a shared disk have it."""
+    """Return two servers with a shared database and state folder, like two machines with a shared disk."""
     with contextlib.ExitStack() as stack:
 
         def start(name: str) -> Server:
@@ -30,13 +30,13 @@ def both(tmp_path: Path, database: str) -> Iterator[tuple[Server, Server]]:
 
 @pytest.fixture
 def clients(both: tuple[Server, Server]) -> Iterator[tuple[httpx.Client, httpx.Client]]:
-    """Return a client of each."""
+    """Return a client of each server."""
     with both[0].client() as one, both[1].client() as two:
         yield one, two
 
 
 def test_seen(clients: tuple[httpx.Client, httpx.Client], gate: Gate) -> None:
-    """Each lists the other's trainings, running and ended, with log and result."""
+    """Each server lists the other's trainings, running and finished, with log and result."""
     one, two = clients
     running = begin(one, ["print", "hello"], ["wait", gate.port], ["return", "end"])
     gate.wait()
@@ -52,7 +52,7 @@ def test_seen(clients: tuple[httpx.Client, httpx.Client], gate: Gate) -> None:
 
 
 def test_lanes_are_own(clients: tuple[httpx.Client, httpx.Client], gate: Gate) -> None:
-    """Each has a queue of its own: a training on one does not hold up the other's."""
+    """Each server has its own queue: a training on one does not block the other."""
     one, two = clients
     first = begin(one, ["wait", gate.port])
     gate.wait()
@@ -64,7 +64,7 @@ def test_lanes_are_own(clients: tuple[httpx.Client, httpx.Client], gate: Gate) -
 
 
 def test_cancel(clients: tuple[httpx.Client, httpx.Client], gate: Gate) -> None:
-    """Each can cancel the other's trainings, running and queued."""
+    """Each server can cancel the other's running and queued trainings."""
     one, two = clients
     running = begin(one, ["wait", gate.port])
     gate.wait()
@@ -78,7 +78,7 @@ def test_cancel(clients: tuple[httpx.Client, httpx.Client], gate: Gate) -> None:
 
 
 def test_cancel_of_a_host_that_is_gone(clients: tuple[httpx.Client, httpx.Client], database: str) -> None:
-    """Cancelling what a vanished host trained is answered, though nobody ends it; purging forgets it."""
+    """A dead host's training stays `cancelling` when cancelled; purging deletes it."""
     with TrainingStore(database) as store:
         store.add(GONE)
     path = f"/v2/models/steps/train/{GONE.uuid}"
@@ -89,7 +89,6 @@ def test_cancel_of_a_host_that_is_gone(clients: tuple[httpx.Client, httpx.Client
 
 
 def test_purge(clients: tuple[httpx.Client, httpx.Client], gate: Gate) -> None:
-    """Each can purge the other's trainings."""
     one, two = clients
     running = begin(one, ["wait", gate.port])
     gate.wait()
@@ -101,7 +100,7 @@ def test_purge(clients: tuple[httpx.Client, httpx.Client], gate: Gate) -> None:
 def test_taken_over(
     both: tuple[Server, Server], clients: tuple[httpx.Client, httpx.Client], gate: Gate
 ) -> None:
-    """When one is killed, the other adopts its running training and runs its queued one."""
+    """When one server is killed, the other takes over its running training and runs its queued one."""
     one, two = clients
     running = begin(one, ["wait", gate.port], ["return", "end"])
     gate.wait()
@@ -116,7 +115,7 @@ def test_taken_over(
 def test_vanished(
     both: tuple[Server, Server], clients: tuple[httpx.Client, httpx.Client], gate: Gate
 ) -> None:
-    """When one is killed with its training, the other says that the training is lost."""
+    """When a server and its training are killed, the other server marks the training lost."""
     one, two = clients
     record = begin(one, ["wait", gate.port])
     gate.wait()

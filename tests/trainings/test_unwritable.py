@@ -1,4 +1,4 @@
-"""A disk that cannot be written for some seconds: ends are recorded, cancel answers, no folder is left."""
+"""Temporarily unwritable disks: outcomes are recorded, cancelling works, and no folder is left."""
 
 import contextlib
 import os
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from following import STEPS, begin, ended, path_of, trainings_below
 
 from deepaas.trainings.folder import TrainingFolder
-from serving import Gate, Server
+from support.server import Gate, Server
+from support.trainings import STEPS, begin, ended, path_of, trainings_below
 
 pytestmark = pytest.mark.slow
 OLD_S = 2 * 3600
@@ -22,7 +22,7 @@ OLD_S = 2 * 3600
 
 @contextlib.contextmanager
 def in_the_way(*paths: Path) -> Iterator[None]:
-    """Put folders with a file where files are, which cannot be removed then, as on a disk without writing."""
+    """Replace files with non-empty folders, so that they can be neither written nor deleted."""
     for path in paths:
         path.unlink(missing_ok=True)
         (path / "full").mkdir(parents=True)
@@ -35,14 +35,14 @@ def in_the_way(*paths: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def no_ends(server: Server) -> Iterator[None]:
-    """Let the store refuse ends of trainings, as it does when the disk is full."""
+    """Make the database refuse outcomes of trainings, as on a full disk."""
     with refusing(server, "UPDATE ON trainings WHEN NEW.finished IS NOT NULL"):
         yield
 
 
 @contextlib.contextmanager
 def refusing(server: Server, change: str) -> Iterator[None]:
-    """Let the store refuse a change."""
+    """Make the database refuse a change."""
     with contextlib.closing(sqlite3.connect(server.state_dir / "trainings.sqlite")) as store:
         store.execute(
             f"CREATE TRIGGER full BEFORE {change} BEGIN SELECT RAISE(FAIL, 'the disk is full'); END"
@@ -54,12 +54,11 @@ def refusing(server: Server, change: str) -> Iterator[None]:
 
 
 def training_folder(server: Server, uuid: str) -> TrainingFolder:
-    """Return the folder of a training."""
     return TrainingFolder.for_training(server.state_dir, "steps", uuid)
 
 
 def test_end_without_a_writable_folder(trainer: Server, http: httpx.Client, gate: Gate) -> None:
-    """A training whose folder cannot be written at its end is done, with its result."""
+    """A training whose folder is unwritable when it finishes is done, with its result."""
     record = begin(http, ["wait", gate.port], ["return", 5])
     gate.wait()
     folder = training_folder(trainer, record["uuid"])
@@ -70,7 +69,7 @@ def test_end_without_a_writable_folder(trainer: Server, http: httpx.Client, gate
 
 
 def test_killed_without_a_writable_folder(trainer: Server, http: httpx.Client, gate: Gate) -> None:
-    """The same for one that the server has to write the end of, once the store takes it."""
+    """The server records the outcome of a killed training once the database accepts it."""
     record = begin(http, ["wait", gate.port])
     gate.wait()
     folder = training_folder(trainer, record["uuid"])
@@ -78,13 +77,13 @@ def test_killed_without_a_writable_folder(trainer: Server, http: httpx.Client, g
         with no_ends(trainer):
             for process in trainings_below(record["uuid"]):
                 process.kill()
-            trainer.output.wait_for(rf"{record['uuid']} has ended and cannot be recorded")
+            trainer.output.wait_for(rf"{record['uuid']} has finished but cannot be recorded")
         found = ended(http, record)
     assert found["message"] == "The training's process was killed by SIGKILL."
 
 
 def test_cancelling_while_ends_cannot_be_recorded(trainer: Server, http: httpx.Client, gate: Gate) -> None:
-    """Cancelling ends the process and is answered; the record follows."""
+    """Cancelling stops the process and responds at once; the record follows."""
     record = begin(http, ["wait", gate.port])
     gate.wait()
     with no_ends(trainer):
@@ -96,7 +95,7 @@ def test_cancelling_while_ends_cannot_be_recorded(trainer: Server, http: httpx.C
 
 
 def test_store_that_the_training_refuses(trainer: Server, http: httpx.Client) -> None:
-    """What a training prints of its store names neither its place nor what the driver says."""
+    """A training's log about its database has neither the database's address nor the driver's error."""
     with contextlib.closing(sqlite3.connect(trainer.state_dir / "trainings.sqlite")) as store:
         store.execute("UPDATE deepaas_store SET version = version + 1")
         store.commit()
@@ -109,7 +108,7 @@ def test_store_that_the_training_refuses(trainer: Server, http: httpx.Client) ->
 
 
 def test_failed_start(trainer: Server, http: httpx.Client) -> None:
-    """A training that gets no record leaves no folder, whatever the store says."""
+    """A training without a record leaves no folder."""
     before = set((trainer.state_dir / "steps").glob("*"))
     with refusing(trainer, "INSERT ON trainings"):
         response = http.post("/v2/models/steps/train/", files={"data": ("a.txt", b"a")})
@@ -118,12 +117,12 @@ def test_failed_start(trainer: Server, http: httpx.Client) -> None:
 
 
 def test_leftovers(tmp_path: Path, start: Callable[..., Server]) -> None:
-    """A server that starts removes what failed starts left an hour ago, and nothing that may be of use."""
+    """A starting server deletes folders that failed starts left over an hour ago, and no others."""
     model = tmp_path / "state" / "a model"
     removed = [make(model, "0.txt"), make(model, "0.txt", "job.new", "secrets"), make(model)]
     kept = [
-        make(model, "0.txt", "job.new", age_s=60),  # a server that shares the folder may just be about it
-        make(model, "0.txt", "job"),  # queued, in whatever store
+        make(model, "0.txt", "job.new", age_s=60),  # another server may be starting it now
+        make(model, "0.txt", "job"),  # queued, perhaps in another database
         make(model, "log"),
         make(model, "outcome.json"),
         make(model, "artifacts/weights"),
@@ -135,12 +134,12 @@ def test_leftovers(tmp_path: Path, start: Callable[..., Server]) -> None:
     assert server.url
     assert sorted(model.iterdir()) == sorted([*kept, other.parent])
     for path in removed:
-        assert f"Removed {path}" in server.log
+        assert f"Deleted {path}" in server.log
     assert f"{len(kept) - 1} folders" in server.log
 
 
 def make(model: Path, *names: str, age_s: float = OLD_S) -> Path:
-    """Make the folder of a training, with some files, that was last changed some time ago."""
+    """Create a training's folder with some files, last changed `age_s` seconds ago."""
     folder = model / uuid.uuid4().hex
     for path in [folder / "artifacts", *(folder / name for name in names)]:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Watching a training: nothing that it prints changes how it ends, takes long, or needs much memory."""
+"""Monitoring a training: no output changes its outcome, takes long, or needs much memory."""
 
 import tempfile
 import time
@@ -62,7 +62,7 @@ printed_texts = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=5), max_s
 
 
 def watch(folder: TrainingFolder, printed: str) -> TrainingMonitor:
-    """Return what watches a training that has printed something."""
+    """Return a monitor of a training that has printed a text."""
     folder.create()
     folder.log.write_bytes(printed.encode(errors="surrogatepass"))
     return TrainingMonitor(folder, lambda **_: None)
@@ -74,7 +74,7 @@ def watch(folder: TrainingFolder, printed: str) -> TrainingMonitor:
 @example("epoch 1/" + "9" * 400, "")
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_outcome_stays(first: str, last: str) -> None:
-    """Whatever a training prints, it can be read, and the training ends as done."""
+    """Any output can be parsed, and the training's outcome is done."""
     with tempfile.TemporaryDirectory() as path:
         folder = TrainingFolder(Path(path))
         watched = watch(folder, first)
@@ -94,7 +94,7 @@ def test_outcome_stays(first: str, last: str) -> None:
     ids=["long", "hints", "cursor", "empty"],
 )
 def test_rows_drawn_again(head: str, part: str, tmp_path: Path) -> None:
-    """A long row that is drawn again with every second byte takes neither long nor much memory."""
+    """A long row that every second byte redraws needs little time."""
     watched = watch(TrainingFolder(tmp_path), head + part * (WINDOW_BYTES // len(part) - len(head)))
     began = time.process_time()
     watched.finish()
@@ -102,7 +102,7 @@ def test_rows_drawn_again(head: str, part: str, tmp_path: Path) -> None:
 
 
 def test_rows_are_not_kept(tmp_path: Path) -> None:
-    """Rows that are read are not all held at the same time."""
+    """Rows are processed one at a time, so memory stays small."""
     watched = watch(TrainingFolder(tmp_path), "x" * 16_000 + "\ry" * 5_000)
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""A real browser, the servers whose page it opens, and what must never happen on any of them."""
+"""Fixtures: a real browser, servers, and a monitor for foreign requests and console errors."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,9 +17,9 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from serving import CALL_S, Server, serving
+from support.server import CALL_S, Server, serving
 
-HEADLESS_SHELL = "/usr/bin/chromium-headless-shell"  # takes half of the time of the complete browser
+HEADLESS_SHELL = "/usr/bin/chromium-headless-shell"  # twice as fast as the complete browser
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     "--no-sandbox",
@@ -32,18 +32,18 @@ FLAGS = [
     "--host-resolver-rules=MAP *.example 127.0.0.1",
 ]
 MODELS = {
-    name: f"models_ui.{name}"
+    name: f"models.ui.{name}"
     for name in (
-        "answers",
         "every_argument",
         "exact_numbers",
         "hostile",
         "number_stream",
+        "responses",
         "streamed",
         "with_schema",
         "trained",
     )
-} | {"only_predict": "models.only_predict", "raising": "models.raising", "steps": "models_training.steps"}
+} | {"only_predict": "models.only_predict", "raising": "models.raising", "steps": "models.training.steps"}
 WAIT_MS = 1000 * CALL_S
 NOT_MODIFIED = 304
 TOKENS = "s3cret\nreader predict\n"
@@ -53,7 +53,7 @@ TOKENS = "s3cret\nreader predict\n"
 def playwright() -> Iterator[Playwright]:
     """Return the Playwright driver, which starts browsers.
 
-    While it is open, an event loop runs in this thread, which other tests would stumble over.
+    It runs an event loop in this thread, which would disturb other tests: hence the scope.
     """
     expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
@@ -62,28 +62,28 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    """Return the browser that these tests share; each opens its pages in a profile of its own."""
+    """Return the browser that all tests share; each test gets its own profile."""
     with playwright.chromium.launch(executable_path=HEADLESS_SHELL, args=FLAGS) as browser:
         yield browser
 
 
 @pytest.fixture
 def complete_browser(playwright: Playwright) -> Iterator[Browser]:
-    """Return a browser with its PDF viewer."""
+    """Return a browser with a PDF viewer."""
     with playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser:
         yield browser
 
 
 @pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server of all the models that the page is tried on."""
+    """Return a server with all models of the browser tests."""
     with serving(tmp_path_factory.mktemp("ui"), models=MODELS) as server:
         yield server
 
 
 @pytest.fixture(scope="package")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server that wants a token, below a base path."""
+    """Return a server that requires a token and has a base path."""
     folder = tmp_path_factory.mktemp("guarded_ui")
     (folder / "tokens").write_text(TOKENS)
     flags = ("--base-path", "/some/where", "--auth-token-file", str(folder / "tokens"))
@@ -93,43 +93,43 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="package")
 def client(served: Server) -> Iterator[httpx.Client]:
-    """Return a client of the server, to look behind the page."""
+    """Return an HTTP client of the server."""
     with served.client() as client:
         yield client
 
 
-class Watched:
-    """The pages of a test, and all that they asked for or complained about."""
+class PageMonitor:
+    """Records the requests and the errors of a test's pages."""
 
     def __init__(self, context: BrowserContext) -> None:
-        self.asked: list[str] = []
-        self.complaints: list[str] = []
-        context.on("request", lambda request: self.asked.append(request.url))
-        context.on("response", self._answered)
-        context.on("console", self._heard)
-        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        self.urls: list[str] = []
+        self.errors: list[str] = []
+        context.on("request", lambda request: self.urls.append(request.url))
+        context.on("response", self._check_response)
+        context.on("console", self._check_message)
+        context.on("weberror", lambda error: self.errors.append(str(error.error)))
 
-    def _answered(self, response: Response) -> None:
+    def _check_response(self, response: Response) -> None:
         if "/static/" in response.url and not response.ok and response.status != NOT_MODIFIED:
-            self.complaints.append(f"{response.status} {response.url}")
+            self.errors.append(f"{response.status} {response.url}")
 
-    def _heard(self, message: ConsoleMessage) -> None:
-        # The browser notes each refusal and lost connection; those that a test asks for are no mistakes.
-        is_answer = message.text.startswith("Failed to load resource:")
-        if message.type in ("error", "warning") and not is_answer:
-            self.complaints.append(message.text)
+    def _check_message(self, message: ConsoleMessage) -> None:
+        # Browsers log every error response and lost connection, which tests cause on purpose.
+        is_response = message.text.startswith("Failed to load resource:")
+        if message.type in ("error", "warning") and not is_response:
+            self.errors.append(message.text)
 
     def check(self) -> None:
-        """Fail when a page has asked anybody but its server, or complained."""
-        addresses = map(urlsplit, self.asked)
-        assert {url.hostname for url in addresses if url.scheme in ("http", "https", "ws")} <= {"127.0.0.1"}
-        assert self.complaints == []
+        """Fail if a page sent requests to another host or logged errors."""
+        urls = map(urlsplit, self.urls)
+        assert {url.hostname for url in urls if url.scheme in ("http", "https", "ws")} <= {"127.0.0.1"}
+        assert self.errors == []
 
 
 @pytest.fixture
 def open_page(browser: Browser, served: Server) -> Iterator[Callable[..., Page]]:
-    """Return what opens the page: `open_page("#/answers", server=guarded, width=390)`."""
-    contexts: list[tuple[BrowserContext, Watched]] = []
+    """Return a function that opens the web UI: `open_page("#/responses", server=guarded, width=390)`."""
+    contexts: list[tuple[BrowserContext, PageMonitor]] = []
 
     def open_page(
         address: str = "",
@@ -145,20 +145,20 @@ def open_page(browser: Browser, served: Server) -> Iterator[Callable[..., Page]]
             permissions=["clipboard-read", "clipboard-write"],
         )
         context.set_default_timeout(WAIT_MS)
-        contexts.append((context, Watched(context)))
+        contexts.append((context, PageMonitor(context)))
         page = context.new_page()
         page.goto(f"{server.url.rstrip('/')}/ui{address}")
         return page
 
     yield open_page
-    for context, watched in contexts:
+    for context, monitor in contexts:
         context.close()
-        watched.check()
+        monitor.check()
 
 
 @pytest.fixture
 def upload(tmp_path: Path) -> Callable[[str, bytes], Path]:
-    """Return what makes a file to choose."""
+    """Return a function that creates a file to upload."""
 
     def upload(name: str, content: bytes) -> Path:
         path = tmp_path / name

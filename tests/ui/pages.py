@@ -1,24 +1,24 @@
-"""What the tests of the page share: how it is opened, and how a form is sent."""
+"""Helpers of the browser tests: submit a form, open a tab."""
 
 from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
-Open = Callable[..., Page]
+OpenPage = Callable[..., Page]
 
 
 def predict(page: Page) -> None:
-    """Send the form, without waiting for the answer."""
+    """Submit the form without waiting for the response."""
     page.get_by_role("button", name="Predict", exact=True).click()
 
 
-def predicted(page: Page) -> Locator:
-    """Send the form, wait for the answer, and return what is shown of it."""
+def predict_and_wait(page: Page) -> Locator:
+    """Submit the form, wait for the response, and return its section."""
     predict(page)
-    expect(page.get_by_role("status").filter(has_text="Answered in")).to_be_visible()
-    return page.locator(".answer")
+    expect(page.get_by_role("status").filter(has_text="Response in")).to_be_visible()
+    return page.locator(".response")
 
 
-def to_tab(page: Page, name: str) -> None:
-    """Go to a tab."""
+def open_tab(page: Page, name: str) -> None:
+    """Open a tab."""
     page.get_by_role("link", name=name, exact=True).click()

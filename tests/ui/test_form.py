@@ -1,4 +1,4 @@
-"""The form that predicts: what stands in it at first, what reaches the model, and what is wrong with it."""
+"""The Predict form: defaults, values that the model receives, and validation messages."""
 
 import base64
 import io
@@ -12,24 +12,24 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from ui.pages import Open, predict, predicted
+from ui.pages import OpenPage, predict, predict_and_wait
 
 pytestmark = pytest.mark.slow
 Upload = Callable[[str, bytes], Path]
 MODEL = "#/every_argument"
 DROP = """(element, [type, files]) => {
-  const carried = new DataTransfer();
+  const transfer = new DataTransfer();
   for (const [name, type, content] of files)
-    carried.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name, { type }));
+    transfer.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name, { type }));
   const event = type === "paste"
-    ? new ClipboardEvent(type, { clipboardData: carried, bubbles: true, cancelable: true })
-    : new DragEvent(type, { dataTransfer: carried, bubbles: true, cancelable: true });
+    ? new ClipboardEvent(type, { clipboardData: transfer, bubbles: true, cancelable: true })
+    : new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true });
   element.dispatchEvent(event);
 }"""
 
 
 @pytest.fixture
-def page(open_page: Open) -> Page:
+def page(open_page: OpenPage) -> Page:
     """Return the page of the model with an argument of every kind."""
     page = open_page(MODEL)
     page.get_by_label("text required").fill("hello")
@@ -42,23 +42,23 @@ def field(page: Page, name: str) -> Locator:
 
 
 def picture_field(page: Page) -> Locator:
-    """Return the input of the argument that is a file."""
+    """Return the input of the single-file argument."""
     return page.locator("input[type=file]").nth(0)
 
 
 def files_field(page: Page) -> Locator:
-    """Return the input of the argument that is several files."""
+    """Return the input of the multiple-file argument."""
     return page.locator("input[type=file]").nth(1)
 
 
-def answer(page: Page) -> dict[str, Any]:
-    """Send the form and return the model's answer, which says what it got."""
-    text = predicted(page).locator("answer-view").evaluate("(view) => view.answer.text")
+def predict_json(page: Page) -> dict[str, Any]:
+    """Submit the form and return the prediction: the arguments that the model received."""
+    text = predict_and_wait(page).locator("response-view").evaluate("(view) => view.response.text")
     return dict(json.loads(json.loads(text)["predictions"]))
 
 
-def let_go(element: Locator, kind: str, *files: tuple[str, str, bytes]) -> None:
-    """Let files drop on, or be pasted into, an element."""
+def transfer_files(element: Locator, kind: str, *files: tuple[str, str, bytes]) -> None:
+    """Drop files on an element, or paste them into it."""
     encoded = [(name, type_, base64.b64encode(content).decode()) for name, type_, content in files]
     element.evaluate(DROP, [kind, encoded])
 
@@ -71,14 +71,14 @@ def picture() -> bytes:
 
 
 def test_defaults(page: Page) -> None:
-    """Each default stands in its field, and what is left alone reaches the model as it does otherwise."""
+    """Each field shows its default, and the model receives unchanged defaults."""
     expect(field(page, "preset")).to_have_value("as it was")
     expect(field(page, "whole")).to_have_value("3")
     expect(field(page, "on")).to_be_checked()
     expect(field(page, "colour")).to_have_value("red")
     expect(page.get_by_role("checkbox", name="b", exact=True)).to_be_checked()
     expect(field(page, "numbers")).to_have_value("1, 2")
-    assert answer(page) == {
+    assert predict_json(page) == {
         "text": "hello",
         "preset": "as it was",
         "whole": 3,
@@ -116,7 +116,7 @@ FILLED = {
 
 
 def test_every_kind(page: Page) -> None:
-    """What is filled in reaches the model as what it is: numbers, dates, lists, structures, choices."""
+    """The model receives values of the right type: numbers, dates, lists, objects, choices."""
     for name, text in FILLED.items():
         field(page, name).fill(text)
     field(page, "on").uncheck()
@@ -124,7 +124,7 @@ def test_every_kind(page: Page) -> None:
     field(page, "colour").select_option("green")
     field(page, "number_of").select_option("20")
     page.get_by_role("checkbox", name="c", exact=True).check()
-    assert answer(page) == {
+    assert predict_json(page) == {
         "text": "hello",
         "preset": "",
         "whole": 7,
@@ -156,13 +156,13 @@ def test_every_kind(page: Page) -> None:
     assert field(page, "key").get_attribute("type") == "password"
 
 
-def test_every_kind_beside_a_file(page: Page, upload: Upload) -> None:
-    """Beside a file, all of it travels in a multipart body, and reaches the model as well."""
-    sent = FILLED | {"strict": ""}  # a strict number takes JSON: a form's part is a text
+def test_every_kind_with_a_file(page: Page, upload: Upload) -> None:
+    """With a file, the model receives the same values in a multipart body."""
+    sent = FILLED | {"strict": ""}  # strict numbers require JSON; parts of a form are texts
     for name, text in sent.items():
         field(page, name).fill(text)
     picture_field(page).set_input_files(upload("a.bin", b"12345"))
-    found = answer(page)
+    found = predict_json(page)
     assert found["picture"] == "a.bin: 5 bytes"
     assert found["numbers"] == [4, 5, 6]
     assert found["lines"] == ["one, two", "three"]
@@ -174,7 +174,7 @@ def test_every_kind_beside_a_file(page: Page, upload: Upload) -> None:
 
 
 def test_sliders(page: Page) -> None:
-    """A range is a slider beside its number, evenly or in even ratios, and each moves the other."""
+    """A range has a slider, linear or logarithmic; slider and number stay in sync."""
     slider = page.get_by_role("slider", name="whole, slider")
     slider.press("ArrowRight")
     expect(field(page, "whole")).to_have_value("4")
@@ -189,29 +189,29 @@ def test_sliders(page: Page) -> None:
 
 
 def test_several_files(page: Page, upload: Upload) -> None:
-    """Several files are chosen at once or one after the other, and each can be taken out again."""
+    """Several files can be selected at once or one by one, and removed."""
     chosen = files_field(page)
     chosen.set_input_files([upload("one.txt", b"1"), upload("two.txt", b"22")])
     chosen.set_input_files(upload("three.txt", b"333"))
     page.get_by_role("button", name="Remove two.txt").click()
-    assert answer(page)["files"] == ["one.txt: 1 bytes", "three.txt: 3 bytes"]
+    assert predict_json(page)["files"] == ["one.txt: 1 bytes", "three.txt: 3 bytes"]
 
 
 def test_drop_and_paste(page: Page) -> None:
-    """Files are taken where they are dropped; what is pasted goes to the first field, or the one in use."""
-    let_go(
+    """Dropped files go to their field; pasted files go to the focused field or the first one."""
+    transfer_files(
         page.locator(".drop").nth(1), "drop", ("a.txt", "text/plain", b"a"), ("b.txt", "text/plain", b"bb")
     )
-    let_go(page.locator("body"), "paste", ("seen.png", "image/png", picture()))
-    let_go(files_field(page), "paste", ("c.txt", "text/plain", b"ccc"))
-    found = answer(page)
+    transfer_files(page.locator("body"), "paste", ("seen.png", "image/png", picture()))
+    transfer_files(files_field(page), "paste", ("c.txt", "text/plain", b"ccc"))
+    found = predict_json(page)
     assert found["picture"].startswith("seen.png: ")
     assert found["files"] == ["a.txt: 1 bytes", "b.txt: 2 bytes", "c.txt: 3 bytes"]
 
 
 def test_previews(page: Page) -> None:
-    """A picture, a sound, a film and a table are seen before they are sent."""
-    let_go(
+    """Images, audio, video and tables have a preview."""
+    transfer_files(
         page.locator(".drop").nth(1),
         "drop",
         ("seen.png", "image/png", picture()),
@@ -223,13 +223,13 @@ def test_previews(page: Page) -> None:
     expect(shown).to_have_js_property("naturalWidth", 20)
     expect(page.locator("audio")).to_be_visible()
     expect(page.locator("video")).to_be_visible()
-    table = page.get_by_role("region", name="The first rows of table.csv")
+    table = page.get_by_role("region", name="First rows of table.csv")
     expect(table.get_by_role("columnheader")).to_have_text(["a", "b"])
     expect(table.get_by_role("cell")).to_have_text(["1, 2", "<i>3</i>"])
 
 
 def test_problems(page: Page) -> None:
-    """The messages of a 422 stand at their fields, the first of which gets the focus."""
+    """The messages of a 422 appear at their fields, and the first invalid field gets the focus."""
     field(page, "text required").fill("")
     field(page, "whole").fill("99")
     field(page, "free").fill("many")
@@ -250,22 +250,22 @@ def test_problems(page: Page) -> None:
     field(page, "text required").fill("now")
     for name, text in {"whole": "5", "free": "", "numbers": "1", "box": ""}.items():
         field(page, name).fill(text)
-    assert answer(page)["text"] == "now"
+    assert predict_json(page)["text"] == "now"
     expect(page.locator("[aria-invalid=true]")).to_have_count(0)
 
 
-def test_not_json(page: Page) -> None:
-    """What is to be JSON and is not stays on the page, with a message at its field."""
+def test_invalid_json(page: Page) -> None:
+    """Invalid JSON is not sent, and its field shows a message."""
     field(page, "structure").fill("{a")
     predict(page)
-    expect(page.locator(".json.wrong .problem")).to_contain_text("Not JSON")
+    expect(page.locator(".json.invalid .problem")).to_contain_text("Invalid JSON")
     expect(field(page, "structure")).to_be_focused()
 
 
-def test_defaults_again(page: Page) -> None:
-    """One button puts every field back to its default."""
+def test_reset(page: Page) -> None:
+    """A button resets every field to its default."""
     field(page, "preset").fill("other")
     field(page, "on").uncheck()
-    page.get_by_role("button", name="Defaults").click()
+    page.get_by_role("button", name="Reset to defaults").click()
     expect(field(page, "preset")).to_have_value("as it was")
     expect(field(page, "on")).to_be_checked()

@@ -1,61 +1,61 @@
-"""The tab about the model: what it says of itself, and how its workers are doing."""
+"""The Model tab: metadata and worker metrics."""
 
 import re
 
 from playwright.sync_api import expect
 
-from ui.pages import Open, predict, predicted, to_tab
+from ui.pages import OpenPage, open_tab, predict, predict_and_wait
 
 
-def test_card(open_page: Open) -> None:
-    """The metadata is a card: author, licence, version, the description as Markdown, links."""
+def test_card(open_page: OpenPage) -> None:
+    """The card shows author, licence, version, links, and the description as Markdown."""
     card = open_page("#/trained/model").locator("model-card")
     for name, text in (("author", "Ada"), ("license", "MIT"), ("version", "1.2"), ("classes", "a, b")):
         expect(card.locator("dl > div").filter(has_text=name)).to_contain_text(text)
     expect(card.locator("strong")).to_have_text("learns")
     expect(card.get_by_role("list").first.get_by_role("listitem")).to_have_text(["quickly", "well"])
-    for name, address in (
+    for name, path in (
         ("the paper", "paper"),
         ("source", "source"),
         (r"https://example.org/home", "home"),
     ):
-        expect(card.get_by_role("link", name=name)).to_have_attribute(
-            "href", f"https://example.org/{address}"
-        )
+        expect(card.get_by_role("link", name=name)).to_have_attribute("href", f"https://example.org/{path}")
 
 
-def test_workers(open_page: Open) -> None:
-    """Workers, queue, times and answers are shown, those since the page was opened too."""
+def test_workers(open_page: OpenPage) -> None:
+    """The tab shows workers, queue and responses, with the number since page load."""
     page = open_page("#/raising")
-    to_tab(page, "Model")
+    open_tab(page, "Model")
     workers = page.locator("workers-view")
-    expect(workers).to_contain_text(re.compile("1 idle.*nobody waits", re.DOTALL))
-    to_tab(page, "Predict")
+    expect(workers).to_contain_text(re.compile("1 idle.*queue empty", re.DOTALL))
+    open_tab(page, "Predict")
     predict(page)
-    expect(page.get_by_role("status").filter(has_text="Not answered")).to_be_visible()
-    to_tab(page, "Model")
-    refused = workers.locator("tr.bad").filter(has=page.get_by_role("rowheader", name="422"))
-    expect(refused.get_by_role("cell").last).to_have_text("1")
+    expect(page.get_by_role("status").filter(has_text="Failed after")).to_be_visible()
+    open_tab(page, "Model")
+    rejected = workers.locator("tr.bad").filter(has=page.get_by_role("rowheader", name="422"))
+    expect(rejected.get_by_role("cell").last).to_have_text("1")
 
 
-def test_times(open_page: Open) -> None:
-    """How long predictions took is a table, and a curve as they come."""
+def test_times(open_page: OpenPage) -> None:
+    """The tab shows prediction times as a table and a chart."""
     page = open_page("#/only_predict")
-    to_tab(page, "Model")
+    open_tab(page, "Model")
     workers = page.locator("workers-view")
     expect(workers).to_contain_text("idle")
-    to_tab(page, "Predict")
-    predicted(page)
-    to_tab(page, "Model")
-    expect(workers.get_by_role("row").filter(has_text="in the model")).to_contain_text("ms")
+    open_tab(page, "Predict")
+    predict_and_wait(page)
+    open_tab(page, "Model")
+    expect(
+        workers.get_by_role("row").filter(has=page.get_by_role("rowheader", name="model"))
+    ).to_contain_text("ms")
     expect(workers.locator("line-chart canvas")).to_be_visible()
 
 
-def test_several_models(open_page: Open) -> None:
-    """Several models are chosen from at the top; the tab stays, and the address names both."""
+def test_several_models(open_page: OpenPage) -> None:
+    """The user can select another model on the same tab; the URL contains model and tab."""
     page = open_page()
     switch = page.get_by_label("Model", exact=True)
-    to_tab(page, "Model")
+    open_tab(page, "Model")
     switch.select_option("trained")
     expect(page).to_have_url(re.compile("#/trained/model$"))
     expect(page.locator("model-card")).to_contain_text("Ada")

@@ -1,4 +1,4 @@
-"""Numbers are shown and sent digit by digit, also those that JavaScript rounds or writes in another way."""
+"""Numbers are shown and sent with all digits, even if JavaScript would round or rewrite them."""
 
 import json
 import re
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from models_ui.exact_numbers import BIG, SEED, SHARE
-from ui.pages import Open, predict, predicted, to_tab
+from models.ui.exact_numbers import BIG, SEED, SHARE
+from ui.pages import OpenPage, open_tab, predict, predict_and_wait
 
 pytestmark = pytest.mark.slow
 Upload = Callable[[str, bytes], Path]
@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "chosen": BIG,
     "range": BIG,
 }
-# A chart is drawn on a canvas, which keeps no texts.
+# Record the texts of charts: a canvas does not keep them.
 KEEP_DRAWN_TEXTS = """
   globalThis.drawnTexts = [];
   const { fillText } = CanvasRenderingContext2D.prototype;
@@ -38,37 +38,37 @@ KEEP_DRAWN_TEXTS = """
 
 
 @pytest.fixture
-def page(open_page: Open) -> Page:
-    """Return the page of the model of numbers."""
+def page(open_page: OpenPage) -> Page:
+    """Return the page of the model `exact_numbers`."""
     return open_page("#/exact_numbers")
 
 
 def field(page: Page, name: str) -> Locator:
-    """Return the input of an argument of a prediction."""
+    """Return the input of a predict argument."""
     return page.locator("predict-page").get_by_label(name, exact=True)
 
 
-def body(page: Page) -> str:
-    """Send the form and return the body of the request, as a text."""
+def submit(page: Page) -> str:
+    """Submit the form and return the request body as text."""
     with page.expect_request("**/predict/") as request:
         predict(page)
     return request.value.post_data or ""
 
 
-def answered(page: Page, form: str) -> Locator:
-    """Ask for an answer of one form and return what is shown of it."""
+def predict_form(page: Page, form: str) -> Locator:
+    """Predict with this `form` argument and return the displayed response."""
     field(page, "form").select_option(form)
-    return predicted(page).locator("answer-view .shown")
+    return predict_and_wait(page).locator("response-view .shown")
 
 
-def fact(shown: Locator, name: str) -> Locator:
-    """Return the value that is shown beside a name."""
+def get_value(shown: Locator, name: str) -> Locator:
+    """Return the displayed value of a name."""
     term = shown.page.locator("dt").get_by_text(name, exact=True)
     return shown.locator("dl > div").filter(has=term).last.locator("> dd")
 
 
 def test_untouched_defaults(page: Page) -> None:
-    """Each default is shown digit by digit, and one that nobody touches is sent as it is."""
+    """Defaults are shown with all digits and sent unchanged if the user does not edit them."""
     expect(field(page, "seed")).to_have_value("1234567890123456789")
     expect(field(page, "rate")).to_have_value("1e+16")
     expect(field(page, "ids")).to_have_value("9007199254740993")
@@ -76,20 +76,20 @@ def test_untouched_defaults(page: Page) -> None:
     expect(field(page, "anything")).to_have_value('{"id":9007199254740993}')
     expect(field(page, "chosen")).to_have_value("9007199254740993")
     expect(field(page, "seed")).to_have_attribute("placeholder", "1234567890123456789")
-    sent = body(page)
+    sent = submit(page)
     assert json.loads(sent) == DEFAULTS
     assert '"rate":1e+16' in sent
     assert '"scale":1.0' in sent
 
 
 def test_large_range_has_no_slider(page: Page) -> None:
-    """A range of numbers that a slider cannot compute with has none, and its bounds are shown in full."""
+    """A range beyond exact doubles has no slider, and its bounds are shown in full."""
     expect(field(page, "range")).to_have_accessible_description("9007199254740991 to 9007199254741002.")
     expect(page.get_by_role("slider")).to_have_count(0)
 
 
 def test_typed_numbers(page: Page) -> None:
-    """Numbers, lists, choices and JSON are sent as they were typed, and nothing else changes."""
+    """Numbers, lists, choices and JSON are sent as typed; other arguments stay unchanged."""
     for name, text in {
         "seed": "1234567890123456780",
         "strict": "-9007199254740995",
@@ -100,7 +100,7 @@ def test_typed_numbers(page: Page) -> None:
     }.items():
         field(page, name).fill(text)
     field(page, "chosen").select_option("9007199254740995")
-    sent = body(page)
+    sent = submit(page)
     for part in (
         '"seed":1234567890123456780',
         '"strict":-9007199254740995',
@@ -112,24 +112,24 @@ def test_typed_numbers(page: Page) -> None:
         '"chosen":9007199254740995',
     ):
         assert part in sent
-    shown = predicted(page).locator("answer-view .shown")
-    expect(fact(shown, "seed")).to_have_text("1234567890123456780")
-    expect(fact(shown, "strict")).to_have_text("-9007199254740995")
+    shown = predict_and_wait(page).locator("response-view .shown")
+    expect(get_value(shown, "seed")).to_have_text("1234567890123456780")
+    expect(get_value(shown, "strict")).to_have_text("-9007199254740995")
 
 
-def test_beside_a_file(page: Page, upload: Upload) -> None:
-    """Numbers in a multipart body are those of the form as well."""
-    field(page, "strict").fill("")  # a strict number takes JSON: a part of a form is a text
+def test_multipart(page: Page, upload: Upload) -> None:
+    """Numbers in a multipart body keep all digits."""
+    field(page, "strict").fill("")  # strict numbers require JSON; parts of a form are texts
     field(page, "ids").fill("9007199254740995, 2")
     page.locator("predict-page input[type=file]").set_input_files(upload("a.bin", b"1"))
-    shown = predicted(page).locator("answer-view .shown")
-    expect(fact(shown, "seed")).to_have_text("1234567890123456789")
-    expect(fact(shown, "ids")).to_have_text("9007199254740995, 2")
-    expect(fact(shown, "options")).to_contain_text("9007199254740993")
+    shown = predict_and_wait(page).locator("response-view .shown")
+    expect(get_value(shown, "seed")).to_have_text("1234567890123456789")
+    expect(get_value(shown, "ids")).to_have_text("9007199254740995, 2")
+    expect(get_value(shown, "options")).to_contain_text("9007199254740993")
 
 
 def test_snippets(page: Page) -> None:
-    """The calls for other tools have the same digits."""
+    """The code for other tools contains all digits."""
     field(page, "options").fill('{"id": 9007199254740997, "scale": 2.50}')
     snippets = page.locator("predict-page snippet-view")
     snippets.locator("summary").click()
@@ -138,36 +138,36 @@ def test_snippets(page: Page) -> None:
         "Python": '"options": {"id": 9007199254740997, "scale": 2.50}',
         "deepaas-cli": """'{"id": 9007199254740997, "scale": 2.50}'""",
     }.items():
-        snippets.get_by_role("button", name=f"as {tool}").click()
+        snippets.get_by_role("button", name=tool, exact=True).click()
         expect(snippets.locator("pre")).to_contain_text(text)
         expect(snippets.locator("pre")).to_contain_text("1234567890123456789")
         expect(snippets.locator("pre")).to_contain_text("1e+16")
 
 
 def test_history(page: Page) -> None:
-    """Only what differs from the defaults tells calls apart, whatever way a number is written in."""
+    """The history lists arguments that differ from their defaults by value, not by notation."""
     field(page, "ids").fill("9007199254740993")
     field(page, "options").fill('{"id": 9007199254740993.0, "scale": 1}')
-    predicted(page)
+    predict_and_wait(page)
     field(page, "seed").fill("1234567890123456780")
-    predicted(page)
-    calls = page.locator(".history button .what")
-    expect(calls).to_have_text(["seed 1234567890123456780", "with the defaults"])
+    predict_and_wait(page)
+    calls = page.locator(".history button .overview")
+    expect(calls).to_have_text(["seed 1234567890123456780", "default arguments"])
 
 
 def test_scalars(page: Page) -> None:
-    """A number of an answer is shown as it was sent, and so is the answer's text."""
-    shown = answered(page, "arguments")
+    """Numbers of a response are shown as sent, also in its text."""
+    shown = predict_form(page, "arguments")
     for name, text in {
-        "answer_id": "9007199254740993",
+        "response_id": "9007199254740993",
         "one": "1.0",
         "huge": "1e+16",
         "minus": "-0.0",
         "seed": "1234567890123456789",
     }.items():
-        expect(fact(shown, name)).to_have_text(text)
+        expect(get_value(shown, name)).to_have_text(text)
     page.get_by_role("button", name="JSON").click()
-    expect(page.locator("answer-view pre")).to_contain_text(str(BIG))
+    expect(page.locator("response-view pre")).to_contain_text(str(BIG))
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,8 @@ def test_scalars(page: Page) -> None:
     ],
 )
 def test_tables(page: Page, form: str, cells: list[str]) -> None:
-    """The cells of a table have all digits."""
-    expect(answered(page, form).get_by_role("cell")).to_have_text(cells)
+    """Table cells have all digits."""
+    expect(predict_form(page, form).get_by_role("cell")).to_have_text(cells)
 
 
 @pytest.mark.parametrize(
@@ -191,20 +191,20 @@ def test_tables(page: Page, form: str, cells: list[str]) -> None:
     ],
 )
 def test_lists(page: Page, form: str, text: str) -> None:
-    """The numbers of a list, and of JSON that is shown as a text, have all digits."""
-    expect(answered(page, form).locator(".value, pre")).to_have_text(text)
+    """Numbers in lists, and in JSON shown as text, have all digits."""
+    expect(predict_form(page, form).locator(".value, pre")).to_have_text(text)
 
 
-def test_shortened_cell(page: Page) -> None:
-    """A cell that is too long for its table has its whole text at hand."""
-    cell = answered(page, "long").get_by_role("cell").locator("span")
+def test_truncated_cell(page: Page) -> None:
+    """A truncated cell has its full text as tooltip."""
+    cell = predict_form(page, "long").get_by_role("cell").locator("span")
     expect(cell).to_have_text(re.compile(r"^\[9007199254740993,.*…$"))
     expect(cell).to_have_attribute("title", f"[{','.join([str(BIG)] * 20)}]")
 
 
 def test_probabilities(page: Page) -> None:
-    """A probability is a percentage, and its full value is one move of the pointer or of a reader away."""
-    bars = answered(page, "labels").get_by_role("listitem")
+    """A probability is a percentage, with the exact value as tooltip and for screen readers."""
+    bars = predict_form(page, "labels").get_by_role("listitem")
     for index, (percent, full) in enumerate(
         [("12.3 %", "0.1234567890123"), ("100.0 %", "1.0"), ("< 0.01 %", "1e-7")]
     ):
@@ -214,19 +214,19 @@ def test_probabilities(page: Page) -> None:
 
 
 def test_scores(page: Page) -> None:
-    """A score that is no probability is shown as it was sent, and so is a label that is a number."""
-    bars = answered(page, "scores").get_by_role("listitem")
+    """Other scores, and labels that are numbers, are shown as sent."""
+    bars = predict_form(page, "scores").get_by_role("listitem")
     expect(bars.locator(".score")).to_have_text(["1234567890123456789", "-1.5"])
     expect(bars.locator(".label")).to_have_text(["9007199254740993", "1.0"])
 
 
-def test_curve(open_page: Open) -> None:
-    """The marks of an axis are short but differ; the values of a curve are in its name, pointer and list."""
+def test_curve(open_page: OpenPage) -> None:
+    """Axis ticks are short but distinct; exact values are in the description, tooltip and list."""
     page = open_page()
     page.add_init_script(KEEP_DRAWN_TEXTS)
     page.goto(page.url.split("#")[0] + "#/exact_numbers")
     page.reload()
-    shown = answered(page, "curve")
+    shown = predict_form(page, "curve")
     expect(shown.get_by_role("img")).to_have_accessible_name(
         re.compile(r"3 points, from 1234567\.1 to 1234567\.2$")
     )
@@ -236,15 +236,15 @@ def test_curve(open_page: Open) -> None:
     expect(shown.locator(".u-over")).to_have_attribute(
         "title", re.compile(r"^position 2\n.*1234567\.123456$")
     )
-    marks = [text for text in page.evaluate("drawnTexts") if text.startswith("1234567.")]
-    assert "1234567.123456" not in marks
-    assert len(set(marks)) > 1
+    ticks = [text for text in page.evaluate("drawnTexts") if text.startswith("1234567.")]
+    assert "1234567.123456" not in ticks
+    assert len(set(ticks)) > 1
 
 
-def test_streamed(open_page: Open) -> None:
-    """The items of a stream have all digits, in the table and in the text that can be saved."""
+def test_stream(open_page: OpenPage) -> None:
+    """Streamed items have all digits, in the table and in the download."""
     page = open_page("#/number_stream")
-    shown = predicted(page)
+    shown = predict_and_wait(page)
     expect(shown.get_by_role("cell")).to_have_text(
         ["9007199254740993", "1.0", "1234567890123456789", "1e+16"]
     )
@@ -256,22 +256,24 @@ def test_streamed(open_page: Open) -> None:
 
 
 def train(page: Page, **arguments: str) -> Locator:
-    """Train to the end and return what is shown of the training."""
+    """Run a training and return its card when it is done."""
     for name, text in arguments.items():
         page.locator("train-page").get_by_label(name, exact=True).fill(text)
     page.get_by_role("button", name="Train", exact=True).click()
     opened = page.locator("training-card:has(training-view)")
-    expect(opened.locator(".what")).to_contain_text(arguments.get("seed", ""))
+    expect(opened.locator(".overview")).to_contain_text(arguments.get("seed", ""))
     expect(opened.locator(".state")).to_have_text("done")
     return opened
 
 
 def test_training(page: Page) -> None:
-    """Metrics, result, arguments and provenance of a training are shown as they were sent."""
-    to_tab(page, "Train")
+    """Metrics, result, arguments and provenance of a training have all digits."""
+    open_tab(page, "Train")
     training = train(page, seed="1234567890123456780")
-    expect(training.locator(".what")).to_contain_text(re.compile("^seed 1234567890123456780 · took"))
-    expect(training.locator(".what").get_by_text("took")).to_have_attribute("title", re.compile(r"\d:\d\d"))
+    expect(training.locator(".overview")).to_contain_text(re.compile("^seed 1234567890123456780 · took"))
+    expect(training.locator(".overview").get_by_text("took")).to_have_attribute(
+        "title", re.compile(r"\d:\d\d")
+    )
     loss = training.locator("figure").filter(has_text="loss")
     expect(loss.locator("figcaption")).to_have_text(f"loss {SHARE / 3!r}")
     expect(training.locator("figcaption").filter(has_text="one")).to_have_text("one 1.0")
@@ -284,11 +286,11 @@ def test_training(page: Page) -> None:
     )
     shown = training.locator("training-view > div").filter(has_text="best")
     for name, text in {"best": "0.1234567890123", "one": "1.0", "seed": "1234567890123456780"}.items():
-        expect(fact(shown, name)).to_have_text(text)
+        expect(get_value(shown, name)).to_have_text(text)
     training.get_by_text("Arguments", exact=True).click()
-    expect(fact(training.locator(".arguments"), "seed")).to_have_text("1234567890123456780")
-    training.get_by_role("button", name="How it came to be").click()
-    expect(training.get_by_role("region", name="How it came to be")).to_contain_text("1234567890123456780")
+    expect(get_value(training.locator(".arguments"), "seed")).to_have_text("1234567890123456780")
+    training.get_by_role("button", name="Provenance").click()
+    expect(training.get_by_role("region", name="Provenance")).to_contain_text("1234567890123456780")
     training.locator("a.title").click()
     latest = page.locator("training-card .latest").first
     expect(latest).to_contain_text(
@@ -296,19 +298,19 @@ def test_training(page: Page) -> None:
     )
 
 
-def test_compared(page: Page) -> None:
-    """Trainings are told apart by all digits, and not by the way in which a number is written."""
-    to_tab(page, "Train")
+def test_comparison(page: Page) -> None:
+    """The comparison labels trainings with all digits of the arguments that differ."""
+    open_tab(page, "Train")
     for seed in ("1234567890123456781", "1234567890123456782"):
         train(page, seed=seed).get_by_label("Compare").check()
-    loss = page.get_by_role("region", name="Compared").locator("figure").filter(has_text="loss")
+    loss = page.get_by_role("region", name="Comparison").locator("figure").filter(has_text="loss")
     curves = loss.get_by_role("listitem")
     expect(curves).to_have_count(2)
     for seed in ("1234567890123456781", "1234567890123456782"):
         expect(curves.filter(has_text=f"seed {seed} (")).to_contain_text(repr(SHARE / 3))
 
 
-def test_defaults_of_a_training(page: Page) -> None:
-    """A training whose record writes a default in another way, 1 for 1.0, differs in nothing."""
-    to_tab(page, "Train")
-    expect(train(page, options='{"scale": 1}').locator(".what")).to_contain_text("with the defaults")
+def test_default_arguments_of_training(page: Page) -> None:
+    """A default in another notation, 1 for 1.0, counts as unchanged."""
+    open_tab(page, "Train")
+    expect(train(page, options='{"scale": 1}').locator(".overview")).to_contain_text("default arguments")

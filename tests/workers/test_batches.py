@@ -1,4 +1,4 @@
-"""Predictions that are made together: which are, and what a bad one does to its neighbours."""
+"""Batches: which calls they contain, and what a failing call does to the others."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from serving import Gate, Server, predict, predicted, serving, until
 from support.machine import timeout_s
+from support.server import Gate, Server, predict, predicted, serving, wait_until
 
 pytestmark = pytest.mark.every_engine
 MODELS = {"batches": "models.batches", "alone": "models.batches:Alone"}
@@ -19,7 +19,7 @@ LIMIT_S = timeout_s(2)
 
 @pytest.fixture(scope="module")
 def served(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server that makes as many predictions at once as wait."""
+    """Yield a server with the default batch size."""
     with serving(tmp_path_factory.mktemp("served"), models=MODELS) as server:
         yield server
 
@@ -27,7 +27,7 @@ def served(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 def together(
     server: Server, gate: Gate, faults: dict[int, str], model: str = "batches"
 ) -> list[httpx.Response]:
-    """Return the answers to calls that wait until the one worker is free; the first has made it busy."""
+    """Queue `CALLS` calls while the only worker is busy; return their responses."""
     with server.client() as client, ThreadPoolExecutor(CALLS + 1) as threads:
 
         def call(number: int, **arguments: Any) -> Future[httpx.Response]:
@@ -37,21 +37,21 @@ def together(
         gate.wait()
         calls = [call(number, fault=faults.get(number, "")) for number in range(CALLS)]
         waiting = f'deepaas_queue_length{{model="{model}"}} {float(CALLS)}'
-        until(lambda: waiting in client.get("/metrics").text)
+        wait_until(lambda: waiting in client.get("/metrics").text)
         gate.open()
         assert first.result().status_code == 200
         return [one.result() for one in calls]
 
 
 def content(response: httpx.Response) -> Any:
-    """Return what was predicted."""
+    """Return the prediction."""
     assert response.status_code == 200, response.text
     return json.loads(response.json()["predictions"])
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_together(served: Server, gate: Gate, model: str) -> None:
-    """All calls that wait are made at once, and each gets its own answer."""
+def test_queued_calls_run_in_one_batch(served: Server, gate: Gate, model: str) -> None:
+    """All queued calls run in one batch, and each gets its own result."""
     answers = together(served, gate, {}, model)
     assert [content(one) for one in answers] == [
         {"number": number, "together": CALLS} for number in range(CALLS)
@@ -60,7 +60,7 @@ def test_together(served: Server, gate: Gate, model: str) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_one_at_a_time(served: Server, model: str) -> None:
-    """A call that comes alone is made alone, at once, whether or not the model has a `predict`."""
+    """A single call runs immediately, whether or not the model has a `predict`."""
     with served.client() as client:
         assert predicted(client, model, json={"number": 5}) == {"number": 5, "together": 1}
 
@@ -74,7 +74,7 @@ def test_one_at_a_time(served: Server, model: str) -> None:
     ],
 )
 def test_one_bad_call(served: Server, gate: Gate, fault: str, status: int, says: str) -> None:
-    """A call that fails, or that its worker dies with, fails alone; its neighbours get their answers."""
+    """A call that fails or kills its worker affects no other call of its batch."""
     answers = together(served, gate, {3: fault})
     assert (answers[3].status_code, says in answers[3].text) == (status, True), answers[3].text
     assert [content(one)["number"] for one in answers if one is not answers[3]] == [0, 1, 2, 4, 5, 6, 7]
@@ -82,7 +82,7 @@ def test_one_bad_call(served: Server, gate: Gate, fault: str, status: int, says:
 
 @pytest.mark.slow
 def test_time_of_each(start: Callable[..., Server], gate: Gate) -> None:
-    """Calls that are run alone after all, because of a bad one, have a time limit each, not all together."""
+    """Calls that are retried individually have a timeout each, not one together."""
     server = start("--predict-timeout", str(LIMIT_S), models=MODELS)
     answers = together(server, gate, dict.fromkeys(range(5), f"sleep {0.3 * LIMIT_S}") | {5: "raise"})
     assert [one.status_code for one in answers] == [200] * 5 + [500] + [200] * 2
@@ -90,7 +90,7 @@ def test_time_of_each(start: Callable[..., Server], gate: Gate) -> None:
 
 
 def test_wrong_number_of_results(served: Server, gate: Gate) -> None:
-    """A `predict_batch` that forgets some is told so in the log; each call is made alone."""
+    """If `predict_batch` returns too few results, the log says so and each call runs individually."""
     answers = together(served, gate, {3: "short"})
     assert [content(one)["together"] for one in answers] == [1] * CALLS
     served.output.wait_for(rf"predict_batch\(\) returned 0 results for {CALLS} calls")
@@ -98,7 +98,7 @@ def test_wrong_number_of_results(served: Server, gate: Gate) -> None:
 
 @pytest.mark.slow
 def test_hanging_call(start: Callable[..., Server], gate: Gate) -> None:
-    """A call that takes too long among others fails alone, when it has been tried alone."""
+    """Of a batch, only the call that exceeds the timeout fails, after it was retried individually."""
     server = start("--predict-timeout", str(LIMIT_S), models=MODELS)
     answers = together(server, gate, {3: "hang"})
     assert answers[3].status_code == 504
@@ -107,29 +107,29 @@ def test_hanging_call(start: Callable[..., Server], gate: Gate) -> None:
 
 @pytest.mark.parametrize(("size", "expected"), [(3, [3, 3, 3, 3, 3, 3, 2, 2]), (1, [1] * CALLS)])
 def test_max_batch_size(start: Callable[..., Server], gate: Gate, size: int, expected: list[int]) -> None:
-    """No more than `--max-batch-size` calls are made at once, in the order in which they came."""
+    """A batch has at most --max-batch-size calls."""
     server = start("--max-batch-size", str(size), models=MODELS)
     answers = together(server, gate, {})
     assert sorted(content(one)["together"] for one in answers) == sorted(expected)
 
 
 def test_batch_timeout(start: Callable[..., Server]) -> None:
-    """With `--batch-timeout`, a call waits for others while its worker is free, until there are enough."""
+    """With --batch-timeout, a free worker waits until the batch is full."""
     server = start("--max-batch-size", "4", "--batch-timeout", "60", models=MODELS)
     with server.client() as client, ThreadPoolExecutor(4) as threads:
         calls = [threads.submit(predicted, client, "batches", json={"number": number}) for number in range(4)]
         assert {call.result()["together"] for call in calls} == {4}
 
 
-def test_batch_timeout_is_over(start: Callable[..., Server]) -> None:
-    """With `--batch-timeout`, a call for which no other comes is made when the time is over."""
+def test_incomplete_batch_runs_after_the_timeout(start: Callable[..., Server]) -> None:
+    """With --batch-timeout, an incomplete batch runs after that time."""
     server = start("--batch-timeout", "0.2", models=MODELS)
     with server.client() as client:
         assert predicted(client, "batches", json={"number": 5}) == {"number": 5, "together": 1}
 
 
 def test_no_stream(served: Server, gate: Gate) -> None:
-    """What is made together is no stream: the call that it is for fails, its neighbours do not."""
+    """A result of predict_batch cannot be a stream: its call fails, the others succeed."""
     answers = together(served, gate, {2: "stream"})
     assert answers[2].status_code == 500
     assert "Only predict() can stream" in answers[2].json()["message"]
@@ -137,7 +137,7 @@ def test_no_stream(served: Server, gate: Gate) -> None:
 
 
 def test_no_stream_when_alone(served: Server) -> None:
-    """Nor is it when the call happens to be alone."""
+    """Same for a batch of one call."""
     with served.client() as client:
         response = predict(client, "alone", json={"number": 1, "fault": "stream"})
     assert response.status_code == 500

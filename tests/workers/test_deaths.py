@@ -1,4 +1,4 @@
-"""Workers that die, hang together, and come back: what callers see of it."""
+"""Workers that die and are replaced, as clients see it."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from serving import Gate, Server, predict, predicted, until
+from support.server import Gate, Server, predict, predicted, wait_until
 
 pytestmark = pytest.mark.every_engine
 SERVED = ["only_predict", "waiting"]
@@ -20,19 +20,19 @@ WAITING = {"waiting": "models.waiting"}
 
 
 def call(client: httpx.Client, **arguments: Any) -> httpx.Response:
-    """Call the model that waits, or dies, as told."""
+    """Call the waiting model."""
     return predict(client, "waiting", json=arguments)
 
 
 def number(answer: httpx.Response) -> int:
-    """Return the number that a call was given, which its answer holds."""
+    """Return the number in a response, which is the one sent."""
     assert answer.status_code == 200, answer.text
     return int(json.loads(answer.json()["predictions"])["number"])
 
 
 @pytest.mark.parametrize("end", DEATHS)
 def test_death_of_a_worker(client: httpx.Client, end: str) -> None:
-    """The call that a dying worker ran fails at once with the signal or the exit code; the next one works."""
+    """The running call fails immediately with the signal or exit code; the next call succeeds."""
     response = call(client, end=end)
     assert response.status_code == 500
     assert end in response.json()["message"]
@@ -40,8 +40,8 @@ def test_death_of_a_worker(client: httpx.Client, end: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["SIGSEGV", "code 3"])
-def test_calls_behind(client: httpx.Client, gate: Gate, end: str) -> None:
-    """Calls that wait behind the one that kills the worker succeed, in a new worker."""
+def test_calls_behind_a_death_succeed(client: httpx.Client, gate: Gate, end: str) -> None:
+    """Calls queued behind one that kills the worker succeed in a new worker."""
     with ThreadPoolExecutor(6) as threads:
         poison = threads.submit(call, client, port=gate.port, end=end)
         gate.wait()
@@ -51,8 +51,7 @@ def test_calls_behind(client: httpx.Client, gate: Gate, end: str) -> None:
         assert [number(one.result()) for one in behind] == list(range(5))
 
 
-def test_exactly_one_fails(client: httpx.Client) -> None:
-    """Of thirty concurrent calls with one that kills the worker, exactly that one fails."""
+def test_only_the_call_that_kills_the_worker_fails(client: httpx.Client) -> None:
     calls: list[dict[str, Any]] = [{"number": index} for index in range(30)]
     calls[13] = {"end": "SIGKILL"}
     with ThreadPoolExecutor(30) as threads:
@@ -65,7 +64,7 @@ def test_exactly_one_fails(client: httpx.Client) -> None:
 
 
 def test_one_at_a_time(client: httpx.Client, gate: Gate) -> None:
-    """While a worker runs a call, the next one waits; both are answered."""
+    """A worker runs one call at a time; the next one waits."""
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(call, client, port=gate.port, number=1)
         gate.wait()
@@ -78,7 +77,7 @@ def test_one_at_a_time(client: httpx.Client, gate: Gate) -> None:
 
 
 def test_several_workers(start: Callable[..., Server], gate: Gate) -> None:
-    """Calls run side by side in several workers, and one that dies leaves the other at work."""
+    """Workers run calls concurrently; when one dies, the other keeps running."""
     server = start("--workers", "2", models=WAITING)
     with server.client() as client, ThreadPoolExecutor(3) as threads:
         both = [threads.submit(call, client, port=gate.port, number=index) for index in range(2)]
@@ -94,8 +93,7 @@ def test_several_workers(start: Callable[..., Server], gate: Gate) -> None:
         assert number(kept.result()) == 5
 
 
-def test_killed_while_idle(start: Callable[..., Server]) -> None:
-    """A worker that is killed between two calls is replaced without a failed call."""
+def test_worker_killed_while_idle_fails_no_call(start: Callable[..., Server]) -> None:
     server = start(models=WAITING)
     with server.client() as client:
         pid = predicted(client, "waiting")["pid"]
@@ -104,15 +102,14 @@ def test_killed_while_idle(start: Callable[..., Server]) -> None:
         assert predicted(client, "waiting")["pid"] != pid
 
 
-def test_worker_leaves_nothing(client: httpx.Client, server: Server) -> None:
-    """A worker that died is no zombie."""
+def test_dead_worker_is_reaped(client: httpx.Client, server: Server) -> None:
     call(client, end="SIGKILL")
     assert number(call(client)) == 0
-    until(lambda: all(process.status() != psutil.STATUS_ZOMBIE for process in server.family()))
+    wait_until(lambda: all(process.status() != psutil.STATUS_ZOMBIE for process in server.family()))
 
 
 def test_model_that_stays_broken(start: Callable[..., Server], gate: Gate) -> None:
-    """When a dead worker cannot be replaced, calls are a 503 with the cause, and work again when it can."""
+    """If no worker can be started, calls fail with 503 and the cause, and succeed again later."""
     server = start(models={"warm_once": "models.faulty.warm_once"})
     with server.client() as client:
         assert predict(client, "warm_once", params={"die": True}).status_code == 500
@@ -121,11 +118,10 @@ def test_model_that_stays_broken(start: Callable[..., Server], gate: Gate) -> No
         assert "no device left" in response.json()["message"]
         server.output.wait_for(r"Traceback (?s:.)*RuntimeError: no device left")
         (server.cwd / "broken").unlink()
-        answer = until(lambda: [one for one in [predict(client, "warm_once")] if one.status_code == 200])
+        answer = wait_until(lambda: [one for one in [predict(client, "warm_once")] if one.status_code == 200])
         assert answer[0].json()["predictions"] == "alive"
 
 
-def test_reason_is_logged(client: httpx.Client, server: Server) -> None:
-    """The end of a worker is in the log."""
+def test_death_is_logged(client: httpx.Client, server: Server) -> None:
     call(client, end="SIGSEGV")
     assert re.search(r"WARNING \S+ \[\S+\] .*waiting.*SIGSEGV", server.log)

@@ -1,4 +1,4 @@
-"""A stream on the server's side: what waits in it, when its source is paused, and how it ends."""
+"""A result stream on the server's side: buffering, flow control and errors."""
 
 import asyncio
 
@@ -12,8 +12,8 @@ WINDOW = 1 << 18
 END = Body("text/csv", b"")
 
 
-class Tap:
-    """A source that remembers whether it is paused, and whether its reader has left."""
+class Source:
+    """A source that records whether it is paused and whether its reader has left."""
 
     def __init__(self) -> None:
         self.is_open = True
@@ -30,21 +30,19 @@ class Tap:
 
 
 @pytest.fixture
-def tap() -> Tap:
-    """Return a source."""
-    return Tap()
+def source() -> Source:
+    return Source()
 
 
-def stream_from(tap: Tap) -> ResultStream:
-    """Return a stream from a source."""
-    return ResultStream("text/csv", 0.0, tap, tap.leave)
+def stream_from(source: Source) -> ResultStream:
+    return ResultStream("text/csv", 0.0, source, source.leave)
 
 
-def test_reading(tap: Tap) -> None:
-    """What came since the last time is read at once, and what comes is waited for."""
+def test_reading(source: Source) -> None:
+    """read() returns buffered data immediately, and otherwise waits for it."""
 
     async def scenario() -> list[bytes]:
-        stream = stream_from(tap)
+        stream = stream_from(source)
         stream.feed(b"a")
         stream.feed(b"b")
         found = [await stream.read()]
@@ -57,36 +55,36 @@ def test_reading(tap: Tap) -> None:
     assert asyncio.run(scenario()) == [b"ab", b"c", b""]
 
 
-def test_window(tap: Tap) -> None:
-    """The source is paused while much waits to be read."""
+def test_window(source: Source) -> None:
+    """The source is paused while much data is unread."""
 
     async def scenario() -> list[bool]:
-        stream = stream_from(tap)
+        stream = stream_from(source)
         stream.feed(bytes(WINDOW))
-        states = [tap.is_open]
+        states = [source.is_open]
         stream.feed(b"x")
-        states.append(tap.is_open)
+        states.append(source.is_open)
         await stream.read()
-        return [*states, tap.is_open]
+        return [*states, source.is_open]
 
     assert asyncio.run(scenario()) == [True, False, True]
 
 
 @pytest.mark.parametrize("outcome", [END, Failure(500, "x")])
-def test_source_after_the_end(tap: Tap, outcome: Body | Failure) -> None:
-    """After the end, the source is open for what comes next, though much is not read yet."""
-    stream = stream_from(tap)
+def test_source_after_the_end(source: Source, outcome: Body | Failure) -> None:
+    """After the end the source is resumed, although data is unread."""
+    stream = stream_from(source)
     stream.feed(bytes(2 * WINDOW))
     stream.finish(outcome)
-    assert tap.is_open
+    assert source.is_open
     assert len(asyncio.run(stream.read())) == 2 * WINDOW
 
 
-def test_failing(tap: Tap) -> None:
-    """An error is raised when all before it has been read; the first one counts."""
+def test_failing(source: Source) -> None:
+    """An error is raised after all earlier data has been read; the first error counts."""
 
     async def scenario() -> None:
-        stream = stream_from(tap)
+        stream = stream_from(source)
         stream.feed(b"a")
         stream.finish(Failure(418, "teapot", "trace"))
         stream.fail(WorkerDied("later"))
@@ -98,17 +96,16 @@ def test_failing(tap: Tap) -> None:
     assert (caught.value.status, caught.value.detail) == (418, "trace")
 
 
-def test_leaving(tap: Tap) -> None:
-    """A reader that leaves before the end is told of, and what comes later is dropped."""
-    with stream_from(tap) as stream:
+def test_leaving(source: Source) -> None:
+    """If the reader leaves early, the callback is called, and later data is dropped."""
+    with stream_from(source) as stream:
         stream.feed(bytes(2 * WINDOW))
-    assert (tap.has_reader, tap.is_open) == (False, True)
+    assert (source.has_reader, source.is_open) == (False, True)
     stream.feed(bytes(2 * WINDOW))
-    assert tap.is_open
+    assert source.is_open
 
 
-def test_leaving_after_the_end(tap: Tap) -> None:
-    """A reader that leaves after the end has not left early."""
-    with stream_from(tap) as stream:
+def test_leaving_after_the_end_is_not_early(source: Source) -> None:
+    with stream_from(source) as stream:
         stream.finish(END)
-    assert tap.has_reader
+    assert source.has_reader

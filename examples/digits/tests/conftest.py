@@ -1,4 +1,4 @@
-"""Fixtures: a network fitted with the defaults once, and model folders that no test shares with another."""
+"""Fixtures: a network fitted once with default hyperparameters, and a separate model folder for each test."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ def default_fit() -> Fit:
 
 @pytest.fixture
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A model folder without a file."""
+    """An empty model folder."""
     folder = tmp_path / "model"
     monkeypatch.setenv("DIGITS_MODEL_DIR", str(folder))
     return folder
@@ -29,14 +29,14 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def model_file(empty_folder: Path, default_fit: Fit) -> Path:
-    """The model file that the defaults give."""
+    """The model file of a network with default hyperparameters."""
     storage.save(default_fit, storage.model_path())
     return storage.model_path()
 
 
 @pytest.fixture
 def upload(tmp_path: Path) -> Upload:
-    """Stores a picture as the server stores an upload."""
+    """Returns a function that stores a picture as the server stores an upload."""
 
     def store(picture: Image.Image) -> UploadedFile:
         path = tmp_path / "upload.png"

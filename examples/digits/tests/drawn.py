@@ -1,6 +1,6 @@
-"""Pictures of digits for the tests and the README, drawn with Pillow from a font or from pen strokes.
+"""Draws pictures of digits for the tests and the README, with Pillow, from a font or from pen strokes.
 
-``python tests/drawn.py three.png`` draws the picture that the README sends. Knows nothing of the model.
+``python tests/drawn.py three.png`` draws the picture that the README sends.
 """
 
 import sys
@@ -18,14 +18,15 @@ WHITE: Colour = (255, 255, 255)
 
 
 class Look(NamedTuple):
-    """The colours of a picture and Pillow's mode for it; no paper leaves the ground transparent."""
+    """The colours of a picture and its Pillow mode. Without ``paper``, the background is transparent."""
 
     ink: Colour = BLACK
     paper: Colour | None = WHITE
     mode: str = "RGB"
 
 
-# A digit is one or more strokes; a stroke is the points that lead the pen, x to the right and y downwards,
+# A digit is one or more strokes. A stroke is a path of points, x to the right and y downwards, within 0..1.
+# The pen rounds the corners.
 # within 0..1. The pen rounds the corners between them.
 STROKES: dict[int, list[list[Point]]] = {
     0: [
@@ -86,7 +87,7 @@ def type_digit(digit: int, size: tuple[int, int]) -> Image.Image:
 
 
 def write_digit(digit: int, size: tuple[int, int], pen: float = 0.08, slant: float = 0.0) -> Image.Image:
-    """Return a mask like ``type_digit``'s, in a round pen's hand; ``pen`` is its share of the height."""
+    """Return a mask like ``type_digit``, drawn with a round pen; ``pen`` is its width per height."""
     mask = Image.new("L", size)
     draw = ImageDraw.Draw(mask)
     height = 0.7 * size[1]
@@ -102,7 +103,7 @@ def write_digit(digit: int, size: tuple[int, int], pen: float = 0.08, slant: flo
 
 
 def paint(mask: Image.Image, look: Look | None = None) -> Image.Image:
-    """Return the picture that ``mask`` gives in this look; black on white if none is named."""
+    """Return the picture of ``mask`` in this look; by default black on white."""
     ink, paper, mode = look or Look()
     if paper is None:
         picture = Image.new("RGBA", mask.size, (*ink, 0))
@@ -113,7 +114,7 @@ def paint(mask: Image.Image, look: Look | None = None) -> Image.Image:
 
 
 def _rounded(points: list[Point], times: int = 3) -> list[Point]:
-    """Cut the corners (Chaikin's algorithm), both ends staying where they are."""
+    """Cut the corners (Chaikin's algorithm); the ends stay in place."""
     for _ in range(times):
         cut = [
             (far * a[0] + (1 - far) * b[0], far * a[1] + (1 - far) * b[1])

@@ -1,4 +1,4 @@
-"""The drawn answer."""
+"""The drawing of a prediction."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Trainings: how good they are, and that each hyperparameter counts."""
+"""Trainings: their accuracy, and the effect of each hyperparameter."""
 
 from dataclasses import replace
 
@@ -48,7 +48,7 @@ def test_sizes_are_the_chosen_ones() -> None:
 
 
 def test_network_equals_scikit_learns() -> None:
-    """The NumPy forward pass gives what scikit-learn's own gives."""
+    """The NumPy forward pass equals that of scikit-learn."""
     from sklearn.neural_network import MLPClassifier  # type: ignore[import-untyped]  # noqa: PLC0415  # no stubs
 
     from digits.fitting import _network_of  # noqa: PLC0415

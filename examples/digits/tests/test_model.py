@@ -1,4 +1,4 @@
-"""The contract: what DEEPaaS reads from the module and what its functions return."""
+"""The contract: the arguments and functions of the module that DEEPaaS uses."""
 
 import io
 import json
@@ -55,7 +55,7 @@ def test_metadata_is_the_distributions() -> None:
     assert model.get_metadata() == {
         "name": "digits",
         "version": "1.0.0",
-        "description": "Recognise a handwritten digit in a picture, and train the recogniser anew.",
+        "description": "Recognise a handwritten digit in a picture, and retrain the recogniser.",
         "author": "The DEEPaaS developers",
         "license": "Apache-2.0",
     }
@@ -137,7 +137,7 @@ def test_wrong_argument_is_named(function: str, arguments: dict[str, Any], wrong
 
 
 def test_defaults_are_complete() -> None:
-    """What the server passes where the client sends nothing is what the functions take."""
+    """The defaults of the arguments are all that the functions need."""
     predict = Schema.from_dict(dict(model.get_predict_args()))().load({"image": THREE})
     assert predict == {"image": THREE, "top": 3, "accept": "application/json"}
     train = Schema.from_dict(dict(model.get_train_args()))().load({})
@@ -194,7 +194,7 @@ def test_warming_without_a_file_writes_one(empty_folder: Path, upload: Upload) -
 
 
 def test_many_at_once(model_file: Path, upload: Upload, tmp_path: Path) -> None:
-    """Several pictures get what each would get alone; one that is blank gets its own error."""
+    """In a batch, each picture gets the same result as alone; a blank one gets its own error."""
     blank = tmp_path / "blank.png"
     Image.new("RGB", (50, 50), "white").save(blank)
     seven = upload(paint(write_digit(7, (150, 100))))

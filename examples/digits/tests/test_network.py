@@ -1,4 +1,4 @@
-"""Networks that can't be: a model file may hold anything."""
+"""Networks with invalid weights: a model file may contain anything."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Uploads to grids: what is recognised, and what is refused."""
+"""Conversion of uploads to grids: which digits are recognised, and which files are refused."""
 
 from itertools import product
 from pathlib import Path
@@ -28,7 +28,7 @@ LOOKS = [
     Look(WHITE, None, "LA"),
     Look(RED, None, "RGBA"),
 ]
-# Big pictures take longer, and their colours are told apart by the same code: some will do.
+# Big pictures take longer and exercise the same code for colours, so a subset of the looks suffices.
 CASES = [(size, look) for look in LOOKS for size in SIZES if size[0] <= 200 or look in LOOKS[1::4]]
 
 
@@ -36,7 +36,7 @@ CASES = [(size, look) for look in LOOKS for size in SIZES if size[0] <= 200 or l
 def test_typed_digits_are_recognised(
     default_fit: Fit, tmp_path: Path, size: tuple[int, int], look: Look
 ) -> None:
-    """At least nine of the ten digits of a font that the network never saw, whatever the picture's make."""
+    """At least nine of the ten digits of a font that the network never saw, in any look."""
     pictures = [paint(type_digit(digit, size), look) for digit in range(10)]
     assert recognised(default_fit, pictures, tmp_path) >= 9
 
@@ -45,7 +45,7 @@ def test_typed_digits_are_recognised(
 def test_written_digits_are_recognised(
     default_fit: Fit, tmp_path: Path, size: tuple[int, int], look: Look
 ) -> None:
-    """At least nine of the ten digits written with a pen, whatever the picture's make."""
+    """At least nine of the ten digits written with a pen, in any look."""
     pictures = [paint(write_digit(digit, size), look) for digit in range(10)]
     assert recognised(default_fit, pictures, tmp_path) >= 9
 
@@ -74,7 +74,7 @@ def test_colours_and_polarity_do_not_matter() -> None:
 
 
 def test_grid_is_like_the_data_set() -> None:
-    """The digit touches top and bottom, stands in the middle, and has the usual share of ink."""
+    """The digit touches top and bottom, is centred, and has the usual share of ink."""
     for digit in range(10):
         cells = grid(paint(write_digit(digit, (300, 200)))).reshape(GRID_CELLS, GRID_CELLS)
         assert cells[0].max() > 0.3
@@ -135,7 +135,7 @@ UNREADABLE = {
     "text": b"label;value\n3;17\n",
     "header": WHOLE[:200],
     "half": WHOLE[: len(WHOLE) // 2],
-    # Pillow could read it, with a program of its own choice.
+    # Pillow could read it by running an external program.
     "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",
 }
 
@@ -166,7 +166,7 @@ def grid(picture: Image.Image) -> Ink:
 
 
 def recognised(fitted: Fit, pictures: list[Image.Image], folder: Path) -> int:
-    """Return how many of the ten pictures, 0 to 9, are recognised after a trip through a PNG file."""
+    """Return how many of the ten pictures, 0 to 9, are recognised after being saved as PNG files."""
     grids = []
     for digit, picture in enumerate(pictures):
         path = folder / f"{digit}.png"

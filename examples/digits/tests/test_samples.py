@@ -1,4 +1,4 @@
-"""What is learnt from, and what is kept apart from it."""
+"""The training part of the data set and the held-out part."""
 
 import numpy as np
 from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # scikit-learn has no stubs
@@ -55,5 +55,5 @@ def test_nothing_added_is_nothing_changed() -> None:
 
 
 def rows(part: samples.Samples) -> set[bytes]:
-    """Return the pictures as the data set's own numbers."""
+    """Return the pictures with the data set's own values."""
     return {(row * 16).astype(np.float64).tobytes() for row in part.grids}

@@ -19,7 +19,7 @@ def other_fit() -> Fit:
 
 
 def test_folder_is_the_chosen_one_else_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Looked up at each call: the environment may change after the import."""
+    """The variables are read at each call, because they may change after the import."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("DIGITS_MODEL_DIR", raising=False)
@@ -106,7 +106,7 @@ def test_file_of_another_format_is_fitted_anew(
 
 
 def test_two_workers_may_warm_at_once(empty_folder: Path) -> None:
-    """Without a file, one fits and the other waits for it: both serve the same."""
+    """Without a file, one worker fits a network while the other waits; both serve the same one."""
     program = (
         "from digits import model, storage\n"
         "model.warm()\n"

@@ -1,4 +1,4 @@
-"""The network tells files apart by their content, and what is said of them fits the schema."""
+"""File types are detected by content, and predictions match the schema."""
 
 import subprocess
 import sys
@@ -18,13 +18,13 @@ TABLE = "time,station,temperature\n" + "".join(f"2026-11-{day:02},Jena,{day / 2}
 
 
 def uploaded(path: Path) -> UploadedFile:
-    """Return the file as the server hands it over."""
+    """Return the file as the server passes it to the model."""
     return UploadedFile("file", str(path), "application/octet-stream", path.name)
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, UploadedFile]:
-    """Return a file of each kind, under names that say nothing."""
+    """Return a file of each type, with names that do not reveal it."""
     with zipfile.ZipFile(tmp_path / "1", "w") as archive:
         archive.writestr("a.txt", "text " * 100)
     contents = {"2": CODE.encode(), "3": TABLE.encode(), "4": THREE.read_bytes(), "5": b""}
@@ -34,14 +34,13 @@ def files(tmp_path: Path) -> dict[str, UploadedFile]:
     return {kind: uploaded(tmp_path / str(number)) for number, kind in enumerate(kinds, start=1)}
 
 
-def test_entry_point_is_the_module() -> None:
-    """The installed package declares the model."""
+def test_installed_package_declares_the_model() -> None:
     [entry_point] = entry_points(group="deepaas.v2.model", name="filetype")
     assert entry_point.load() is model
 
 
 def test_kinds(files: dict[str, UploadedFile]) -> None:
-    """Each file is recognised, and the answer fits the schema."""
+    """Each type is detected, and the prediction matches the schema."""
     for kind, file in files.items():
         answer = model.predict(file)
         assert answer["label"] == kind
@@ -49,13 +48,13 @@ def test_kinds(files: dict[str, UploadedFile]) -> None:
 
 
 def test_many_at_once(files: dict[str, UploadedFile]) -> None:
-    """Several files get, in order, what each gets alone."""
+    """A batch returns the same results as single calls, in order."""
     answers = model.predict_batch([{"file": file} for file in files.values()])
     assert [answer["label"] for answer in answers] == list(files)
 
 
 def test_importing_is_light() -> None:
-    """The contract can be read without the network's runtime."""
+    """Reading arguments and metadata does not import the network's runtime."""
     program = (
         "import sys; from filetype_model import model; model.get_predict_args(), model.get_metadata(); "
         "print('onnxruntime' in sys.modules)"
@@ -65,7 +64,7 @@ def test_importing_is_light() -> None:
 
 
 def test_contract(files: dict[str, UploadedFile]) -> None:
-    """DEEPaaS finds no error in the model, and the network answers."""
+    """`deepaas-cli check` finds no error, and the prediction succeeds."""
     command = [sys.executable, "-m", "deepaas.cmd.cli", "--model-name", "filetype", "check"]
     done = subprocess.run(
         [*command, "--with", f"file={files['png'].filename}"],

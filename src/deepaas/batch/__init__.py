@@ -1,1 +1,1 @@
-"""Many files, one result each: which files, which part of them, what is done, and doing the rest."""
+"""Batch predictions: input files, shards, the manifest of results, and the runner."""

@@ -1,6 +1,6 @@
-"""Which files a folder, a pattern or a list stands for, and what their results are called.
+"""Expands folders, patterns and lists to input files, and names their results.
 
-Every process that is given the same text finds the same inputs, in the same order.
+The order is deterministic, so that all shards of a batch see the same inputs.
 """
 
 import collections
@@ -17,23 +17,23 @@ _ONLY_RESULTS = "all its files are in the folder of the results; choose another 
 
 
 class Input(NamedTuple):
-    """One file: its path, and the relative path of its result before a suffix is put behind it."""
+    """One input file: its path, and the relative path of its result without the suffix."""
 
     path: str
     name: str
 
 
 def expands_to_many(text: str) -> bool:
-    """Say whether `text` stands for a number of files: a folder, a pattern, or a list ``@list.txt``."""
+    """Return whether `text` is a folder, a pattern or a list ``@list.txt``, rather than a single file."""
     if os.path.lexists(text):
         return Path(text).is_dir()
     return text.startswith("@") or not _WILDCARDS.isdisjoint(text)
 
 
 def expand_inputs(texts: Iterable[str], output: Path) -> list[Input]:
-    """Return the files that the texts stand for, sorted by path, without those in the folder `output`.
+    """Return the input files, sorted by path, except files in the folder `output`.
 
-    Raise `ValueError`, with words that say what is missing, or that all are results, when there is none.
+    Raise `ValueError` when there is no input file; its message explains why.
     """
     found = sorted(dict(pair for text in texts for pair in _expand_text(text)).items())
     inside = output.resolve()
@@ -44,7 +44,7 @@ def expand_inputs(texts: Iterable[str], output: Path) -> list[Input]:
 
 
 def _expand_text(text: str) -> Iterator[tuple[str, str]]:
-    """Yield path and name of every file."""
+    """Yield the path and the result's name of every file."""
     if not expands_to_many(text):
         if not Path(text).is_file():
             raise ValueError(f"there is no file {text}")
@@ -58,26 +58,26 @@ def _expand_text(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _walk_folder(folder: str) -> Iterator[tuple[str, str]]:
-    """Yield the files of a folder and its folders, without hidden ones."""
+    """Yield the files of a folder, recursively, except hidden files and folders."""
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for file in files:
-            path = os.path.join(place, file)  # noqa: PTH118 - a path that begins as the folder was written
+            path = os.path.join(place, file)  # noqa: PTH118 - keeps the spelling of the folder
             if not file.startswith(".") and Path(path).is_file():
                 yield path, os.path.relpath(path, folder)
 
 
 def _glob_files(pattern: str) -> Iterator[tuple[str, str]]:
-    """Yield the files that fit a pattern; their names begin behind the part without wildcards."""
+    """Yield the files that match a pattern; names are relative to the folder before the first wildcard."""
     first = min(pattern.index(char) for char in _WILDCARDS if char in pattern)
-    root = os.path.dirname(pattern[:first])  # noqa: PTH120 - of a text that need be no path
-    for path in glob.glob(pattern, recursive=True):  # noqa: PTH207 - Path.glob takes no absolute pattern
+    root = os.path.dirname(pattern[:first])  # noqa: PTH120 - not a complete path
+    for path in glob.glob(pattern, recursive=True):  # noqa: PTH207 - Path.glob rejects absolute patterns
         if Path(path).is_file():
             yield path, os.path.relpath(path, root or ".")
 
 
 def _read_list(file: str) -> list[str]:
-    """Return the paths in a list, one on each line."""
+    """Read a list of paths, one per line; blank lines are ignored."""
     try:
         lines = Path(file).read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -86,13 +86,13 @@ def _read_list(file: str) -> list[str]:
 
 
 def _get_result_name(path: str) -> str:
-    """Return the name of a file that may lie anywhere: its path without what leads out of a folder."""
+    """Return a name that stays inside the output folder: absolute paths and ``..`` are made relative to /."""
     inside = not Path(path).is_absolute() and ".." not in Path(path).parts
     return path if inside else os.path.abspath(path).lstrip(os.sep)  # noqa: PTH100 - without following links
 
 
 def _make_unique(inputs: list[Input]) -> list[Input]:
-    """Return the inputs with different names: those of one name get a digest of their paths."""
+    """Make names unique: append a digest of the path to each name that occurs several times."""
     count = collections.Counter(one.name for one in inputs)
     return [one if count[one.name] == 1 else _add_digest(one) for one in inputs]
 

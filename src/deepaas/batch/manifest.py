@@ -1,8 +1,7 @@
-"""What became of every input: a line of JSON each, in the output folder.
+"""The manifest of a batch: one line of JSON per input, in the output folder.
 
-A batch in one part writes ``manifest.jsonl``. Each of several parts writes a file of its own, since appending
-to one from many machines is not safe on every shared file system; the last part to end puts all of them
-together as ``manifest.jsonl``.
+An unsharded batch writes ``manifest.jsonl``. Each of several shards writes its own file, because concurrent
+appends are not safe on every shared file system; the last shard to finish merges them.
 """
 
 import contextlib
@@ -21,9 +20,9 @@ _PART_NAME = re.compile(r"manifest\.(\d+)-of-(\d+)\.jsonl")
 
 
 class ManifestEntry(NamedTuple):
-    """What became of an input: the SHA-256 of its content, its result's path in the folder, or an error.
+    """Result of one input: its SHA-256, and the path of its output below the folder, or an error.
 
-    `seconds` is what the prediction took. `arguments` is a digest of the model's other arguments.
+    `seconds` is the time of the prediction. `arguments` is a digest of the model's other arguments.
     """
 
     input: str
@@ -35,10 +34,10 @@ class ManifestEntry(NamedTuple):
 
 
 class Manifest:
-    """The manifest of one part of a batch.
+    """The manifest of one shard.
 
-    Use it as a context manager: entering opens it for lines; several threads may append. With `resume`, what
-    is there stays, and `previous` are the lines to resume from, by input; without, this part begins anew.
+    Use it as a context manager: entering opens it for appending, which is thread-safe. With `resume`,
+    lines are kept, and `previous` maps inputs to them; without, the shard's own file is replaced.
     """
 
     def __init__(self, folder: Path, shard: Shard, *, resume: bool) -> None:
@@ -69,18 +68,18 @@ class Manifest:
 
     @property
     def current_path(self) -> Path:
-        """The file that holds this part's lines now."""
+        """The file that currently holds this shard's lines."""
         return next(
             (path for path in (self._part_path, self._finished_path) if path.exists()), self.merged_path
         )
 
     def append(self, entry: ManifestEntry) -> None:
-        """Write a line, whole, in one go."""
-        assert self._descriptor is not None, "the manifest is not open"
+        """Append a line with a single write."""
+        assert self._descriptor is not None, "enter the Manifest first"
         os.write(self._descriptor, _encode_entry(entry))
 
     def finalize(self, *, is_complete: bool) -> None:
-        """Keep the last line of each input; when every input of every part has one, make one file of all."""
+        """Keep the last line of each input; if this is the last shard to complete, merge all shards."""
         _write_entries(self._part_path, _read_entries([self._part_path]))
         if not is_complete or self._shard.total == 1:
             return
@@ -90,7 +89,7 @@ class Manifest:
             self._merge(parts)
 
     def _read_previous(self) -> None:
-        """Read this part's own file, or, when it has none, all that any other batch wrote here."""
+        """Clean and read this shard's own file; without one, or if unsharded, read all manifests."""
         has_own = self._part_path.exists()
         if has_own:
             _write_entries(self._part_path, _read_entries([self._part_path]))
@@ -98,15 +97,16 @@ class Manifest:
             [self._part_path] if has_own and self._shard.total > 1 else self._folder.glob("manifest*.jsonl")
         )
         for file in files:
-            # Another part that ends now renames its own; what is in it is not for this part.
+            # A shard that finishes now renames its file; its lines are about other inputs.
             with contextlib.suppress(FileNotFoundError):
                 for line in _read_entries([file]):
                     self.previous.setdefault(line.input, []).append(line)
 
     def _merge(self, parts: list[Path]) -> None:
-        """Write the whole. Another part that ends now may do the same at once: it writes the same.
+        """Write the merged manifest. Another shard may do so concurrently, with the same content.
 
-        A part that has begun again meanwhile will end once more, and put all together then.
+        If a shard's file is missing, another shard has merged already, or that shard was started again and
+        will merge when it finishes.
         """
         before = [self.merged_path] if self.merged_path.exists() else []
         try:
@@ -117,13 +117,12 @@ class Manifest:
             part.unlink(missing_ok=True)
 
     def _list_finished_parts(self) -> list[Path]:
-        """Return the files of the parts that have ended."""
         found = [(path, _PART_NAME.fullmatch(path.name)) for path in self._folder.iterdir()]
         return sorted(path for path, match in found if match and int(match[2]) == self._shard.total)
 
 
 def _read_entries(files: Iterable[Path]) -> Iterator[ManifestEntry]:
-    """Yield what the files say; a line that was cut off when its writer was killed says nothing."""
+    """Yield the entries of the files; lines truncated by a killed writer are skipped."""
     for file in files:
         for text in file.read_bytes().splitlines():
             with contextlib.suppress(ValueError, TypeError):
@@ -131,12 +130,12 @@ def _read_entries(files: Iterable[Path]) -> Iterator[ManifestEntry]:
 
 
 def _write_entries(path: Path, entries: Iterable[ManifestEntry]) -> None:
-    """Replace a manifest as a whole, by one with the last line of each input."""
+    """Replace a manifest atomically, with the last line of each input."""
     last = {line.input: line for line in entries}
     with atomic_write(path) as file:
         file.writelines(map(_encode_entry, last.values()))
 
 
 def _encode_entry(entry: ManifestEntry) -> bytes:
-    """Return a line; names of files may hold bytes that are no text, which only this spelling keeps."""
+    # ASCII escapes preserve the bytes of file names that are not valid UTF-8.
     return json.dumps(entry._asdict(), ensure_ascii=True).encode() + b"\n"

@@ -8,14 +8,14 @@ from deepaas.messages import Body
 
 
 def save_result(body: Body, folder: Path, name: str) -> str:
-    """Write a result below `folder`, and return its path there: `name` and the suffix of its media type."""
-    place = name + guess_extension(body.media_type)
-    write_result(body, folder / place)
-    return place
+    """Write a result below `folder`; return its relative path, `name` with its media type's suffix."""
+    relative_path = name + guess_extension(body.media_type)
+    write_result(body, folder / relative_path)
+    return relative_path
 
 
 def write_result(body: Body, target: Path) -> None:
-    """Write a result to a file, which takes the place of one that is there; its folder is made."""
+    """Write a result to a file, atomically; create its folder, replace an existing file."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(target) as file:
         if not body.path:

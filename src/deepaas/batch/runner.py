@@ -1,4 +1,4 @@
-"""Runs a batch: several inputs at a time, each with a result file and a line in the manifest."""
+"""Runs a batch: predicts several inputs at a time, and writes their results and manifest entries."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ _log = get_logger(__name__)
 
 
 class InputCopy(NamedTuple):
-    """The copy of an input that the model may do with as it likes, and the input's own name."""
+    """A copy of an input, which the model may change or delete, and the name of the original."""
 
     path: Path
     original_name: str
@@ -30,9 +30,9 @@ PredictFn = Callable[[InputCopy, ScratchFolder], Awaitable[Body]]
 
 
 class BatchOptions(NamedTuple):
-    """How a batch is done: results in `folder`, so many predictions at a time, whether a failure ends it.
+    """Output folder, maximum number of concurrent predictions, and whether the first failure stops the batch.
 
-    `arguments` is a digest of the arguments that all predictions share.
+    `arguments_digest` is a digest of the arguments that all predictions share.
     """
 
     folder: Path
@@ -42,7 +42,7 @@ class BatchOptions(NamedTuple):
 
 
 class BatchCounts(NamedTuple):
-    """How many inputs are done, failed, were done before, and are left."""
+    """Numbers of inputs that succeeded, failed, were skipped because of an earlier result, and remain."""
 
     done: int = 0
     failed: int = 0
@@ -51,7 +51,7 @@ class BatchCounts(NamedTuple):
 
 
 class Batch:
-    """One part of a batch. `on_entry` is called with each line, and whether it was there before."""
+    """One shard of a batch. `on_entry` receives each manifest entry, and whether it was reused."""
 
     def __init__(
         self,
@@ -75,24 +75,24 @@ class Batch:
         self._done_count = self._failed_count = self._skipped_count = 0
 
     def stop(self) -> None:
-        """Begin no more predictions; those that run are finished."""
+        """Start no more predictions; running ones are finished."""
         self._stop.set()
 
     @property
     def counts(self) -> BatchCounts:
-        """How far the batch is."""
+        """The current progress."""
         ended = self._done_count + self._failed_count + self._skipped_count
         return BatchCounts(
             self._done_count, self._failed_count, self._skipped_count, len(self._inputs) - ended
         )
 
     async def run(self) -> None:
-        """Do the inputs that are not done.
+        """Process all inputs without a reusable result.
 
         Raise `ModelUnavailable` when no worker can be started, `OSError` when the manifest cannot be written.
         """
         waiting = iter(self._inputs)
-        # Twice as many as predictions: one input is read, or a result written, while another is predicted.
+        # Two tasks per prediction: one reads an input or writes a result while the other predicts.
         async with asyncio.TaskGroup() as feeders:
             for _ in range(2 * self._options.max_concurrent):
                 feeders.create_task(self._process_inputs(waiting))
@@ -114,7 +114,7 @@ class Batch:
                 await self._record(line, is_reused=False)
 
     async def _find_reusable(self, item: Input) -> ManifestEntry | None:
-        """Return the line of an input that has its result, if it is the same input still."""
+        """Return an earlier entry whose result exists and whose input has not changed."""
         lines = [line for line in self._manifest.previous.get(item.path, ()) if self._is_reusable(line)]
         if not lines:
             return None
@@ -133,7 +133,7 @@ class Batch:
         )
 
     async def _predict_input(self, item: Input) -> ManifestEntry | None:
-        """Predict for an input and return its line; nothing, when it was not begun because of a stop."""
+        """Predict one input and return its entry; `None` if the batch was stopped before the prediction."""
         line = ManifestEntry(item.path, None, None, 0.0, None, self._options.arguments_digest)
         async with self._space.create_folder() as scratch:
             try:
@@ -173,13 +173,13 @@ class Batch:
             self._on_entry(entry, is_reused)
 
     def _abort(self, problem: ModelUnavailable | OSError) -> None:
-        """End the batch for a reason that is no input's fault."""
+        """Stop the batch because of an error that does not concern a single input."""
         self._fatal_error = problem
         self.stop()
 
 
 def _log_failure(error: DeepaasError | OSError, item: Input) -> str:
-    """Return why an input failed, and log it, with the traceback when it is a fault of the model's code."""
+    """Log why an input failed, with the traceback for errors of user code, and return the reason."""
     reason = str(error)
     is_fault = isinstance(error, DeepaasError) and error.status >= _MIN_SERVER_ERROR
     trace = getattr(error, "detail", "") if is_fault else ""

@@ -1,4 +1,4 @@
-"""Which part of a batch this process does, as it was told, or as the variables of an array job say."""
+"""Determines the shard of this process, from the option or the variables of an array job."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,18 +9,18 @@ _EXPECTED = "a part and how many there are, such as 3/16, or /16 in an array job
 
 
 class Shard(NamedTuple):
-    """The part `number`, from 1, of so many parts."""
+    """Shard `number`, counted from 1, of `total` shards."""
 
     number: int = 1
     total: int = 1
 
     def select(self, items: Sequence[T]) -> list[T]:
-        """Return every so many-th of the items, such that all parts together are all items."""
+        """Return this shard's items, every `total`-th; the shards partition the items."""
         return list(items[self.number - 1 :: self.total])
 
 
 class _ArrayVariables(NamedTuple):
-    """The variables of one batch system: a task's number, the first and the last, the step, how many."""
+    """Environment variables of a batch system: task number, first, last, step, number of tasks."""
 
     system: str
     task: str
@@ -41,10 +41,10 @@ _BATCH_SYSTEMS = (
 
 
 def resolve_shard(text: str, environ: Mapping[str, str]) -> Shard:
-    """Return the part that `text` names, ``3/16``, or else that of the array job's task.
+    """Return the shard given as ``3/16``, or the array job's shard if `text` is empty.
 
-    In ``/16``, the number is the task's. Outside of an array job, without a text, one part is all. Raise
-    `ValueError`, with words that say what would be right.
+    ``/16`` takes the number from the array task. Without text and array job, there is one shard. Raise
+    `ValueError` with a message that describes the expected form.
     """
     if not text:
         return _resolve_array_shard(environ)
@@ -60,7 +60,7 @@ def resolve_shard(text: str, environ: Mapping[str, str]) -> Shard:
 
 
 def _resolve_array_shard(environ: Mapping[str, str]) -> Shard:
-    """Return the part of the task of an array job that says how many tasks it has."""
+    """Derive the shard from an array job whose variables give the number of tasks."""
     array = _find_array(environ)
     if array is None:
         return Shard()
@@ -69,7 +69,7 @@ def _resolve_array_shard(environ: Mapping[str, str]) -> Shard:
     spanned = None if first is None or last is None else (last - first) // step + 1
     tasks = _read_number(environ, array.tasks) or spanned
     if tasks is None:
-        raise ValueError(f"{_EXPECTED}; {array.system} does not say how many tasks this array job has")
+        raise ValueError(f"{_EXPECTED}; {array.system} does not report the number of tasks of this array job")
     if spanned is None or first is None:
         return _resolve_task_shard(environ, tasks)
     if tasks != spanned:
@@ -78,7 +78,7 @@ def _resolve_array_shard(environ: Mapping[str, str]) -> Shard:
 
 
 def _resolve_task_shard(environ: Mapping[str, str], total: int) -> Shard:
-    """Return the task's part, whether tasks are counted from 0, from 1, or from elsewhere."""
+    """Return the task's shard; task numbers may start anywhere if they are consecutive."""
     array = _find_array(environ)
     if array is None:
         raise ValueError(f"{_EXPECTED}; this is not the task of an array job")
@@ -86,7 +86,7 @@ def _resolve_task_shard(environ: Mapping[str, str], total: int) -> Shard:
 
 
 def _find_array(environ: Mapping[str, str]) -> _ArrayVariables | None:
-    """Return the batch system whose array job this process is a task of."""
+    """Return the batch system of the array job that this process belongs to, if any."""
     return next((array for array in _BATCH_SYSTEMS if _read_number(environ, array.task) is not None), None)
 
 

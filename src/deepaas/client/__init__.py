@@ -1,13 +1,13 @@
-"""Ask a DEEPaaS server from Python: `Client` waits for its answers, `AsyncClient` is for event loops.
+"""Python client of a DEEPaaS server: `Client` blocks, `AsyncClient` is for asyncio.
 
-Needs ``pip install 'deepaas[client]'``.
+Requires ``pip install 'deepaas[client]'``.
 """
 
 try:
     from deepaas.client.awaiting import AsyncClient, AsyncModel, AsyncTraining
     from deepaas.client.blocking import Client, Model, Training
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(f"{error}: the client needs pip install 'deepaas[client]'") from error
+    raise ModuleNotFoundError(f"{error}: the client requires pip install 'deepaas[client]'") from error
 from deepaas.client.following import Event
 from deepaas.errors import (
     ArtifactNotFound,

@@ -1,4 +1,4 @@
-"""What a server's answer means: a value of Python's own types, or an error of ours."""
+"""Converts responses to Python values, or to the errors of `deepaas.errors`."""
 
 import json
 from typing import Any, NamedTuple
@@ -48,19 +48,22 @@ _ERRORS_BY_STATUS: dict[int, type[DeepaasError]] = {
 
 
 class ErrorContext(NamedTuple):
-    """What an error means to a request: what is missing at 404, and whether the model's code was run."""
+    """How to convert error responses to a request.
+
+    `not_found_error` stands for status 404. With `runs_model`, other errors in JSON are `PredictionFailed`.
+    """
 
     not_found_error: type[DeepaasError] | None = ModelNotFound
     runs_model: bool = False
 
 
 def is_error(response: httpx.Response) -> bool:
-    """Say whether the response is anything else than what was asked for."""
+    """Return whether the response is an error or a redirect."""
     return response.status_code >= _MIN_ERROR_STATUS
 
 
 def decode_body(response: httpx.Response) -> Any:
-    """Return what the response holds: JSON's values, a text, or bytes; `None` when it is empty."""
+    """Return the body: decoded JSON, text, or bytes; `None` for status 204."""
     if response.status_code == _NO_CONTENT:
         return None
     media_type = get_media_type(response)
@@ -70,21 +73,21 @@ def decode_body(response: httpx.Response) -> Any:
 
 
 def decode_json(response: httpx.Response) -> Any:
-    """Return the JSON that the response holds. Raise `UnexpectedResponse` where it holds none."""
+    """Return the decoded JSON body. Raise `UnexpectedResponse` if it is not JSON."""
     try:
         return json.loads(response.content)
     except ValueError as error:
-        message = f"{response.request.url} answered {response.status_code} with what is no JSON: {error}"
+        message = f"{response.request.url} answered {response.status_code}, but the body is not JSON: {error}"
         raise UnexpectedResponse(message, response.status_code) from error
 
 
 def get_media_type(response: httpx.Response) -> str:
-    """Return the response's media type, without its parameters."""
+    """Return the response's media type in lower case, without parameters."""
     return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
 
 
 def error_from_response(response: httpx.Response, context: ErrorContext) -> DeepaasError:
-    """Return the error that the response, which has been read, says."""
+    """Return the exception for an error response, whose body has been read."""
     status = response.status_code
     if status == _UNPROCESSABLE and get_media_type(response) == _JSON:
         return InvalidArguments(decode_json(response))
@@ -101,30 +104,30 @@ def error_from_response(response: httpx.Response, context: ErrorContext) -> Deep
 
 
 def connection_error(error: httpx.RequestError) -> ServerUnreachable:
-    """Return the error to raise for what kept an answer from coming."""
-    said = str(error) or type(error).__name__
-    return ServerUnreachable(f"No answer came from {error.request.url}: {said}.")
+    """Return the exception to raise when a request got no response."""
+    reason = str(error) or type(error).__name__
+    return ServerUnreachable(f"No response from {error.request.url}: {reason}.")
 
 
 def is_server_error(response: httpx.Response) -> bool:
-    """Say whether an error comes from the server itself, which says all in JSON, and not from a proxy."""
+    """Return whether an error comes from a DEEPaaS server, whose errors are JSON, and not from a proxy."""
     return get_media_type(response) == _JSON
 
 
 def _extract_message(response: httpx.Response) -> str:
-    said = decode_json(response) if is_server_error(response) else None
-    if isinstance(said, dict) and isinstance(said.get("message"), str):
-        return str(said["message"])
+    content = decode_json(response) if is_server_error(response) else None
+    if isinstance(content, dict) and isinstance(content.get("message"), str):
+        return str(content["message"])
     text = response.text.strip()[:_MAX_TEXT_LENGTH]
-    where = response.headers.get("Location")
-    more = f"; it leads to {where}" if where else f": {text}" if text else ""
+    location = response.headers.get("Location")
+    more = f"; it redirects to {location}" if location else f": {text}" if text else ""
     return f"{_format_status(response)} {response.reason_phrase}{more}"
 
 
 def _add_address(response: httpx.Response, message: str) -> str:
-    """Return what an answer that nobody foresaw says, and who said it."""
-    begin = _format_status(response)
-    return message if message.startswith(begin) else f"{begin}: {message}"
+    """Prefix the message with the URL and the status, unless it starts with them."""
+    prefix = _format_status(response)
+    return message if message.startswith(prefix) else f"{prefix}: {message}"
 
 
 def _format_status(response: httpx.Response) -> str:
@@ -132,6 +135,6 @@ def _format_status(response: httpx.Response) -> str:
 
 
 def _parse_retry_after_s(response: httpx.Response) -> float | None:
-    """Return the seconds to wait; a date, which this server never sends, is as good as nothing."""
+    """Return the seconds of `Retry-After`; a date, which DEEPaaS never sends, is ignored."""
     text = response.headers.get("Retry-After", "")
     return float(text) if text.isdecimal() else None

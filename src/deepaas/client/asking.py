@@ -1,4 +1,4 @@
-"""What there is to ask of a model and of its trainings, as steps."""
+"""Requests about models and trainings, as steps (see `steps`)."""
 
 import contextlib
 import math
@@ -11,10 +11,10 @@ import httpx
 
 from deepaas.atomic_files import atomic_write
 from deepaas.client.answers import ErrorContext, decode_body, decode_json
-from deepaas.client.arguments import EncodedArguments, encode_arguments
+from deepaas.client.argument_encoding import EncodedArguments, encode_arguments
 from deepaas.client.following import Event, EventReader
-from deepaas.client.server import Request, RetryBudget, ServerApi, build_path
 from deepaas.client.steps import EmitItem, OpenStream, ReadChunk, SendRequest, Sleep, Steps
+from deepaas.client.transport import Request, RetryBudget, ServerApi, build_path
 from deepaas.errors import (
     ArtifactNotFound,
     InvalidArguments,
@@ -32,19 +32,19 @@ _PREDICTION_CONTEXT = ErrorContext(not_found_error=None, runs_model=True)
 
 
 def list_models(server: ServerApi) -> Steps[list[dict[str, Any]]]:
-    """Return the metadata of every model."""
+    """Return the metadata of every model on the server."""
     response = yield from server.request(Request("GET", "/v2/models/", error_context=_LISTING_CONTEXT))
     return list(decode_json(response)["models"])
 
 
 class ModelApi(NamedTuple):
-    """A model of a server, by its name."""
+    """A model on a server, by its name."""
 
     server: ServerApi
     name: str
 
     def metadata(self) -> Steps[dict[str, Any]]:
-        """Return what the model's author says of it."""
+        """Return the model's metadata."""
         return self._request_json("GET", f"{build_path(self.name)}/")
 
     def argument_schemas(self, function: str) -> Steps[dict[str, dict[str, Any]]]:
@@ -54,11 +54,11 @@ class ModelApi(NamedTuple):
         return {name: {**argument.schema} for name, argument in found.items()}
 
     def predict(self, arguments: Mapping[str, Any]) -> Steps[Any]:
-        """Return a prediction."""
+        """Return a prediction: decoded JSON, text or bytes."""
         return decode_body((yield from self._call_function("predict", arguments, _PREDICTION_CONTEXT)))
 
     def predict_to_file(self, path: Path, arguments: Mapping[str, Any]) -> Steps[Path]:
-        """Write a prediction to a file, as it comes."""
+        """Write a prediction to a file, in chunks as they arrive."""
         yield from self._call_function("predict", arguments, _PREDICTION_CONTEXT, OpenStream)
         return (yield from _write_stream(path))
 
@@ -72,7 +72,7 @@ class ModelApi(NamedTuple):
         return list(decode_json(response))
 
     def reload(self) -> Steps[int]:
-        """Let new workers take over; return how many there are."""
+        """Replace the model's workers with new ones; return their number."""
         return int((yield from self._request_json("POST", build_path(self.name, "reload")))["workers"])
 
     def _request_json(self, method: str, path: str) -> Steps[dict[str, Any]]:
@@ -92,7 +92,7 @@ class ModelApi(NamedTuple):
         return (yield from self.server.request(request, step))
 
     def _encode_arguments(self, function: str, arguments: Mapping[str, Any]) -> Steps[EncodedArguments]:
-        """Check by what is known of the server; where that says no, it is asked whether it has changed."""
+        """Encode by the cached OpenAPI document; if the arguments do not match it, fetch it again."""
         if self.server.has_schema:
             with contextlib.suppress(InvalidArguments, ModelNotFound):
                 return (yield from self._encode_by_schema(function, arguments, refresh=False))
@@ -114,16 +114,16 @@ class TrainingApi(NamedTuple):
     uuid: str
 
     def record(self) -> Steps[dict[str, Any]]:
-        """Return the record as it is now."""
+        """Return the current record."""
         return dict((yield from self._request_json("GET")))
 
     def wait(self, timeout_s: float | None) -> Steps[dict[str, Any]]:
         """Return the record when the training is done.
 
-        Raise `TrainingFailed` when it ends in any other way, and `TimeoutError`.
+        Raise `TrainingFailed` when it ends with another status, and `TimeoutError` after `timeout_s`.
         """
         end = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
-        look_s = _INITIAL_POLL_INTERVAL_S
+        interval_s = _INITIAL_POLL_INTERVAL_S
         while True:
             response = yield from self.server.request(self._build_request("GET"), retry_on_disconnect=True)
             record = dict(decode_json(response))
@@ -132,73 +132,75 @@ class TrainingApi(NamedTuple):
             left_s = end - time.monotonic()
             if left_s <= 0:
                 raise TimeoutError(f"The training {self.uuid} is not done after {timeout_s:g} s.")
-            yield Sleep(min(look_s, left_s))
-            look_s = min(_POLL_BACKOFF_FACTOR * look_s, _MAX_POLL_INTERVAL_S)
+            yield Sleep(min(interval_s, left_s))
+            interval_s = min(_POLL_BACKOFF_FACTOR * interval_s, _MAX_POLL_INTERVAL_S)
 
     def cancel(self, *, purge: bool) -> Steps[dict[str, Any]]:
-        """Cancel the training and return its record; with `purge`, forget it afterwards."""
+        """Cancel the training and return its record. With `purge`, delete its record and files."""
         params = {"purge": "true"} if purge else {}
         return dict((yield from self._request_json("DELETE", params=params)))
 
     def log(self, tail: int | None) -> Steps[str]:
-        """Return what the training printed, or the last `tail` lines of it."""
+        """Return the training's output so far, or its last `tail` lines."""
         params = {} if tail is None else {"tail": str(tail)}
         response = yield from self.server.request(self._build_request("GET", "log", params=params))
         return response.text
 
     def metrics(self) -> Steps[list[dict[str, Any]]]:
-        """Return the history of the metrics, oldest first."""
+        """Return all reported metrics, oldest first."""
         return list((yield from self._request_json("GET", "metrics")))
 
     def artifacts(self) -> Steps[list[dict[str, Any]]]:
-        """Return the files that the training left."""
+        """Return the training's artifacts, each with size and SHA-256."""
         return list((yield from self._request_json("GET", "artifacts", "")))
 
     def provenance(self) -> Steps[dict[str, Any]]:
-        """Return all that tells how the training came to be."""
+        """Return the arguments, files, packages and machine that the training used."""
         return dict((yield from self._request_json("GET", "provenance")))
 
     def artifact(self, name: str) -> Steps[bytes]:
-        """Return the content of a file that the training left."""
+        """Return the content of an artifact."""
         response = yield from self.server.request(self._build_artifact_request(name))
         return response.content
 
     def download(self, name: str, path: Path) -> Steps[Path]:
-        """Write a file that the training left to `path`, as it comes."""
+        """Write an artifact to the file `path`, in chunks as they arrive."""
         yield from self.server.request(self._build_artifact_request(name), OpenStream)
         return (yield from _write_stream(path))
 
     def events(self, convert: Callable[[Event], Any]) -> Steps[None]:
-        """Find what `convert` makes of each event, unless that is nothing, until the training ends.
+        """Emit `convert(event)` for each event, unless it is `None`, until the training ends.
 
-        A lost connection is taken up where it was lost. All that the server sends renews the patience.
+        After a lost connection, continue with the next event. Any received bytes reset the retry budget.
         """
         reader = EventReader()
-        patience = RetryBudget(self.server.options.retry_timeout_s)
+        budget = RetryBudget(self.server.options.retry_timeout_s)
         while not reader.has_finished:
             received = reader.received_bytes
             problem = yield from self._read_connection(reader, convert)
             if reader.received_bytes != received:
-                patience = RetryBudget(self.server.options.retry_timeout_s)
+                budget = RetryBudget(self.server.options.retry_timeout_s)
             if problem:
-                yield patience.schedule_retry(problem)
+                yield budget.schedule_retry(problem)
 
     def _read_connection(
         self, reader: EventReader, convert: Callable[[Event], Any]
     ) -> Steps[ServerUnreachable | None]:
-        """Find what one connection brings; return why there is no more, if that is not the training's end."""
+        """Emit the events of one connection; return its error, or `None` when the training has ended."""
         reader.start_connection()
         headers = {"Last-Event-ID": reader.last_id} if reader.last_id else {}
         request = self._build_request("GET", "events", has_read_timeout=False, headers=headers)
         try:
             yield from self.server.request(request, OpenStream)
             while chunk := (yield ReadChunk()):
-                for found in map(convert, reader.feed(chunk)):
-                    if found is not None:
-                        yield EmitItem(found)
+                for item in map(convert, reader.feed(chunk)):
+                    if item is not None:
+                        yield EmitItem(item)
         except ServerUnreachable as error:
             return error
-        return None if reader.has_finished else ServerUnreachable("The events ended before the training.")
+        if reader.has_finished:
+            return None
+        return ServerUnreachable("The event stream ended before the training.")
 
     def _request_json(self, method: str, *segments: str, **options: Any) -> Steps[Any]:
         return decode_json(
@@ -217,15 +219,15 @@ class TrainingApi(NamedTuple):
 
 
 def _require_done(record: dict[str, Any]) -> dict[str, Any]:
-    """Return the record of a training that is done. Raise `TrainingFailed` for any other."""
+    """Return the record of a training that is done. Raise `TrainingFailed` for any other status."""
     if record["status"] != "done":
-        said = record.get("message") or f"it was {record['status']}"
-        raise TrainingFailed(f"The training {record['uuid']} is not done: {said}", record)
+        reason = record.get("message") or f"it was {record['status']}"
+        raise TrainingFailed(f"The training {record['uuid']} did not complete: {reason}", record)
     return record
 
 
 def _write_stream(path: Path) -> Steps[Path]:
-    """Write the response that is open to a file, which is there when it is complete, or not at all."""
+    """Write the open response to a file, atomically: an incomplete response leaves no file."""
     with atomic_write(path) as file:
         while chunk := (yield ReadChunk()):
             file.write(chunk)

@@ -1,4 +1,4 @@
-"""The client for event loops: what `deepaas.client.blocking` has, with ``await``."""
+"""Client for asyncio, with the methods of `deepaas.client.blocking`."""
 
 import asyncio
 import contextlib
@@ -13,8 +13,8 @@ import httpx
 from deepaas.client.answers import connection_error, is_error
 from deepaas.client.asking import ModelApi, TrainingApi, list_models
 from deepaas.client.following import Event
-from deepaas.client.server import ClientOptions, ServerApi
 from deepaas.client.steps import EmitItem, OpenStream, ReadChunk, SendRequest, Sleep, Step, StepCursor, Steps
+from deepaas.client.transport import ClientOptions, ServerApi
 from deepaas.client.trust import VerifyTypes, build_ssl_context
 
 T = TypeVar("T")
@@ -23,8 +23,8 @@ T = TypeVar("T")
 class AsyncClient:
     """A DEEPaaS server: ``await AsyncClient("http://127.0.0.1:5000")["digits"].predict(image="3.png")``.
 
-    It takes what `deepaas.client.Client` takes, and all methods do and raise what they do there. Use it as an
-    asynchronous context manager, or await `close`, to let go of its connections.
+    Same parameters, methods and errors as `deepaas.client.Client`. Use it as an asynchronous context
+    manager, or await `close`, to close its connections.
     """
 
     def __init__(
@@ -47,20 +47,20 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         await self._transport.close()
 
     def __getitem__(self, name: str) -> "AsyncModel":
-        """Return the model called `name`; the server isn't asked whether it is there."""
+        """Return the model `name`, without a request: the server may not have it."""
         return AsyncModel(ModelApi(self._api, name), self._transport)
 
     async def models(self) -> list[dict[str, Any]]:
-        """Return the metadata of every model that is served."""
+        """Return the metadata of every model on the server."""
         return await self._transport.run(list_models(self._api))
 
 
 class AsyncModel:
-    """A model that a server has, from `AsyncClient`; see `deepaas.client.Model`."""
+    """A model on a server; get it from `AsyncClient`. See `deepaas.client.Model`."""
 
     def __init__(self, api: ModelApi, transport: "_Transport") -> None:
         self._api = api
@@ -75,27 +75,27 @@ class AsyncModel:
         return self._api.name
 
     async def metadata(self) -> dict[str, Any]:
-        """Return what the model's author says of it."""
+        """Return the model's metadata."""
         return await self._transport.run(self._api.metadata())
 
     async def argument_schemas(self, function: str = "predict") -> dict[str, dict[str, Any]]:
-        """Return the JSON Schema of each argument of `predict`, or of `train`, by its name."""
+        """Return the JSON Schema of each argument of `function` (`predict` or `train`), by argument name."""
         return await self._transport.run(self._api.argument_schemas(function))
 
     async def predict(self, /, **arguments: Any) -> Any:
-        """Return a prediction, for arguments as `deepaas.client.Model.predict` takes them."""
+        """Return a prediction. See `deepaas.client.Model.predict`."""
         return await self._transport.run(self._api.predict(arguments))
 
     async def predict_to_file(self, path: str | PathLike[str], /, **arguments: Any) -> Path:
-        """Write a prediction to a file, without ever holding all of it, and return the file's path."""
+        """Write a prediction to a file, in chunks, and return the file's path."""
         return await self._transport.run(self._api.predict_to_file(Path(path), arguments))
 
     async def train(self, /, **arguments: Any) -> "AsyncTraining":
-        """Start a training, whose arguments are given as to `predict`."""
+        """Start a training. Arguments may have the same types as for `predict`."""
         return self.training((await self._transport.run(self._api.train(arguments)))["uuid"])
 
     def training(self, uuid: str) -> "AsyncTraining":
-        """Return the training with that id; the server is not asked whether it is there."""
+        """Return the training `uuid`, without a request: the server may not have it."""
         return AsyncTraining(TrainingApi(self._api.server, self.name, uuid), self._transport)
 
     async def trainings(self) -> list["AsyncTraining"]:
@@ -104,12 +104,12 @@ class AsyncModel:
         return [self.training(record["uuid"]) for record in records]
 
     async def reload(self) -> int:
-        """Let new workers, warmed with what is on disk now, take over; return how many there are."""
+        """Replace the model's workers with new ones, which load the current files; return their number."""
         return await self._transport.run(self._api.reload())
 
 
 class AsyncTraining:
-    """A training, from `AsyncModel.train`; see `deepaas.client.Training`."""
+    """A training; get it from `AsyncModel.train` or `AsyncModel.training`. See `deepaas.client.Training`."""
 
     def __init__(self, api: TrainingApi, transport: "_Transport") -> None:
         self._api = api
@@ -124,52 +124,55 @@ class AsyncTraining:
         return self._api.uuid
 
     async def record(self) -> dict[str, Any]:
-        """Return the record as it is now."""
+        """Return the current record."""
         return await self._transport.run(self._api.record())
 
     async def wait(self, timeout_s: float | None = None) -> dict[str, Any]:
-        """Wait until the training is done, for up to `timeout_s` seconds, and return its record."""
+        """Wait until the training is done, and return its record.
+
+        Raise `TrainingFailed` if it ends with another status, and `TimeoutError` after `timeout_s` seconds.
+        """
         return await self._transport.run(self._api.wait(timeout_s))
 
     async def cancel(self, *, purge: bool = False) -> dict[str, Any]:
-        """Cancel the training and return its record; with `purge`, forget it and what it left."""
+        """Cancel the training and return its record. With `purge`, delete its record and files."""
         return await self._transport.run(self._api.cancel(purge=purge))
 
     async def log(self, tail: int | None = None) -> str:
-        """Return what the training printed until now, or the last `tail` lines of it."""
+        """Return the training's output so far, or its last `tail` lines."""
         return await self._transport.run(self._api.log(tail))
 
     def follow_log(self) -> AsyncIterator[str]:
-        """Yield each line that the training prints, as it is printed, until it ends."""
+        """Yield each line of the training's output, from the first one, until the training ends."""
         return self._transport.iterate(StepCursor(self._api.events(lambda event: event.line)))
 
     def events(self) -> AsyncIterator[Event]:
-        """Yield what happens, from the beginning: states, progress, metrics, log lines, and last the end."""
+        """Yield all events since the start (states, progress, metrics, log lines), then the final state."""
         return self._transport.iterate(StepCursor(self._api.events(lambda event: event)))
 
     async def metrics(self) -> list[dict[str, Any]]:
-        """Return the history of the metrics, oldest first."""
+        """Return all reported metrics, oldest first."""
         return await self._transport.run(self._api.metrics())
 
     async def artifacts(self) -> list[dict[str, Any]]:
-        """Return the files that the training left, each with its size in bytes and its SHA-256."""
+        """Return the training's artifacts, each with its size in bytes and its SHA-256."""
         return await self._transport.run(self._api.artifacts())
 
     async def artifact(self, name: str) -> bytes:
-        """Return the content of a file that the training left."""
+        """Return the content of an artifact. Raise `ArtifactNotFound`."""
         return await self._transport.run(self._api.artifact(name))
 
     async def download(self, name: str, path: str | PathLike[str]) -> Path:
-        """Write a file that the training left to `path`."""
+        """Write an artifact to the file `path`, and return the path. Raise `ArtifactNotFound`."""
         return await self._transport.run(self._api.download(name, Path(path)))
 
     async def provenance(self) -> dict[str, Any]:
-        """Return the arguments, files, packages and machine that the training was made with."""
+        """Return the arguments, files, packages and machine that the training used."""
         return await self._transport.run(self._api.provenance())
 
 
 class _Transport:
-    """Takes steps in an event loop."""
+    """Executes the client's steps in an event loop."""
 
     def __init__(self, verify: VerifyTypes) -> None:
         self._verify = verify
@@ -179,18 +182,18 @@ class _Transport:
         return httpx.AsyncClient(verify=build_ssl_context(self._verify))
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         await self._http.aclose()
 
     async def run(self, steps: Steps[T]) -> T:
-        """Return what the steps come to."""
+        """Execute all steps and return their result."""
         walk = StepCursor(steps)
         async for _ in self.iterate(walk):
             pass
         return walk.result
 
     async def iterate(self, cursor: StepCursor[Any]) -> AsyncIterator[Any]:
-        """Yield what the steps find."""
+        """Execute the steps, and yield each item that they emit."""
         async with contextlib.AsyncExitStack() as opened:
             opened.callback(cursor.close)
             taking = _StepExecutor(self._http)
@@ -203,7 +206,7 @@ class _Transport:
 
 
 class _StepExecutor:
-    """Takes one step after the other; of responses, one is open at a time."""
+    """Executes steps one by one; at most one streamed response is open."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
@@ -211,12 +214,12 @@ class _StepExecutor:
         self._chunks: AsyncIterator[bytes]
 
     async def close(self) -> None:
-        """Let go of the response that is open."""
+        """Close the open response."""
         if self._response:
             await self._response.aclose()
 
     async def execute(self, step: Step) -> Any:
-        """Return the step's outcome, or the error that kept it from having one."""
+        """Return the step's outcome; a connection error is returned, not raised."""
         try:
             match step:
                 case SendRequest(request):

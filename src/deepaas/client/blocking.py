@@ -1,4 +1,4 @@
-"""The client that waits for each answer: `Client`, `Model` and `Training`."""
+"""Blocking client: `Client`, `Model` and `Training`."""
 
 import contextlib
 import functools
@@ -13,8 +13,8 @@ import httpx
 from deepaas.client.answers import connection_error, is_error
 from deepaas.client.asking import ModelApi, TrainingApi, list_models
 from deepaas.client.following import Event
-from deepaas.client.server import ClientOptions, ServerApi
 from deepaas.client.steps import EmitItem, OpenStream, ReadChunk, SendRequest, Sleep, Step, StepCursor, Steps
+from deepaas.client.transport import ClientOptions, ServerApi
 from deepaas.client.trust import VerifyTypes, build_ssl_context
 
 T = TypeVar("T")
@@ -23,16 +23,18 @@ T = TypeVar("T")
 class Client:
     """A DEEPaaS server: ``Client("http://127.0.0.1:5000")["digits"].predict(image="3.png")``.
 
-    `url` includes the server's base path, if it has one. `verify` says whether an HTTPS server must be
-    trusted, or which certificates make it so: the path of a file, or an `ssl.SSLContext`. `timeout_s` bounds
-    how long a server may say nothing; by default it is for ever. A server that is unavailable for now is
-    asked again when it says, for up to `retry_timeout_s` seconds in all. Without `validate`, arguments are
-    sent even if they do not fit the server's specification.
+    `url` includes the server's base path, if it has one. `verify` is whether to verify the certificate of an
+    HTTPS server; or the path of a file of trusted certificates, or an `ssl.SSLContext`. `timeout_s` limits
+    how long the server may send nothing; by default there is no limit. When a server responds 503 with
+    ``Retry-After``, the client waits that long and retries; all waits together last at most
+    `retry_timeout_s` seconds. With `validate` false, the client sends arguments even if they do not match
+    the server's OpenAPI document.
 
-    Nothing is sent before the first question. Use it as a context manager, or `close` it, to let go of its
-    connections. Several threads may share one.
+    The client connects at the first request. Use it as a context manager, or call `close`, to close its
+    connections. Threads may share a client.
 
-    Every question may raise an error of `deepaas.errors`: what the server answers, or `ServerUnreachable`.
+    Every request may raise an error of `deepaas.errors`: `ServerUnreachable`, or the error that matches the
+    server's response.
     """
 
     def __init__(
@@ -55,20 +57,20 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._transport.close()
 
     def __getitem__(self, name: str) -> "Model":
-        """Return the model called `name`; the server isn't asked whether it is there."""
+        """Return the model `name`, without a request: the server may not have it."""
         return Model(ModelApi(self._api, name), self._transport)
 
     def models(self) -> list[dict[str, Any]]:
-        """Return the metadata of every model that is served."""
+        """Return the metadata of every model on the server."""
         return self._transport.run(list_models(self._api))
 
 
 class Model:
-    """A model that a server has, from `Client`."""
+    """A model on a server; get it from `Client`."""
 
     def __init__(self, api: ModelApi, transport: "_Transport") -> None:
         self._api = api
@@ -83,35 +85,36 @@ class Model:
         return self._api.name
 
     def metadata(self) -> dict[str, Any]:
-        """Return what the model's author says of it."""
+        """Return the model's metadata."""
         return self._transport.run(self._api.metadata())
 
     def argument_schemas(self, function: str = "predict") -> dict[str, dict[str, Any]]:
-        """Return the JSON Schema of each argument of `predict`, or of `train`, by its name."""
+        """Return the JSON Schema of each argument of `function` (`predict` or `train`), by argument name."""
         return self._transport.run(self._api.argument_schemas(function))
 
     def predict(self, /, **arguments: Any) -> Any:
-        """Return a prediction: JSON's values, a `str` for texts, `bytes` for anything else.
+        """Return a prediction: decoded JSON, a `str` for text, `bytes` for any other media type.
 
-        A file argument is a path, which is read from the disk while it is sent; or bytes, an open binary
-        file, a NumPy array (sent as ``.npy``) or a PIL image (as PNG). A tuple ``(file name, content)`` says
-        under which name it goes. For other arguments NumPy's and pandas' values, dates and the like will do.
+        A file argument is a path, which is read from disk while it is sent; or bytes, an open binary file,
+        a NumPy array (sent as ``.npy``) or a PIL image (sent as PNG). A tuple ``(file name, content)`` sets
+        the file name. Other arguments may be anything JSON can express, including NumPy and pandas values
+        and dates.
 
-        Raise `InvalidArguments`, whose `messages` says what is wrong with which, before anything is sent, or
-        when the server finds it. Raise `PredictionFailed` with the model's own error.
+        Raise `InvalidArguments`, whose `messages` has the problems by argument, before sending anything or
+        when the server rejects them. Raise `PredictionFailed` with the model's error.
         """
         return self._transport.run(self._api.predict(arguments))
 
     def predict_to_file(self, path: str | PathLike[str], /, **arguments: Any) -> Path:
-        """Write a prediction to a file, without ever holding all of it, and return the file's path."""
+        """Write a prediction to a file, in chunks, and return the file's path."""
         return self._transport.run(self._api.predict_to_file(Path(path), arguments))
 
     def train(self, /, **arguments: Any) -> "Training":
-        """Start a training, whose arguments are given as to `predict`."""
+        """Start a training. Arguments may have the same types as for `predict`."""
         return self.training(self._transport.run(self._api.train(arguments))["uuid"])
 
     def training(self, uuid: str) -> "Training":
-        """Return the training with that id; the server is not asked whether it is there."""
+        """Return the training `uuid`, without a request: the server may not have it."""
         return Training(TrainingApi(self._api.server, self.name, uuid), self._transport)
 
     def trainings(self) -> list["Training"]:
@@ -120,12 +123,12 @@ class Model:
         return [self.training(record["uuid"]) for record in records]
 
     def reload(self) -> int:
-        """Let new workers, warmed with what is on disk now, take over; return how many there are."""
+        """Replace the model's workers with new ones, which load the current files; return their number."""
         return self._transport.run(self._api.reload())
 
 
 class Training:
-    """A training, from `Model.train`."""
+    """A training; get it from `Model.train` or `Model.training`."""
 
     def __init__(self, api: TrainingApi, transport: "_Transport") -> None:
         self._api = api
@@ -140,57 +143,57 @@ class Training:
         return self._api.uuid
 
     def record(self) -> dict[str, Any]:
-        """Return the record as it is now: `status`, `progress`, `metrics`, `result` and more."""
+        """Return the current record: `status`, `progress`, `metrics`, `result` and more."""
         return self._transport.run(self._api.record())
 
     def wait(self, timeout_s: float | None = None) -> dict[str, Any]:
         """Wait until the training is done, and return its record.
 
-        What `train` returned is in its ``["result"]["output"]``. A server that is away for less than the
-        client's patience does not matter. Raise `TrainingFailed`, which has the record, when the
-        training ends in any other way, and `TimeoutError` after `timeout_s` seconds.
+        ``["result"]["output"]`` of the record is the return value of `train`. While the server cannot be
+        reached, the client retries for up to `retry_timeout_s`. Raise `TrainingFailed`, which has the
+        record, if the training ends with another status, and `TimeoutError` after `timeout_s` seconds.
         """
         return self._transport.run(self._api.wait(timeout_s))
 
     def cancel(self, *, purge: bool = False) -> dict[str, Any]:
-        """Cancel the training and return its record; with `purge`, forget it and what it left."""
+        """Cancel the training and return its record. With `purge`, delete its record and files."""
         return self._transport.run(self._api.cancel(purge=purge))
 
     def log(self, tail: int | None = None) -> str:
-        """Return what the training printed until now, or the last `tail` lines of it."""
+        """Return the training's output so far, or its last `tail` lines."""
         return self._transport.run(self._api.log(tail))
 
     def follow_log(self) -> Iterator[str]:
-        """Yield each line that the training prints, from the first on and as it is printed, until it ends."""
+        """Yield each line of the training's output, from the first one, until the training ends."""
         return self._transport.iterate(StepCursor(self._api.events(lambda event: event.line)))
 
     def events(self) -> Iterator[Event]:
-        """Yield what happens, from the beginning: states, progress, metrics, log lines, and last the end."""
+        """Yield all events since the start (states, progress, metrics, log lines), then the final state."""
         return self._transport.iterate(StepCursor(self._api.events(lambda event: event)))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the history of the metrics, oldest first."""
+        """Return all reported metrics, oldest first."""
         return self._transport.run(self._api.metrics())
 
     def artifacts(self) -> list[dict[str, Any]]:
-        """Return the files that the training left, each with its size in bytes and its SHA-256."""
+        """Return the training's artifacts, each with its size in bytes and its SHA-256."""
         return self._transport.run(self._api.artifacts())
 
     def artifact(self, name: str) -> bytes:
-        """Return the content of a file that the training left. Raise `ArtifactNotFound`."""
+        """Return the content of an artifact. Raise `ArtifactNotFound`."""
         return self._transport.run(self._api.artifact(name))
 
     def download(self, name: str, path: str | PathLike[str]) -> Path:
-        """Write a file that the training left to `path`. Raise `ArtifactNotFound`."""
+        """Write an artifact to the file `path`, and return the path. Raise `ArtifactNotFound`."""
         return self._transport.run(self._api.download(name, Path(path)))
 
     def provenance(self) -> dict[str, Any]:
-        """Return the arguments, files, packages and machine that the training was made with."""
+        """Return the arguments, files, packages and machine that the training used."""
         return self._transport.run(self._api.provenance())
 
 
 class _Transport:
-    """Takes steps, waiting for each."""
+    """Executes the client's steps, blocking on each."""
 
     def __init__(self, verify: VerifyTypes) -> None:
         self._verify = verify
@@ -200,18 +203,18 @@ class _Transport:
         return httpx.Client(verify=build_ssl_context(self._verify))
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._http.close()
 
     def run(self, steps: Steps[T]) -> T:
-        """Return what the steps come to."""
+        """Execute all steps and return their result."""
         walk = StepCursor(steps)
         for _ in self.iterate(walk):
             pass
         return walk.result
 
     def iterate(self, cursor: StepCursor[Any]) -> Iterator[Any]:
-        """Yield what the steps find."""
+        """Execute the steps, and yield each item that they emit."""
         with contextlib.closing(cursor), contextlib.closing(_StepExecutor(self._http)) as taking:
             step = cursor.advance()
             while step is not None:
@@ -221,7 +224,7 @@ class _Transport:
 
 
 class _StepExecutor:
-    """Takes one step after the other; of responses, one is open at a time."""
+    """Executes steps one by one; at most one streamed response is open."""
 
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
@@ -229,12 +232,12 @@ class _StepExecutor:
         self._chunks: Iterator[bytes]
 
     def close(self) -> None:
-        """Let go of the response that is open."""
+        """Close the open response."""
         if self._response:
             self._response.close()
 
     def execute(self, step: Step) -> Any:
-        """Return the step's outcome, or the error that kept it from having one."""
+        """Return the step's outcome; a connection error is returned, not raised."""
         try:
             match step:
                 case SendRequest(request):

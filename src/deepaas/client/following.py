@@ -1,4 +1,4 @@
-"""Server-sent events, as bytes bring them."""
+"""Parses the server-sent events of a training."""
 
 import json
 from collections.abc import Iterator
@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 
 class Event(NamedTuple):
-    """Something that happened in a training: `kind` is state, progress, metrics, log, unfinished or end.
+    """An event of a training: `kind` is state, progress, metrics, log, unfinished or end.
 
-    `content` of state and end is the training's record; of log it is ``{"line": …}``. So it is of unfinished,
-    for the line that is being printed, such as a progress bar; when it is finished, a log event has it.
+    `content` of state and end is the training's record; of log and unfinished it is ``{"line": …}``. An
+    unfinished line is still changing, such as a progress bar; a log event follows when it is complete.
     """
 
     id: str
@@ -18,12 +18,12 @@ class Event(NamedTuple):
 
     @property
     def line(self) -> str | None:
-        """The line that was printed, when this is one."""
+        """The printed line of a log event, else `None`."""
         return str(self.content["line"]) if self.kind == "log" else None
 
 
 class EventReader:
-    """Turns bytes, however they were cut, into events, over as many connections as it takes."""
+    """Incremental parser of events, across reconnections."""
 
     def __init__(self) -> None:
         self.last_id = ""
@@ -33,12 +33,12 @@ class EventReader:
         self._fields: dict[str, str] = {}
 
     def start_connection(self) -> None:
-        """Take note of a new connection, which repeats what the last one cut off."""
+        """Discard an incomplete event: the new connection sends it again."""
         self._buffer = b""
         self._fields = {}
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
-        """Yield the events that are complete with this chunk."""
+        """Yield the events that this chunk completes."""
         self.received_bytes += len(chunk)
         *lines, self._buffer = (self._buffer + chunk).split(b"\n")
         for line in lines:
@@ -51,8 +51,8 @@ class EventReader:
                 yield self._build_event()
 
     def _build_event(self) -> Event:
-        found = self._fields
+        values = self._fields
         self._fields = {}
-        self.last_id = found.get("id", self.last_id)
-        self.has_finished = found.get("event") == "end"
-        return Event(self.last_id, found.get("event", ""), json.loads(found["data"]))
+        self.last_id = values.get("id", self.last_id)
+        self.has_finished = values.get("event") == "end"
+        return Event(self.last_id, values.get("event", ""), json.loads(values["data"]))

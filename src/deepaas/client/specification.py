@@ -1,4 +1,4 @@
-"""What a server's specification says of a model's functions, and what in some arguments does not fit it."""
+"""Reads the functions and arguments of models from a server's OpenAPI document, and validates arguments."""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,8 @@ _MAX_TEXT_LENGTH = 200
 class Argument(NamedTuple):
     """One argument of a function; `schema` is the JSON Schema of its values.
 
-    `is_header` says that it goes into a header, `is_comma_separated` that a list goes as one text with
-    commas, `is_nullable` that null is taken although the schema does not say so.
+    It is sent as a header if `is_header`, and a list as one comma-separated text if `is_comma_separated`.
+    If `is_nullable`, null is valid although the schema does not allow it.
     """
 
     schema: Mapping[str, Any]
@@ -27,36 +27,36 @@ class Argument(NamedTuple):
 
     @property
     def is_file(self) -> bool:
-        """Say whether the argument is a file, or a list of files."""
+        """Whether the argument is a file, or a list of files."""
         items = self.schema.get("items", self.schema)
         return "contentMediaType" in items and items.get("format") == "binary"
 
     @property
     def is_list(self) -> bool:
-        """Say whether the argument takes several values."""
+        """Whether the argument is a list."""
         types = self.schema.get("type")
         return "array" in types if isinstance(types, list) else types == "array"
 
 
 class Function:
-    """A function of a model, as the specification declares it."""
+    """A function of a model, as the OpenAPI document declares it."""
 
     def __init__(self, operation: Mapping[str, Any], components: Mapping[str, Any]) -> None:
         self.arguments = dict(_parse_arguments(operation))
         self._components = components
 
     def find_unknown_names(self, names: Iterator[str]) -> dict[str, list[str]]:
-        """Return what is wrong with the names that are no argument's."""
-        there_are = f"There are: {', '.join(self.arguments)}." if self.arguments else "There are none."
-        return {name: [f"No such argument. {there_are}"] for name in names if name not in self.arguments}
+        """Return an error for each name that is not an argument."""
+        known = f"Available: {', '.join(self.arguments)}." if self.arguments else "The function takes none."
+        return {name: [f"No such argument. {known}"] for name in names if name not in self.arguments}
 
     def find_missing_names(self, names: Mapping[str, Any]) -> dict[str, list[str]]:
-        """Return what is wrong with the arguments that are required and not among the names."""
-        wanted = (name for name, argument in self.arguments.items() if argument.is_required)
-        return {name: [_MISSING_MESSAGE] for name in wanted if name not in names}
+        """Return an error for each required argument that is not among the names."""
+        required = (name for name, argument in self.arguments.items() if argument.is_required)
+        return {name: [_MISSING_MESSAGE] for name in required if name not in names}
 
     def validate(self, name: str, value: Any) -> list[str]:
-        """Return what is wrong with the value, which is plain JSON values, of an argument."""
+        """Return the errors of an argument's value, which consists of JSON values."""
         if value is None and name in self.arguments and self.arguments[name].is_nullable:
             return []
         validator = self._validators.get(name)
@@ -80,7 +80,7 @@ class ServerSchema:
         self._functions: dict[tuple[str, str], Function] = {}
 
     def get_function(self, model: str, name: str) -> Function:
-        """Return a model's function. Raise `ModelNotFound`, listing the models there are."""
+        """Return a model's function. Raise `ModelNotFound`, listing the available models."""
         if (model, name) not in self._functions:
             self._functions[model, name] = self._parse_function(model, name)
         return self._functions[model, name]
@@ -89,14 +89,14 @@ class ServerSchema:
         operation = self._paths.get(f"/v2/models/{model}/{name}/", {}).get("post")
         if operation is None:
             raise ModelNotFound(
-                f"No model is called '{model}' on this server. There are: {', '.join(self._list_models())}."
+                f"No model is called '{model}' on this server. Available: {', '.join(self._list_models())}."
             )
         return Function(operation, self._components)
 
     def _list_models(self) -> list[str]:
         prefix, suffix = "/v2/models/", "/predict/"
-        ours = (path for path in self._paths if path.startswith(prefix) and path.endswith(suffix))
-        return [path.removeprefix(prefix).removesuffix(suffix) for path in ours]
+        paths = (path for path in self._paths if path.startswith(prefix) and path.endswith(suffix))
+        return [path.removeprefix(prefix).removesuffix(suffix) for path in paths]
 
 
 def _parse_arguments(operation: Mapping[str, Any]) -> Iterator[tuple[str, Argument]]:
@@ -120,7 +120,7 @@ def _parse_arguments(operation: Mapping[str, Any]) -> Iterator[tuple[str, Argume
 
 
 def _is_valid(schema: Mapping[str, Any]) -> bool:
-    """Say whether a schema is one; an author can write nonsense, and then the server alone checks."""
+    """Return whether the schema is a JSON Schema; model authors can declare invalid ones."""
     try:
         jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError:

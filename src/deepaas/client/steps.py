@@ -1,7 +1,6 @@
-"""The steps that asking a server takes, said one by one to whoever can take them.
+"""The client's I/O as data: generators yield steps, and a transport executes them, blocking or in asyncio.
 
-What is asked, and what an answer means, is written once, as generators of steps; a transport takes the steps,
-blocking or in an event loop.
+So the blocking and the asyncio client share all code but the transport.
 """
 
 from collections.abc import Generator
@@ -13,29 +12,29 @@ T = TypeVar("T")
 
 
 class SendRequest(NamedTuple):
-    """Send the request; its outcome is the response, read to its end."""
+    """Send the request; the outcome is the complete response."""
 
     request: httpx.Request
 
 
 class OpenStream(NamedTuple):
-    """Send the request; its outcome is the response, which `ReadChunk` reads. That of an error is read."""
+    """Send the request; the outcome is the response, to read with `ReadChunk` unless it is an error."""
 
     request: httpx.Request
 
 
 class ReadChunk(NamedTuple):
-    """Read on in the response that was opened last; the outcome is some bytes, or `None` at its end."""
+    """Read from the open stream; the outcome is a chunk of bytes, or `None` at the end."""
 
 
 class Sleep(NamedTuple):
-    """Do nothing for a while."""
+    """Wait before the next step."""
 
     seconds: float
 
 
 class EmitItem(NamedTuple):
-    """Give a value to whoever asked, before going on."""
+    """Pass an item to the caller, who iterates over the steps' results."""
 
     value: Any
 
@@ -45,16 +44,16 @@ Steps = Generator[Step, Any, T]
 
 
 class StepCursor(Generic[T]):
-    """One walk through steps."""
+    """Runs a generator of steps, and keeps its return value."""
 
     def __init__(self, steps: Steps[T]) -> None:
         self._steps = steps
         self._result: T | None = None
 
     def advance(self, outcome: Any = None) -> Step | None:
-        """Return the step after the one with this outcome, or nothing at the end.
+        """Send the outcome of the previous step and return the next step, or `None` at the end.
 
-        An outcome that is an exception is raised where the step was said.
+        An outcome that is an exception is raised in the generator, at its `yield`.
         """
         try:
             if isinstance(outcome, Exception):
@@ -66,9 +65,9 @@ class StepCursor(Generic[T]):
 
     @property
     def result(self) -> T:
-        """What the steps came to, when there are no more."""
+        """The generator's return value, after its last step."""
         return self._result  # type: ignore[return-value]  # None only where T is None too, or before the end
 
     def close(self) -> None:
-        """Go no further."""
+        """Close the generator."""
         self._steps.close()

@@ -1,4 +1,4 @@
-"""Values of file arguments, as the parts of a form that carry them."""
+"""Converts values of file arguments to uploads."""
 
 import contextlib
 import io
@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 _EXPECTED_VALUES = (
-    "Give a path, bytes, a file open for reading bytes, a NumPy array, a PIL image, "
-    "or (file name, content); this is {}."
+    "Give a path, bytes, a file opened in binary mode, a NumPy array, a PIL image, "
+    "or (file name, content); got {}."
 )
 
 OpenFiles = contextlib.ExitStack
 
 
 class Upload(NamedTuple):
-    """A file to send: the name that it goes under, and what opens it for one attempt to send it.
+    """A file to send: its name, and a function that returns its content for one attempt.
 
-    What it had to open is closed when the attempt is over.
+    Files that the function opens are closed after the attempt.
     """
 
     filename: str
@@ -26,10 +26,10 @@ class Upload(NamedTuple):
 
 
 def create_upload(argument: str, value: Any) -> Upload:
-    """Return the upload of a file argument's value. Raise `TypeError` for what is no file.
+    """Return the upload for a value of a file argument. Raise `TypeError` for any other type.
 
-    A path is read from the disk while it is sent. A file object is sent from its beginning. A NumPy array
-    goes as a ``.npy`` file, a PIL image as PNG.
+    A path is read from disk while it is sent. A file object is sent from its beginning. A NumPy array is
+    sent as ``.npy``, a PIL image as PNG.
     """
     match value:
         case (str() as filename, content):
@@ -39,7 +39,7 @@ def create_upload(argument: str, value: Any) -> Upload:
         case bytes() | bytearray() | memoryview():
             return _create_bytes_upload(argument, bytes(value))
         case io.TextIOBase():
-            raise TypeError(_EXPECTED_VALUES.format("a file open for reading text"))
+            raise TypeError(_EXPECTED_VALUES.format("a file opened in text mode"))
     if hasattr(value, "read"):
         return Upload(_get_file_name(value) or argument, lambda _: value)
     if _is_array(value):
@@ -58,7 +58,7 @@ def _create_bytes_upload(filename: str, content: bytes) -> Upload:
 
 
 def _get_file_name(file: Any) -> str | None:
-    """Return the name of an open file; one of a descriptor has a number instead."""
+    """Return the name of an open file, if it has one: a file opened by descriptor has a number instead."""
     name = getattr(file, "name", None)
     return Path(name).name if isinstance(name, str) else None
 
@@ -68,7 +68,7 @@ def _is_array(value: Any) -> bool:
 
 
 def _encode_npy(array: Any) -> bytes:
-    import numpy as np  # noqa: PLC0415 - whoever has an array has it, and nobody else needs it
+    import numpy as np  # noqa: PLC0415 - optional: only callers with an array need it
 
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)

@@ -1,1 +1,1 @@
-"""The commands: the only readers of the command line and the environment."""
+"""Command-line programs. Only they read the command line and the environment."""

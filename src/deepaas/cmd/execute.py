@@ -1,7 +1,4 @@
-"""`deepaas-predict`: a deprecated command of 2.6, for scripts that call it.
-
-The module has the name that it has there.
-"""
+"""`deepaas-predict`: a deprecated command of 2.6, for scripts that call it. 2.6 also named its module so."""
 
 import contextlib
 import mimetypes
@@ -18,7 +15,7 @@ from deepaas.cmd.cli.model_context import load_model, user_code
 from deepaas.cmd.cli.output import CliError, short_errors
 from deepaas.cmd.options import build_click_options, load_settings
 from deepaas.errors import FunctionNotImplemented
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 from deepaas.model.rendering import JSON
 from deepaas.model.v2.wrapper import UploadedFile
 
@@ -26,7 +23,7 @@ _DEPRECATED = (
     "deepaas-predict is deprecated and will be removed in the next major release: "
     "use deepaas-cli predict instead."
 )
-# Options of 2.6 that change nothing about a prediction there either.
+# Options of 2.6 that had no effect on a prediction there either.
 _IGNORED_OPTIONS = (
     "client_max_size",
     "debug_endpoint",
@@ -39,13 +36,11 @@ _IGNORED_OPTIONS = (
 
 
 def _build_options() -> list[click.Parameter]:
-    """Return the options of 2.6; those without effect are accepted, and not in the help."""
+    """Return the options of 2.6; the ones without effect are hidden from the help."""
     options: list[click.Parameter] = [
-        click.Option(
-            ["--input-file", "-i"], metavar="FILE", help="File, or with --url the URL, to predict for."
-        ),
-        click.Option(["--output", "-o"], metavar="DIR", help="Folder of the result; it is made."),
-        # The documentation of 2.6 has -c, its program -ct, of which it takes the beginning too.
+        click.Option(["--input-file", "-i"], metavar="FILE", help="Input file, or input URL with --url."),
+        click.Option(["--output", "-o"], metavar="DIR", help="Output folder; created if missing."),
+        # The documentation of 2.6 has -c, its program -ct, which it accepts abbreviated.
         click.Option(
             ["--content-type", "-ct", "-c"],
             default=JSON,
@@ -82,22 +77,22 @@ def _predict(
     log.buffer_until_configured()
     with short_errors():
         settings = load_settings(ctx)
-        # To standard error: 2.6 logs nothing, so that standard output is the model's and its last line.
+        # Log to standard error: 2.6 logs nothing to standard output, where scripts read the last line.
         log.configure(settings.log_level, file=settings.log_file, log_format=settings.log_format)
         if input_file is None:
-            raise CliError("Missing option --input-file: name the file to predict for.")
+            raise CliError("Missing option --input-file: set the input file.")
         if output is None:
-            raise CliError("Missing option --output: name the folder of the result.")
+            raise CliError("Missing option --output: set the output folder.")
         function = _get_function(load_model(settings), "predict_url" if url else "predict_data")
         with user_code():
             result = function(_build_arguments(input_file, content_type, is_url=url))
         name = _save_result(result, content_type, Path(output), input_file)
-    # As in 2.6, without a slash between the two.
+    # No slash between the two, as in 2.6.
     click.echo(f"Output saved at {output}{name}")
 
 
-def _get_function(model: Model, name: str) -> Callable[[dict[str, Any]], Any]:
-    """Return the model's function. Raise `CliError` when it has none."""
+def _get_function(model: LoadedModel, name: str) -> Callable[[dict[str, Any]], Any]:
+    """Return the model's function `name`. Raise `CliError` if it has none."""
     with contextlib.suppress(FunctionNotImplemented):
         return model.get_function(name)
     raise CliError(
@@ -107,7 +102,7 @@ def _get_function(model: Model, name: str) -> Callable[[dict[str, Any]], Any]:
 
 
 def _build_arguments(source: str, media_type: str, *, is_url: bool) -> dict[str, Any]:
-    """Return the one argument of predict_data() or predict_url(), as 2.6 passes it."""
+    """Return the only argument of predict_data() or predict_url(), as in 2.6."""
     if is_url:
         return {"urls": [source], "accept": media_type}
     file = UploadedFile(source, source, mimetypes.guess_type(source)[0], None)
@@ -115,9 +110,9 @@ def _build_arguments(source: str, media_type: str, *, is_url: bool) -> dict[str,
 
 
 def _save_result(result: Any, media_type: str, folder: Path, source: str) -> str:
-    """Write the result to the folder as 2.6 does, and return the file's name there.
+    """Write the result to the folder as 2.6 does, and return the file's name.
 
-    That is Python's `repr` for JSON, and else the copy of an open file. Raise `CliError` for any other value.
+    For JSON, write the result's `repr`; else copy an open file. Raise `CliError` for any other value.
     """
     if media_type == JSON and result is not None:
         return _write_value(result, folder, source)
@@ -156,5 +151,5 @@ main = click.version_option(package_name="deepaas", message="%(version)s")(
     )
 )
 
-if __name__ == "__main__":  # not in a process that a model spawns
+if __name__ == "__main__":  # false in processes that a model spawns
     main(prog_name="deepaas-predict")

@@ -1,4 +1,4 @@
-"""Owns how the table of options becomes a command: its flags, its help and its errors."""
+"""Turns the table of options into a click command: flags, help and error messages."""
 
 import difflib
 import functools
@@ -19,7 +19,7 @@ SettingsCallback = Callable[[Settings], None]
 
 
 class SettingsType(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click only
-    """Reads a flag's value exactly as the same value in a file or in the environment is read."""
+    """Parses the value of a flag like the same value in a file or in the environment."""
 
     def __init__(self, row: settings.Option) -> None:
         self.row = row
@@ -28,18 +28,38 @@ class SettingsType(click.ParamType):  # type: ignore[type-arg] # generic in newe
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> settings.OptionValue:
-        """Return the value, or leave with words that say what would be right."""
+        """Return the value, or fail with the expected format."""
         try:
             return settings.parse_value(self.row, value)
         except ValueError as error:
             self.fail(f"it is {value!r}, expected {error}.", param, ctx)
 
 
+class SettingsOption(click.Option):
+    """A flag of the table; `group` is the section of the help that lists it."""
+
+    def __init__(self, row: settings.Option, *names: str, **attributes: Any) -> None:
+        super().__init__([row.name, *names], **attributes)
+        self.group = row.group
+
+
 class SettingsCommand(click.Command):
-    """A command that answers an unknown option with the ones there are."""
+    """A command whose help lists its options in groups; for an unknown option it lists those that exist."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a section for each group, then one for the other options."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            group = param.group if isinstance(param, SettingsOption) else "Other options"
+            if record:
+                groups.setdefault(group, []).append(record)
+        for group, records in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(records)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the flags; UsageError names close matches and every option."""
+        """Parse the flags. Raise `UsageError` with close matches and all options for an unknown one."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -47,29 +67,29 @@ class SettingsCommand(click.Command):
 
 
 class InvalidSettings(click.ClickException):
-    """Prints what is wrong with the settings as one line and exits with 2."""
+    """Prints invalid settings as one line and exits with 2."""
 
     exit_code = 2
 
 
 def command(name: str) -> Callable[[SettingsCallback], click.Command]:
-    """Return a decorator that makes a function of `Settings` the command `name`; its docstring is the help.
+    """Return a decorator that turns a function of `Settings` into a command; its docstring is the help.
 
-    Log lines are held until the function calls `log.configure`.
+    Log lines are buffered until the function calls `log.configure`.
     """
     return functools.partial(_build_command, name)
 
 
 def build_click_options(names: Collection[str] | None = None) -> list[click.Parameter]:
-    """Return the click options of the table, or of `names` in it, then those that name config files."""
+    """Return the click options of the table, or only of `names`, and those for config files."""
     rows = [row for row in settings.list_options() if row.has_flag and (names is None or row.name in names)]
     return [*map(_build_option, rows), *_build_config_options()]
 
 
 def load_settings(ctx: click.Context) -> Settings:
-    """Return the settings of all sources, the flags that `ctx` has on its command line first.
+    """Return the settings from the command line of `ctx`, the environment and config files, in this order.
 
-    SettingsError: a config file cannot be read, or a value is wrong.
+    Raise `SettingsError` for a config file that cannot be read, and for an invalid value.
     """
     known = {row.name for row in settings.list_options()}
     return sources.load_settings(
@@ -81,7 +101,6 @@ def load_settings(ctx: click.Context) -> Settings:
 
 
 def _build_command(name: str, run: SettingsCallback) -> click.Command:
-    """Return the command that calls `run` with the settings."""
     made = SettingsCommand(
         name,
         params=build_click_options(),
@@ -93,7 +112,6 @@ def _build_command(name: str, run: SettingsCallback) -> click.Command:
 
 
 def _read_and_run(run: SettingsCallback, **_: object) -> None:
-    """Call `run` with the settings of all sources, flags first."""
     log.buffer_until_configured()
     try:
         run(load_settings(click.get_current_context()))
@@ -102,27 +120,22 @@ def _read_and_run(run: SettingsCallback, **_: object) -> None:
 
 
 def _get_command_line_flags(ctx: click.Context) -> dict[str, object]:
-    """Return the flags that stand on the command line."""
     source = ctx.get_parameter_source
     return {name: value for name, value in ctx.params.items() if source(name) is ParameterSource.COMMANDLINE}
 
 
 def _build_option(row: settings.Option) -> click.Option:
-    """Return the click option of one row of the table."""
-    return click.Option(
-        [row.name, *_get_flag_spellings(row)], help=_format_help(row), **_get_type_options(row)
-    )
+    return SettingsOption(row, *_get_flag_spellings(row), help=_format_help(row), **_get_type_options(row))
 
 
 def _get_flag_spellings(row: settings.Option) -> list[str]:
-    """Return how the option is written: `--warm/--nowarm`, or `-p` and `--workers`."""
+    """Return the flags: `--warm/--nowarm`, or `-p` and `--workers`."""
     if row.type is bool:
         return [f"--{row.cli_name}/--no{row.cli_name}"]
     return [*([row.short] if row.short else []), f"--{row.cli_name}"]
 
 
 def _get_type_options(row: settings.Option) -> dict[str, Any]:
-    """Return what click has to know about the option's values."""
     if row.type is bool:
         return {"default": row.default}
     return {
@@ -132,13 +145,13 @@ def _get_type_options(row: settings.Option) -> dict[str, Any]:
 
 
 def _format_help(row: settings.Option) -> str:
-    """Return the help with what the option is without the flag."""
+    """Return the help with the environment variables and the default."""
     default = str(row.default).lower() if row.type is bool else str(row.default)
     return f"{row.help} [environment: {', '.join(row.env_vars)}; default: {default or 'none'}]"
 
 
 def _build_config_options() -> list[click.Option]:
-    """Return the options that name config files; they are not settings themselves."""
+    """Return the options for config files, which are not settings themselves."""
     path = click.Path(path_type=Path)
     places = ", ".join(map(str, sources.get_default_config_files({"HOME": "~"})))
     return [
@@ -146,20 +159,20 @@ def _build_config_options() -> list[click.Option]:
             ["config_files", "--config-file"],
             type=path,
             multiple=True,
-            help=f"Config file; may be given several times, later ones win. [default: first of {places}]",
+            help=f"Config file; repeatable, the last one wins. [default: first of {places}]",
         ),
         click.Option(
             ["config_dirs", "--config-dir"],
             type=path,
             multiple=True,
-            help="Directory whose *.conf files are read in sorted order, after config files.",
+            help="Folder whose *.conf files are read in sorted order, after --config-file; repeatable.",
         ),
     ]
 
 
 def _format_unknown_option(error: click.NoSuchOption, click_command: click.Command) -> str:
-    """Return what to say about an option that does not exist."""
     names = [name for param in click_command.params for name in (*param.opts, *param.secondary_opts)]
     close = difflib.get_close_matches(error.option_name, names)
-    meant = f" Did you mean {' or '.join(close)}?" if close else ""
-    return f"No such option: {error.option_name}.{meant} There are {', '.join(names)}; --help describes them."
+    if close:
+        return f"No such option: {error.option_name}. Did you mean {' or '.join(close)}? See --help."
+    return f"No such option: {error.option_name}. There are {', '.join(names)}; --help describes them."

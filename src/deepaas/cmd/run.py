@@ -1,4 +1,4 @@
-"""`deepaas-run`: serve models until told to stop."""
+"""`deepaas-run`: serves models until it receives a signal."""
 
 import gc
 import sys
@@ -14,7 +14,7 @@ _log = get_logger("deepaas.run")
 
 @command("deepaas-run")
 def main(settings: Settings) -> None:
-    """Serve the installed models over REST, each in worker processes of its own."""
+    """Serve the installed models over HTTP, each in separate worker processes."""
     level = "DEBUG" if settings.debug else settings.log_level
     log.configure(level, file=settings.log_file, log_format=settings.log_format)
     try:
@@ -22,15 +22,15 @@ def main(settings: Settings) -> None:
     except SettingsError:
         raise
     except DeepaasError as error:
-        said, _, more = error.message.partition("\n")
-        _log.critical("%s", said, extra=log.traceback_extra(more or getattr(error, "detail", "")))
+        summary, _, details = error.message.partition("\n")
+        _log.critical("%s", summary, extra=log.traceback_extra(details or getattr(error, "detail", "")))
         sys.exit(1)
 
 
 def _serve(settings: Settings) -> None:
-    """Import the server, which `--help` and a wrong option need not wait for, and run it.
+    """Import and run the server; `--help` and invalid options do not wait for the import.
 
-    Modules create no garbage, so looking for it would only make the import a tenth slower.
+    Garbage collection is off during the import, which creates no garbage and takes 10 % less time so.
     """
     gc.disable()
     from deepaas.cmd.serve import serve_until_stopped  # noqa: PLC0415

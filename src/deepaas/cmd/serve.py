@@ -1,4 +1,4 @@
-"""Serves models in this process until a signal tells it to stop."""
+"""Runs the server in this process until SIGTERM or SIGINT."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from deepaas.http.context import RecentLogBuffer
 from deepaas.http.server import bind_socket, is_loopback_socket, serve
 from deepaas.log import get_logger
 from deepaas.metrics import Metrics
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 from deepaas.service import Service
 
 _EXIT_GRACE_S = 1.0
@@ -30,17 +30,17 @@ _log = get_logger("deepaas.run")
 
 
 def serve_until_stopped(settings: Settings) -> None:
-    """Serve what the settings say. Raise `DeepaasError` when that cannot begin."""
+    """Serve models until a signal. Raise `DeepaasError` if the server cannot start."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings))
         _force_exit_later()
 
 
 async def _serve(settings: Settings) -> None:
-    """Serve until a signal comes; one that comes before there is anything to answer ends the start."""
-    stop, hurry = _install_signal_handlers()
+    """Serve until a signal; a signal during the start cancels the start."""
+    stop, force = _install_signal_handlers()
     is_serving = asyncio.Event()
-    serving = asyncio.create_task(_serve_until(stop, hurry, is_serving, settings))
+    serving = asyncio.create_task(_serve_until(stop, force, is_serving, settings))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -56,11 +56,11 @@ async def _serve_until(
     output, metrics = RecentLogBuffer(), Metrics()
     if settings.debug_endpoint:
         log.add_handler(output)
-        _log.warning("The debug endpoint shows what models print to whoever may read it")
+        _log.warning("The debug endpoint is on: clients with access to it can read the models' output")
     with bind_socket(settings) as taken:
         if not (is_loopback_socket(taken) or settings.auth_token_file or settings.auth_token):
             _log.warning(
-                "There are no tokens, so whoever reaches %s may predict, train and read trainings; "
+                "No tokens are set: anybody who can reach %s may predict, train and read trainings; "
                 "set --auth-token-file",
                 settings.listen_ip,
             )
@@ -76,31 +76,31 @@ async def _serve_until(
             tune_for_serving()
             _log_urls(settings, taken.getsockname()[1], service)
             await stop.wait()
-            _log.info("Stopping; again to stop at once")
+            _log.info("Shutting down; press Ctrl+C again to force")
 
 
 def _force_exit_later() -> None:
-    """Let the process end soon, even if a model's own code, such as get_metadata(), hangs in a thread."""
-    limit = threading.Timer(_EXIT_GRACE_S, os._exit, (0,))
-    limit.daemon = True
-    limit.start()
+    """Exit the process after `_EXIT_GRACE_S`, even if user code such as get_metadata() hangs in a thread."""
+    timer = threading.Timer(_EXIT_GRACE_S, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
 
 
 def _install_signal_handlers() -> tuple[asyncio.Event, asyncio.Event]:
-    """Return what the first signal to end sets, and what the second sets."""
-    stop, hurry = asyncio.Event(), asyncio.Event()
+    """Return an event that the first signal sets, and one that the second signal sets."""
+    stop, force = asyncio.Event(), asyncio.Event()
 
     def handle_signal() -> None:
-        (hurry if stop.is_set() else stop).set()
+        (force if stop.is_set() else stop).set()
 
     for number in _STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, handle_signal)
-    return stop, hurry
+    return stop, force
 
 
 @contextlib.contextmanager
 def _cancel_on_signal() -> Iterator[None]:
-    """Let a signal to end cancel the task at once: while models are imported, the loop sees no signals."""
+    """Raise `CancelledError` on a signal: during the import of models, the event loop cannot handle it."""
     previous = {number: signal.signal(number, signal.default_int_handler) for number in _STOP_SIGNALS}
     try:
         yield
@@ -119,8 +119,8 @@ def _warn_about_multiple_models(service: Service) -> None:
         _log.warning("%s", message)
 
 
-def _warn_about_functions(model: Model, target: str) -> None:
-    """Say which functions every call of would fail, or that there is none to call."""
+def _warn_about_functions(model: LoadedModel, target: str) -> None:
+    """Log each function that fails at every call, and a model without functions."""
     for finding in signatures.check_functions(model, target):
         if finding.level is Level.ERROR:
             _log.warning("Model %r: %s %s", model.name, finding.text, finding.hint)
@@ -131,6 +131,6 @@ def _log_urls(settings: Settings, port: int, service: Service) -> None:
     scheme = "https" if settings.tls_cert else "http"
     root = f"{scheme}://{host}:{port}{settings.base_path}"
     _log.info("Serving %s on %s", ", ".join(service.models), root)
-    pages = {"Page for people": "/ui", "Documentation, to try": "/api"} if settings.doc_endpoint else {}
-    for what, path in (pages | {"Models": "/v2/models/"}).items():
-        _log.info("%s: %s%s", what, root, path)
+    pages = {"Web UI": "/ui", "API docs": "/api"} if settings.doc_endpoint else {}
+    for label, path in (pages | {"Models": "/v2/models/"}).items():
+        _log.info("%s: %s%s", label, root, path)

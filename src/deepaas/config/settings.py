@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, Self, TypeVar
 
 _PATTERN = re.compile(r"(\d+)(?:\s*:\s*(\d+))?", re.ASCII)
-EXPECTED_FORMAT = "a whole number from 1, or the least and the most as MIN:MAX, such as 1:8"
+EXPECTED_FORMAT = "a whole number from 1, or MIN:MAX, for example 1:8"
 
 
 class WorkerRange(NamedTuple):
-    """The least and the most workers that a model may have."""
+    """The minimum and maximum number of workers of a model."""
 
     min: int
     max: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return what `4` or `1:8` says, or raise ValueError with words that say what would be right."""
+        """Parse `4` or `1:8`, or raise `ValueError` with the expected format."""
         found = _PATTERN.fullmatch(text.strip())
         if not found:
             raise ValueError(EXPECTED_FORMAT)
@@ -40,11 +40,17 @@ TRUE_WORDS = ("true", "yes", "on", "1")
 FALSE_WORDS = ("false", "no", "off", "0")
 
 
+SERVER, MODEL, WORKERS, LIMITS = "Server", "Model", "Workers", "Limits"
+TRAININGS, SECURITY, LOGGING, RAY = "Trainings", "Security", "Logging", "Ray"
+"""The groups of options, as in the help."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Option:
-    """One row of the table: what can be set, and which values are right."""
+    """One row of the table: an option's names, its help and its valid values."""
 
     name: str
+    group: str
     default: OptionValue
     help: str
     short: str | None
@@ -58,12 +64,12 @@ class Option:
 
     @property
     def type(self) -> type[OptionValue]:
-        """The type of the option's values, which is that of its default."""
+        """The type of the option's values."""
         return type(self.default)
 
     @property
     def cli_name(self) -> str:
-        """The name as people write it: `listen-ip`."""
+        """The name on the command line and in config files: `listen-ip`."""
         return self.name.replace("_", "-")
 
     @property
@@ -73,7 +79,7 @@ class Option:
 
     @property
     def expected_text(self) -> str:
-        """What would be right, in words."""
+        """A description of the valid values."""
         if self.type is bool:
             return "true or false"
         if self.choices:
@@ -83,7 +89,6 @@ class Option:
         return " ".join(["a whole number" if self.type is int else "a number", *self._describe_bounds()])
 
     def _describe_bounds(self) -> Iterator[str]:
-        """Yield what the words say about the smallest and the largest number."""
         if self.minimum is not None:
             yield f"from {self.minimum}"
         if self.maximum is not None:
@@ -91,6 +96,7 @@ class Option:
 
 
 def option(
+    group: str,
     default: T,
     text: str,
     *,
@@ -103,14 +109,14 @@ def option(
     env_vars: tuple[str, ...] = (),
     has_flag: bool = True,
 ) -> T:
-    """Return the field of one option; `text` is its help, the type is that of `default`.
+    """Return the field of one option; `group` is its section of the help, the type is that of `default`.
 
-    `parse` returns the value that a text stands for, or raises ValueError with words that say what would be
-    right. `metavar` is how values are written, for help that cannot tell it from their type.
-    `env_vars` are environment variables besides `DEEPAAS_<NAME>`. Without `has_flag`, the option is not one
-    of the command line, which other users of a machine can read.
+    `parse` converts a text to a value, or raises `ValueError` with the expected format. `metavar` stands for
+    the value in the help where the type is not enough. `env_vars` are environment variables besides
+    `DEEPAAS_<NAME>`. Without `has_flag` there is no flag, which other users of the machine could read.
     """
     row = {
+        "group": group,
         "default": default,
         "help": text,
         "short": short,
@@ -126,7 +132,7 @@ def option(
 
 
 def normalize_base_path(text: str) -> str:
-    """Return a base path as `""` or `/x`, or raise ValueError."""
+    """Return a base path as `""` or `/x`, or raise `ValueError` with the expected format."""
     path = "/" + text.strip().strip("/")
     if path == "/":
         return ""
@@ -136,7 +142,7 @@ def normalize_base_path(text: str) -> str:
 
 
 def normalize_hosts(text: str) -> str:
-    """Return names of hosts as browsers write them, separated by commas, or raise ValueError."""
+    """Return comma-separated host names as browsers write them, or raise `ValueError`."""
     hosts = [host.strip().lower().strip("[]").removesuffix(".") for host in text.split(",") if host.strip()]
     if not all(re.fullmatch(r"\*|[\w.-]+|[0-9a-f:.]+", host) for host in hosts):
         raise ValueError("names of hosts, separated by commas and without ports, such as models.example.org")
@@ -145,169 +151,167 @@ def normalize_hosts(text: str) -> str:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the server was told; the fields are the table of options."""
+    """The settings of a server; the fields are the table of options."""
 
-    listen_ip: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 is every IPv4 address.")
+    listen_ip: str = option(SERVER, "127.0.0.1", "Address to listen on; 0.0.0.0 for all IPv4 interfaces.")
     listen_port: int = option(
-        5000, "Port to listen on; 0 lets the system choose one.", minimum=0, maximum=65535
+        SERVER, 5000, "Port to listen on; 0 for any free port.", minimum=0, maximum=65535
     )
-    base_path: str = option("", "Path that everything is served below.", parse=normalize_base_path)
+    base_path: str = option(SERVER, "", "URL prefix of all routes.", parse=normalize_base_path)
+    predict_endpoint: bool = option(SERVER, default=True, text="Serve predictions.")
+    train_endpoint: bool = option(SERVER, default=True, text="Serve trainings.")
+    doc_endpoint: bool = option(SERVER, default=True, text="Serve the web UI and the API documentation.")
+    debug_endpoint: bool = option(
+        SERVER, default=False, text="Serve the output of models at /v2/debug, with tokens to admins only."
+    )
+    predictions: str = option(
+        SERVER,
+        "string",
+        "Type of 'predictions' in responses without a schema: JSON in a string, or JSON.",
+        choices=("string", "json"),
+    )
+    fast_path: bool = option(
+        SERVER, default=True, text="Handle small predictions without aiohttp's request objects."
+    )
+    drain_timeout: float = option(
+        SERVER, 30.0, "Time for running requests to finish at shutdown (seconds).", minimum=0
+    )
     model_name: str = option(
+        MODEL,
         "",
-        "Installed model to use; without it, the server serves all. With --model, the name of that model.",
+        "Name of the installed model; with --model, the name to use for that model.",
         env_vars=("DEEPAAS_V2_MODEL",),
     )
     model: str = option(
-        "",
-        "Model to use without an entry point: ./model.py, package.module or package.module:Class.",
+        MODEL, "", "Model without an entry point: ./model.py, package.module, package.module:Class."
     )
-    workers: WorkerRange = option(  # noqa: RUF009 - a scale never changes
+    warm: bool = option(MODEL, default=True, text="Call the model's warm() before it is used.")
+    workers: WorkerRange = option(  # noqa: RUF009 - a range never changes
+        WORKERS,
         WorkerRange(1, 1),
-        "Number of worker processes of each model; 1:8 starts with 1, and has up to 8 while calls wait.",
+        "Worker processes per model; 1:8 scales from 1 to 8 with the load.",
         short="-p",
         parse=WorkerRange.parse,
         metavar="N|MIN:MAX",
     )
     scale_down_after: float = option(
-        60.0, "Seconds that a worker beyond MIN of --workers may be idle until it is ended.", minimum=0.1
-    )
-    engine: str = option(
-        "local",
-        "Where workers and trainings run: on this machine, or on the Ray cluster that it is part of.",
-        choices=("local", "ray"),
-    )
-    ray_address: str = option(
-        "auto", "Address of the Ray cluster, HOST:PORT; auto is the one on this machine."
-    )
-    worker_cpus: float = option(1.0, "Processors that Ray sets aside for each worker.", minimum=0)
-    worker_gpus: float = option(
-        0.0, "Graphics processors that Ray sets aside for each worker; 0.5 lets two share one.", minimum=0
-    )
-    train_cpus: float = option(1.0, "Processors that Ray sets aside for each training.", minimum=0)
-    train_gpus: float = option(0.0, "Graphics processors that Ray sets aside for each training.", minimum=0)
-    max_batch_size: int = option(
-        32, "Most predictions that a model's predict_batch() makes at once; with 1, each is alone.", minimum=1
-    )
-    batch_timeout: float = option(
-        0.0, "Seconds that a prediction may wait for others to be made in one batch with it.", minimum=0
-    )
-    predict_timeout: float = option(
-        0.0,
-        "Seconds that a prediction may run before it fails and its worker is replaced; 0 is no limit.",
-        minimum=0,
+        WORKERS, 60.0, "Idle time before a worker beyond MIN is stopped (seconds).", minimum=0.1
     )
     worker_start_timeout: float = option(
-        0.0,
-        "Seconds that a worker may take to import and warm its model before another is tried; 0 is no limit.",
-        minimum=0,
+        WORKERS, 0.0, "Time limit for loading and warming a model (seconds; 0 for none).", minimum=0
     )
-    max_queue: int = option(1000, "Predictions of a model that may wait; more are refused.", minimum=1)
+    max_batch_size: int = option(
+        WORKERS, 32, "Maximum number of predictions in one call of predict_batch().", minimum=1
+    )
+    batch_timeout: float = option(
+        WORKERS, 0.0, "Maximum time to wait for more predictions before a batch runs (seconds).", minimum=0
+    )
     cancel_on_disconnect: bool = option(
-        default=False, text="Kill the worker that makes a prediction for a client that has left."
+        WORKERS, default=False, text="Kill the worker of a prediction whose client has disconnected."
     )
+    engine: str = option(
+        WORKERS,
+        "local",
+        "Where workers and trainings run: on this machine or on a Ray cluster.",
+        choices=("local", "ray"),
+    )
+    predict_timeout: float = option(
+        LIMITS, 0.0, "Time limit for a prediction; its worker is killed (seconds; 0 for none).", minimum=0
+    )
+    max_queue: int = option(LIMITS, 1000, "Maximum number of queued predictions per model.", minimum=1)
     client_max_size: int = option(
-        0, "Largest request body that is read, in bytes, decompressed; 0 is no limit.", minimum=0
+        LIMITS, 0, "Maximum size of a decompressed request body (bytes; 0 for none).", minimum=0
     )
     max_memory_body: int = option(
-        64 << 20,
-        "Largest JSON body, or texts of a form together, in bytes; files are not counted.",
-        minimum=1024,
+        LIMITS, 64 << 20, "Maximum size of JSON, or of a form without its files (bytes).", minimum=1024
     )
-    warm: bool = option(default=True, text="Call the model's warm() before the first request.")
-    predict_endpoint: bool = option(default=True, text="Serve predictions.")
-    train_endpoint: bool = option(default=True, text="Serve trainings.")
+    max_header_size: int = option(
+        LIMITS, 8190, "Maximum length of the request line and of each header (bytes).", minimum=1024
+    )
+    header_timeout: float = option(
+        LIMITS, 20.0, "Time for a new connection to send its request headers (seconds).", minimum=0.1
+    )
+    body_timeout: float = option(
+        LIMITS, 30.0, "Maximum pause while a client sends or reads a body (seconds).", minimum=0.1
+    )
+    keepalive_timeout: float = option(
+        LIMITS, 75.0, "Time before an idle connection is closed (seconds).", minimum=0.1
+    )
     state_dir: str = option(
-        "", "Folder of trainings and of what they leave; without it, the user's state folder."
+        TRAININGS, "", "Folder of training records and files, instead of the user's state folder."
     )
     database_url: str = option(
-        "",
-        "Database of the training records, as an SQLAlchemy URL; without it, SQLite in the state folder.",
+        TRAININGS, "", "SQLAlchemy URL of the training records, instead of SQLite in --state-dir."
     )
-    max_trainings: int = option(1, "Number of trainings that run at a time; more wait.", minimum=1)
+    max_trainings: int = option(
+        TRAININGS, 1, "Maximum number of trainings that run at the same time.", minimum=1
+    )
     train_mode: str = option(
+        TRAININGS,
         "shared",
-        "Whether workers go on while a training runs (shared), or are stopped until it ends (exclusive).",
+        "Workers during a training: kept (shared) or stopped (exclusive).",
         choices=("shared", "exclusive"),
     )
     keep_trainings: str = option(
-        "", "Finished trainings to keep of each model: a number, or an age such as 30d; without it, all."
+        TRAININGS, "", "Finished trainings to keep per model: a number, or an age such as 30d."
     )
     reload_after_train: bool = option(
-        default=False,
-        text="Replace the workers when a training has ended well, so that they use what it made.",
+        TRAININGS, default=False, text="Reload the workers after each successful training."
     )
     cancel_grace: float = option(
-        5.0, "Seconds that a cancelled training has to end by itself before it is killed.", minimum=0
-    )
-    train_heartbeat_timeout: float = option(
-        120.0,
-        "Seconds without a heartbeat from another machine after which its trainings count as lost.",
-        minimum=10,
-    )
-    drain_timeout: float = option(
-        30.0, "Seconds that requests have to end when the server is told to stop.", minimum=0
+        TRAININGS, 5.0, "Time for a cancelled training to exit before it is killed (seconds).", minimum=0
     )
     train_on_shutdown: str = option(
+        TRAININGS,
         "cancel",
-        "What to do with running trainings when the server stops; the next start takes over detached ones.",
+        "Running trainings at shutdown: cancelled, or detached for the next start.",
         choices=("cancel", "detach"),
     )
-    auth_token_file: str = option(
-        "",
-        "File of tokens that requests must bear: on each line a token, and its scopes: predict,train,admin.",
+    train_heartbeat_timeout: float = option(
+        TRAININGS, 120.0, "Time without a heartbeat until trainings are marked lost (seconds).", minimum=10
     )
-    auth_token: str = option("", "A token with all scopes.", has_flag=False)
-    tls_cert: str = option("", "File of the certificate chain to serve HTTPS with.")
-    tls_key: str = option("", "File of the certificate's private key.")
+    auth_token_file: str = option(
+        SECURITY, "", "File with a token and its scopes on each line: TOKEN predict,train,admin."
+    )
+    auth_token: str = option(SECURITY, "", "Token with all scopes.", has_flag=False)
+    tls_cert: str = option(SECURITY, "", "File with the certificate chain for HTTPS.")
+    tls_key: str = option(SECURITY, "", "File with the private key of the certificate.")
     cors_origin: str = option(
-        "", "Origins, separated by commas, whose pages may call this server; * is every origin."
+        SECURITY, "", "Origins whose pages may call the server, separated by commas; * for all."
     )
     allowed_hosts: str = option(
+        SECURITY,
         "",
-        "Host names that requests may name, separated by commas; * is every name.",
+        "Host names that requests may use, separated by commas; * for all.",
         parse=normalize_hosts,
     )
-    max_header_size: int = option(
-        8190, "Longest request line or header that is read, in bytes.", minimum=1024
-    )
-    header_timeout: float = option(
-        20.0, "Seconds that a new connection has to send a request's headers.", minimum=0.1
-    )
-    body_timeout: float = option(
-        30.0,
-        "Seconds that a body may pause before its sender, or a stream's reader, is cut off.",
-        minimum=0.1,
-    )
-    keepalive_timeout: float = option(
-        75.0, "Seconds that a connection without a request is kept open.", minimum=0.1
-    )
-    fast_path: bool = option(
-        default=True, text="Answer small predictions without aiohttp's routing; switch it off to find faults."
-    )
-    doc_endpoint: bool = option(default=True, text="Serve the documentation pages.")
-    debug_endpoint: bool = option(
-        default=False, text="Serve what models printed and logged; whoever reaches the server can read it."
-    )
-    predictions: str = option(
-        "string",
-        "Value of 'predictions' in an answer without a schema: a string holding it, or its JSON.",
-        choices=("string", "json"),
-    )
-    debug: bool = option(default=False, text="Log everything, as --log-level DEBUG does.")
-    log_file: str = option("", "File that log lines are appended to, instead of being printed.")
-    log_format: str = option("text", "Form of log lines.", choices=("text", "json"))
+    debug: bool = option(LOGGING, default=False, text="Log everything, like --log-level DEBUG.")
+    log_file: str = option(LOGGING, "", "File that log lines are appended to, instead of being printed.")
+    log_format: str = option(LOGGING, "text", "Format of log lines.", choices=("text", "json"))
     log_level: str = option(
-        "INFO", "Least level that is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+        LOGGING,
+        "INFO",
+        "Minimum log level.",
+        choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     )
+    ray_address: str = option(
+        RAY, "auto", "Address of the Ray cluster, HOST:PORT; auto for the one on this machine."
+    )
+    worker_cpus: float = option(RAY, 1.0, "CPUs that Ray reserves for each worker.", minimum=0)
+    worker_gpus: float = option(
+        RAY, 0.0, "GPUs that Ray reserves for each worker; with 0.5, two share one.", minimum=0
+    )
+    train_cpus: float = option(RAY, 1.0, "CPUs that Ray reserves for each training.", minimum=0)
+    train_gpus: float = option(RAY, 0.0, "GPUs that Ray reserves for each training.", minimum=0)
 
 
 def list_options() -> tuple[Option, ...]:
-    """Return the table, in the order of the fields."""
+    """Return the table of options, in the order of the fields."""
     return tuple(Option(name=field.name, **field.metadata) for field in dataclasses.fields(Settings))
 
 
 def parse_value(row: Option, value: object) -> OptionValue:
-    """Return `value`, a text or already typed, as `row` has it, or raise ValueError saying what is right."""
+    """Convert `value` to the type of the option, or raise `ValueError` with the expected format."""
     if row.type is bool:
         return _parse_bool(value)
     if row.choices:
@@ -320,7 +324,6 @@ def parse_value(row: Option, value: object) -> OptionValue:
 
 
 def _parse_bool(value: object) -> bool:
-    """Return the truth that `value` spells in any case."""
     word = str(value).strip().lower()
     if word not in TRUE_WORDS + FALSE_WORDS:
         raise ValueError("true or false")
@@ -328,7 +331,7 @@ def _parse_bool(value: object) -> bool:
 
 
 def _parse_choice(row: Option, word: str) -> str:
-    """Return the choice that `word` spells in any case."""
+    """Return the choice that equals `word`, ignoring case."""
     for choice in row.choices:
         if choice.casefold() == word.casefold():
             return choice
@@ -336,7 +339,6 @@ def _parse_choice(row: Option, word: str) -> str:
 
 
 def _parse_number(row: Option, value: object) -> OptionValue:
-    """Return the number within the bounds of `row`."""
     try:
         number = int(str(value)) if row.type is int else float(str(value))
     except ValueError:

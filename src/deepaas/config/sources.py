@@ -1,4 +1,4 @@
-"""Reads settings from flags, environment and files, in this order, and suggests names for misspelt ones."""
+"""Reads settings from flags, environment and files (in this precedence), and suggests corrections."""
 
 import configparser
 import difflib
@@ -19,7 +19,7 @@ _ENV_VAR_CUTOFF = 0.9
 
 
 class _SourcedValue(NamedTuple):
-    """A value somebody gave, and where, for the message if it is wrong."""
+    """A configured value, and its source for error messages."""
 
     value: object
     source: str
@@ -32,91 +32,93 @@ def load_settings(
     config_files: Sequence[Path] = (),
     config_dirs: Sequence[Path] = (),
 ) -> Settings:
-    """Return the settings; `flags` holds only what was given on the command line, as text or typed.
+    """Return the settings. `flags` has only the options on the command line, as texts or converted values.
 
-    Directories are read after files, and later ones win. Where neither is named, the first default place that
-    exists is read. SettingsError: a named file is missing or cannot be parsed, or a value is wrong.
+    Directories are read after files; later files override earlier ones. If neither is named, the first
+    existing default file is read. Raise `SettingsError` if a named file is missing or cannot be parsed, or
+    if a value is invalid.
     """
     if config_files or config_dirs:
         paths = [*config_files, *itertools.chain.from_iterable(map(_list_config_files, config_dirs))]
     else:
         paths = list(itertools.islice(filter(_is_readable, get_default_config_files(environ)), 1))
-    given = dict(_read_files(paths)) | dict(_read_environ(environ)) | _read_flags(flags)
-    table = {one.name: one for one in list_options()}
-    values: dict[str, Any] = {name: _parse_sourced_value(table[name], *pair) for name, pair in given.items()}
+    sourced = dict(_read_files(paths)) | dict(_read_environ(environ)) | _read_flags(flags)
+    options = {option.name: option for option in list_options()}
+    values: dict[str, Any] = {
+        name: _parse_sourced_value(options[name], *pair) for name, pair in sourced.items()
+    }
     return Settings(**values)
 
 
 def get_default_config_files(environ: Mapping[str, str]) -> list[Path]:
-    """Return where a config file is looked for, first place first."""
+    """Return the default paths of the config file, in the order of the search."""
     below = ("deepaas/deepaas.conf", "deepaas.conf")
     home = environ.get("HOME")
     at_home = [Path(home, ".deepaas", "deepaas.conf"), Path(home, "deepaas.conf")] if home else []
     return at_home + [Path("/etc", name) for name in below]
 
 
-def _parse_sourced_value(row: Option, value: object, source: str) -> OptionValue:
-    """Parse a value; the error names its source, its key, the value and what would be right."""
+def _parse_sourced_value(option: Option, value: object, source: str) -> OptionValue:
     try:
-        return parse_value(row, value)
+        return parse_value(option, value)
     except ValueError as error:
-        raise SettingsError(f"{source}: {row.cli_name} is {value!r}, expected {error}.") from error
+        raise SettingsError(f"{source}: {option.cli_name} is {value!r}, expected {error}.") from error
 
 
 def _read_flags(flags: Mapping[str, object]) -> dict[str, _SourcedValue]:
-    """Return what the command line gave."""
     return {name: _SourcedValue(value, "On the command line") for name, value in flags.items()}
 
 
 def _read_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, _SourcedValue]]:
-    """Yield what the environment gives; an empty variable is as good as none.
+    """Yield the values of the environment variables; empty variables are ignored.
 
-    One that is nearly an option's gets a log line; any other may be somebody else's.
+    Log an unknown variable only if its name is close to an option's: others may belong to other programs.
     """
-    known = [variable for row in list_options() for variable in row.env_vars]
+    known = [variable for option in list_options() for variable in option.env_vars]
     for name in filter(environ.get, environ):
         if name.startswith(_PREFIX) and name not in known:
-            meant = _suggest_names([name], known, _ENV_VAR_CUTOFF)
-            if meant:
-                _log.warning("In the environment: unknown variable %s, ignored.%s", name, meant)
-    for row in list_options():
-        variable = next(filter(environ.get, row.env_vars), None)
+            suggestion = _suggest_names([name], known, _ENV_VAR_CUTOFF)
+            if suggestion:
+                _log.warning("In the environment: unknown variable %s, ignored.%s", name, suggestion)
+    for option in list_options():
+        variable = next(filter(environ.get, option.env_vars), None)
         if variable is not None:
-            yield row.name, _SourcedValue(environ[variable], f"In the environment variable {variable}")
+            yield option.name, _SourcedValue(environ[variable], f"In the environment variable {variable}")
 
 
 def _read_files(paths: Iterable[Path]) -> Iterator[tuple[str, _SourcedValue]]:
-    """Yield what the files give, in their order; what no option is called gets one log line a file."""
-    known = {row.name: row.cli_name for row in list_options()}
+    """Yield the values of the files, in their order; log the unknown keys of each file in one line."""
+    known = {option.name: option.cli_name for option in list_options()}
     for path in paths:
-        parser, spelled = _parse_file(path)
-        found = parser.defaults()
-        strange = [spelled[key] for key in found if key not in known]
-        unknown = [*strange, *(f"[{name}]" for name in parser.sections())]
+        parser, spellings = _parse_file(path)
+        values = parser.defaults()
+        unknown_keys = [spellings[key] for key in values if key not in known]
+        unknown = [*unknown_keys, *(f"[{name}]" for name in parser.sections())]
         if unknown:
-            meant = _suggest_names(map(_to_cli_name, strange), known.values(), _KEY_CUTOFF)
-            _log.warning("%s: unknown option %s, ignored%s", path, ", ".join(unknown), meant and f".{meant}")
-        for key in known.keys() & found:
-            yield key, _SourcedValue(_unquote(found[key]), f"In {path}")
+            suggestion = _suggest_names(map(_to_cli_name, unknown_keys), known.values(), _KEY_CUTOFF)
+            ending = suggestion and f".{suggestion}"
+            _log.warning("%s: unknown option %s, ignored%s", path, ", ".join(unknown), ending)
+        for key in known.keys() & values:
+            yield key, _SourcedValue(_unquote(values[key]), f"In {path}")
 
 
 def _suggest_names(names: Iterable[str], known: Iterable[str], cutoff: float) -> str:
-    """Return the question whether those of `known` were meant that names are close to, or nothing."""
+    """Return " Did you mean …?" with the known names that are close to `names`, or an empty string."""
     known = list(known)
-    close = [found for name in names for found in difflib.get_close_matches(name, known, 1, cutoff)]
+    close = [match for name in names for match in difflib.get_close_matches(name, known, 1, cutoff)]
     return f" Did you mean {', '.join(dict.fromkeys(close))}?" if close else ""
 
 
 def _parse_file(path: Path) -> tuple[configparser.ConfigParser, dict[str, str]]:
-    """Return the file's sections, with keys spelled as the table does, and how the file spells each."""
-    spelled: dict[str, str] = {}
+    """Return the file's sections, with option names as keys, and the file's spelling of each key."""
+    spellings: dict[str, str] = {}
 
-    def note(key: str) -> str:
-        spelled[_to_option_name(key)] = key.strip()
+    def normalize_key(key: str) -> str:
+        spellings[_to_option_name(key)] = key.strip()
         return _to_option_name(key)
 
     parser = configparser.ConfigParser(interpolation=None, strict=False)
-    parser.optionxform = note  # type: ignore[method-assign,assignment] # configparser's documented way
+    parser.optionxform = normalize_key  # type: ignore[method-assign,assignment] # as configparser documents
     try:
         parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))
     except OSError as error:
@@ -128,32 +130,29 @@ def _parse_file(path: Path) -> tuple[configparser.ConfigParser, dict[str, str]]:
         raise SettingsError(
             f"The config file {path} cannot be parsed: {reason}; expected [DEFAULT], then lines key = value."
         ) from error
-    return parser, spelled
+    return parser, spellings
 
 
 def _to_option_name(key: str) -> str:
-    """Return an option's name from a file's spelling of it."""
     return key.strip().lower().replace("-", "_")
 
 
 def _to_cli_name(text: str) -> str:
-    """Return what is spelled as a key in the table's spelling of keys."""
     return _to_option_name(text).replace("_", "-")
 
 
 def _unquote(text: str) -> str:
-    """Return the text without the pair of quotes around it, if there is one."""
     quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
     return text[1:-1] if quoted else text
 
 
 def _is_readable(path: Path) -> bool:
-    """Tell whether a default place has a file; a home directory that is closed to us has none."""
+    """Return whether a default config file can be read; a private home directory counts as none."""
     return os.access(path, os.R_OK) and path.is_file()
 
 
 def _list_config_files(folder: Path) -> list[Path]:
-    """Return a config directory's files in the order they are read."""
+    """Return a config directory's files in the order in which they are read."""
     if not folder.is_dir():
         raise SettingsError(f"The config directory {folder} does not exist.")
     return sorted(folder.glob("*.conf"))

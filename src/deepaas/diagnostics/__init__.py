@@ -1,1 +1,1 @@
-"""A doctor for models: what is wrong with one, and what to do about it, found in a process of its own."""
+"""Diagnostics of models (`deepaas-cli check`), run in a child process: problems and how to fix them."""

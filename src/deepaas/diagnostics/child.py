@@ -13,9 +13,9 @@ from deepaas.child_setup import exit_with_parent, use_line_buffering
 from deepaas.diagnostics import compat, declarations, execution, signatures
 from deepaas.diagnostics.findings import END_STEP, CheckRequest, Finding, Level, add_period
 from deepaas.model.failures import describe_exception
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 
-CheckStep = Callable[[Model], Iterator[Finding]]
+CheckStep = Callable[[LoadedModel], Iterator[Finding]]
 
 _STEPS: dict[str, CheckStep] = {
     "metadata": signatures.check_metadata,
@@ -29,23 +29,23 @@ _STEPS: dict[str, CheckStep] = {
 
 _DECLARATION_STEPS = {"arguments", "schema"}
 _DEPENDENT_STEPS = {"specification", "2.6"}
-"""Steps that read what the declaring ones look at: with an error there, theirs say it again."""
+"""Steps that read the declarations, too: after an error in a declaration step, theirs are repetitions."""
 
 
 class FindingWriter:
-    """Writes what is found, one JSON array a line, at once."""
+    """Writes findings to the pipe, one JSON array per line, flushed at once."""
 
     def __init__(self, pipe: IO[str]) -> None:
         self._pipe = pipe
         self.failed_steps: set[str] = set()
-        """The steps that have found an error."""
+        """The steps with at least one error."""
 
     def start_step(self, step: str) -> None:
-        """Say which step begins."""
+        """Announce a step, so that the parent can attribute a crash or a timeout to it."""
         self._write_line([step])
 
     def write(self, finding: Finding) -> None:
-        """Say what was found, unless it only says an error again."""
+        """Write a finding, unless it repeats an error of an earlier step."""
         if finding.level is Level.ERROR:
             if finding.step in _DEPENDENT_STEPS and not _DECLARATION_STEPS.isdisjoint(self.failed_steps):
                 return
@@ -58,7 +58,7 @@ class FindingWriter:
 
 
 def run_steps(request: CheckRequest, writer: FindingWriter) -> None:
-    """Do all steps, as far as the model lets them."""
+    """Run all steps; if the model cannot be imported, stop there."""
     model = _import_model(request, writer)
     if model is None:
         return
@@ -66,13 +66,13 @@ def run_steps(request: CheckRequest, writer: FindingWriter) -> None:
     for name, step in _STEPS.items():
         _run_step(name, step(model), writer)
     if request.run_predict and not execution.is_callable(model):
-        text = "Not tried: its arguments or its schema cannot be made, see above."
+        text = "Not run: the arguments or the schema are broken, see above."
         writer.write(Finding(Level.NOTE, "predict", text))
     elif request.run_predict:
         _run_step("predict", execution.check_predict(model, request), writer)
 
 
-def _import_model(request: CheckRequest, writer: FindingWriter) -> Model | None:
+def _import_model(request: CheckRequest, writer: FindingWriter) -> LoadedModel | None:
     writer.start_step("import")
     model, findings = execution.check_import(request)
     for finding in findings:
@@ -81,7 +81,7 @@ def _import_model(request: CheckRequest, writer: FindingWriter) -> Model | None:
 
 
 def _run_step(name: str, findings: Iterator[Finding], writer: FindingWriter) -> None:
-    """Do a step; whatever the author's code raises in it is a finding."""
+    """Run a step; any exception of user code becomes a finding."""
     writer.start_step(name)
     pid = os.getpid()
     try:
@@ -89,24 +89,24 @@ def _run_step(name: str, findings: Iterator[Finding], writer: FindingWriter) -> 
             writer.write(finding)
     except BaseException as error:
         if os.getpid() != pid:
-            raise  # a process that the model forked
-        text = add_period(f"It failed with {describe_exception(error)}")
-        writer.write(Finding(Level.ERROR, name, text, "The traceback says where.", traceback.format_exc()))
+            raise  # this is a child process that the model forked
+        text = add_period(f"Failed with {describe_exception(error)}")
+        writer.write(Finding(Level.ERROR, name, text, "See the traceback.", traceback.format_exc()))
 
 
 def main(pipe: str, request_text: str) -> None:
-    """Check a model; what is found goes to the descriptor `pipe`."""
+    """Check a model, and write the findings to the descriptor `pipe`."""
     faulthandler.enable()
     exit_with_parent()
     use_line_buffering()
     log.configure("WARNING")
-    asked = CheckRequest.parse(request_text)
-    sys.path[:] = asked.python_path
+    request = CheckRequest.parse(request_text)
+    sys.path[:] = request.python_path
     os.set_inheritable(int(pipe), False)  # noqa: FBT003 - its only form
     with os.fdopen(int(pipe), "w", encoding="utf-8") as file:
-        saying = FindingWriter(file)
-        run_steps(asked, saying)
-        saying.start_step(END_STEP)
+        writer = FindingWriter(file)
+        run_steps(request, writer)
+        writer.start_step(END_STEP)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Checks what differs from DEEPaaS 2.6 for this model."""
+"""Checks which differences from DEEPaaS 2.6 affect a model."""
 
 import inspect
 import re
@@ -10,31 +10,31 @@ from deepaas.diagnostics.findings import Finding, Level
 from deepaas.diagnostics.signatures import has_user_function
 from deepaas.errors import ModelLoadError
 from deepaas.model.arguments import Arguments, is_file
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 from deepaas.model.rendering import JSON
 
-ModelPredicate = Callable[[Model], bool]
+ModelPredicate = Callable[[LoadedModel], bool]
 
 
-def check_compatibility(model: Model) -> Iterator[Finding]:
-    """Say what changes for this model and its clients."""
+def check_compatibility(model: LoadedModel) -> Iterator[Finding]:
+    """Report the differences that affect this model or its clients."""
     found = [text for touches, text in _DIFFERENCES if touches(model)]
     for text in found:
         yield Finding(Level.CHANGED, "2.6", text)
     if not found:
-        yield Finding(Level.OK, "2.6", "Nothing is known to be different for this model.")
+        yield Finding(Level.OK, "2.6", "No known difference affects this model.")
 
 
-def _iterate_arguments(model: Model) -> Iterator[Arguments]:
+def _iterate_arguments(model: LoadedModel) -> Iterator[Arguments]:
     for function in ("predict", "train"):
         if has_user_function(model, function):
             try:
                 yield model.get_arguments(function)
             except ModelLoadError:
-                continue  # the step of the arguments has said so
+                continue  # reported by the step "arguments"
 
 
-def _has_file_list_arguments(model: Model) -> bool:
+def _has_file_list_arguments(model: LoadedModel) -> bool:
     return any(
         is_file(field) and isinstance(field, fields.List)
         for arguments in _iterate_arguments(model)
@@ -42,7 +42,7 @@ def _has_file_list_arguments(model: Model) -> bool:
     )
 
 
-def _has_train_uploads(model: Model) -> bool:
+def _has_train_uploads(model: LoadedModel) -> bool:
     return has_user_function(model, "train") and any(
         is_file(field)
         for arguments in _iterate_function_arguments(model, "train")
@@ -50,42 +50,42 @@ def _has_train_uploads(model: Model) -> bool:
     )
 
 
-def _negotiates_media_type(model: Model) -> bool:
+def _negotiates_media_type(model: LoadedModel) -> bool:
     return any(arguments.accept for arguments in _iterate_function_arguments(model, "predict"))
 
 
-def _can_return_files(model: Model) -> bool:
+def _can_return_files(model: LoadedModel) -> bool:
     accepts = [arguments.accept for arguments in _iterate_function_arguments(model, "predict")]
     return any(choice != JSON for accept in accepts if accept for choice in accept.choices)
 
 
-def _can_return_binary_files(model: Model) -> bool:
+def _can_return_binary_files(model: LoadedModel) -> bool:
     accepts = [arguments.accept for arguments in _iterate_function_arguments(model, "predict")]
     choices = [choice for accept in accepts if accept for choice in accept.choices]
     return any(not choice.startswith("text/") and not choice.endswith("json") for choice in choices)
 
 
-def _has_validators(model: Model) -> bool:
+def _has_validators(model: LoadedModel) -> bool:
     return any(field.validators for one in _iterate_arguments(model) for field in one.fields.values())
 
 
-def _wraps_predictions(model: Model) -> bool:
+def _wraps_predictions(model: LoadedModel) -> bool:
     try:
         return has_user_function(model, "predict") and model.schema is None
     except ModelLoadError:
         return False
 
 
-def _has_no_train_arguments(model: Model) -> bool:
+def _has_no_train_arguments(model: LoadedModel) -> bool:
     return not has_user_function(model, "get_train_args")
 
 
-def _has_train(model: Model) -> bool:
+def _has_train(model: LoadedModel) -> bool:
     return has_user_function(model, "train")
 
 
-def _raises_http_errors(model: Model) -> bool:
-    """Look into the module of each function for errors of aiohttp that it raises."""
+def _raises_http_errors(model: LoadedModel) -> bool:
+    """Search the source of the functions' modules for raised aiohttp errors."""
     functions = [model.get_function(name) for name in ("predict", "train") if has_user_function(model, name)]
     return any(re.search(r"raise (\w+\.)*HTTP[A-Z]", _get_module_source(function)) for function in functions)
 
@@ -98,7 +98,7 @@ def _get_module_source(function: Callable[..., object]) -> str:
         return ""
 
 
-def _iterate_function_arguments(model: Model, function: str) -> Iterator[Arguments]:
+def _iterate_function_arguments(model: LoadedModel, function: str) -> Iterator[Arguments]:
     if has_user_function(model, function):
         try:
             yield model.get_arguments(function)
@@ -107,36 +107,39 @@ def _iterate_function_arguments(model: Model, function: str) -> Iterator[Argumen
 
 
 _DIFFERENCES: tuple[tuple[ModelPredicate, str], ...] = (
-    (_has_file_list_arguments, "A list of files receives all that are sent; 2.6 dropped all but the first."),
-    (_has_train_uploads, "A file can be uploaded to train(); in 2.6 such a training always failed."),
+    (_has_file_list_arguments, "A list of files receives all uploaded files; 2.6 dropped all but the first."),
+    (_has_train_uploads, "Files can be uploaded to train(); in 2.6 such a training always failed."),
     (
         _negotiates_media_type,
         (
-            "The HTTP Accept header is negotiated, wherever 'accept' is located: a browser's or a library's "
-            "own header gets the default of 'accept', or its first choice; 2.6 answered 422."
+            "The HTTP Accept header is negotiated, wherever 'accept' is located: the default header of a "
+            "browser or library selects the default of 'accept', or its first choice; 2.6 responded with 422."
         ),
     ),
     (_can_return_files, "deepaas-cli writes results that are files; 2.6 lost them."),
     (
         _can_return_binary_files,
         (
-            "For a media type other than JSON and text, a str is not opened as the path of a file, unless "
-            "the file is in the folder of the call's uploads: return pathlib.Path(…)."
+            "For media types other than JSON and text, a returned str is treated as a file path only if the "
+            "file is in the folder of the call's uploads: return pathlib.Path(…)."
         ),
     ),
     (_has_validators, "deepaas-cli validates arguments as the server does; 2.6 did not."),
-    (_has_no_train_arguments, "deepaas-cli works although there is no get_train_args(); 2.6 crashed."),
+    (_has_no_train_arguments, "deepaas-cli works without get_train_args(); 2.6 crashed."),
     (
         _wraps_predictions,
         (
-            "Without a schema, 'predictions' is a string that holds the prediction, as 2.6 documents; with "
-            "--predictions json it is the JSON value, as 2.6 really sent it."
+            "Without a schema, 'predictions' is a string with the prediction, as documented for 2.6; with "
+            "--predictions json it is the JSON value, as 2.6 actually sent it."
         ),
     ),
     (
         _raises_http_errors,
-        "HTTPBadRequest and its like are answered with their status and reason; 2.6 hung, or hid them.",
+        "HTTPBadRequest and similar errors are sent with their status and reason; 2.6 hung, or hid them.",
     ),
-    (_has_train, "Predictions go on while a training is queued or runs; in 2.6 it could block them."),
-    (_has_train, "DELETE cancels a training and its record stays readable; in 2.6 it was a 500, and lost."),
+    (_has_train, "Predictions continue while a training is queued or running; in 2.6 it could block them."),
+    (
+        _has_train,
+        "DELETE cancels a training and keeps its record; in 2.6 it returned 500 and lost the record.",
+    ),
 )

@@ -1,4 +1,4 @@
-"""Checks declared arguments and the OpenAPI documents they make."""
+"""Checks declared arguments and the API documents that are built from them."""
 
 import logging
 import types
@@ -18,14 +18,14 @@ from deepaas.messages import Envelope
 from deepaas.model.arguments import Arguments, is_file
 from deepaas.model.failures import describe_exception
 from deepaas.model.json_encoding import dumps
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 
 _STEP = "arguments"
 _PUBLISHED = SpecOptions("", Envelope.STRING, auth_required=False, debug_enabled=False)
 
 
-def check_arguments(model: Model) -> Iterator[Finding]:
-    """Look at the arguments of `predict` and `train`."""
+def check_arguments(model: LoadedModel) -> Iterator[Finding]:
+    """Check the declared arguments of `predict` and `train`."""
     for function, declaring in FUNCTIONS.items():
         if not has_user_function(model, function):
             continue
@@ -36,7 +36,7 @@ def check_arguments(model: Model) -> Iterator[Finding]:
                 Level.ERROR,
                 _STEP,
                 add_period(str(error)),
-                f"The server asks {declaring}() when it starts.",
+                f"The server calls {declaring}() when it starts.",
                 error.detail,
             )
             continue
@@ -47,21 +47,21 @@ def check_arguments(model: Model) -> Iterator[Finding]:
         yield from _check_accept(function, declared)
 
 
-def check_specification(model: Model) -> Iterator[Finding]:
-    """Make both documents of the API, and see that they are JSON."""
+def check_specification(model: LoadedModel) -> Iterator[Finding]:
+    """Build both API documents, and encode them as JSON."""
     step = "specification"
-    told = set()
+    reported = set()
     for kind, document in (("Swagger 2.0", build_swagger), ("OpenAPI 3.1", build_openapi)):
         try:
             size = len(dumps(document([model], _PUBLISHED)))
         except Exception as error:  # noqa: BLE001 - the author's fields may raise anything
-            if describe_exception(error) in told:
-                continue  # one cause, one finding
-            told.add(describe_exception(error))
+            if describe_exception(error) in reported:
+                continue  # report each cause once
+            reported.add(describe_exception(error))
             yield Finding(
                 Level.ERROR,
                 step,
-                add_period(f"The {kind} document cannot be made: {describe_exception(error)}"),
+                add_period(f"The {kind} document cannot be built: {describe_exception(error)}"),
                 "See the findings about arguments and schema: one of their fields cannot be published.",
             )
         else:
@@ -75,7 +75,7 @@ def _check_field(function: str, name: str, field: Field) -> Iterator[Finding]:
             Level.ERROR,
             _STEP,
             add_period(f"The argument '{name}' of {function}() cannot be published: {problem}"),
-            "Take what the field's metadata and validators hold from numbers, texts, lists and dictionaries.",
+            "Use only numbers, strings, lists and dictionaries in the field's metadata and validators.",
         )
     if not is_file(field) and field.load_default not in (marshmallow.missing, None):
         yield from _check_default(function, name, field)
@@ -84,25 +84,25 @@ def _check_field(function: str, name: str, field: Field) -> Iterator[Finding]:
             Level.NOTE,
             _STEP,
             f"The argument '{name}' of {function}() has no description.",
-            'Say what it is for: metadata={"description": "…"}.',
+            'Describe it: metadata={"description": "…"}.',
         )
 
 
 def _find_publishing_error(name: str, field: Field) -> str | None:
-    """Publish a model that has this argument alone; return what goes wrong, or what is left out."""
+    """Build the documents of a model with only this argument; return the error or the first warning."""
     alone = types.SimpleNamespace(get_predict_args=lambda: {name: field}, predict=None)
     documents: list[Callable[..., Any]] = [build_swagger, build_openapi]
     try:
         with _WarningRecorder() as warnings:
             for document in documents:
-                dumps(document([Model("model", alone)], _PUBLISHED))
+                dumps(document([LoadedModel("model", alone)], _PUBLISHED))
     except Exception as error:  # noqa: BLE001 - the author's field may raise anything
         return describe_exception(error)
     return next(iter(warnings.messages), None)
 
 
 class _WarningRecorder(logging.Handler):
-    """Keeps what the specification logs while the context lasts, in the place of whoever would show it."""
+    """Captures the log messages of the OpenAPI builder, instead of their usual handlers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,18 +123,20 @@ class _WarningRecorder(logging.Handler):
 
 
 def _check_default(function: str, name: str, field: Field) -> Iterator[Finding]:
-    """See whether a default would pass the validators, which it never meets when it is used."""
+    """Check that the default passes the validators; marshmallow does not validate defaults."""
     default = field.load_default() if callable(field.load_default) else field.load_default
     try:
         for validator in field.validators:
             validator(default)
     except Exception as error:  # noqa: BLE001 - the author's validators may raise anything
-        said = " ".join(map(str, error.messages)) if isinstance(error, marshmallow.ValidationError) else error
+        reason = (
+            " ".join(map(str, error.messages)) if isinstance(error, marshmallow.ValidationError) else error
+        )
         yield Finding(
             Level.WARNING,
             _STEP,
-            f"The default of '{name}' of {function}(), {default!r}, is not allowed: {said}",
-            "Clients that send it get an error, those that leave it out do not: change one of the two.",
+            f"The default of '{name}' of {function}(), {default!r}, is not allowed: {reason}",
+            "A client that sends this value gets an error: change the default or the validator.",
         )
 
 

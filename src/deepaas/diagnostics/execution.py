@@ -1,4 +1,4 @@
-"""Checks by running the model: import, warm, predict."""
+"""Checks that run the model: import, warm, predict."""
 
 import contextlib
 import mimetypes
@@ -19,11 +19,11 @@ from deepaas.diagnostics.signatures import has_user_function
 from deepaas.errors import InvalidArguments, InvalidResponse, ModelLoadError
 from deepaas.messages import Body, Call, Envelope, Failure
 from deepaas.model.arguments import Arguments, ArgumentSources, is_file
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 from deepaas.model.v2.wrapper import UploadedFile
 from deepaas.scratch import ScratchFolder
 from deepaas.trainings.record import display_arguments
-from deepaas.workers.executor import CallExecutor, StreamSender
+from deepaas.workers.call_executor import CallExecutor, StreamSender
 from deepaas.workers.shared_progress import SharedProgress
 
 _SLOW_IMPORT_S = 5.0
@@ -31,67 +31,67 @@ _LARGE_IMPORT_MIB = 500.0
 _IMPORT = "import"
 _PREDICT = "predict"
 _MAX_ARGUMENTS_LENGTH = 200
-_ARGUMENTS_HINT = "Give arguments that make sense: --with NAME=VALUE, for a file its path."
+_ARGUMENTS_HINT = "Pass suitable arguments: --with NAME=VALUE; for a file, VALUE is its path."
 _RESPONSE_HINT = "Change what predict() returns, so that JSON, its schema and the media type can express it."
-_SIGNATURE_HINT = "It was called with what is declared and given: see what is said of its functions above."
-_REJECTION_HINT = f"Where it is the arguments' fault, raise aiohttp.web.HTTPBadRequest. {_ARGUMENTS_HINT}"
+_SIGNATURE_HINT = "It was called with the declared arguments: see the findings about its functions above."
+_REJECTION_HINT = f"If the arguments are invalid, raise aiohttp.web.HTTPBadRequest. {_ARGUMENTS_HINT}"
 _PACKAGE_FOLDER = str(Path(deepaas.__file__).parent)
 _TRACEBACK_FILE = re.compile(r'^  File "([^"]+)", line', re.MULTILINE)
 _CLIENT_ERRORS = range(400, 500)
 
 
-def check_import(request: CheckRequest) -> tuple[Model | None, list[Finding]]:
-    """Import the model, and return it, if that works, with what was found."""
+def check_import(request: CheckRequest) -> tuple[LoadedModel | None, list[Finding]]:
+    """Import the model; return it, or `None` if that fails, and the findings."""
     threads = threading.active_count()
     try:
         with ResourceUsage() as measured:
-            model = Model.load(request.name, request.target)
+            model = LoadedModel.load(request.name, request.target)
     except ModelLoadError as error:
         advice = f"{_suggest_import_fix(error.__cause__, request.target)} Nothing else can be checked."
         return None, [Finding(Level.ERROR, _IMPORT, add_period(str(error)), advice, error.detail)]
     found = [_rate_import(measured)]
     if threading.active_count() > threads:
         advice = (
-            "The server has them too, and each of its processes; start them in warm() if that is too often."
+            "They run in the server and in every worker; to have them in workers only, start them in warm()."
         )
         found.append(Finding(Level.NOTE, _IMPORT, "Importing it starts threads.", advice))
     return model, found
 
 
 def _suggest_import_fix(error: BaseException | None, target: str) -> str:
-    """Return what to do about an error that an import ended with."""
+    """Return advice for an import error."""
     path, _, attribute = target.partition(":")
     if isinstance(error, ModuleNotFoundError) and error.name:
         missing = error.name.partition(".")[0]
         if missing == path.partition(".")[0]:
             return f"Name a module that {sys.executable} finds, or install its package."
         install = f"{sys.executable} -m pip install {missing}"
-        return f"If it is a package that is not installed: {install} (some are called otherwise there)."
+        return f"If the package is not installed: {install} (its name on PyPI may differ)."
     is_made_here = error is not None and len(traceback.extract_tb(error.__traceback__)) == 1
     if attribute and is_made_here and isinstance(error, TypeError) and "__init__() missing" in str(error):
-        return "A class is instantiated without arguments: give those of __init__() defaults."
-    return f"Import it in {sys.executable} to see more."
+        return "The class is instantiated without arguments: give the parameters of __init__() defaults."
+    return f"Import it in {sys.executable} to see the details."
 
 
 def _rate_import(usage: ResourceUsage) -> Finding:
     is_heavy = usage.seconds > _SLOW_IMPORT_S or usage.mebibytes > _LARGE_IMPORT_MIB
     advice = (
-        "The server imports the model too, only to read what it declares: import what is heavy in the "
-        "functions that use it."
+        "The server imports the model, too, only to read its declarations: import heavy packages in the "
+        "functions that use them."
     )
     level = Level.WARNING if is_heavy else Level.OK
     return Finding(level, _IMPORT, f"It took {usage}.", advice if is_heavy else "")
 
 
-def check_warm(model: Model) -> Iterator[Finding]:
-    """Warm the model, as every worker does."""
+def check_warm(model: LoadedModel) -> Iterator[Finding]:
+    """Warm the model, like every worker."""
     step = "warm"
     if not has_user_function(model, "warm"):
         yield Finding(
             Level.NOTE,
             step,
             "There is no warm(): the first prediction in each worker loads what it needs.",
-            "Load it in warm(), and the first caller does not wait.",
+            "Load it in warm(), so that the first client does not wait.",
         )
         return
     with ResourceUsage() as measured:
@@ -99,23 +99,23 @@ def check_warm(model: Model) -> Iterator[Finding]:
     yield Finding(Level.OK, step, f"It took {measured}, in every worker.")
 
 
-def is_callable(model: Model) -> bool:
-    """Say whether what a prediction needs of the model's declarations can be made."""
+def is_callable(model: LoadedModel) -> bool:
+    """Return whether the arguments and the schema of predictions are usable."""
     try:
         _ = model.predict_arguments, model.schema
-    except Exception:  # noqa: BLE001 - the author's code may raise anything
+    except Exception:  # noqa: BLE001 - user code may raise anything
         return False
     return True
 
 
-def check_predict(model: Model, request: CheckRequest) -> Iterator[Finding]:
-    """Predict once for each media type, with arguments that were given or are made up."""
+def check_predict(model: LoadedModel, request: CheckRequest) -> Iterator[Finding]:
+    """Predict once per media type, with the arguments of the request and sample values for the others."""
     if not has_user_function(model, "predict"):
         return
     arguments = model.predict_arguments
     for name in dict(request.arguments):
         if not arguments.has_argument(name):
-            yield Finding(Level.WARNING, _PREDICT, f"There is no argument '{name}': it is left out.")
+            yield Finding(Level.WARNING, _PREDICT, f"There is no argument '{name}': ignored.")
     for number, media_type in enumerate(_list_media_types(arguments)):
         scratch = ScratchFolder(f"{request.scratch}/{number}")
         try:
@@ -124,7 +124,7 @@ def check_predict(model: Model, request: CheckRequest) -> Iterator[Finding]:
             yield Finding(
                 Level.ERROR,
                 _PREDICT,
-                add_period(f"What --with names cannot be read: {error}"),
+                add_period(f"Cannot read a file given by --with: {error}"),
                 _ARGUMENTS_HINT,
             )
             return
@@ -149,7 +149,7 @@ def _build_raw_arguments(
 def _build_argument_sources(
     arguments: Arguments, request: CheckRequest, scratch: ScratchFolder
 ) -> ArgumentSources:
-    """Return what was given, as a form gives it; files are copied, since the model may delete them."""
+    """Convert the arguments to form fields and headers; files are copied, since the model may delete them."""
     form: dict[str, list[Any]] = {}
     fields = {field.data_key or name: field for name, field in arguments.fields.items()}
     for key, text in request.arguments:
@@ -166,7 +166,7 @@ def _copy_upload(key: str, path: Path, scratch: ScratchFolder) -> UploadedFile:
 
 
 def _check_prediction(
-    model: Model, raw: dict[str, Any], media_type: str | None, scratch: ScratchFolder
+    model: LoadedModel, raw: dict[str, Any], media_type: str | None, scratch: ScratchFolder
 ) -> Finding:
     wanted = f"As {media_type}: " if media_type else ""
     try:
@@ -182,8 +182,8 @@ def _check_prediction(
     return Finding(Level.OK, _PREDICT, f"{wanted}{size} bytes of {outcome.media_type} in {measured}.")
 
 
-def _execute_call(model: Model, call: Call) -> tuple[Body | Failure, int]:
-    """Run a call as a worker does; return what came of it, and how many bytes were streamed on the way."""
+def _execute_call(model: LoadedModel, call: Call) -> tuple[Body | Failure, int]:
+    """Run a call like a worker; return its outcome and the number of streamed bytes."""
     chunks: list[Any] = []
     marker, shared = SharedProgress.create()
     os.close(shared)
@@ -194,7 +194,7 @@ def _execute_call(model: Model, call: Call) -> tuple[Body | Failure, int]:
 
 
 def _rate_failure(prefix: str, failed: Failure, arguments: Mapping[str, Any]) -> Finding:
-    """Tell arguments that the model refuses from a fault of the model's."""
+    """Return a warning if the model rejected the arguments (4xx), else an error."""
     text = f"{prefix}it failed with {failed.status}: {failed.message}  [{_format_arguments(arguments)}]"
     if failed.status in _CLIENT_ERRORS:
         return Finding(Level.WARNING, _PREDICT, text, _ARGUMENTS_HINT)
@@ -202,7 +202,7 @@ def _rate_failure(prefix: str, failed: Failure, arguments: Mapping[str, Any]) ->
 
 
 def _suggest_fix(trace: str) -> str:
-    """Return what to do about an error; what code of ours raised is not the arguments' fault."""
+    """Return advice for a failed prediction; the arguments do not cause errors that this package raises."""
     places = _TRACEBACK_FILE.findall(trace)
     if not places or not places[-1].startswith(_PACKAGE_FOLDER):
         return _REJECTION_HINT
@@ -214,8 +214,8 @@ def _suggest_fix(trace: str) -> str:
 
 
 def _format_arguments(arguments: Mapping[str, Any]) -> str:
-    said = ", ".join(f"{name}={value!r}" for name, value in display_arguments(arguments).items())
-    return said if len(said) <= _MAX_ARGUMENTS_LENGTH else f"{said[:_MAX_ARGUMENTS_LENGTH]}…"
+    text = ", ".join(f"{name}={value!r}" for name, value in display_arguments(arguments).items())
+    return text if len(text) <= _MAX_ARGUMENTS_LENGTH else f"{text[:_MAX_ARGUMENTS_LENGTH]}…"
 
 
 def _get_size(body: Body) -> int:

@@ -1,4 +1,4 @@
-"""A finding of `deepaas-cli check`: level, place, message, hint; and what a check used of the machine."""
+"""Findings and requests of `deepaas-cli check`, and the measurement of a step's resources."""
 
 import enum
 import json
@@ -11,9 +11,9 @@ _MEBIBYTE = 1 << 20
 
 
 class ResourceUsage:
-    """The seconds and the mebibytes that something took.
+    """Measures elapsed seconds and growth of memory (RSS, MiB).
 
-    Use it as a context manager around what is measured.
+    Use it as a context manager around the measured code.
     """
 
     def __init__(self) -> None:
@@ -35,11 +35,11 @@ class ResourceUsage:
 
 
 END_STEP = "end"
-"""The step that begins when all others are done."""
+"""Announced when all other steps are done."""
 
 
 class Level(enum.StrEnum):
-    """How bad a finding is; only an error means that the model does not work."""
+    """Severity of a finding; only an error means that the model does not work."""
 
     OK = "ok"
     NOTE = "note"
@@ -49,7 +49,7 @@ class Level(enum.StrEnum):
 
 
 class Finding(NamedTuple):
-    """One finding of a step; `detail` is a traceback or what else is too long for a line."""
+    """One finding of a step; `detail` is a traceback or another text of several lines."""
 
     level: Level
     step: str
@@ -59,14 +59,14 @@ class Finding(NamedTuple):
 
 
 def add_period(text: str) -> str:
-    """Return the text with a full stop, unless it has its end."""
+    """Append a full stop, unless the text ends with a punctuation mark."""
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 class CheckRequest(NamedTuple):
-    """What a check is to look at. `arguments` are texts by argument, for the prediction to make, if one is.
+    """The model to check, and whether to predict, with `arguments` as pairs of name and text.
 
-    `target` is what `deepaas.model.loader.load` takes.
+    `target` is the argument of `deepaas.model.loader.load`; `scratch` is the folder for sample files.
     """
 
     name: str
@@ -78,7 +78,7 @@ class CheckRequest(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the question that `str` made a text of."""
+        """Parse the JSON text that `str()` returns."""
         found = cls(*json.loads(text))
         return found._replace(arguments=[(name, value) for name, value in found.arguments])
 

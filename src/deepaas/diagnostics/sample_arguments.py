@@ -1,4 +1,4 @@
-"""Makes sample arguments from fields."""
+"""Creates sample arguments from a model's fields."""
 
 import datetime as dt
 import io
@@ -22,9 +22,9 @@ _RATE_HZ = 8000
 
 
 def create_sample_arguments(arguments: Arguments, scratch: ScratchFolder) -> dict[str, Any]:
-    """Return raw values, as a request would give them, of what a call cannot do without.
+    """Return raw values, as in a request, for the required arguments.
 
-    That is what is required; where nothing is, the first file. Files are written to `scratch`.
+    If none is required, return one for the first file argument. Files are written to `scratch`.
     """
     wanted = {name: field for name, field in arguments.fields.items() if field.required}
     if not wanted:
@@ -36,7 +36,7 @@ def create_sample_arguments(arguments: Arguments, scratch: ScratchFolder) -> dic
 
 
 def create_sample_value(name: str, field: Field, scratch: ScratchFolder) -> Any:
-    """Return one raw value of an argument."""
+    """Return a raw value: a declared example, default or choice, or else one for the field's type."""
     if is_file(field):
         file = _create_file(name, str(field.metadata.get("description", "")), scratch)
         return [file] if isinstance(field, fields.List) else file
@@ -51,7 +51,7 @@ def create_sample_value(name: str, field: Field, scratch: ScratchFolder) -> Any:
 
 
 def _get_declared_values(field: Field) -> list[Any]:
-    """Return values that the author names: examples, a default, choices."""
+    """Return the examples, the default and the choices that the model declares."""
     named = field.metadata.get("example")
     several = field.metadata.get("examples")
     found = [] if named is None else [named]
@@ -91,7 +91,7 @@ def _create_datetime(field: Field) -> str:
 
 
 def _create_number(field: Field) -> float:
-    """Return a number within the field's bounds, from their middle where there are two."""
+    """Return a number within the field's bounds; their middle if there are two."""
     ranges = [one for one in field.validators if isinstance(one, validate.Range)]
     low = max((one.min for one in ranges if one.min is not None), default=None)
     high = min((one.max for one in ranges if one.max is not None), default=None)
@@ -107,7 +107,7 @@ def _get_min_length(field: Field) -> int:
 
 
 def _create_file(name: str, description: str, scratch: ScratchFolder) -> UploadedFile:
-    """Return a small file of the kind that the argument seems to want."""
+    """Create a small file; its type is guessed from the argument's name and description."""
     words = f"{name} {description}".lower()
     suffix, media_type, content = next(
         (kind for word, kind in _get_file_kinds().items() if word in words),
@@ -119,7 +119,7 @@ def _create_file(name: str, description: str, scratch: ScratchFolder) -> Uploade
 
 
 def _get_file_kinds() -> dict[str, tuple[str, str, bytes]]:
-    """Return suffix, media type and content of small files, by a word that tells that one is wanted."""
+    """Return suffix, media type and content of sample files, by keyword."""
     picture = (".png", "image/png", _create_png())
     sound = (".wav", "audio/wav", _create_wav())
     table = (".csv", "text/csv", b"a,b\n1,2\n3,4\n")
@@ -130,7 +130,7 @@ def _get_file_kinds() -> dict[str, tuple[str, str, bytes]]:
 
 
 def _create_png() -> bytes:
-    """Return a grey picture with a dark square in it."""
+    """Return a light grey image with a dark square in it."""
     middle = range(_SIDE_PIXELS // 4, 3 * _SIDE_PIXELS // 4)
     light, dark = b"\xd0" * _SIDE_PIXELS, bytearray(b"\xd0" * _SIDE_PIXELS)
     dark[middle.start : middle.stop] = b"\x20" * len(middle)
@@ -145,7 +145,7 @@ def _encode_png_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _create_wav() -> bytes:
-    """Return a second of silence."""
+    """Return one second of silence."""
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
         sound.setnchannels(1)

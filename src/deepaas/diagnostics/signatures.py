@@ -13,7 +13,7 @@ from deepaas.diagnostics.findings import Finding, Level, ResourceUsage, add_peri
 from deepaas.errors import ModelLoadError
 from deepaas.model.failures import describe_exception
 from deepaas.model.json_encoding import to_jsonable
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 from deepaas.model.v2.base import BaseModel
 
 _METADATA_KEYS = ("name", "author", "license", "description", "version")
@@ -21,16 +21,16 @@ _SLOW_METADATA_S = 1.0
 FUNCTIONS = {"predict": "get_predict_args", "train": "get_train_args"}
 
 
-def has_user_function(model: Model, function: str) -> bool:
-    """Say whether the author wrote the function; what `BaseModel` has in its place does not count."""
+def has_user_function(model: LoadedModel, function: str) -> bool:
+    """Return whether the model defines the function itself, rather than inherits it from `BaseModel`."""
     if not model.implements(function):
         return False
     found = getattr(model.get_function(function), "__func__", None)
     return found is None or found is not vars(BaseModel).get(function)
 
 
-def check_functions(model: Model, target: str) -> Iterator[Finding]:
-    """Look at which functions there are, and whether they take the arguments that are declared."""
+def check_functions(model: LoadedModel, target: str) -> Iterator[Finding]:
+    """Check that there is a function to call, and that signatures match the declared arguments."""
     step = "functions"
     there = [name for name in FUNCTIONS if has_user_function(model, name)]
     if not there:
@@ -47,45 +47,45 @@ def check_functions(model: Model, target: str) -> Iterator[Finding]:
             yield Finding(
                 Level.WARNING,
                 step,
-                f"{declaring}() declares arguments, and there is no {name}().",
-                f"Define {name}(), or leave {declaring}() out.",
+                f"{declaring}() declares arguments, but there is no {name}().",
+                f"Define {name}(), or remove {declaring}().",
             )
     for name in there:
         yield from _check_signature(model, name)
 
 
-def check_metadata(model: Model) -> Iterator[Finding]:
-    """Look at what the author says of the model."""
+def check_metadata(model: LoadedModel) -> Iterator[Finding]:
+    """Check the model's metadata."""
     step = "metadata"
     if not has_user_function(model, "get_metadata"):
         yield Finding(
             Level.WARNING,
             step,
-            "There is no get_metadata(): clients and catalogues learn nothing of the model.",
+            "There is no get_metadata(): clients and catalogues have no description of the model.",
             "Return a dictionary with name, author, license, description and version.",
         )
         return
     with ResourceUsage() as measured:
-        said, problem = _call_get_metadata(model)
+        metadata, problem = _call_get_metadata(model)
     if problem:
         yield problem
         return
-    yield from _check_expressible(said)
-    missing = [key for key in _METADATA_KEYS if not said.get(key)]
+    yield from _check_expressible(metadata)
+    missing = [key for key in _METADATA_KEYS if not metadata.get(key)]
     if missing:
-        yield Finding(Level.NOTE, step, f"It does not say: {', '.join(missing)}.", "Catalogues show these.")
+        yield Finding(Level.NOTE, step, f"Missing: {', '.join(missing)}.", "Catalogues show these.")
     if measured.seconds > _SLOW_METADATA_S:
         yield Finding(
             Level.WARNING,
             step,
-            f"get_metadata() took {measured}, and is called on every request for it.",
-            "Look up what takes long once, and keep it in a global variable.",
+            f"get_metadata() took {measured}, and is called on every request for the metadata.",
+            "Compute slow parts once, and cache them.",
         )
-    yield Finding(Level.OK, step, f"{len(said)} entries.")
+    yield Finding(Level.OK, step, f"{len(metadata)} entries.")
 
 
-def check_schema(model: Model) -> Iterator[Finding]:
-    """Look at the schema of predictions."""
+def check_schema(model: LoadedModel) -> Iterator[Finding]:
+    """Check the schema of predictions."""
     step = "schema"
     if not has_user_function(model, "predict"):
         return
@@ -98,7 +98,7 @@ def check_schema(model: Model) -> Iterator[Finding]:
         yield Finding(
             Level.ERROR,
             step,
-            add_period(f"The schema cannot be made: {describe_exception(error)}"),
+            add_period(f"The schema is invalid: {describe_exception(error)}"),
             "Make each of its fields an instance of a marshmallow field, such as fields.Str().",
         )
         return
@@ -106,7 +106,7 @@ def check_schema(model: Model) -> Iterator[Finding]:
         yield Finding(
             Level.NOTE,
             step,
-            "There is no schema: predictions are sent as a text, and clients cannot know what is in it.",
+            "There is no schema: predictions are sent as text, and their content is not documented.",
             "Set schema to a dictionary of marshmallow fields: predictions are then documented and checked.",
         )
     else:
@@ -114,7 +114,7 @@ def check_schema(model: Model) -> Iterator[Finding]:
 
 
 def _suggest_location(target: str) -> str:
-    """Return what to do about functions that are not where they are looked for."""
+    """Return advice for missing functions, such as the name of a class that has them."""
     path, _, attribute = target.partition(":")
     is_file = path.endswith(".py")
     here = Path(path).stem if is_file else path
@@ -126,17 +126,17 @@ def _suggest_location(target: str) -> str:
             return f"{_to_typed_path(path)} has a class {name} with {has[0]}(): {named}."
     if is_file:
         return f"Define one of them in {_to_typed_path(path)}."
-    return "Define one of them in what the entry point names; if it names a package, import it there."
+    return "Define one of them in the entry point's target; if that is a package, import it there."
 
 
 def _to_typed_path(path: str) -> str:
-    """Return a file's path as one would type it here."""
+    """Return the path as a user would type it in the working directory."""
     relative = os.path.relpath(path) if path.endswith(".py") else path
     return f"./{relative}" if path.endswith(".py") and not relative.startswith("..") else path
 
 
 def _check_expressible(entries: dict[str, object]) -> Iterator[Finding]:
-    """Find what has no JSON form; the server sends its `repr`."""
+    """Find values that cannot be expressed in JSON; the server sends their `repr`."""
     reasons: list[str] = []
     to_jsonable(entries, lambda _, reason: reasons.append(reason), value_name="the metadata")
     for reason in reasons:
@@ -144,35 +144,35 @@ def _check_expressible(entries: dict[str, object]) -> Iterator[Finding]:
             Level.WARNING,
             "metadata",
             add_period(reason),
-            "Return numbers, texts, lists and dictionaries of them.",
+            "Return only numbers, strings, lists and dictionaries.",
         )
 
 
-def _call_get_metadata(model: Model) -> tuple[dict[str, object], Finding | None]:
+def _call_get_metadata(model: LoadedModel) -> tuple[dict[str, object], Finding | None]:
     try:
-        said = model.get_function("get_metadata")()
-    except Exception as error:  # noqa: BLE001 - the author's code may raise anything
+        metadata = model.get_function("get_metadata")()
+    except Exception as error:  # noqa: BLE001 - user code may raise anything
         return {}, Finding(
             Level.ERROR,
             "metadata",
             add_period(f"get_metadata() failed with {describe_exception(error)}"),
-            "It runs in the server, in any working directory: read what is installed by importlib.metadata.",
+            "It runs in the server, in any working directory: read package data with importlib.metadata.",
         )
-    if not isinstance(said, dict):
-        kind = type(said).__name__
+    if not isinstance(metadata, dict):
+        kind = type(metadata).__name__
         return {}, Finding(
             Level.ERROR, "metadata", f"get_metadata() returned {kind}.", "Return a dictionary."
         )
-    return said, None
+    return metadata, None
 
 
-def _check_signature(model: Model, name: str) -> Iterator[Finding]:
-    """Compare what the function takes with what is declared; both are called by keyword only."""
+def _check_signature(model: LoadedModel, name: str) -> Iterator[Finding]:
+    """Compare the function's parameters, which are passed by keyword, with the declared arguments."""
     try:
         parameters = inspect.signature(model.get_function(name)).parameters
         declared = model.get_arguments(name).fields
     except (ModelLoadError, ValueError, TypeError):
-        return  # the step of the arguments says why; a function made of C has no signature
+        return  # reported by the step "arguments", or a C function without a signature
     takes_all = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
     by_keyword = {key: one for key, one in parameters.items() if _is_keyword_parameter(one)}
     unknown = [] if takes_all else [argument for argument in declared if argument not in by_keyword]
@@ -189,7 +189,7 @@ def _check_signature(model: Model, name: str) -> Iterator[Finding]:
 
 
 def _check_required_parameter(name: str, key: str, field: Field | None) -> Iterator[Finding]:
-    """Look at a parameter without a default: somebody must give it on every call."""
+    """Check a parameter without a default: every call must pass it."""
     if field is None:
         yield Finding(
             Level.ERROR,
@@ -201,7 +201,7 @@ def _check_required_parameter(name: str, key: str, field: Field | None) -> Itera
         yield Finding(
             Level.WARNING,
             "functions",
-            f"{name}() needs '{key}', and a call that does not give it has none.",
+            f"{name}() needs '{key}', but a request may omit it.",
             f"Declare it with required=True or load_default=…, or give the parameter a default: {key}=None.",
         )
 

@@ -1,7 +1,7 @@
-"""Where workers and trainings run: chooses the engine that the settings ask for."""
+"""Engines run workers and trainings, locally or on a cluster; this selects the configured one."""
 
 from deepaas.config.settings import Settings
-from deepaas.engines.base import Engine
+from deepaas.engines.interface import Engine
 from deepaas.engines.local import LocalEngine
 from deepaas.errors import SettingsError
 
@@ -9,15 +9,15 @@ _RAY_OPTIONS = ("ray_address", "worker_gpus", "worker_cpus", "train_gpus", "trai
 
 
 def create_engine(settings: Settings) -> Engine:
-    """Return the engine; what it needs is imported only now.
+    """Return the configured engine; Ray is imported only if it is selected.
 
-    SettingsError: it is not installed, or options of another engine are set.
+    Raise `SettingsError` when it is not installed, or options of another engine are set.
     """
     if settings.engine == "local":
         _reject_unused_options(settings)
         return LocalEngine()
     try:
-        from deepaas.engines.ray.engine import RayEngine  # noqa: PLC0415 - Ray is for those who choose it
+        from deepaas.engines.ray.engine import RayEngine  # noqa: PLC0415 - Ray is optional
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise

@@ -1,4 +1,4 @@
-"""The engine of this machine: a worker, and a training, is a process beside the server."""
+"""The local engine: workers and trainings are processes on the server's machine."""
 
 from collections.abc import Callable
 from typing import Self
@@ -27,9 +27,9 @@ class LocalEngine:
         metrics: PoolMetrics,
         on_output: Callable[[bytes], None] | None,
     ) -> Pool:
-        """Return the workers of a model, yet to be started."""
+        """Return a model's pool, not started."""
         return Pool(start, limits, metrics, on_output)
 
     def create_training_executor(self, store: TrainingStore) -> LocalExecutor:
-        """Return what runs the processes of trainings."""
+        """Return an executor that runs trainings as local processes."""
         return LocalExecutor(store)

@@ -1,1 +1,1 @@
-"""The REST interface: routes, uploads, errors and the specification."""
+"""REST API: routes, request bodies, responses, errors and API documents."""

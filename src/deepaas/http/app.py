@@ -1,4 +1,4 @@
-"""Builds the aiohttp application that serves a service."""
+"""Builds the aiohttp application."""
 
 import asyncio
 
@@ -32,9 +32,9 @@ from deepaas.trainings.events import TrainingEventBroadcaster
 def build_app(
     service: Service, settings: Settings, metrics: Metrics, recent_log: RecentLogBuffer, *, is_local: bool
 ) -> web.Application:
-    """Return the application that serves `service`, to this machine only if `is_local`.
+    """Return the application for `service`; `is_local`: only this machine can connect.
 
-    Raise `SettingsError` for tokens that cannot be read.
+    Raise `SettingsError` for an unreadable or invalid token file.
     """
     app = web.Application(middlewares=[request_middleware])
     if settings.cors_origin:

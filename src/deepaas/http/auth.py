@@ -1,4 +1,4 @@
-"""Who may do what: bearer tokens and their scopes."""
+"""Authorization: bearer tokens and their scopes."""
 
 import enum
 import hashlib
@@ -13,10 +13,10 @@ from deepaas.errors import Forbidden, SettingsError, Unauthorized
 
 
 class Scope(enum.StrEnum):
-    """What a token allows; `PUBLIC` takes none, `ANY_TOKEN` takes some token."""
+    """A permission; `PUBLIC` requires no token, `ANY_TOKEN` a token with any scope."""
 
     PUBLIC = "open"
-    ANY_TOKEN = "any"  # noqa: S105 - no token, but which one is needed
+    ANY_TOKEN = "any"  # noqa: S105 - a scope, not a secret
     PREDICT = "predict"
     TRAIN = "train"
     ADMIN = "admin"
@@ -26,7 +26,7 @@ _GRANTABLE_SCOPES = frozenset({Scope.PREDICT, Scope.TRAIN, Scope.ADMIN})
 
 
 class Tokens:
-    """The tokens that a server knows, as digests; with none, everybody may do everything."""
+    """The valid tokens, stored as digests; without tokens, everybody has all scopes."""
 
     def __init__(self, scopes_by_token: Mapping[str, frozenset[Scope]]) -> None:
         self._scopes_by_digest = {
@@ -37,34 +37,34 @@ class Tokens:
         return bool(self._scopes_by_digest)
 
     def check(self, headers: Mapping[str, str], required_scope: Scope) -> None:
-        """Raise `Unauthorized` or `Forbidden` unless the request may do what takes `scope`."""
+        """Raise `Unauthorized` or `Forbidden` unless the request's token has `required_scope`."""
         if not self._scopes_by_digest or required_scope is Scope.PUBLIC:
             return
-        given = headers.get(hdrs.AUTHORIZATION, "").strip()
-        if not given:
-            raise Unauthorized("This server wants a token: send the header 'Authorization: Bearer TOKEN'.")
-        scheme, _, token = given.partition(" ")
-        scopes = self._find_scopes(token.strip() if scheme.lower() == "bearer" else given)
+        authorization = headers.get(hdrs.AUTHORIZATION, "").strip()
+        if not authorization:
+            raise Unauthorized("This server requires a token: send the header 'Authorization: Bearer TOKEN'.")
+        scheme, _, token = authorization.partition(" ")
+        scopes = self._find_scopes(token.strip() if scheme.lower() == "bearer" else authorization)
         if scopes is None:
             raise Unauthorized("This server does not know the token.")
         if required_scope not in scopes:
-            raise Forbidden(f"This takes a token with the scope '{required_scope}'.")
+            raise Forbidden(f"Forbidden: this endpoint requires a token with scope '{required_scope}'.")
 
     def _find_scopes(self, token: str) -> frozenset[Scope] | None:
-        """Compare with every token, in a time that does not tell how much of one was right."""
-        given = _hash_token(token)
-        found = None
-        for known, scopes in self._scopes_by_digest.items():
-            if hmac.compare_digest(known, given):
-                found = scopes
-        return found
+        """Compare with every token in constant time, so that the duration reveals nothing about them."""
+        digest = _hash_token(token)
+        matching_scopes = None
+        for known_digest, scopes in self._scopes_by_digest.items():
+            if hmac.compare_digest(known_digest, digest):
+                matching_scopes = scopes
+        return matching_scopes
 
 
 def read_tokens(settings: Settings) -> Tokens:
-    """Return the tokens that the settings name. Raise `SettingsError` for a file that cannot be used."""
+    """Return the tokens in the settings. Raise `SettingsError` for an unreadable or invalid token file."""
     tokens = dict(_read_token_file(Path(settings.auth_token_file))) if settings.auth_token_file else {}
     if settings.auth_token_file and not tokens:
-        raise SettingsError(f"The token file {settings.auth_token_file} holds no token.")
+        raise SettingsError(f"The token file {settings.auth_token_file} contains no tokens.")
     if settings.auth_token:
         tokens[settings.auth_token] = _GRANTABLE_SCOPES
     return Tokens(tokens)
@@ -85,9 +85,7 @@ def _parse_scopes(text: str, location: str) -> frozenset[Scope]:
     names = text.replace(",", " ").split()
     unknown = [name for name in names if name not in _GRANTABLE_SCOPES]
     if unknown:
-        raise SettingsError(
-            f"{location}: no such scope: {', '.join(unknown)}. There are predict, train and admin."
-        )
+        raise SettingsError(f"{location}: unknown scope: {', '.join(unknown)}. Use predict, train or admin.")
     return frozenset(map(Scope, names)) or _GRANTABLE_SCOPES
 
 

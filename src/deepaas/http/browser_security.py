@@ -1,8 +1,8 @@
-"""What browsers may do with this server: which hosts and origins they may name, and what they show.
+"""Protection against pages of other sites: checks of `Host` and `Origin`, and security headers.
 
-A page of a stranger can have a browser send forms to this server. It can also pass for a page of this
-server, by having a name of its own resolve to this server's address (DNS rebinding). The headers `Host` and
-`Origin`, which no page can set, tell both apart.
+A foreign page can make a browser send forms to this server (CSRF). It can also pose as a page of this server,
+by resolving its own host name to this server's address (DNS rebinding). Pages cannot set the headers `Host`
+and `Origin`, so checking these detects both.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from deepaas.config.settings import Settings
 from deepaas.errors import Forbidden
 
 PUBLIC_HEADERS = {"X-Content-Type-Options": "nosniff"}
-"""Of responses that everybody may have: no browser takes JSON or text for a page."""
+"""For public responses: browsers must not interpret JSON or text as HTML."""
 PRIVATE_HEADERS = PUBLIC_HEADERS | {
-    # Markup that a model or a training made is shown without scripts, and as nobody's page.
+    # Browsers show markup from models and trainings without scripts, and in an opaque origin.
     "Content-Security-Policy": "sandbox; default-src 'none'",
     hdrs.CACHE_CONTROL: "no-store",
 }
@@ -30,10 +30,10 @@ _MAX_QUOTED_LENGTH = 100
 
 
 class BrowserPolicy:
-    """Refuses what pages of strangers have a browser send.
+    """Rejects requests that pages of other sites make a browser send.
 
-    `checks_hosts` is whether to check hosts also without `--allowed-hosts`, where nothing else keeps
-    strangers out. Origins are always checked.
+    `checks_hosts` enables the check of hosts even without `--allowed-hosts`; set it if nothing else restricts
+    access. Origins are always checked.
     """
 
     def __init__(self, settings: Settings, *, checks_hosts: bool) -> None:
@@ -47,9 +47,9 @@ class BrowserPolicy:
         self._is_known = functools.lru_cache(maxsize=64)(self._is_known_host)
 
     def check(self, method: str, headers: MultiMapping[str], transport: asyncio.BaseTransport | None) -> None:
-        """Raise `Forbidden` for a host that is not this server's, or a change for another origin's page."""
+        """Raise `Forbidden` for an unknown host, or for an unsafe method from another origin."""
         if self._checks_hosts:
-            # Every browser sends one; what sends none, such as the check of a load balancer, is no browser.
+            # Browsers always send it. Clients without it, such as health checks of load balancers, may pass.
             for host in headers.getall(hdrs.HOST, ()):
                 if not (self._is_known(host) or _is_own_address(host, transport)):
                     raise Forbidden(_format_host_error(host))
@@ -57,12 +57,12 @@ class BrowserPolicy:
             self._check_origin(headers)
 
     def _check_origin(self, headers: MultiMapping[str]) -> None:
-        """Raise `Forbidden` unless a page of this server, or of an origin of `--cors-origin`, is calling."""
+        """Raise `Forbidden` unless the page belongs to this server or to an origin in `--cors-origin`."""
         origin = headers[hdrs.ORIGIN]
         if origin in self._origins or "*" in self._origins:
             return
-        # What the browser knows better where a proxy changes the host; no page can set this header. Browsers
-        # send it over HTTPS and on loopback only: https://www.w3.org/TR/fetch-metadata/
+        # The browser knows the page's origin even if a proxy changes the host, and pages cannot set this
+        # header. Browsers send it only over HTTPS and on loopback: https://www.w3.org/TR/fetch-metadata/
         if headers.get("Sec-Fetch-Site") == "same-origin":
             return
         scheme, _, authority = origin.partition("://")
@@ -79,13 +79,13 @@ class BrowserPolicy:
 
 
 def parse_origins(origins_text: str) -> frozenset[str]:
-    """Return the origins in `origins_text`, as browsers write them."""
+    """Return the comma-separated origins, in the form that browsers send."""
     origins = (origin.strip().lower().rstrip("/") for origin in origins_text.split(","))
     return frozenset(filter(None, origins))
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether the text is an IP address that only this machine reaches."""
+    """Return whether the text is a loopback IP address."""
     try:
         return ipaddress.ip_address(address.partition("%")[0]).is_loopback
     except ValueError:
@@ -93,9 +93,9 @@ def is_loopback(address: str) -> bool:
 
 
 def _is_own_address(host: str, transport: asyncio.BaseTransport | None) -> bool:
-    """Return whether the host is the address that the client connected to, as for probes of a container.
+    """Return whether the host is the IP address that the client connected to, as in container probes.
 
-    Rebinding takes a name, which an address never is.
+    DNS rebinding needs a name, so an address is safe.
     """
     parts = _parse_authority(host)
     own_address = transport.get_extra_info("sockname") if transport else None
@@ -103,7 +103,7 @@ def _is_own_address(host: str, transport: asyncio.BaseTransport | None) -> bool:
 
 
 def _parse_authority(authority: str) -> tuple[str, str] | None:
-    """Return host and port, which is empty where it is the one of HTTP or HTTPS; `None` for anything else."""
+    """Return host and port, or `None` if invalid; the default ports of HTTP and HTTPS become empty."""
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
         return None

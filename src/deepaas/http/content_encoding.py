@@ -1,4 +1,4 @@
-"""Bodies that are sent compressed: decompressed piece by piece, outside the event loop, within limits."""
+"""Decompresses request bodies in chunks, outside the event loop, and within limits."""
 
 import asyncio
 import zlib
@@ -11,13 +11,13 @@ _MAX_COMPRESSION_RATIO = 200
 _MIN_LIMITED_BYTES = 10 << 20
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _SUPPORTED = ("gzip", "x-gzip", "deflate")
-# Any other word is ignored, as aiohttp does it: some clients send "utf-8".
+# Other values are ignored, as in aiohttp: some clients send "utf-8".
 _UNSUPPORTED = ("br", "zstd", "compress", "x-compress")
-_DEFLATE_METHOD = 8  # in the lower half of a zlib stream's first byte, RFC 1950
+_DEFLATE_METHOD = 8  # lower half of a zlib stream's first byte: RFC 1950
 
 
 def is_compressed(encoding: str) -> bool:
-    """Return whether a body with this Content-Encoding is compressed. Raise `UnsupportedEncoding`."""
+    """Return whether this Content-Encoding is gzip or deflate. Raise `UnsupportedEncoding`."""
     encoding = encoding.strip().lower()
     if encoding in _UNSUPPORTED or "," in encoding:
         raise UnsupportedEncoding(
@@ -27,10 +27,10 @@ def is_compressed(encoding: str) -> bool:
 
 
 async def decompress(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the content of a gzip or deflate body as it comes, at most 256 KiB at a time.
+    """Yield the decompressed content of a gzip or deflate body in chunks of up to 256 KiB.
 
-    Raise `BadRequest` for what is not compressed, and `PayloadTooLarge` for more than 10 MiB that are more
-    than 200 times as large as what was received.
+    Raise `BadRequest` for invalid data. Raise `PayloadTooLarge` if the content exceeds both 10 MiB and 200
+    times the size of the received data.
     """
     received_bytes = decompressed_bytes = 0
     decompressor = None
@@ -42,8 +42,8 @@ async def decompress(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             decompressed_bytes += len(piece)
             if decompressed_bytes > max(_MIN_LIMITED_BYTES, _MAX_COMPRESSION_RATIO * received_bytes):
                 raise PayloadTooLarge(
-                    f"The body becomes more than {_MAX_COMPRESSION_RATIO} times as large when it is "
-                    "decompressed."
+                    f"The decompressed body is more than {_MAX_COMPRESSION_RATIO} times as large as the "
+                    "compressed one."
                 )
             if piece:
                 yield piece
@@ -52,9 +52,9 @@ async def decompress(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _create_decompressor(first_bytes: bytes) -> "zlib._Decompress":
-    """Return what decompresses a stream, of which the first bytes tell the format.
+    """Return a decompressor for the format that the first bytes indicate.
 
-    Some clients send deflate without its header: https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1.2.
+    Some clients send deflate data without the zlib header: https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1.2.
     """
     is_raw = first_bytes[0] & 0xF != _DEFLATE_METHOD and first_bytes[:1] != b"\x1f"
     return zlib.decompressobj(-zlib.MAX_WBITS if is_raw else _GZIP_OR_ZLIB)
@@ -63,9 +63,9 @@ def _create_decompressor(first_bytes: bytes) -> "zlib._Decompress":
 def _decompress_chunk(
     compressed: bytes, decompressor: "zlib._Decompress | None"
 ) -> tuple[bytes, bytes, "zlib._Decompress | None"]:
-    """Return the next piece of the content, what is left of `compressed`, and what decompresses that.
+    """Return the next content, the rest of `compressed`, and the decompressor for that rest.
 
-    gzip files may follow each other, also many that are empty.
+    A gzip body may have several members, even many empty ones.
     """
     piece = b""
     while compressed and not piece:

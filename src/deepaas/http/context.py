@@ -1,4 +1,4 @@
-"""What requests of one application share: its AppKeys, the requests in flight, the recent log."""
+"""State shared by the requests of an application: its `AppKey`s, in-flight requests, recent log."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from deepaas.service import Service
 
 
 class InFlightRequests:
-    """A count of requests; `idle` is set while it is zero."""
+    """Counts requests in flight; `idle` is set while there are none."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -24,12 +24,12 @@ class InFlightRequests:
         self.idle.set()
 
     def enter(self) -> None:
-        """Count one more."""
+        """Count a request that has started."""
         self._count += 1
         self.idle.clear()
 
     def exit(self) -> None:
-        """Count one less."""
+        """Count a request that has finished."""
         self._count -= 1
         if not self._count:
             self.idle.set()
@@ -39,7 +39,7 @@ _MAX_BYTES = 1 << 20
 
 
 class RecentLogBuffer(logging.Handler):
-    """The last mebibyte of output, which is also passed on to where it would have gone."""
+    """Keeps the last 1 MiB of the workers' output and the server's log."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,17 +48,17 @@ class RecentLogBuffer(logging.Handler):
         self._size_bytes = 0
 
     def write(self, chunk: bytes) -> None:
-        """Keep what a worker wrote and pass it on to standard output."""
+        """Keep output of a worker, and write it to standard output."""
         self._append(chunk)
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a log line of the server's own."""
+        """Keep a log line of the server."""
         self._append(f"{self.format(record)}\n".encode(errors="backslashreplace"))
 
     def read_text(self) -> str:
-        """Return what is kept, oldest first."""
+        """Return the kept output, oldest first."""
         return b"".join(self._chunks).decode(errors="replace")
 
     def _append(self, chunk: bytes) -> None:
@@ -77,5 +77,5 @@ ROUTE_SCOPES = web.AppKey("route_scopes", dict)
 IN_FLIGHT_REQUESTS = web.AppKey("in_flight_requests", InFlightRequests)
 STOP_EVENT = web.AppKey("stop_event", asyncio.Event)
 EVENT_BROADCASTERS = web.AppKey("event_broadcasters", dict)
-"""The events of trainings, by the name of the model."""
+"""`TrainingEventBroadcaster` by model name."""
 RECENT_LOG = web.AppKey("recent_log", RecentLogBuffer)

@@ -1,4 +1,4 @@
-"""One part of a multipart/form-data body: its names and encodings, as HTTP clients write them."""
+"""Decodes one part of a multipart/form-data body, with the names and encodings of various HTTP clients."""
 
 import binascii
 import re
@@ -13,16 +13,16 @@ import multipart
 from deepaas.errors import BadRequest
 
 HEADER_CHARSET = "latin-1"
-"""What the parser decodes headers with: nothing is lost, so that they can be decoded again."""
+"""Charset in which the parser decodes headers; lossless, so that we can decode them again."""
 _DISPOSITION = "Content-Disposition"
 _ENCODED_WORDS = re.compile(r"(\s*=\?[^?\s]+\?[bq]\?[^?]*\?=)+", re.IGNORECASE)
 _IDENTITY_ENCODINGS = ("", "7bit", "8bit", "binary")
 _BASE64_GROUP_LENGTH = 4
-_MAX_ESCAPE_LENGTH = 3  # characters: =E4, or = and the end of a line
+_MAX_ESCAPE_LENGTH = 3  # characters: =E4, or = and a line break
 
 
 def read_part_names(segment: multipart.MultipartSegment) -> tuple[str, str | None]:
-    """Return the name of a part and, of a file, that of the file.
+    """Return the name of a part, and the file name or `None`.
 
     Browsers write UTF-8; other clients write Latin-1, RFC 2231 (`filename*=utf-8''…`) or RFC 2047
     (`=?utf-8?B?…?=`).
@@ -32,24 +32,24 @@ def read_part_names(segment: multipart.MultipartSegment) -> tuple[str, str | Non
     if header.isascii() and "*" not in header and "=?" not in header:
         return name, filename
     extended = _parse_extended_parameters(_decode_utf8(header))
-    found = extended.get("filename") or filename
-    return extended.get("name") or _decode_utf8(name), None if found is None else _decode_encoded_words(
-        _decode_utf8(found)
+    filename = extended.get("filename") or filename
+    return extended.get("name") or _decode_utf8(name), None if filename is None else _decode_encoded_words(
+        _decode_utf8(filename)
     )
 
 
 class ContentDecoder(Protocol):
-    """Decodes the content of a part piece by piece. Both methods raise `ValueError` for bad content."""
+    """Decodes the content of a part in chunks. Both methods raise `ValueError` for invalid content."""
 
     def feed(self, chunk: bytes) -> bytes:
-        """Return what can be decoded with one more piece."""
+        """Add a chunk, and return the content that can be decoded so far."""
 
     def finish(self) -> bytes:
-        """Return the rest."""
+        """Return the remaining content."""
 
 
 def create_decoder(segment: multipart.MultipartSegment) -> ContentDecoder | None:
-    """Return a decoder for the content of a part, if it is encoded.
+    """Return a decoder for the part's Content-Transfer-Encoding, or `None` if the content is not encoded.
 
     Raise `BadRequest` for an unknown encoding.
     """
@@ -61,8 +61,8 @@ def create_decoder(segment: multipart.MultipartSegment) -> ContentDecoder | None
     if encoding == "quoted-printable":
         return _QuotedPrintableDecoder()
     raise BadRequest(
-        f"The part '{read_part_names(segment)[0]}' has the Content-Transfer-Encoding '{encoding}'. "
-        "Send base64, quoted-printable, or the content as it is."
+        f"The part '{read_part_names(segment)[0]}' has the unknown Content-Transfer-Encoding "
+        f"'{encoding}'. Use base64, quoted-printable or no encoding."
     )
 
 
@@ -72,9 +72,9 @@ class _Base64Decoder:
 
     def feed(self, chunk: bytes) -> bytes:
         text = self._buffer + bytes(chunk).translate(None, b" \t\r\n")
-        whole = len(text) - len(text) % _BASE64_GROUP_LENGTH
-        self._buffer = text[whole:]
-        return binascii.a2b_base64(text[:whole])
+        end = len(text) - len(text) % _BASE64_GROUP_LENGTH
+        self._buffer = text[end:]
+        return binascii.a2b_base64(text[:end])
 
     def finish(self) -> bytes:
         return binascii.a2b_base64(self._buffer)
@@ -96,7 +96,7 @@ class _QuotedPrintableDecoder:
 
 
 def _decode_utf8(text: str) -> str:
-    """Return a header's text, which was decoded as Latin-1, as the UTF-8 that it is in most cases."""
+    """Decode a Latin-1 header again as UTF-8, which most clients send; return other text unchanged."""
     try:
         return text.encode(HEADER_CHARSET).decode()
     except UnicodeError:
@@ -104,7 +104,7 @@ def _decode_utf8(text: str) -> str:
 
 
 def _parse_extended_parameters(header: str) -> dict[str, str]:
-    """Return the parameters of the header that are written as RFC 2231 has it."""
+    """Return the header's parameters that use RFC 2231 encoding."""
     message = Message()
     message[_DISPOSITION] = header
     parameters: Any = message.get_params([], header=_DISPOSITION)
@@ -115,11 +115,11 @@ def _parse_extended_parameters(header: str) -> dict[str, str]:
             if isinstance(value, tuple)
         }
     except (LookupError, ValueError):
-        return {}  # in a charset that is none
+        return {}  # unknown charset
 
 
 def _decode_encoded_words(text: str) -> str:
-    """Return a text that is written as RFC 2047 has it, decoded; any other as it is."""
+    """Decode the encoded words of RFC 2047; return any other text unchanged."""
     if not _ENCODED_WORDS.fullmatch(text):
         return text
     try:

@@ -1,4 +1,4 @@
-"""Middleware: request id, token, error responses, metrics; CORS."""
+"""Middleware: request id, authorization, error responses, metrics; CORS."""
 
 from aiohttp import hdrs, web
 
@@ -6,7 +6,7 @@ from deepaas.errors import BadRequest
 from deepaas.http.auth import Scope
 from deepaas.http.browser_security import PRIVATE_HEADERS, PUBLIC_HEADERS, parse_origins
 from deepaas.http.context import BROWSER_POLICY, IN_FLIGHT_REQUESTS, METRICS, ROUTE_SCOPES, TOKENS
-from deepaas.http.errors import RESPONSE_STARTED, Handler, error_response
+from deepaas.http.error_responses import RESPONSE_STARTED, Handler, error_response
 from deepaas.http.request_id import REQUEST_ID_HEADER, get_request_id
 from deepaas.log import request_id
 
@@ -15,7 +15,7 @@ _MAX_AGE_S = "600"
 
 
 def allow_origins(app: web.Application, origins_text: str) -> None:
-    """Let pages of the origins in `origins_text`, separated by commas, read what `app` answers."""
+    """Enable CORS: pages of the comma-separated origins may read the responses of `app`."""
     allowed = parse_origins(origins_text)
 
     def is_known(request: web.Request) -> bool:
@@ -30,7 +30,7 @@ def allow_origins(app: web.Application, origins_text: str) -> None:
         return await handler(request)
 
     async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-        """Put the headers on a response that is about to be sent, streams and errors included."""
+        """Run just before each response is sent, including streams and errors."""
         if is_known(request):
             response.headers.update(_build_cors_headers(request.headers[hdrs.ORIGIN]))
 
@@ -59,10 +59,10 @@ _UNMATCHED_ROUTE = "unmatched"
 
 @web.middleware
 async def request_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer the request; whatever is raised becomes JSON with a status."""
+    """Check and handle a request; every exception becomes a JSON error, except `ConnectionResetError`."""
     identity = get_request_id(request.headers)
     request_id.set(identity)
-    request.protocol.on_request_received()  # type: ignore[attr-defined]  # our own connection
+    request.protocol.on_request_received()  # type: ignore[attr-defined]  # the protocol is `FastPathProtocol`
     request.app[IN_FLIGHT_REQUESTS].enter()
     scope = request.app[ROUTE_SCOPES].get(request.match_info.handler, Scope.PUBLIC)
     try:
@@ -75,7 +75,7 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     except Exception as error:
         response = error_response(error)
         if request.get(RESPONSE_STARTED):
-            # The answer has begun; all that can still be said is that it will not be whole.
+            # Too late for an error response: abort, so that the client sees that the response is incomplete.
             if request.transport:
                 request.transport.abort()
             raise ConnectionResetError from error
@@ -84,7 +84,7 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     if not response.prepared:
         response.headers[REQUEST_ID_HEADER] = identity
         for name, value in (PUBLIC_HEADERS if scope is Scope.PUBLIC else PRIVATE_HEADERS).items():
-            response.headers.setdefault(name, value)  # pages have a policy of their own
+            response.headers.setdefault(name, value)  # HTML pages set a different policy
     resource = request.match_info.route.resource
     route = resource.canonical.removesuffix("{slash}") if resource else _UNMATCHED_ROUTE
     request.app[METRICS].record_request(request.method, route, response.status)
@@ -92,6 +92,6 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
 
 
 def _check_target(target: str) -> None:
-    """Raise `BadRequest` for a target that a proxy may read differently: with a host or a fragment in it."""
+    """Raise `BadRequest` for a target with a host or a fragment, which a proxy may interpret differently."""
     if not target.startswith("/") or "#" in target:
-        raise BadRequest("The target of a request has to be a path that begins with /, without a fragment.")
+        raise BadRequest("Invalid request target. Send a path that begins with / and has no fragment.")

@@ -1,4 +1,4 @@
-"""Reads multipart/form-data: texts stay in memory, files go to the disk as they come."""
+"""Parses multipart/form-data: texts are kept in memory, files are written to disk as they arrive."""
 
 import asyncio
 import codecs
@@ -20,18 +20,18 @@ _MAX_PARTS = 10_000
 _PARTS_PER_YIELD = 32
 _MAX_MERGED_BYTES = 1 << 12
 _DEFAULT_CHARSET = "utf-8"
-# Encodings of Python that are no charsets; some of them take very long, others are no text.
+# Python codecs that are not charsets; some are very slow, others do not produce text.
 _NON_TEXT_CODECS = {
     *("punycode", "idna", "undefined", "unicode-escape", "raw-unicode-escape", "rot13"),
     *("base64", "bz2", "hex", "quopri", "uu", "zlib"),
 }
 _CHARSET_FIELD = "_charset_"
-"""The part in which a form may say the charset of its texts:
+"""Name of the part that sets the charset of a form's texts:
 https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#naming-form-controls:-the-name-attribute"""
 
 
 def too_large_for_memory(limit_bytes: int) -> PayloadTooLarge:
-    """Return the error for a body, or texts of a form, with more than `limit_bytes` outside of files."""
+    """Return the error for JSON or form texts of more than `limit_bytes`; files do not count."""
     return PayloadTooLarge(
         f"The JSON, or the texts of the form, have more than {limit_bytes} bytes (--max-memory-body). "
         "Send large content as a file in multipart/form-data."
@@ -45,16 +45,16 @@ def _write(file: IO[bytes], chunks: list[bytes | bytearray], *, is_last: bool) -
 
 
 def _close_quietly(file: IO[bytes], _: BaseException | None = None) -> None:
-    """Close a file that nobody wants, which may not be as easy on a full disk."""
+    """Close an abandoned file; flushing it fails on a full disk."""
     with contextlib.suppress(OSError):
         file.close()
 
 
 class MultipartReader:
-    """Reads one multipart body: keeps texts, writes files to the scratch folder, drops unknown parts.
+    """Parses one multipart body: keeps texts, writes files to the scratch folder, skips unknown parts.
 
-    A small file is written when it is complete, a large one as it comes. `memory_bytes` is the size of the
-    texts that were kept.
+    Small files are written when complete, large ones as they arrive. `memory_bytes` is the total size of the
+    texts.
     """
 
     def __init__(self, arguments: Arguments, scratch: ScratchFolder, max_memory_body: int) -> None:
@@ -114,11 +114,11 @@ class MultipartReader:
         if filename is None:
             return
         self._upload = UploadedFile(self._name, None, segment.content_type, filename)
-        # A browser sends a part without a name and content for a file that was not chosen.
+        # Browsers send a part without file name and content if the user selected no file.
         self._is_accepted = self._arguments.has_argument(self._name) and bool(filename)
 
     async def _add_content(self, content: bytes) -> None:
-        """Keep a piece of a text or of a small file; write that of a large one without holding up others."""
+        """Buffer content of a text or a small file; write content of a large file in a thread."""
         self._append_chunk(self._decode_content(content) if self._decoder else content)
         if self._upload is None:
             if self.memory_bytes + self._chunks_bytes > self._max_memory_body:
@@ -131,7 +131,7 @@ class MultipartReader:
             await self._start_write(self._file)
 
     async def _start_write(self, file: IO[bytes], *, is_last: bool = False) -> None:
-        """Have a thread write what there is, after what came before, and close the file after the last."""
+        """Write the buffered content in a thread, after the previous write; close the file if `is_last`."""
         await self._wait_for_write()
         write = functools.partial(_write, file, self._chunks, is_last=is_last)
         self._pending_write = asyncio.get_running_loop().run_in_executor(None, write)
@@ -143,18 +143,18 @@ class MultipartReader:
             self._pending_write = None
 
     async def _abort_file(self, file: IO[bytes]) -> None:
-        """Close a file that will not be whole, when the thread is done with it.
+        """Close an incomplete file after the pending write.
 
-        That is waited for, since the file's folder is to go then; whoever cancels that, too, need not wait.
+        Wait for the write, because the folder is deleted next. A second cancellation stops only the wait.
         """
         if self._pending_write is None:
             return _close_quietly(file)
-        self._pending_write.add_done_callback(lambda written: _close_quietly(file, written.exception()))
+        self._pending_write.add_done_callback(lambda write: _close_quietly(file, write.exception()))
         await asyncio.wait([self._pending_write])
         return None
 
     def _append_chunk(self, content: bytes) -> None:
-        """Keep a piece as it is, which spares a copy; a tiny one together with others."""
+        """Keep large chunks without a copy, and merge small ones."""
         self._chunks_bytes += len(content)
         if not self._chunks or len(content) > _MAX_MERGED_BYTES:
             self._chunks.append(content)
@@ -187,7 +187,7 @@ class MultipartReader:
         self._form.setdefault(name, []).append(self._upload)
 
     def _decode_content(self, content: bytes | None) -> bytes:
-        """Return what a piece of the part's content encodes; the rest of it for `None`."""
+        """Decode a chunk of the part's content; `None` returns the rest."""
         assert self._decoder is not None
         try:
             return self._decoder.finish() if content is None else self._decoder.feed(content)

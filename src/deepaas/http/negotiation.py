@@ -1,4 +1,4 @@
-"""Which media type to answer with, by RFC 9110."""
+"""Content negotiation by RFC 9110: chooses the media type of a response."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,16 @@ from deepaas.errors import HeadersTooLarge, NotAcceptable
 from deepaas.model.media_types import has_control_character, is_wildcard
 from deepaas.model.stream_encoding import EVENT_STREAM, JSON_LINES
 
-_MAX_HEADER_LENGTH = 8190  # characters, as of one header
+_MAX_HEADER_LENGTH = 8190  # characters, which is aiohttp's default limit for one header
 
 
 def choose_media_type(accept_header: str, choices: Sequence[str], default: str | None) -> str | None:
     """Return the choice that the `Accept` header prefers.
 
-    Between equals, the one that it names most exactly wins, then the default, then the first. A choice with a
-    wildcard, such as `image/*`, never wins over an acceptable default: browsers and HTTP libraries name image
-    types in the header that they send by themselves. Without a header the default is returned. Raise
-    `NotAcceptable`, listing the choices, when the header excludes them all, and `HeadersTooLarge`.
+    Among equals, the most specific match wins, then the default, then the first choice. A choice with a
+    wildcard, such as `image/*`, never wins over an acceptable default: browsers and HTTP libraries list image
+    types in their default header. Without a header, return the default. Raise `NotAcceptable`, listing the
+    choices, if the header excludes them all, and `HeadersTooLarge`.
     """
     if len(accept_header) > _MAX_HEADER_LENGTH:
         raise HeadersTooLarge(f"The Accept headers have more than {_MAX_HEADER_LENGTH} characters together.")
@@ -33,16 +33,14 @@ def choose_media_type(accept_header: str, choices: Sequence[str], default: str |
         if quality > 0
     ]
     if not ranked:
-        raise NotAcceptable(
-            f"This model answers with {', '.join(choices)}; the request accepts {accept_header}."
-        )
+        raise NotAcceptable(f"This model returns {', '.join(choices)}; the request accepts {accept_header}.")
     if any(choice == default for *_, choice in ranked):
-        ranked = [one for one in ranked if one[-1] == default or not is_wildcard(one[-1])]
+        ranked = [rating for rating in ranked if rating[-1] == default or not is_wildcard(rating[-1])]
     return max(ranked)[-1]
 
 
 def find_requested_type(accept_header: str, choice: str) -> str | None:
-    """Return the media type without a wildcard that the `Accept` header prefers among those in `choice`."""
+    """Return the concrete media type matching `choice` that the `Accept` header prefers, or `None`."""
     named = [
         (float(parameters["q"]), -index, f"{kind}/{subtype}")
         for index, (kind, subtype, parameters) in enumerate(_parse_media_ranges(accept_header))
@@ -54,7 +52,7 @@ def find_requested_type(accept_header: str, choice: str) -> str | None:
 
 
 def prefers_events(accept_header: str) -> bool:
-    """Say whether the `Accept` header likes server-sent events better than JSON lines."""
+    """Return whether the `Accept` header prefers server-sent events to JSON lines."""
     if EVENT_STREAM not in accept_header.lower():
         return False
     try:
@@ -64,7 +62,7 @@ def prefers_events(accept_header: str) -> bool:
 
 
 def _parse_media_ranges(accept_header: str) -> list[tuple[str, str, dict[str, str]]]:
-    """Read the header, passing over what is not a media range."""
+    """Parse the header, and ignore invalid media ranges."""
     ranges = []
     for part in accept_header.lower().split(","):
         try:
@@ -75,7 +73,7 @@ def _parse_media_ranges(accept_header: str) -> list[tuple[str, str, dict[str, st
 
 
 def _rate_choice(choice: str, ranges: list[tuple[str, str, dict[str, str]]]) -> tuple[float, float]:
-    """Return how much the header prefers the choice, and how exactly it names it."""
+    """Return the quality of the choice, and how specifically the header matches it."""
     if is_wildcard(choice):
         covered = (float(parameters["q"]) for *names, parameters in ranges if _overlaps(choice, *names))
         return max(covered, default=0.0), 0.0

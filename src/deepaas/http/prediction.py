@@ -1,6 +1,6 @@
-"""Runs one prediction for an HTTP request: read, choose the media type, call the model.
+"""Runs a prediction for an HTTP request: parses it, chooses the media type, calls the model.
 
-aiohttp's handler and the fast path both call `run_prediction`, so that they cannot differ.
+The aiohttp handler and the fast path both call `run_prediction`, so both behave the same.
 """
 
 from typing import Any
@@ -20,9 +20,10 @@ from deepaas.workers.result_stream import ResultStream
 async def run_prediction(
     served_model: ServedModel, parsed: ParsedRequest, scratch: ScratchFolder
 ) -> Body | ResultStream:
-    """Return the model's prediction in the media type that the client prefers; uploads go to `scratch`.
+    """Return the prediction in the media type that the client prefers.
 
-    Raise what `read_argument_sources` and `ServedModel.predict` raise.
+    Uploaded files are written to `scratch`. Raise the errors of `read_argument_sources` and
+    `ServedModel.predict`.
     """
     arguments = served_model.model.predict_arguments
     sources = await read_argument_sources(parsed, arguments, scratch)
@@ -34,7 +35,7 @@ async def run_prediction(
     )
     if sources.raw_json:
         if arguments.accept and not has_accept:
-            raw.pop(arguments.accept.key, None)  # the JSON, which only the worker reads, may have it
+            raw.pop(arguments.accept.key, None)  # the JSON body, which only the worker parses, may set it
         return await served_model.predict_raw_json(raw, sources.raw_json, wanted, scratch)
     return await served_model.predict(raw, wanted, scratch, size_bytes=sources.size_bytes)
 
@@ -42,9 +43,9 @@ async def run_prediction(
 def _resolve_media_types(
     accept: AcceptArgument | None, raw: dict[str, Any], accept_header: str
 ) -> tuple[str | None, str | None]:
-    """Return the model's choice of a media type and, where it has a wildcard, the one that the client named.
+    """Return the media type for the model and, if it is a wildcard, the concrete type that is requested.
 
-    The choice is also the value of the argument `accept` in `raw`, unless the request has one.
+    Store the negotiated media type in `raw`, unless the request has an argument `accept`.
     """
     if accept is None:
         return None, None
@@ -55,11 +56,11 @@ def _resolve_media_types(
         raw[accept.key] = chosen
     media_type = raw[accept.key]
     if not isinstance(media_type, str) or "," in media_type:
-        return None, None  # what validation refuses, or a header's list where there are no choices
+        return None, None  # invalid, or an `Accept` header with a list for a model without choices
     if (
         media_type != accept.default
         and media_type not in accept.choices
         and has_control_character(media_type)
     ):
-        return None, None  # a text of the client's that is no media type
+        return None, None  # sent by the client, and not a media type
     return media_type, find_requested_type(accept_header, media_type) if is_wildcard(media_type) else None

@@ -1,4 +1,4 @@
-"""Reads a request: its query, and its body as JSON, a form, or a form with files."""
+"""Parses a request: its query, and its body as JSON, a form, or a form with files."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,14 +19,14 @@ from deepaas.thread_pools import run_by_size
 
 MIN_BYTES_PER_SECOND = 500
 _MAX_PARSED_JSON_BYTES = 1 << 20
-"""The interpreter lets no other thread run while it parses JSON, which takes 5 ms for this much."""
+"""Parsing JSON of this size holds the GIL for 5 ms. Larger JSON is parsed in a worker or in steps."""
 
 
 class ParsedRequest(NamedTuple):
     """A request whose head has been read, by aiohttp or by the fast path.
 
-    `body` is complete, or comes piece by piece. At most `max_memory_body` bytes of it are kept in memory, not
-    counting files.
+    `body` is a list if it is complete, or an iterator of chunks. At most `max_memory_body` bytes of it are
+    kept in memory, excluding files.
     """
 
     query: MultiMapping[str]
@@ -36,7 +36,7 @@ class ParsedRequest(NamedTuple):
 
 
 def parse_request(request: web.Request) -> ParsedRequest:
-    """Return a request that aiohttp has read; its body is decompressed, and limited in size and pace.
+    """Return the parsed head of an aiohttp request; the body is decompressed, and limited in size and speed.
 
     Iterating the body raises `BadRequest`, `PayloadTooLarge`, `UnsupportedEncoding` and `RequestTimeout`.
     """
@@ -51,12 +51,12 @@ def parse_request(request: web.Request) -> ParsedRequest:
 
 
 async def collect_arguments(arguments: Arguments, sources: ArgumentSources) -> dict[str, Any]:
-    """Return the raw value of each argument that was given."""
+    """Return the raw value of each argument in the request; large requests are read in a thread."""
     return await run_by_size(sources.size_bytes, arguments.collect, sources)
 
 
 async def collect_arguments_and_json(arguments: Arguments, sources: ArgumentSources) -> dict[str, Any]:
-    """Do the same; also read JSON that is so large that others must be answered meanwhile."""
+    """Like `collect_arguments`, but also parse large JSON, in a thread and in steps that release the GIL."""
     if sources.raw_json:
         json = await run_by_size(sources.size_bytes, read_json, sources.raw_json, loads_in_steps)
         sources = sources._replace(json=json, raw_json=b"")
@@ -66,9 +66,10 @@ async def collect_arguments_and_json(arguments: Arguments, sources: ArgumentSour
 async def read_argument_sources(
     parsed: ParsedRequest, arguments: Arguments, scratch: ScratchFolder
 ) -> ArgumentSources:
-    """Read the body and return what each part of the request gives for `arguments`.
+    """Read the body, and return the values for `arguments` from each part of the request.
 
-    Uploads go to `scratch`. Raise `BadRequest` for a body that cannot be read, and what iterating it raises.
+    Uploaded files are written to `scratch`. Raise `BadRequest` for a body that cannot be parsed; errors of
+    iterating it pass through.
     """
     query, headers, body, max_memory_body = parsed
     form: dict[str, list[Any]] = {}
@@ -84,16 +85,16 @@ async def read_argument_sources(
         form = await reader.read(headers[hdrs.CONTENT_TYPE], pieces)
         size_bytes = reader.memory_bytes
     elif content_type == "application/x-www-form-urlencoded":
-        whole = await _join_chunks(body, max_memory_body)
-        size_bytes = len(whole)
-        form = await run_by_size(size_bytes, parse_form, whole)
+        content = await _join_chunks(body, max_memory_body)
+        size_bytes = len(content)
+        form = await run_by_size(size_bytes, parse_form, content)
     elif content_type == "application/json" or content_type.endswith("+json"):
-        whole = await _join_chunks(body, max_memory_body)
-        size_bytes = len(whole)
+        content = await _join_chunks(body, max_memory_body)
+        size_bytes = len(content)
         if size_bytes > _MAX_PARSED_JSON_BYTES:
-            unread_json = whole
+            unread_json = content
         else:
-            json = await run_by_size(size_bytes, read_json, whole)
+            json = await run_by_size(size_bytes, read_json, content)
     else:
         await _discard(body)
     return ArgumentSources(
@@ -102,7 +103,7 @@ async def read_argument_sources(
 
 
 def read_media_type(headers: MultiMapping[str]) -> str:
-    """Return the media type of a request's body, without its parameters; empty when there is no valid one."""
+    """Return the media type of the body, lower case and without parameters; empty if missing or invalid."""
     media_type = headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
     return media_type if media_type.count("/") == 1 else ""
 
@@ -119,22 +120,22 @@ async def _discard(body: list[bytes] | AsyncIterator[bytes]) -> None:
 
 
 async def _iterate_received(request: web.Request, limit_bytes: int, timeout_s: float) -> AsyncIterator[bytes]:
-    """Yield the body as it comes. Raise `PayloadTooLarge` or `RequestTimeout` as soon as it is."""
+    """Yield chunks as they arrive. Raise `PayloadTooLarge` by Content-Length, `RequestTimeout` if slow."""
     if limit_bytes and (request.content_length or 0) > limit_bytes:
         raise PayloadTooLarge(_format_too_large(limit_bytes))
     received = 0
     loop = asyncio.get_running_loop()
-    began = loop.time()
+    start_s = loop.time()
     while chunk := await _read_chunk(request, timeout_s):
         received += len(chunk)
         request.app[METRICS].request_body_bytes.inc(len(chunk))
-        if loop.time() - began > timeout_s + received / MIN_BYTES_PER_SECOND:
-            raise RequestTimeout(f"The body came with less than {MIN_BYTES_PER_SECOND} bytes a second.")
+        if loop.time() - start_s > timeout_s + received / MIN_BYTES_PER_SECOND:
+            raise RequestTimeout(f"The body arrived at less than {MIN_BYTES_PER_SECOND} bytes per second.")
         yield chunk
 
 
 async def _iterate_limited(body: AsyncIterator[bytes], limit_bytes: int) -> AsyncIterator[bytes]:
-    """Yield a decompressed body. Raise `PayloadTooLarge` as soon as it is."""
+    """Yield the decompressed body. Raise `PayloadTooLarge` once it exceeds the limit."""
     size = 0
     async for chunk in body:
         size += len(chunk)
@@ -150,15 +151,15 @@ async def _read_chunk(request: web.Request, timeout_s: float) -> bytes:
     except web.RequestPayloadError as error:
         raise BadRequest(f"The body cannot be read: {error}.") from error
     except TimeoutError:
-        raise RequestTimeout(f"Nothing more of the body came for {timeout_s:g} s (--body-timeout).") from None
+        raise RequestTimeout(f"No data of the body arrived for {timeout_s:g} s (--body-timeout).") from None
 
 
 def _format_too_large(limit_bytes: int) -> str:
-    return f"The body is larger than this server takes: {limit_bytes} bytes (--client-max-size)."
+    return f"The body exceeds the limit of {limit_bytes} bytes (--client-max-size)."
 
 
 async def _join_chunks(body: list[bytes] | AsyncIterator[bytes], limit_bytes: int) -> bytes:
-    """Return a body that has to be in memory. Raise `PayloadTooLarge`."""
+    """Return the complete body. Raise `PayloadTooLarge` for an iterator of more than `limit_bytes`."""
     if isinstance(body, list):
         return b"".join(body)
     pieces, size = [], 0

@@ -1,4 +1,4 @@
-"""The id of a request, which its response and its log lines carry."""
+"""The id of a request, sent in its response and written in its log lines."""
 
 import random
 import re
@@ -15,5 +15,5 @@ def get_request_id(headers: Mapping[str, str]) -> str:
 
 
 def generate_request_id() -> str:
-    """Return an id for a request that brought none: 16 hexadecimal digits."""
+    """Return a random id of 16 hexadecimal digits."""
     return f"{random.getrandbits(64):016x}"

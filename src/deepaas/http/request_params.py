@@ -1,4 +1,4 @@
-"""What a request names: a model, a training, an option of the query."""
+"""Reads parameters of a request's path and query."""
 
 from aiohttp import web
 
@@ -11,40 +11,40 @@ _FALSE_WORDS = ("false", "0", "no", "off")
 
 
 def get_model(request: web.Request) -> ServedModel:
-    """Return the model that the path names. Raise `ModelNotFound`."""
+    """Return the model in the path. Raise `ModelNotFound`."""
     return request.app[SERVICE].get_model(request.match_info["model"])
 
 
 def get_model_for_prediction(request: web.Request) -> ServedModel:
-    """Return the model that the path names. Raise `EndpointDisabled` when predictions are switched off."""
+    """Return the model in the path. Raise `ModelNotFound`, `EndpointDisabled` if predictions are disabled."""
     if not request.app[SETTINGS].predict_endpoint:
-        raise EndpointDisabled("This server makes no predictions: it was started with --nopredict-endpoint.")
+        raise EndpointDisabled("Predictions are disabled on this server (--nopredict-endpoint).")
     return get_model(request)
 
 
 def get_model_for_training(request: web.Request) -> ServedModel:
-    """Return the model that the path names. Raise `EndpointDisabled` when trainings are switched off."""
+    """Return the model in the path. Raise `ModelNotFound`, `EndpointDisabled` if trainings are disabled."""
     if not request.app[SETTINGS].train_endpoint:
-        raise EndpointDisabled("This server trains no models: it was started with --notrain-endpoint.")
+        raise EndpointDisabled("Trainings are disabled on this server (--notrain-endpoint).")
     return get_model(request)
 
 
 def get_training_id(request: web.Request) -> str:
-    """Return the training's id that the path names."""
+    """Return the id of the training in the path."""
     return request.match_info["uuid"]
 
 
 def get_bool_query(request: web.Request, name: str) -> bool:
-    """Return whether the query asks for `name`. Raise `BadRequest` for what is neither yes nor no."""
+    """Return a flag of the query, false if missing. Raise `BadRequest` for an invalid value."""
     word = request.query.get(name, "false").lower()
     if word not in _TRUE_WORDS + _FALSE_WORDS:
-        raise BadRequest(f"'{name}' is {word!r}; make it true or false.")
+        raise BadRequest(f"Invalid value for '{name}': {word!r}. Use true or false.")
     return word in _TRUE_WORDS
 
 
 def get_int_query(request: web.Request, name: str) -> int | None:
-    """Return the whole number that the query gives for `name`. Raise `BadRequest` for anything else."""
+    """Return a number of the query, or `None` if missing. Raise `BadRequest` unless it is 0 or more."""
     text = request.query.get(name)
     if text is not None and not text.isdecimal():
-        raise BadRequest(f"'{name}' is {text!r}; make it a whole number.")
+        raise BadRequest(f"Invalid value for '{name}': {text!r}. Use a whole number.")
     return None if text is None else int(text)

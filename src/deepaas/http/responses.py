@@ -1,4 +1,4 @@
-"""How responses are sent: bodies, files and streams, and how a stream ends that cannot be finished."""
+"""Sends responses: buffered bodies, files and streams, including streams that fail."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from deepaas.errors import DeepaasError
 from deepaas.http.browser_security import PRIVATE_HEADERS
-from deepaas.http.errors import RESPONSE_STARTED, error_response
+from deepaas.http.error_responses import RESPONSE_STARTED, error_response
 from deepaas.http.request_id import REQUEST_ID_HEADER
 from deepaas.log import get_logger, request_id
 from deepaas.messages import Body
@@ -24,7 +24,7 @@ _log = get_logger("deepaas.http")
 
 
 async def to_response(request: web.BaseRequest, body: Body | ResultStream) -> web.StreamResponse:
-    """Return the response with a prediction; send a stream or a file at once, before its folder goes."""
+    """Return the response for a prediction; streams and files are sent before their folder is deleted."""
     if isinstance(body, ResultStream):
         return await send_stream(request, body)
     headers = PRIVATE_HEADERS | {hdrs.CONTENT_TYPE: body.media_type}
@@ -36,43 +36,43 @@ async def to_response(request: web.BaseRequest, body: Body | ResultStream) -> we
 
 
 async def _send_file(request: web.BaseRequest, path: Path, headers: dict[str, str]) -> web.StreamResponse:
-    """Send a file whole: no part of it, nor its age, means anything for what was just predicted."""
+    """Send the complete file, without ranges or caching: the file belongs to this prediction only."""
     with await asyncio.to_thread(path.open, "rb") as file:
-        left = os.fstat(file.fileno()).st_size
-        length = {hdrs.CONTENT_LENGTH: str(left)}
+        remaining = os.fstat(file.fileno()).st_size
+        length = {hdrs.CONTENT_LENGTH: str(remaining)}
         response = web.StreamResponse(headers=headers | length | {REQUEST_ID_HEADER: request_id.get()})
-        # A head that cannot be sent is an error that still can be answered.
+        # If sending the head fails, an error response is still possible.
         await response.prepare(request)
         request[RESPONSE_STARTED] = True
-        while left:
-            piece = await read_file_chunk(file, min(_PREDICTION_CHUNK_BYTES, left))
-            left -= len(piece)
+        while remaining:
+            piece = await read_file_chunk(file, min(_PREDICTION_CHUNK_BYTES, remaining))
+            remaining -= len(piece)
             await response.write(piece)
         await response.write_eof()
     return response
 
 
 async def start_stream_response(request: web.BaseRequest, content_type: str) -> web.StreamResponse:
-    """Send the head of an answer whose body comes by and by."""
+    """Send the head of a response whose body is written later."""
     headers = PRIVATE_HEADERS | {
         hdrs.CONTENT_TYPE: content_type,
-        # nginx passes it on as it comes: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
+        # Turns off buffering in nginx: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
         "X-Accel-Buffering": "no",
         REQUEST_ID_HEADER: request_id.get(),
     }
     response = web.StreamResponse(headers=headers)
-    # A head that cannot be sent is an error that still can be answered.
+    # If sending the head fails, an error response is still possible.
     await response.prepare(request)
     request[RESPONSE_STARTED] = True
     return response
 
 
 async def send_stream(request: web.BaseRequest, stream: ResultStream) -> web.StreamResponse:
-    """Send a prediction as it comes; it is ended when the client leaves."""
+    """Send a prediction chunk by chunk; close its stream if the client disconnects."""
     transport = request.transport
     if transport is None:
         stream.close()
-        raise ConnectionResetError("The client has left.")
+        raise ConnectionResetError("The client has disconnected.")
     with stream:
         response = await start_stream_response(request, stream.media_type)
         last = b""
@@ -89,10 +89,10 @@ async def send_stream(request: web.BaseRequest, stream: ResultStream) -> web.Str
 async def _abort_stream(
     response: web.StreamResponse, transport: asyncio.Transport, error: DeepaasError, last_chunk: bytes
 ) -> None:
-    """Say what went wrong, where there is room for it, and let nobody take the answer for a whole one.
+    """Send the error between two items, and mark the response as incomplete.
 
-    An event says by itself that it is an error. Anything else could be one of the model's items, so the
-    connection is closed without the end that HTTP asks for. `last_chunk` is what was sent last.
+    Server-sent events have an error event. In other formats the error could be an item of the model, so the
+    connection is closed without the final chunk of HTTP. `last_chunk` is the last chunk sent.
     """
     message = error_response(error).body
     assert isinstance(message, bytes)
@@ -107,14 +107,15 @@ async def _abort_stream(
 
 
 class FileResponse(web.FileResponse):
-    """A file, never another one, sent to the length that its head gives, or else the connection is closed.
+    """Sends exactly this file with the announced length, or closes the connection.
 
-    The file is closed also when the client leaves while it is being opened: aiohttp opens it in a thread, and
-    forgets it when the handler is cancelled meanwhile.
+    aiohttp opens the file in a thread, and leaks it if the client disconnects during that; we close it. For
+    gzip, it would send `v.csv.gz` instead of `v.csv`:
+    https://docs.aiohttp.org/en/stable/web_reference.html#aiohttp.web.FileResponse
     """
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Send the file; it is sent to its end, or until the connection breaks, whoever waits for it."""
+        """Send the file, to its end or until the connection breaks, even if the handler is cancelled."""
         sending = asyncio.ensure_future(super().prepare(request))
         try:
             return await asyncio.shield(sending)
@@ -123,13 +124,13 @@ class FileResponse(web.FileResponse):
             raise
 
     def _get_file_path_stat_encoding(self, _: str) -> Any:
-        """Find the file itself: aiohttp takes `v.csv.gz` for `v.csv` when the client accepts gzip."""
+        """Ignore `Accept-Encoding`."""
         return super()._get_file_path_stat_encoding("")
 
     async def _sendfile(
         self, request: web.BaseRequest, fobj: IO[Any], offset: int, count: int
     ) -> AbstractStreamWriter:
-        """Send `count` bytes; aiohttp keeps the connection open when there are fewer by now."""
+        """Send `count` bytes or raise; aiohttp would keep the connection open if the file became shorter."""
         writer = await super(web.FileResponse, self).prepare(request)
         assert writer is not None
         fobj.seek(offset)
@@ -141,9 +142,9 @@ class FileResponse(web.FileResponse):
 
 
 async def read_file_chunk(file: IO[bytes], size: int) -> bytes:
-    """Return up to `size` bytes, at least one, of a file whose length was sent; read them in a thread.
+    """Return 1 to `size` bytes of a file whose length was already sent; read in a thread.
 
-    Raise `ConnectionResetError`, with which the connection is closed, when the file has become shorter.
+    Raise `ConnectionResetError`, which closes the connection, if the file has become shorter.
     """
     piece = await asyncio.to_thread(file.read, size)
     if not piece:
@@ -153,10 +154,7 @@ async def read_file_chunk(file: IO[bytes], size: int) -> bytes:
 
 
 def _ignore_broken_connection(sending: asyncio.Future[AbstractStreamWriter | None]) -> None:
-    """Let asyncio log what went wrong after the client left, unless it is that it left.
-
-    asyncio logs an exception that nobody has looked at, and this future has nobody else.
-    """
+    """Suppress connection errors of a cancelled handler; raise others, so that asyncio logs them."""
     if sending.cancelled() or isinstance(sending.exception(), ConnectionError):
         return
     sending.result()

@@ -1,4 +1,4 @@
-"""Listens for connections: the address, TLS, and a shutdown that lets running requests end."""
+"""Listens for connections: binds the address, sets up TLS, and drains requests at shutdown."""
 
 import asyncio
 import contextlib
@@ -12,40 +12,40 @@ from deepaas.config.settings import Settings
 from deepaas.errors import SettingsError
 from deepaas.http.browser_security import is_loopback
 from deepaas.http.context import IN_FLIGHT_REQUESTS, STOP_EVENT
-from deepaas.http.fast_path.predict import FastPath
+from deepaas.http.fast_path.handler import FastPath
 from deepaas.http.fast_path.protocol import FastPathProtocol
 
 _BACKLOG = 1024
-_SHUTDOWN_TIMEOUT_S = 0.5  # for the last bytes of responses; to aiohttp, 0 means no limit
+_SHUTDOWN_TIMEOUT_S = 0.5  # to flush responses; for aiohttp, 0 means no limit
 
 
 def bind_socket(settings: Settings) -> socket.socket:
-    """Take the address, without accepting connections yet. Raise `SettingsError` when it cannot be had."""
+    """Bind the address, without accepting connections yet. Raise `SettingsError` if that fails."""
     host, port = settings.listen_ip, settings.listen_port
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        taken = socket.socket(family, kind, protocol)
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(address)
+        bound_socket = socket.socket(family, kind, protocol)
+        bound_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound_socket.bind(address)
     except OSError as error:
         raise SettingsError(
             f"Cannot listen on {host} port {port}: {error.strerror}. "
             "Choose another with --listen-ip and --listen-port; port 0 lets the system choose one."
         ) from error
-    return taken
+    return bound_socket
 
 
 def is_loopback_socket(listening_socket: socket.socket) -> bool:
-    """Return whether only this machine reaches what listens on the socket."""
+    """Return whether only this machine can connect to the socket."""
     return is_loopback(listening_socket.getsockname()[0])
 
 
 def create_ssl_context(settings: Settings) -> ssl.SSLContext | None:
-    """Return what HTTPS takes, if it is wanted. Raise `SettingsError` when it cannot be had."""
+    """Return the TLS context, or `None` for plain HTTP. Raise `SettingsError` for an unusable certificate."""
     if not (settings.tls_cert or settings.tls_key):
         return None
     if not (settings.tls_cert and settings.tls_key):
-        raise SettingsError("HTTPS takes both --tls-cert and --tls-key.")
+        raise SettingsError("HTTPS requires both --tls-cert and --tls-key.")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(settings.tls_cert, settings.tls_key)
@@ -60,9 +60,9 @@ def create_ssl_context(settings: Settings) -> ssl.SSLContext | None:
 async def serve(
     app: web.Application, listening_socket: socket.socket, settings: Settings, force_stop: asyncio.Event
 ) -> AsyncIterator[None]:
-    """Accept connections while the context lasts.
+    """Accept connections inside the context.
 
-    On leaving, requests have `drain_timeout` seconds to end, or until `force_stop` is set.
+    On exit, wait for requests in flight: for up to `drain_timeout` seconds, or until `force_stop` is set.
     """
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
     await runner.setup()

@@ -1,7 +1,7 @@
-"""Forms in application/x-www-form-urlencoded.
+"""Parses application/x-www-form-urlencoded bodies.
 
-`urllib.parse.parse_qs` splits a long value at each percent sign at once: of 10 MB, some seconds during which
-no other thread can run.
+`urllib.parse.parse_qs` splits a long value at all percent signs at once, which blocks all threads for some
+seconds at 10 MB.
 """
 
 import binascii
@@ -16,7 +16,7 @@ _UNESCAPED_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def parse_form(body: bytes) -> dict[str, list[str]]:
-    """Return the texts of each field, in order. Raise `BadRequest` and `PayloadTooLarge`."""
+    """Return the values of each field, in order. Raise `BadRequest` and `PayloadTooLarge`."""
     if body.count(b"&") >= _MAX_FIELDS:
         raise PayloadTooLarge(f"The form has more than {_MAX_FIELDS} fields.")
     form: dict[str, list[str]] = {}
@@ -42,9 +42,9 @@ def _decode_text(encoded: bytes) -> str:
 
 
 def _unescape(chunk: bytes) -> bytes:
-    """Decode it as quoted-printable text, which escapes likewise and has a decoder in C.
+    """Decode percent escapes as quoted-printable, which differs only in the sign and has a decoder in C.
 
-    Escaped before that is what means something else there: an equals sign, and the end of a line.
+    Equals signs and line breaks, which are special in quoted-printable, are escaped first.
     """
     if b"%" not in chunk:
         return chunk

@@ -1,1 +1,1 @@
-"""The author's side of a model: discovery, arguments, output, and the public names of the V2 API."""
+"""User code of a model: discovery, arguments, output, and the public names of the V2 API."""

@@ -1,4 +1,4 @@
-"""The arguments of a function: what a request gave, gathered, checked and converted by their fields."""
+"""Arguments of a model's function: collected from a request, then validated and converted by their fields."""
 
 import functools
 import itertools
@@ -23,12 +23,11 @@ _MASK = "********"
 
 
 class ArgumentSources(NamedTuple):
-    """What a request gave for arguments, in order of precedence.
+    """The parts of a request that can hold arguments, in order of precedence.
 
-    `query` and `form` map a name to everything sent under it; a file in `form` is an `UploadedFile`.
-    `headers` is looked up by the names of header arguments only. `raw_json` is a JSON body that is left to
-    a process of the model; `json` is then empty. `size_bytes` is the size of the texts and the JSON of the
-    body.
+    `query` and `form` map each name to all its values; a file in `form` is an `UploadedFile`. Only header
+    arguments are taken from `headers`. `raw_json` is a JSON body that a worker will decode; `json` is then
+    empty. `size_bytes` is the size of the body's texts and JSON.
     """
 
     query: Mapping[str, Sequence[Any]] = {}
@@ -40,9 +39,9 @@ class ArgumentSources(NamedTuple):
 
 
 class AcceptArgument(NamedTuple):
-    """The media types that a function can return, and the one it returns when the client has no preference.
+    """The argument `accept`: the media types that a function can return, and the default.
 
-    `key` is the name of the argument in a request.
+    `key` is the argument's name in a request.
     """
 
     key: str
@@ -57,7 +56,7 @@ class Arguments:
         self.fields = dict(declared_fields)
         self._fields_by_key = {field.data_key or name: field for name, field in self.fields.items()}
         self.accept = self._find_accept_argument()
-        """The media types to choose from, when the author declared the argument `accept`."""
+        """The argument `accept`, if the model author declared it."""
         self._header_keys = [
             key
             for key, field in self._fields_by_key.items()
@@ -67,7 +66,7 @@ class Arguments:
         self._single_text_keys = {key for key, field in self._fields_by_key.items() if _is_single_text(field)}
         self._bound_fields = list(_bind_fields(self.fields))
         self.runs_user_code = any(map(_runs_user_code, self.fields.values()))
-        """Whether validating calls the author's own code, which may take its time or do anything else."""
+        """Whether validation runs code of the model author, which may block or raise any exception."""
 
     def _find_accept_argument(self) -> AcceptArgument | None:
         field = self.fields.get("accept")
@@ -81,48 +80,48 @@ class Arguments:
         return AcceptArgument(field.data_key or "accept", choices, default)
 
     def resolve_accept(self, raw: dict[str, Any], media_type: str | None) -> str | None:
-        """Return the media type that `raw` asks for; where it asks for none, put `media_type` there."""
+        """Return the media type that `raw` requests; if it requests none, set it to `media_type`."""
         if self.accept is None:
             return media_type
-        asked = raw.get(self.accept.key)
-        if asked is None:
+        requested = raw.get(self.accept.key)
+        if requested is None:
             if media_type is not None:
                 raw[self.accept.key] = media_type
             return media_type
-        return asked if isinstance(asked, str) and "," not in asked else None
+        return requested if isinstance(requested, str) and "," not in requested else None
 
     def is_negotiated(self, key: str) -> bool:
-        """Return whether this is `accept` with choices: its header lists preferences, not a choice."""
+        """Return whether the argument is `accept` with choices, so that the Accept header is negotiated."""
         return self.accept is not None and bool(self.accept.choices) and key == self.accept.key
 
     def is_header(self, key: str) -> bool:
-        """Return whether a request gives the argument in the header of its name."""
+        """Return whether a request sends the argument in a header."""
         return key in self._header_keys
 
     def has_argument(self, key: str) -> bool:
-        """Say whether a request's name `key` is that of an argument."""
+        """Return whether `key` is the name of an argument in requests."""
         return key in self._fields_by_key
 
     def collect(self, sources: ArgumentSources) -> dict[str, Any]:
-        """Return the raw value of each argument that was given, by the name the request uses."""
-        found: dict[str, Any] = {key: sources.json[key] for key in sources.json if key in self._fields_by_key}
+        """Return the raw values of the arguments that the request sends, by their names in the request."""
+        raw: dict[str, Any] = {key: sources.json[key] for key in sources.json if key in self._fields_by_key}
         for source in (sources.form, sources.query):
             for key in source:
                 field = self._fields_by_key.get(key)
                 if field is not None:
                     values = source[key]
-                    found[key] = values[0] if key in self._single_text_keys else _parse_texts(field, values)
+                    raw[key] = values[0] if key in self._single_text_keys else _parse_texts(field, values)
         for key in self._header_keys:
-            found.pop(key, None)
+            raw.pop(key, None)
             if key in sources.headers:
-                found[key] = _parse_texts(self._fields_by_key[key], [sources.headers[key]])
-        return found
+                raw[key] = _parse_texts(self._fields_by_key[key], [sources.headers[key]])
+        return raw
 
     def validate(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        """Return keyword arguments for the function. Raise `InvalidArguments` with what is wrong."""
+        """Return the function's keyword arguments. Raise `InvalidArguments` with the errors by argument."""
         problems: dict[str, Any] = {}
         arguments: dict[str, Any] = {}
-        # What marshmallow's Schema.load does for a flat schema without hooks, in a third of its time.
+        # Equivalent to marshmallow's Schema.load for a flat schema without hooks, but three times as fast.
         for name, key, field in self._bound_fields:
             try:
                 value = field.deserialize(raw.get(key, marshmallow.missing), key, raw)
@@ -143,11 +142,11 @@ class Arguments:
         return arguments
 
     def has_password(self, arguments: Mapping[str, Any]) -> bool:
-        """Return whether validated arguments hold a password: a value of a field with `format: password`."""
+        """Return whether validated arguments have a value for a field with `format: password`."""
         return any(arguments.get(name) is not None for name in self._password_fields)
 
     def mask_passwords(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return validated arguments for a record, with a mask in place of each password."""
+        """Return validated arguments with each password masked, to store in a record."""
         found = self._password_fields.keys() & arguments.keys()
         return {
             **arguments,
@@ -159,65 +158,65 @@ class Arguments:
         return {name: field for name, _, field in self._bound_fields if _has_password_field(field)}
 
     def validate_in_thread(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        """Do the same as `validate`; whatever else the author's code raises becomes `PredictionFailed`.
+        """Like `validate`, for use in threads: any other exception becomes `PredictionFailed`.
 
-        In a thread, `StopIteration` would never arrive, and `SystemExit` would end more than the request.
+        A future cannot carry `StopIteration`, and `SystemExit` would end more than the request.
         """
         try:
             return self.validate(raw)
         except InvalidArguments:
             raise
-        except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
+        except BaseException as error:  # noqa: BLE001 - user code may raise anything
             found = failure_from_exception(error)
             raise PredictionFailed(found.message, status=found.status, detail=found.traceback) from None
 
 
 def _truncate_errors(errors: Any) -> Any:
-    """Return the first hundred problems of each list or dictionary, and that there are more."""
+    """Keep the first `MAX_ERRORS` errors of each list and dictionary, and mark truncated dictionaries."""
     if isinstance(errors, dict):
         first = {key: _truncate_errors(errors[key]) for key in itertools.islice(errors, MAX_ERRORS)}
         has_more = len(errors) > MAX_ERRORS
-        return first | {_TRUNCATION_KEY: [f"More than {MAX_ERRORS} are wrong."]} if has_more else first
+        return first | {_TRUNCATION_KEY: [f"More than {MAX_ERRORS} errors."]} if has_more else first
     return errors[:MAX_ERRORS] if isinstance(errors, list) else errors
 
 
 def read_json(body: bytes, loads: Callable[[bytes], Any] = loads) -> dict[str, Any]:
-    """Return what a JSON body gives. Raise `InvalidJson`, or `InvalidArguments` for what is no object."""
+    """Decode a JSON body; an empty body is {}. Raise `InvalidJson`; `InvalidArguments` for a non-object."""
     if not body.strip():
         return {}
     try:
-        found = loads(body)
+        content = loads(body)
     except ValueError as error:
         raise InvalidJson("Invalid JSON body.") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise InvalidArguments({"_schema": ["Invalid input type."]})
-    return found
+    return content
 
 
 def is_file(field: Field) -> bool:
-    """Say whether the field, or each item of its list, is a file to upload."""
+    """Return whether the field is a file to upload, or a list of them."""
     inner = field.inner if isinstance(field, fields.List) else field
     return "file" in (field.metadata.get("type"), inner.metadata.get("type"))
 
 
 def accepts_many(field: Field) -> bool:
-    """Say whether a request may give the argument several times."""
+    """Return whether a request may repeat the argument to send a list."""
     return isinstance(field, fields.List | fields.Tuple) and get_field_delimiter(field) is None
 
 
 def get_field_delimiter(field: Field) -> str | None:
-    """Return what stands between the items of a list that is sent as one text."""
+    """Return the separator of a list field that is sent as one text, or `None`."""
     return getattr(field, "delimiter", None)
 
 
 def get_field_location(field: Field) -> str | None:
-    """Return where the author wants the argument taken from, if anywhere in particular."""
+    """Return the `location` in the field's metadata, such as "headers" or "form", or `None`."""
     location = field.metadata.get("location")
     return location if isinstance(location, str) else None
 
 
 def get_field_choices(field: Field) -> tuple[str, ...]:
-    """Return the values that the field's `OneOf` validators leave to choose from."""
+    """Return the choices of the field's first `OneOf` validator."""
     for validator in _flatten_validators(field.validators):
         if isinstance(validator, validate.OneOf):
             return tuple(str(choice) for choice in validator.choices)
@@ -235,20 +234,20 @@ def _flatten_validators(validators: Iterable[Any]) -> Iterator[Any]:
 def get_documented_choices(field: Field) -> list[Any]:
     """Return the choices of `metadata["enum"]`, which the field does not enforce, without duplicates.
 
-    A string is one choice. An iterator is none, because it can be read only once.
+    A string is one choice. An iterator is ignored, because it can be read only once.
     """
     documented = field.metadata.get("enum")
     if documented is None or isinstance(documented, Iterator):
         return []
     if isinstance(documented, set | frozenset):
-        documented = sorted(documented, key=str)  # the same at each start
+        documented = sorted(documented, key=str)  # a set's order changes at each start
     is_single = isinstance(documented, str | bytes) or not isinstance(documented, Iterable)
     choices = [documented] if is_single else list(documented)
     return [choice for index, choice in enumerate(choices) if choice not in choices[:index]]
 
 
 def _bind_fields(declared_fields: Mapping[str, Field]) -> Iterator[tuple[str, str, Field]]:
-    """Yield each argument's name, its key in a request, and its field, bound to a schema as fields expect."""
+    """Yield each argument's name, its key in a request, and its field, bound to a schema."""
     prepared = {
         name: _to_file_field(field) if is_file(field) else field for name, field in declared_fields.items()
     }
@@ -259,11 +258,11 @@ def _bind_fields(declared_fields: Mapping[str, Field]) -> Iterator[tuple[str, st
 
 
 def _runs_user_code(field: Field) -> bool:
-    """Say whether the field, or what it is made of, is more than a marshmallow field with its validators."""
+    """Return whether the field or its parts may run code other than marshmallow's."""
     if isinstance(field, fields.Nested | fields.Function | fields.Method):
         return True
     called = [field, *field.validators]
-    if any(not type(one).__module__.startswith(_LIBRARY_PACKAGES) for one in called) or callable(
+    if any(not type(part).__module__.startswith(_LIBRARY_PACKAGES) for part in called) or callable(
         field.load_default
     ):
         return True
@@ -271,7 +270,7 @@ def _runs_user_code(field: Field) -> bool:
 
 
 def _has_password_field(field: Field, outer_schemas: tuple[type, ...] = ()) -> bool:
-    """Return whether the field, or one of its parts, is a password; `outer` are the schemas around it."""
+    """Return whether the field or one of its parts is a password; `outer_schemas` stop recursion."""
     if field.metadata.get("format") == "password":
         return True
     if isinstance(field, fields.Nested):
@@ -303,7 +302,7 @@ def _to_file_field(field: Field) -> Field:
 
 
 def _accepts_anything(field: Field) -> bool:
-    """Say whether the field takes a file as it comes, or is the author's own and knows what to do."""
+    """Return whether the field passes any value through, or is a class of the model author."""
     return type(field) in (fields.Field, fields.Raw) or not type(field).__module__.startswith(
         _LIBRARY_PACKAGES
     )
@@ -329,13 +328,13 @@ def _is_single_text(field: Field) -> bool:
 
 
 def _is_raised_by_marshmallow(error: ValueError) -> bool:
-    """Say whether marshmallow let an error pass that says that a value is wrong, as a period of NaN does."""
+    """Return whether marshmallow leaked an error about an invalid value, such as a time delta of NaN."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return str(frame.f_globals["__name__"]).startswith(_LIBRARY_PACKAGES)
 
 
 def _parse_texts(field: Field, values: Sequence[Any]) -> Any:
-    """Return what a query or a form says: a list where one is declared, else the first value."""
+    """Return the raw value of texts from a query or form: a list for list fields, else the first value."""
     if accepts_many(field):
         inner = field.inner if isinstance(field, fields.List) else None
         if len(values) == 1 and _starts_with_any(values[0], "["):
@@ -346,7 +345,7 @@ def _parse_texts(field: Field, values: Sequence[Any]) -> Any:
 
 
 def _parse_structure(field: Field | None, value: Any) -> Any:
-    """Read JSON where a text stands for a structure, since a query or a form can only carry texts."""
+    """Decode JSON for dictionary and nested fields, since queries and forms only contain texts."""
     if isinstance(field, fields.Mapping | fields.Nested) and _starts_with_any(value, "{["):
         return _parse_json_or_text(value)
     return value

@@ -1,6 +1,6 @@
-"""Lists that are not validated to their end when too much of them is wrong.
+"""List fields that stop validating after `MAX_ERRORS` errors.
 
-marshmallow makes an error for each wrong item: for the millions that a small request can have, these take
+marshmallow creates an error for each invalid item. A small request can have millions of them, which take
 20 seconds and hundreds of megabytes.
 """
 
@@ -16,9 +16,9 @@ _LIBRARY_PREFIXES = ("marshmallow.", "webargs.")
 
 
 def limit_list_errors(field: Field) -> None:
-    """Make a field that is bound to a schema, and the fields of its parts, stop after `MAX_ERRORS`.
+    """Limit the errors of a bound field and of its inner fields to `MAX_ERRORS`; change the field in place.
 
-    An author's own subclass of `List` stays as it is.
+    Model authors' subclasses of `List` are not changed.
     """
     if isinstance(field, fields.List) and type(field).__module__.startswith(_LIBRARY_PREFIXES):
         field.__class__ = _make_bounded_class(type(field))
@@ -27,14 +27,14 @@ def limit_list_errors(field: Field) -> None:
 
 
 def get_inner_fields(field: Field) -> list[Field]:
-    """Return the fields of a field's items, keys and values."""
+    """Return the fields of a field's items, keys, values and tuple elements."""
     parts = [getattr(field, name, None) for name in ("inner", "key_field", "value_field")]
     return [part for part in [*parts, *getattr(field, "tuple_fields", ())] if isinstance(part, Field)]
 
 
 @functools.cache
 def _make_bounded_class(list_class: type[fields.List]) -> type[fields.List]:
-    """Return the class with `_BoundedList` in place of marshmallow's list, the last of its bases."""
+    """Return a subclass in whose method resolution order `_BoundedList` precedes marshmallow's `List`."""
     bases = (_BoundedList,) if list_class is fields.List else (list_class, _BoundedList)
     return type(list_class.__name__, bases, {"__module__": list_class.__module__})
 

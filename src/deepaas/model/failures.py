@@ -1,4 +1,4 @@
-"""Converts exceptions of user code to a status, a message and a traceback."""
+"""Converts exceptions of user code to an HTTP status, a message and a traceback."""
 
 import functools
 import os
@@ -18,17 +18,17 @@ _STATUS_ATTRIBUTES = ("status", "status_code", "code")
 
 
 def failure_from_exception(error: BaseException) -> Failure:
-    """Return the status, message and traceback to answer `error` with.
+    """Return the status, message and traceback for the response to `error`.
 
-    A status that the exception carries (400 to 599) is the author's answer. `NotImplementedError` is 501,
-    anything else 500 with the exception's name and text.
+    The status is the exception's own (400 to 599) if it has one, 501 for `NotImplementedError`, and 500 for
+    any other exception, whose name and text are the message.
     """
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, DeepaasError):
         return Failure(error.status, error.message, trace)
-    meant = _recover_aiohttp_error(error)
-    if meant:
-        return Failure(*meant, trace)
+    intended = _recover_aiohttp_error(error)
+    if intended:
+        return Failure(*intended, trace)
     status = get_http_status(error)
     if status:
         return Failure(status, _get_reason(error), trace)
@@ -38,15 +38,15 @@ def failure_from_exception(error: BaseException) -> Failure:
 
 
 def describe_exception(error: BaseException) -> str:
-    """Return the exception's name and text, as the last line of its traceback has them."""
+    """Return the exception's name and text, like the last line of its traceback."""
     text = str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def strip_folders(message: str) -> str:
-    """Return a message in which files of this machine are named without their folders.
+    """Remove the folders of this machine's files from a message.
 
-    A module of a library keeps its path inside the folder of libraries.
+    Modules of installed libraries keep their path below `site-packages` or the standard library.
     """
     return _PATH.sub(_strip_folder, message)
 
@@ -62,11 +62,11 @@ def _strip_folder(match: re.Match[str]) -> str:
 
 @functools.cache
 def _list_top_folders() -> frozenset[str]:
-    return frozenset(os.listdir("/"))  # noqa: PTH208 - names are all that is wanted
+    return frozenset(os.listdir("/"))  # noqa: PTH208 - only names are needed
 
 
 def get_http_status(error: BaseException) -> int | None:
-    """Return the HTTP error status that the exception carries, if it does."""
+    """Return the HTTP error status in an attribute of the exception, or `None`."""
     if not isinstance(error, Exception):
         return None
     for attribute in _STATUS_ATTRIBUTES:
@@ -82,18 +82,19 @@ def _get_reason(error: BaseException) -> str:
 
 
 def _recover_aiohttp_error(error: BaseException) -> tuple[int, str] | None:
-    """Return status and reason of an aiohttp error that aiohttp refused to make.
+    """Return the status and reason of an aiohttp error whose constructor failed, or `None`.
 
-    Authors write ``raise HTTPBadRequest(reason=error)``. aiohttp wants a string of one line there, and
-    raises `TypeError` or `ValueError` in its constructor, whose frame still knows what was meant.
+    Model authors write ``raise HTTPBadRequest(reason=error)``. aiohttp requires a single-line string there:
+    its constructor raises `TypeError` or `ValueError`. The frame of that call still has the intended values.
     """
     if not isinstance(error, TypeError | ValueError):
         return None
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        made = frame.f_locals.get("self")
-        is_constructor = frame.f_code.co_name == "__init__"
-        if is_constructor and isinstance(made, Exception) and type(made).__module__.startswith("aiohttp."):
-            return get_http_status(made) or 500, str(
+        http_error = frame.f_locals.get("self")
+        if frame.f_code.co_name != "__init__" or not isinstance(http_error, Exception):
+            continue
+        if type(http_error).__module__.startswith("aiohttp."):
+            return get_http_status(http_error) or 500, str(
                 frame.f_locals.get("reason") or describe_exception(error)
             )
     return None

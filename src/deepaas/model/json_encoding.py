@@ -1,4 +1,4 @@
-"""JSON read, and authors' values written as JSON: NumPy, pandas, sets and more, what it cannot say named."""
+"""Reads JSON, and encodes predictions as JSON: NumPy, pandas, sets and more; errors name the value's path."""
 
 import datetime as dt
 import decimal
@@ -21,31 +21,31 @@ _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 _DEPTH_LIMIT = 200
 _RESULT_NAME = "the result"
 _EPOCH_YEAR = 1970
-_NOT_A_TIME = "it is NaT (not a time); put None in its place"
+_NOT_A_TIME = "it is NaT (not a time); use None instead"
 # orjson 3.13 writes NaN and infinities as null, and NumPy's NaT as a date that depends on its unit
-# (https://github.com/ijl/orjson/issues/249); of an array of several dimensions, it leaves out times that it
-# cannot write: `[["1971-01-01T00:00:00",]`. Only where its text looks like that is the value looked through.
+# (https://github.com/ijl/orjson/issues/249). In an array of several dimensions it omits times that it cannot
+# write: `[["1971-01-01T00:00:00",]`. Only if the output matches this pattern is the value searched for them.
 _SUSPECT_OUTPUT = re.compile(rb'null|,\]|\[\]|"1970-01-01T00:00:00|"1677-09-21T00:12:43')
 _SEARCH_CHUNK_BYTES = 1 << 20
 _SEARCH_OVERLAP_BYTES = 20
-_LONG_NUMBER = re.compile(rb"[-:,\[\s][0-9]{19}")  # not the digits behind a point
+_LONG_NUMBER = re.compile(rb"[-:,\[\s][0-9]{19}")  # excludes digits after a decimal point
 _LARGE_BYTES = 1 << 20
 _MAX_STEP_ITEMS = 1_000
 
 
 class RawJson(NamedTuple):
-    """JSON that is written as it is, without being read."""
+    """JSON text to include in other JSON without parsing it."""
 
     text: str
 
 
 def loads(text: bytes | str) -> Any:
-    """Return what JSON says, whole numbers of any length as they are. Raise `ValueError` for what is none."""
-    found = orjson.loads(text)
+    """Decode JSON, with integers of any size. Raise `ValueError` if it is not JSON."""
+    value = orjson.loads(text)
     content = text.encode() if isinstance(text, str) else text
     if not _has_long_number(content):
-        return found
-    # orjson makes floats of whole numbers that do not fit into 64 bits.
+        return value
+    # orjson converts integers that do not fit into 64 bits to floats.
     try:
         return json.loads(content)
     except RecursionError as error:
@@ -53,11 +53,11 @@ def loads(text: bytes | str) -> Any:
 
 
 def loads_in_steps(text: bytes | str) -> Any:
-    """Do the same as `loads`; other threads can run meanwhile, but it takes ten times as long."""
+    """Like `loads`, but other threads can run while it decodes a large text; it takes ten times as long."""
     if len(text) < _LARGE_BYTES:
         return loads(text)
     decoder = json.JSONDecoder(parse_constant=_reject_constant)
-    # The functions in C read the whole text in one step: https://docs.python.org/3/c-api/init.html#thread-state-and-the-global-interpreter-lock
+    # The C scanner holds the GIL for the whole text: https://docs.python.org/3/c-api/init.html#thread-state-and-the-global-interpreter-lock
     decoder.scan_once = json.scanner.py_make_scanner(decoder)  # type: ignore[attr-defined]
     try:
         return decoder.decode(text if isinstance(text, str) else text.decode())
@@ -66,11 +66,11 @@ def loads_in_steps(text: bytes | str) -> Any:
 
 
 def _reject_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 def _has_long_number(content: bytes) -> bool:
-    """Look for it piece by piece: a search is one step, during which no other thread runs."""
+    """Search in chunks, because a search holds the GIL."""
     pieces = range(0, len(content), _SEARCH_CHUNK_BYTES)
     return any(
         _LONG_NUMBER.search(content, begin, begin + _SEARCH_CHUNK_BYTES + _SEARCH_OVERLAP_BYTES)
@@ -79,9 +79,9 @@ def _has_long_number(content: bytes) -> bool:
 
 
 def dumps(value: Any, value_name: str = _RESULT_NAME) -> bytes:
-    """Return `value` as JSON. Raise `InvalidResponse` for what JSON cannot express, NaN included.
+    """Encode `value` as JSON. Raise `InvalidResponse` for values that JSON cannot express, including NaN.
 
-    `what` is how its message calls the value.
+    `value_name` is the name of the value in error messages.
     """
     try:
         text = orjson.dumps(value, default=_encode_default, option=_OPTIONS)
@@ -101,16 +101,16 @@ def _to_fragment(value: Any) -> orjson.Fragment:
 
 
 def dumps_jsonable(value: Any) -> bytes:
-    """Return plain JSON values, as `to_jsonable` makes them, as JSON, without looking for NaN again."""
+    """Encode JSON values, such as the result of `to_jsonable`, without searching for NaN again."""
     try:
-        # With the option for NumPy, orjson imports NumPy to look whether an object is one of its arrays.
+        # Without OPT_SERIALIZE_NUMPY: with it, orjson imports NumPy to recognise arrays.
         return orjson.dumps(value, default=_to_fragment, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:
         return _dumps_slowly(value)
 
 
 def dumps_in_steps(value: Any) -> bytes:
-    """Do the same as `dumps_jsonable`; other threads can run meanwhile, however large the value is."""
+    """Like `dumps_jsonable`, but other threads can run while it encodes a large value."""
     return b"".join(_iterate_chunks(value))
 
 
@@ -140,7 +140,7 @@ def _iterate_chunks(value: Any) -> Iterator[bytes]:
 
 
 def _is_large(value: Any) -> bool:
-    """Return whether a list or dictionary has too many items, somewhere in it, for one step."""
+    """Return whether the value is or contains a list or dictionary that is too long for one step."""
     if not isinstance(value, dict | list):
         return False
     items = value.values() if isinstance(value, dict) else value
@@ -150,10 +150,10 @@ def _is_large(value: Any) -> bool:
 def to_jsonable(
     value: Any, default: Callable[[Any, str], Any] | None = None, value_name: str = _RESULT_NAME
 ) -> Any:
-    """Return `value` made of dictionaries, lists, strings, numbers, booleans and None alone.
+    """Convert `value` to dictionaries, lists, strings, numbers, booleans and None.
 
-    `default` is called with each value that JSON cannot express and the reason, and returns what to
-    put in its place; without it, `InvalidResponse` is raised.
+    `default(value, reason)` returns the replacement of a value that JSON cannot express; without `default`,
+    raise `InvalidResponse`.
     """
     return _Converter(default or _raise_unfit_response).convert(value, _JsonPath(None, value_name), 0)
 
@@ -169,9 +169,9 @@ def _raise_unfit_response(_: Any, reason: str) -> Any:
 
 
 class _JsonPath(NamedTuple):
-    """Where a value stands in another; written out only when there is something to say of it.
+    """The path of a value inside another one, formatted only for error messages.
 
-    The key of the outermost is what the whole is called.
+    The key of the root is the name of the outermost value.
     """
 
     parent: "_JsonPath | None"
@@ -179,15 +179,15 @@ class _JsonPath(NamedTuple):
 
     def __str__(self) -> str:
         keys = []
-        place = self
-        while place.parent:
-            keys.append(f"[{place.key!r}]")
-            place = place.parent
-        return str(place.key) + "".join(reversed(keys))
+        path = self
+        while path.parent:
+            keys.append(f"[{path.key!r}]")
+            path = path.parent
+        return str(path.key) + "".join(reversed(keys))
 
 
 class _Converter:
-    """One walk through a value."""
+    """Converts a value to JSON values, recursively."""
 
     def __init__(self, default: Callable[[Any, str], Any]) -> None:
         self._default = default
@@ -237,7 +237,7 @@ def _simplify_key(key: Any) -> Any:
 
 
 def _simplify_once(value: Any) -> Any:
-    """Return a value one step closer to JSON. Raise `TypeError` when there is no such step."""
+    """Convert the outermost level of a value towards JSON. Raise `TypeError` if that is impossible."""
     match value:
         case enum.Enum():
             return value.value
@@ -248,7 +248,7 @@ def _simplify_once(value: Any) -> Any:
                 raise TypeError(_NOT_A_TIME)
             return value.isoformat()
         case uuid.UUID() | decimal.Decimal() | IPv4Address() | IPv6Address():
-            return str(value)  # an interface is an address, too
+            return str(value)  # ipaddress interfaces are subclasses of addresses
         case os.PathLike():
             return os.fspath(value)
         case bytes() | bytearray() | memoryview():
@@ -261,7 +261,7 @@ def _simplify_once(value: Any) -> Any:
 
 
 def _simplify_library_value(value: Any) -> Any:
-    """Convert the values of NumPy, pandas and what is made like them, without importing any of them."""
+    """Convert values of NumPy, pandas and similar libraries, without importing the libraries."""
     if _is_pandas_type(value, "DataFrame"):
         return _convert_frame(value)
     if _is_pandas_type(value, "Series"):
@@ -283,7 +283,7 @@ def _simplify_library_value(value: Any) -> Any:
 
 
 def _convert_times(value: Any) -> Any:
-    """Return NumPy's dates and times as texts, or one by one where one of them is none."""
+    """Convert NumPy dates and times; an array with a NaT becomes a list of scalars, to locate the error."""
     is_missing = value != value  # noqa: PLR0124 - only NaT is different from itself
     if value.ndim and is_missing.any():
         return list(value)
@@ -298,37 +298,37 @@ def _convert_times(value: Any) -> Any:
 
 
 def _convert_frame(frame: Any) -> list[dict[Any, Any]]:
-    """Return the rows of a frame, with the labels of its index, unless they are mere numbers of rows."""
+    """Return the rows of a data frame, including the labels of its index unless they are row numbers."""
     if not _has_row_numbers(frame.index):
         try:
             frame = frame.reset_index()
-        except ValueError as error:  # the index is named like a column
+        except ValueError as error:  # the index has the name of a column
             raise TypeError(f"{error}; rename the index") from error
-    twice = _find_repeated_label(frame.columns)
-    if twice is not None:
-        raise TypeError(f"it has two columns {twice!r}; rename one")
+    repeated = _find_repeated_label(frame.columns)
+    if repeated is not None:
+        raise TypeError(f"it has two columns {repeated!r}; rename one")
     return [{key: _replace_missing(item) for key, item in row.items()} for row in frame.to_dict("records")]
 
 
 def _convert_labelled_series(series: Any) -> dict[Any, Any]:
-    twice = _find_repeated_label(series.index)
-    if twice is not None:
-        raise TypeError(f"it has two values labelled {twice!r}; return a list, or make the labels unique")
+    repeated = _find_repeated_label(series.index)
+    if repeated is not None:
+        raise TypeError(f"it has two values labelled {repeated!r}; return a list, or make the labels unique")
     return {label: _replace_missing(item) for label, item in series.items()}
 
 
 def _has_row_numbers(index: Any) -> bool:
-    """Return whether the labels of a frame's index are no more than numbers of rows."""
+    """Return whether a data frame's index is unnamed integers."""
     return bool(index.nlevels == 1 and index.name is None and index.dtype.kind == "i")
 
 
 def _has_labels(index: Any) -> bool:
-    """Return whether the labels of a series are others than 0, 1, 2 and so on."""
+    """Return whether the labels of a series differ from 0, 1, 2 and so on."""
     return not (_has_row_numbers(index) and list(index) == list(range(len(index))))
 
 
 def _find_repeated_label(labels: Any) -> str | None:
-    """Return a label that occurs twice, as JSON has it, if there is one."""
+    """Return the first label that occurs twice after conversion to a JSON key, or `None`."""
     seen: set[str] = set()
     for label in map(_convert_key, labels):
         if label in seen:
@@ -338,7 +338,7 @@ def _find_repeated_label(labels: Any) -> str | None:
 
 
 def _replace_missing(item: Any) -> Any:
-    """Return None for what pandas puts where a time or a value is missing."""
+    """Return None for NaT and NA, pandas' markers of missing values."""
     return None if _is_pandas_type(item, "NaTType") or _is_pandas_type(item, "NAType") else item
 
 

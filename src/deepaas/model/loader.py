@@ -1,4 +1,4 @@
-"""Finds models: entry points, files, modules, classes."""
+"""Finds and imports models: installed entry points, modules, classes and Python files."""
 
 import functools
 import importlib
@@ -24,28 +24,28 @@ Declare one in your package's pyproject.toml and install the package:
     [project.entry-points."{ENTRY_POINT_GROUP}"]
     my_model = "package_name.module"
 
-or serve a file or a module as it is with --model ./model.py or --model package_name.module:Class."""
+or serve a file or a module without a package: --model ./model.py or --model package_name.module:Class."""
 
 
 def discover() -> dict[str, str]:
-    """Return the target of every installed model, by the model's name; log those that cannot be read."""
+    """Return the targets of all installed models by model name; log and skip malformed entry points."""
     found = {}
     for point in sorted(_iterate_entry_points()):
         if point.pattern.match(point.value):
             found[point.name] = _get_target(point)
         else:
-            _log.warning("%s; that model is left out", _describe_malformed(point))
+            _log.warning("%s; skipping this model", _describe_malformed(point))
     return found
 
 
 def get_package_version(name: str) -> str | None:
-    """Return the version of the package that declares the model, when one does."""
+    """Return the version of the package that declares the model, or `None` if no package does."""
     points = (point for point in _iterate_entry_points() if point.name == name)
     return next((point.dist.version for point in points if point.dist), None)
 
 
 def _iterate_entry_points() -> Iterator[EntryPoint]:
-    """Yield the models' entry points of all packages; a package whose own cannot be parsed has none."""
+    """Yield the model entry points of all packages; log and skip packages with an invalid file."""
     try:
         yield from entry_points(group=ENTRY_POINT_GROUP)
     except (TypeError, ValueError):  # importlib.metadata stops at the first file that it cannot parse
@@ -54,7 +54,7 @@ def _iterate_entry_points() -> Iterator[EntryPoint]:
                 yield from distribution.entry_points.select(group=ENTRY_POINT_GROUP)
             except (TypeError, ValueError) as error:
                 _log.warning(
-                    "The entry points of the package %s cannot be read (%s); they are left out",
+                    "The entry points of the package %s cannot be read (%s); skipping them",
                     distribution.name,
                     error,
                 )
@@ -63,48 +63,47 @@ def _iterate_entry_points() -> Iterator[EntryPoint]:
 def _describe_malformed(point: EntryPoint) -> str:
     package = f" of the package {point.dist.name}" if point.dist else ""
     return (
-        f"The entry point '{point.name} = {point.value}'{package} names no model: "
-        "write module or module:object, for example 'my_package.model'"
+        f"The entry point '{point.name} = {point.value}'{package} is invalid: "
+        "use module or module:object, for example 'my_package.model'"
     )
 
 
 def select_models(name: str = "", target: str = "") -> dict[str, str]:
-    """Return the targets of the models to serve: `target`, else the model called `name`, else all.
+    """Return targets by model name: `target`, else the installed model `name`, else all installed models.
 
-    Raise `ModelNotFound`, listing what is installed, when there is none.
+    Raise `ModelNotFound`, listing the installed models, if there is none.
     """
     if target:
         path, _ = _split_target(target)
         if _is_file_path(path) and not Path(path).is_file():
-            raise ModelNotFound(f"There is no file {path}. Name a Python file, a module, or module:Class.")
+            raise ModelNotFound(f"There is no file {path}. Use a Python file, a module, or module:Class.")
         return {name or _derive_name(target): resolve_target_path(target)}
-    found = discover()
-    if not found:
+    installed = discover()
+    if not installed:
         raise ModelNotFound(
             f"No model is installed in the entry point group '{ENTRY_POINT_GROUP}'.\n{_HOW_TO_DECLARE}"
         )
     if not name:
-        return found
-    if name not in found:
+        return installed
+    if name not in installed:
         raise ModelNotFound(
-            f"No model is called '{name}'. Installed: {', '.join(found)}. Choose one with --model-name.\n"
+            f"No model is called '{name}'. Installed: {', '.join(installed)}. Choose one with --model-name.\n"
             f"{_HOW_TO_DECLARE}"
         )
-    return {name: found[name]}
+    return {name: installed[name]}
 
 
 def resolve_target_path(target: str) -> str:
-    """Return `target` such that it means the same from any working directory."""
+    """Return `target` with an absolute path if it names a file; module names stay as they are."""
     path, attribute = _split_target(target)
     return f"{Path(path).resolve()}{attribute and ':'}{attribute}" if _is_file_path(path) else target
 
 
 def load(target: str) -> Any:
-    """Import what `target` names: a module, an object, or an instance made of a class.
+    """Import `target` and return the module or object; a class is instantiated without arguments.
 
-    `target` is ``package.module``, ``package.module:Class`` or the path of a Python file, which may be
-    followed by ``:Class`` too. Raise `ModelLoadError`, with the traceback of what went wrong, when it cannot
-    be imported.
+    `target` is ``package.module``, ``package.module:Class`` or the path of a Python file, which may also be
+    followed by ``:Class``. Raise `ModelLoadError`, with the traceback of the import.
     """
     path, attribute = _split_target(target)
     try:
@@ -137,7 +136,7 @@ def _derive_name(target: str) -> str:
 
 
 def _import_file(path: Path) -> ModuleType:
-    """Import the file as Python runs a script: its folder is searched for what it imports."""
+    """Import the file like a script: its folder comes first in `sys.path`."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")

@@ -1,4 +1,4 @@
-"""The media type of a result for which the model declared a range of types, such as `image/*`."""
+"""Media types of results: wildcards such as `image/*`, and characters that cannot be sent."""
 
 import mimetypes
 import re
@@ -9,22 +9,22 @@ from deepaas.errors import InvalidResponse
 
 ANY = "*/*"
 OCTET_STREAM = "application/octet-stream"
-# Surrogates are bytes that were no UTF-8, and cannot become some again.
+# Includes surrogates: they stand for bytes that were not UTF-8, and cannot be encoded.
 _CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def is_wildcard(media_type: str) -> bool:
-    """Return whether the media type stands for several, as `image/*` does."""
+    """Return whether the media type is a wildcard, such as `image/*`."""
     return "*" in media_type
 
 
 def has_control_character(text: str) -> bool:
-    """Return whether the text has a character that no header of HTTP may have."""
+    """Return whether the text has a control character or a surrogate."""
     return _CONTROL_CHARACTER.search(text) is not None
 
 
 def check_media_type(media_type: str) -> None:
-    """Raise `InvalidResponse` for a media type, chosen by the model, that no header can hold."""
+    """Raise `InvalidResponse` for a model's media type with a control character or a surrogate."""
     if has_control_character(media_type):
         raise InvalidResponse(
             f"The media type {media_type!r} has control characters, so it cannot be sent. "
@@ -33,19 +33,19 @@ def check_media_type(media_type: str) -> None:
 
 
 def matches_wildcard(media_type: str, wildcard: str) -> bool:
-    """Return whether the wildcard stands for the media type, too."""
+    """Return whether the wildcard matches the media type."""
     kind, _, subtype = wildcard.partition("/")
     own_kind, _, own_subtype = media_type.partition("/")
     return kind in ("*", own_kind) and subtype in ("*", own_subtype)
 
 
 def resolve_wildcard(wildcard: str, *, name: str, head: bytes, requested: str | None) -> str:
-    """Return the media type of content, one that `wildcard` stands for if there is one.
+    """Return the media type of content, preferably one that matches `wildcard`.
 
-    The suffix of the file's name decides, then the content's first bytes, `head`, then the type that the
-    client requested.
+    The candidates are, in order: the type for the suffix of the file's name, the type of the content's first
+    bytes (`head`), and the type that the client requested.
     """
     guessed, encoding = mimetypes.guess_type(name)
-    found = [guessed if not encoding else None, filetype.guess_mime(head), requested]
-    fitting = (media_type for media_type in found if media_type and matches_wildcard(media_type, wildcard))
-    return str(next(fitting, None) or next(filter(None, found), OCTET_STREAM))
+    candidates = [guessed if not encoding else None, filetype.guess_mime(head), requested]
+    matches = (candidate for candidate in candidates if candidate and matches_wildcard(candidate, wildcard))
+    return str(next(matches, None) or next(filter(None, candidates), OCTET_STREAM))

@@ -1,4 +1,4 @@
-"""One model: its name and the functions of the author's object, with what is missing made plain."""
+"""A model: its name, and access to the functions of its user object, which may lack any of them."""
 
 import contextlib
 import functools
@@ -20,8 +20,8 @@ from deepaas.model.v2.base import BaseModel
 _log = get_logger(__name__)
 
 
-class Model:
-    """A model as the server and its processes see it, whatever the author wrote it as."""
+class LoadedModel:
+    """Uniform access to a model, whether the model author wrote a module, a class or an object."""
 
     def __init__(self, name: str, user_object: Any) -> None:
         self.name = name
@@ -29,39 +29,39 @@ class Model:
 
     @classmethod
     def load(cls, name: str, target: str) -> Self:
-        """Import what `target` names. Raise `ModelLoadError` when that fails."""
+        """Import `target` (see `loader.load`). Raise `ModelLoadError`."""
         return cls(name, loader.load(target))
 
     def implements(self, function: str) -> bool:
-        """Say whether the author defined `function`; `predict` may be there as `predict_batch` alone."""
+        """Return whether the model defines `function`; `predict_batch` counts as `predict` too."""
         return callable(getattr(self._user_object, function, None)) or self._falls_back_to_batch(function)
 
     def get_function(self, name: str) -> Callable[..., Any]:
-        """Return the author's function `name`. Raise `FunctionNotImplemented` when there is none."""
+        """Return the model's function `name`. Raise `FunctionNotImplemented` if it has none."""
         if self._falls_back_to_batch(name):
             return functools.partial(_predict_single, self.get_function("predict_batch"))
         function = getattr(self._user_object, name, None)
         if not callable(function):
             raise FunctionNotImplemented(f"The model '{self.name}' has no function '{name}'.")
-        return function  # type: ignore[no-any-return]  # the author's object is Any
+        return function  # type: ignore[no-any-return]  # the user object is Any
 
     @functools.cached_property
     def predict_arguments(self) -> Arguments:
-        """The arguments of `predict`, as they were when first asked for."""
+        """The arguments of `predict`, cached at first access."""
         return self._load_arguments("get_predict_args")
 
     @functools.cached_property
     def train_arguments(self) -> Arguments:
-        """The arguments of `train`, as they were when first asked for."""
+        """The arguments of `train`, cached at first access."""
         return self._load_arguments("get_train_args")
 
     def get_arguments(self, function: str) -> Arguments:
-        """Return the arguments of the function called `predict` or `train`."""
+        """Return the arguments of `function`, which is `predict` or `train`."""
         return self.predict_arguments if function == "predict" else self.train_arguments
 
     @functools.cached_property
     def schema(self) -> marshmallow.Schema | None:
-        """The schema of the model's predictions, if it declares one."""
+        """The schema of the model's predictions, if it declares one. Raise `ModelLoadError`."""
         declared = getattr(self._user_object, "schema", None)
         if declared is None or isinstance(declared, marshmallow.Schema):
             return declared
@@ -79,16 +79,16 @@ class Model:
 
     @property
     def predict_is_generator(self) -> bool:
-        """Whether `predict` is a generator function; any other may return an iterator all the same."""
+        """Whether `predict` is a generator function; other functions may still return an iterator."""
         predict = getattr(self._user_object, "predict", None)
         return inspect.isgeneratorfunction(predict) or inspect.isasyncgenfunction(predict)
 
     def copy_uncached(self) -> Self:
-        """Return the model as it is now: one that asks the author's code again for arguments and schema."""
+        """Return a copy of the model that loads arguments and schema from user code again."""
         return type(self)(self.name, self._user_object)
 
     def validate_declarations(self) -> Self:
-        """Return the model, having asked the author's code for all that the API publishes: errors show now.
+        """Load arguments and schema, to detect errors early, and return the model.
 
         Raise `ModelLoadError`.
         """
@@ -98,39 +98,39 @@ class Model:
         return self
 
     def warm(self) -> None:
-        """Let the author's code prepare itself, if it wants to."""
+        """Call the model's `warm`, if it has one."""
         if self.implements("warm"):
             with contextlib.suppress(NotImplementedError):
                 self.get_function("warm")()
 
     def read_metadata(self) -> dict[str, Any]:
-        """Return what the author says of the model, or why nothing can be said of it."""
+        """Return the metadata that the API publishes; on failure, a description with the reason."""
         try:
             return self.read_metadata_or_raise()
         except ModelLoadError as error:
             return self._build_placeholder_metadata(error.message)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the author's code may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything
             _log.exception("get_metadata() of the model %r failed", self.name)
             return self._build_placeholder_metadata(f"get_metadata() failed with {describe_exception(error)}")
 
     def read_metadata_or_raise(self) -> dict[str, Any]:
-        """Return the metadata that the API publishes: the model's own, with a name and an id.
+        """Return the metadata that the API publishes: the model's metadata over default `id` and `name`.
 
-        Raise what the author's code raises, or `ModelLoadError`.
+        Raise `ModelLoadError`, or any exception of `get_metadata`.
         """
-        own = self.call_get_metadata()
-        if own is None:
+        metadata = self.call_get_metadata()
+        if metadata is None:
             return {
                 "id": "0",
                 "name": self.name,
                 "description": "No metadata could be loaded: the model does not define get_metadata().",
             }
-        return {"id": self.name, "name": self.name, **own}
+        return {"id": self.name, "name": self.name, **metadata}
 
     def call_get_metadata(self) -> dict[str, Any] | None:
-        """Return what get_metadata() returns, as plain JSON values; `None` for a model without it.
+        """Return the result of the model's `get_metadata` as JSON values; `None` if it has none.
 
-        Raise what the author's code raises, or `ModelLoadError`.
+        Raise `ModelLoadError`, or any exception of `get_metadata`.
         """
         try:
             returned = self.get_function("get_metadata")()
@@ -141,9 +141,9 @@ class Model:
         return dict(rendering.to_jsonable_or_repr(dict(returned)))
 
     def _falls_back_to_batch(self, function: str) -> bool:
-        """Say whether `function` is a `predict` that the author left to `predict_batch`."""
-        found = getattr(self._user_object, function, None)
-        is_missing = found is None or getattr(found, "__func__", None) is BaseModel.predict
+        """Return whether `function` is a `predict` that is missing, beside a `predict_batch`."""
+        defined = getattr(self._user_object, function, None)
+        is_missing = defined is None or getattr(defined, "__func__", None) is BaseModel.predict
         return function == "predict" and is_missing and self.implements("predict_batch")
 
     def _build_placeholder_metadata(self, reason: str) -> dict[str, Any]:
@@ -187,17 +187,17 @@ class Model:
             return schema_class()
         except (Exception, SystemExit) as error:
             raise ModelLoadError(
-                f"The schema of the model '{self.name}' cannot be made: {describe_exception(error)}",
+                f"The schema of the model '{self.name}' cannot be instantiated: {describe_exception(error)}",
                 detail=traceback.format_exc(),
             ) from error
 
     def _warn_ignored_fields(self) -> None:
-        """Log what in a dictionary of a schema is no field: marshmallow says nothing of it."""
+        """Log each value of a schema dictionary that is not a field: marshmallow ignores it silently."""
         declared = getattr(self._user_object, "schema", None)
         for name, field in declared.items() if isinstance(declared, Mapping) else ():
             if not isinstance(field, Field):
                 _log.warning(
-                    "The schema of the model %r declares %r as %r: no marshmallow field, so it is ignored",
+                    "The schema of the model %r declares %r as %r: not a marshmallow field, ignored",
                     self.name,
                     name,
                     field,
@@ -205,7 +205,7 @@ class Model:
 
 
 def _predict_single(predict_batch: Callable[..., Any], **arguments: Any) -> Any:
-    """Return what `predict_batch` predicts for one call."""
+    """Return the result of `predict_batch` for a single call."""
     result = predict_batch([arguments])[0]
     if isinstance(result, BaseException):
         raise result

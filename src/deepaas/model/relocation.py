@@ -1,4 +1,4 @@
-"""Relocates the paths of a call to another machine."""
+"""Adapts module paths and a call's file paths to the machine that runs the call."""
 
 import sys
 from collections.abc import Sequence
@@ -10,25 +10,25 @@ from deepaas.model.v2.wrapper import UploadedFile
 
 
 def set_module_path(python_path: Sequence[str], *, is_remote: bool) -> None:
-    """Search for modules where the server does; elsewhere, where that is there, and in this machine's places.
+    """Set `sys.path` to the server's; if remote, put its existing folders before this machine's `sys.path`.
 
-    Nothing that is imported already changes.
+    Modules that are already imported do not change.
     """
     if not is_remote:
         sys.path[:] = python_path
         return
-    theirs = [place for place in python_path if Path(place).exists()]
-    sys.path[:] = theirs + [place for place in sys.path if place not in theirs]
+    existing = [folder for folder in python_path if Path(folder).exists()]
+    sys.path[:] = existing + [folder for folder in sys.path if folder not in existing]
 
 
 def relocate_call(call: Call, folder: str) -> Call:
-    """Return the call with its scratch folder, and the uploads in it, where they are here: in `folder`."""
+    """Return the call with `folder` as its scratch folder, also in the paths of its uploads."""
     arguments = {name: _relocate_value(value, folder) for name, value in call.arguments.items()}
     return call._replace(arguments=arguments, scratch=folder)
 
 
 def get_scratch_name(scratch: str) -> str:
-    """Return the name that a call's scratch folder has on every machine."""
+    """Return the name of a call's scratch folder, which is the same on every machine."""
     return PurePosixPath(scratch).name
 
 

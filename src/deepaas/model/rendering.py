@@ -1,4 +1,4 @@
-"""Renders a return value as a response body."""
+"""Renders a prediction as a response body."""
 
 import contextlib
 import io
@@ -34,7 +34,7 @@ _log = get_logger(__name__)
 
 
 class ResponseFormat(NamedTuple):
-    """How a model's predictions are to be rendered; the envelope is for those without a schema."""
+    """How to render a model's predictions as JSON; the envelope applies if there is no schema."""
 
     schema: marshmallow.Schema | None
     envelope: Envelope
@@ -49,12 +49,12 @@ def render(
     *,
     arguments: Mapping[str, Any] | None = None,
 ) -> Body:
-    """Return the body that answers with `value`.
+    """Return `value` as a response body. Raise `InvalidResponse`, with advice for the model author.
 
-    `media_type` is what the caller accepts, `None` for JSON; where it has a wildcard, `requested_type` is the
-    concrete one that the client named, if it did, and the body's is always concrete. Bodies of over 1 MiB are
-    left in a file in the folder `scratch`. The call's `arguments` are needed for a text that is a path: it
-    must lead to a file of the call. Raise `InvalidResponse`, with a message for the author.
+    `media_type` is the type that the client accepts, `None` for JSON. If it has a wildcard, `requested_type`
+    is the concrete type that the client named, if any; the body's type is always concrete. A body larger
+    than 1 MiB is a file in the folder `scratch`. `arguments` are the call's: if `value` is a text with a
+    path, only files of the call are sent (see `_resolve_call_file`).
     """
     if isinstance(value, str) and not _is_sent_as_text(media_type):
         value = _resolve_call_file(value, media_type, scratch, arguments or {})
@@ -68,12 +68,13 @@ def render(
     if isinstance(value, str) and body.media_type.startswith("text/"):
         return body._replace(media_type=requested_type or "text/plain")
     head = _read_first_bytes(body)
-    found = resolve_wildcard(body.media_type, name=_get_file_name(value), head=head, requested=requested_type)
-    return body._replace(media_type=found)
+    name = _get_file_name(value)
+    media_type = resolve_wildcard(body.media_type, name=name, head=head, requested=requested_type)
+    return body._replace(media_type=media_type)
 
 
 def _render_image(value: Any, requested_type: str | None, scratch: str) -> Body:
-    """Return a picture as the client requested it, or as PNG where it named nothing that can be written."""
+    """Return a PIL image in the requested format, or as PNG if Pillow cannot write that format."""
     if requested_type and requested_type.startswith("image/"):
         with contextlib.suppress(KeyError, OSError, ValueError):
             return Body(requested_type, *_spill_to_file(_encode_image(value, requested_type), scratch))
@@ -81,7 +82,7 @@ def _render_image(value: Any, requested_type: str | None, scratch: str) -> Body:
 
 
 def _render_body(value: Any, media_type: str | None, response_format: ResponseFormat, scratch: str) -> Body:
-    """Return the body; its media type may have a wildcard where `media_type` has one."""
+    """Return the body; its media type may still be the wildcard `media_type`."""
     if isinstance(value, ReturnedFile):
         return _render_returned_file(value, media_type, scratch)
     if is_open_file(value):
@@ -93,7 +94,7 @@ def _render_body(value: Any, media_type: str | None, response_format: ResponseFo
 
 
 def _get_file_name(value: Any) -> str:
-    """Return the name of the file that the value is or stands for, if any."""
+    """Return the file name or path of a value that is a file or a path, else an empty string."""
     if isinstance(value, ReturnedFile | UploadedFile):
         name: Any = value.filename
     elif isinstance(value, str | os.PathLike):
@@ -111,17 +112,17 @@ def _read_first_bytes(body: Body) -> bytes:
 
 
 def to_jsonable_or_repr(value: Any) -> Any:
-    """Return `value` as plain JSON values; what JSON cannot express becomes its `repr`, and is logged."""
+    """Return `value` as JSON values; replace values that JSON cannot express by their `repr`, and log it."""
     return json_encoding.to_jsonable(value, _fall_back_to_repr)
 
 
 def _fall_back_to_repr(value: Any, reason: str) -> str:
-    _log.warning("%s; its repr is kept instead", reason)
+    _log.warning("%s; storing its repr", reason)
     return repr(value)
 
 
 def render_json(value: Any, response_format: ResponseFormat) -> bytes:
-    """Return `value` as JSON, checked against the schema. Raise `InvalidResponse`."""
+    """Return `value` as JSON, validated against the schema. Raise `InvalidResponse`."""
     if response_format.schema is not None:
         text = json_encoding.dumps(value)
         _validate_response(orjson.loads(text), response_format.schema)
@@ -133,11 +134,11 @@ def render_json(value: Any, response_format: ResponseFormat) -> bytes:
 
 
 def _validate_response(response: Any, schema: marshmallow.Schema) -> None:
-    """Validate what the caller will read: the JSON, not the objects it was made of."""
+    """Validate the decoded JSON that the client will receive, not the model's original objects."""
     problems = schema.validate(response)
     if problems:
-        found = "; ".join(f"{field}: {_format_messages(texts)}" for field, texts in problems.items())
-        raise InvalidResponse(f"The model's response does not fit its schema: {found}")
+        errors = "; ".join(f"{field}: {_format_messages(texts)}" for field, texts in problems.items())
+        raise InvalidResponse(f"The model's response does not fit its schema: {errors}")
 
 
 def _format_messages(messages: Any) -> str:
@@ -160,36 +161,34 @@ def _render_value(value: Any, media_type: str, scratch: str) -> Body:
     if isinstance(value, str):
         return Body(media_type, *_spill_to_file(value.encode(), scratch))
     raise InvalidResponse(
-        f"predict() returned {type(value).__name__} where {media_type} was asked for. "
+        f"predict() returned {type(value).__name__} for the response type {media_type}. "
         "Return bytes, an open binary file, the path of a file, or a ReturnedFile."
     )
 
 
 def _is_sent_as_text(media_type: str | None) -> bool:
-    """Return whether a `str` is the response itself, as JSON or as it is."""
+    """Return whether a `str` is sent as text or JSON for this media type, and not opened as a path."""
     return media_type in (None, ANY) or media_type.startswith("text/") or media_type.endswith("json")
 
 
 def _resolve_call_file(text: str, media_type: str | None, scratch: str, arguments: Mapping[str, Any]) -> Path:
-    """Return the file of the call that the text is the path of. Raise `InvalidResponse` for any other text.
+    """Return the path `text` if it is a file of this call. Raise `InvalidResponse` for any other text.
 
-    It may come from the client: a model that returns what it was sent must not send the server's files.
-    Modules that were written for DEEPaaS 2.6 return paths as texts, hence the call's files.
+    Models for DEEPaaS 2.6 return paths as texts. But a text may come from the client: a model that returns
+    its input must not make the server send arbitrary files.
     """
-    with contextlib.suppress(
-        OSError, RuntimeError, ValueError
-    ):  # what no file can be called, links in a circle
+    with contextlib.suppress(OSError, RuntimeError, ValueError):  # invalid file names and circular links
         path = Path(text).resolve()
         if path.is_file() and any(map(path.is_relative_to, _iterate_call_folders(scratch, arguments))):
             return path
     raise InvalidResponse(
-        f"predict() returned a str where {media_type} was asked for, and a str is not opened as the path of "
-        "a file. Return pathlib.Path(…) for a file, or bytes for the content."
+        f"predict() returned a str for the response type {media_type}. A str is not opened as a path. "
+        "Return pathlib.Path(…) for a file, or bytes for the content."
     )
 
 
 def _iterate_call_folders(scratch: str, arguments: Mapping[str, Any]) -> Iterator[Path]:
-    """Yield the folders of a call: of its results, of its uploads, and of the artifacts in a training."""
+    """Yield the folders of a call: its scratch folder, its uploads' folders, a training's artifacts."""
     yield Path(scratch).resolve()
     for value in arguments.values():
         for item in value if isinstance(value, list) else [value]:
@@ -208,7 +207,7 @@ def _render_returned_file(file: ReturnedFile, media_type: str | None, scratch: s
 
 
 def _check_file_name(name: Any) -> None:
-    """Raise `InvalidResponse` for a name under which no client could save a file."""
+    """Raise `InvalidResponse` for a name that is not allowed in the `Content-Disposition` header."""
     if name is not None and not isinstance(name, str):
         raise InvalidResponse(
             f"original_filename of the ReturnedFile is {type(name).__name__}. Set it to a str."
@@ -226,15 +225,15 @@ def _render_path(path: str | bytes, media_type: str, scratch: str) -> Body:
             return _render_open_file(file, media_type, scratch)
     except (OSError, ValueError) as error:
         raise InvalidResponse(
-            f"predict() returned the path of a file for {media_type}, and it cannot be read: {error}"
+            f"predict() returned a path for {media_type}, but the file cannot be read: {error}"
         ) from error
 
 
 def _render_open_file(file: Any, media_type: str, scratch: str) -> Body:
-    """Read the file from where it stands.
+    """Read the file from its current position, and close it.
 
-    It is copied although it may have a name: the model may overwrite or delete it during its next call,
-    when this one is still being sent.
+    A large file is copied even if it has a path: the model's next call may overwrite or delete it while
+    the response is still being sent.
     """
     with file:
         head = file.read(_INLINE_LIMIT_BYTES)
@@ -249,7 +248,7 @@ def _render_open_file(file: Any, media_type: str, scratch: str) -> Body:
 
 
 def _spill_to_file(content: bytes, scratch: str) -> tuple[bytes, str | None]:
-    """Return the content, or, when it is large, nothing and the path of a file that holds it."""
+    """Return (content, None), or (b"", path) after writing large content to a file."""
     if len(content) <= _INLINE_LIMIT_BYTES:
         return content, None
     with _create_file(scratch) as file:
@@ -263,7 +262,7 @@ def _create_file(scratch: str) -> Any:
 
 
 def is_open_file(value: Any) -> bool:
-    """Say whether the value can be read and closed as a file can."""
+    """Return whether the value is a file object: it has `read` and `close`."""
     return isinstance(value, io.IOBase) or (hasattr(value, "read") and hasattr(value, "close"))
 
 

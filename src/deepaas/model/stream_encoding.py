@@ -1,4 +1,4 @@
-"""Encodes the items of a stream."""
+"""Encodes the items of a streamed prediction: JSON lines, server-sent events, or raw bytes and text."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -16,12 +16,12 @@ _LINE_SUFFIXES = ("ndjson", "jsonl")
 
 
 def is_stream(value: Any) -> bool:
-    """Say whether the value is a generator or another iterator; an open file is not."""
+    """Return whether the value is a generator or other iterator; an open file does not count."""
     return isinstance(value, Iterator | AsyncIterator) and not rendering.is_open_file(value)
 
 
 def reject_stream(result: Any) -> Any:
-    """Return what `predict_batch` returned for one call. Raise `InvalidResponse` for a stream."""
+    """Return the result of `predict_batch` for one call. Raise `InvalidResponse` for a stream."""
     if is_stream(result):
         raise InvalidResponse(
             f"predict_batch() returned a {type(result).__name__} for a call. Only predict() can stream."
@@ -30,14 +30,14 @@ def reject_stream(result: Any) -> Any:
 
 
 def iterate_sync(stream: Iterator[Any] | AsyncIterator[Any]) -> Iterator[Any]:
-    """Return an iterator over the stream's items, also where it is an asynchronous one."""
+    """Return a synchronous iterator over the items of a synchronous or asynchronous stream."""
     return _drive_async(stream) if isinstance(stream, AsyncIterator) else stream
 
 
 def get_stream_media_type(media_type: str | None, *, prefers_events: bool = False) -> str:
-    """Return the media type that a stream is sent as, to a caller that accepts `media_type`.
+    """Return the media type of a stream for a client that accepts `media_type`; `None` is JSON.
 
-    JSON, which `None` stands for, becomes JSON lines, or server-sent events for one that prefers them.
+    JSON types become JSON lines. With `None`, a client that prefers events gets server-sent events.
     """
     if media_type is None:
         return EVENT_STREAM if prefers_events else JSON_LINES
@@ -46,7 +46,7 @@ def get_stream_media_type(media_type: str | None, *, prefers_events: bool = Fals
 
 
 def get_item_terminator(media_type: str) -> bytes | None:
-    """Return what every item of a stream ends with, or nothing where items cannot be told apart."""
+    """Return the bytes after each item of a stream, or `None` for raw types, which have no separator."""
     bare = _strip_parameters(media_type)
     if bare == EVENT_STREAM:
         return b"\n\n"
@@ -54,12 +54,12 @@ def get_item_terminator(media_type: str) -> bytes | None:
 
 
 class StreamEncoder:
-    """How the items of one stream become bytes of `media_type`.
+    """Encodes the items of one stream as `media_type`.
 
-    JSON lines and server-sent events hold an item's JSON each, and it is checked against the model's
-    schema; any other type is bytes or text as they are. A caller that takes any type gets bytes when the
-    first item is bytes, else what it would get without a media type. Where `media_type` has a wildcard,
-    `requested_type` is the concrete one that the client named, if it did.
+    For JSON lines and server-sent events, each item is validated against the model's schema and encoded as
+    JSON. For any other type, items are bytes or text, unchanged. If `media_type` is ``*/*``, the type of the
+    first item decides: bytes are sent raw, other items as without a media type. If `media_type` has a
+    wildcard, `requested_type` is the concrete type that the client named, if any.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class StreamEncoder:
         self._response_format = rendering.ResponseFormat(schema, Envelope.NONE)
 
     def encode(self, item: Any) -> bytes:
-        """Return the item as bytes. Raise `InvalidResponse`, with a message for the author."""
+        """Return the encoded item. Raise `InvalidResponse`, with advice for the model author."""
         if not self._is_type_resolved:
             self._is_type_resolved = True
             if isinstance(item, bytes | bytearray | memoryview):
@@ -94,7 +94,6 @@ class StreamEncoder:
 
 
 def _strip_parameters(media_type: str) -> str:
-    """Return the media type without its parameters."""
     return media_type.partition(";")[0].strip().lower()
 
 
@@ -104,13 +103,13 @@ def _encode_raw(item: Any, media_type: str) -> bytes:
     if isinstance(item, str):
         return item.encode()
     raise InvalidResponse(
-        f"predict() yielded {type(item).__name__} where {media_type} was asked for. Yield bytes or text."
+        f"predict() yielded {type(item).__name__} for the response type {media_type}. Yield bytes or text."
     )
 
 
 def _drive_async(stream: AsyncIterator[Any]) -> Iterator[Any]:
-    """Yield the items of an asynchronous stream; its loop runs while the next one is waited for."""
-    import asyncio  # noqa: PLC0415 - few models need it, and it takes an eighth of a worker's start
+    """Yield the items of an asynchronous stream; its event loop runs only while waiting for an item."""
+    import asyncio  # noqa: PLC0415 - slow to import (an eighth of a worker's start), and rarely needed
 
     with asyncio.Runner() as runner:
         try:

@@ -1,1 +1,1 @@
-"""Trainings: their records, where records live, and the processes that run them."""
+"""Trainings: their records, the database, and the processes that run them."""

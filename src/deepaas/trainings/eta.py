@@ -1,10 +1,10 @@
-"""Estimates the time that a training still takes."""
+"""Estimates the remaining time of a training."""
 
 
 class EtaEstimator:
-    """The pace since the first progress that is known: what came before, such as imports, says nothing of it.
+    """Extrapolates the pace since the first known progress.
 
-    Nor do the steps that a resumed training had behind it.
+    Time before it, such as imports, does not count, nor do steps that a resumed training did earlier.
     """
 
     def __init__(self) -> None:
@@ -12,7 +12,7 @@ class EtaEstimator:
         self._last = (0.0, 0.0)
 
     def record(self, time_s: float, progress: float | None) -> None:
-        """Note how far the training was at a time, in seconds since the epoch; None where nobody knows."""
+        """Record the progress at a time in seconds since the epoch; None restarts the estimate."""
         if progress is None:
             self._first = None
         elif self._first is None or progress < self._last[1]:
@@ -21,7 +21,7 @@ class EtaEstimator:
             self._last = (time_s, progress)
 
     def estimate_eta_s(self, now_s: float) -> float | None:
-        """Return the seconds until the end, or None while there is no pace."""
+        """Return the remaining seconds, or None while the pace is unknown."""
         if self._first is None:
             return None
         (first_s, first), (last_s, last) = self._first, self._last
@@ -29,5 +29,5 @@ class EtaEstimator:
             return 0.0
         if last <= first or last_s <= first_s:
             return None
-        to_go_s = (last_s - first_s) / (last - first) * (1 - last)
-        return round(max(0.0, to_go_s - (now_s - last_s)), 1)
+        remaining_s = (last_s - first_s) / (last - first) * (1 - last)
+        return round(max(0.0, remaining_s - (now_s - last_s)), 1)

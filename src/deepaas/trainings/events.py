@@ -1,6 +1,6 @@
-"""What happens in trainings, as streams that can be taken up where they were left.
+"""Events of trainings, as streams that clients can resume.
 
-An event's id holds the offsets in the files it was read from, so nothing more needs to be kept to replay.
+An event's id holds the byte offsets of the files it was read from, so replay needs no other state.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ _PROGRESS_FIELDS = ("progress", "eta_s", "peak_memory_mb")
 
 
 class TrainingEvent(NamedTuple):
-    """Something that happened: `kind` is state, progress, metrics, log, unfinished or end.
+    """An event; `kind` is state, progress, metrics, log, unfinished or end.
 
-    What is unfinished is the line that is being printed, such as a bar; when it ends, it is of kind log.
+    `unfinished` is the line being printed, such as a progress bar. Once complete, it is sent as `log`.
     """
 
     id: str
@@ -39,7 +39,7 @@ class TrainingEvent(NamedTuple):
 
 
 class EventOffset(NamedTuple):
-    """How far a reader of events has come, in bytes of the metrics and of the log."""
+    """Position in a training's event stream: byte offsets in the metrics file and in the log."""
 
     metrics: int = 0
     log: int = 0
@@ -47,7 +47,7 @@ class EventOffset(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read an event's id; anything else is the beginning."""
+        """Parse an event's id; an invalid id means the beginning."""
         metrics, _, rest = text.partition("-")
         log, _, end = rest.partition("-")
         if not (metrics.isdecimal() and log.isdecimal() and max(len(metrics), len(log)) < _MAX_OFFSET_DIGITS):
@@ -59,10 +59,10 @@ class EventOffset(NamedTuple):
 
 
 class TrainingEventBroadcaster:
-    """The events of trainings. Each training that is followed is read once, for all who follow it.
+    """Streams events of trainings; each training is read once for all of its subscribers.
 
-    `read` returns a training's record, `folder` its folder; `encode` makes of an event the bytes that are
-    sent. Streams end when `is_over`.
+    `read` returns a training's record, `folder` its folder; `encode` serializes an event. Streams end when
+    `is_stopping` returns True.
     """
 
     def __init__(
@@ -79,10 +79,9 @@ class TrainingEventBroadcaster:
         self._feeds: dict[str, _Feed] = {}
 
     async def subscribe(self, uuid: str, offset: EventOffset) -> AsyncIterator[bytes | None]:
-        """Yield what happened since `position`, and what happens, until the training has ended.
+        """Yield encoded events after `offset`, including future ones, until the training has finished.
 
-        The state and the progress come first, as they are now. Yield None now and then, where there is
-        nothing else to yield.
+        The current state and progress come first. Yield None every few seconds while there are no events.
         """
         feed = self._feeds.get(uuid)
         if feed is None:
@@ -94,16 +93,16 @@ class TrainingEventBroadcaster:
 
 
 class _Batch(NamedTuple):
-    """Events that were found in one look, as bytes, and the position behind them."""
+    """Encoded events of one poll, and the offset after them."""
 
     content: bytes
     offset: EventOffset
 
 
 class _Subscriber:
-    """Waits for the batches of a feed.
+    """Queue of batches for one stream.
 
-    One that lets too many wait loses them, and has to read what they hold from the files.
+    A slow subscriber misses batches (`is_behind`) and must read their events from the files.
     """
 
     def __init__(self) -> None:
@@ -111,23 +110,22 @@ class _Subscriber:
         self._batches: asyncio.Queue[_Batch | None] = asyncio.Queue()
 
     def reset(self) -> None:
-        """Forget the batches that wait."""
         self.is_behind = False
         self._batches = asyncio.Queue()
 
     def put(self, batch: _Batch | None) -> None:
-        """Let a batch wait; None is the end."""
+        """Queue a batch, unless the subscriber is behind; None ends the stream."""
         self.is_behind = self.is_behind or self._batches.qsize() >= _MAX_QUEUED_BATCHES
         if batch is None or not self.is_behind:
             self._batches.put_nowait(batch)
 
     async def get(self) -> _Batch | None:
-        """Return the next batch, or None at the end. Raise `TimeoutError` where none comes for some time."""
+        """Return the next batch, None at the end. Raise `TimeoutError` after `_MAX_WAIT_S`."""
         return await asyncio.wait_for(self._batches.get(), _MAX_WAIT_S)
 
 
 class _Feed:
-    """What happens in one training, looked at while anybody follows it."""
+    """Polls one training while it has subscribers, and publishes its events to them."""
 
     def __init__(
         self,
@@ -153,21 +151,21 @@ class _Feed:
         self._task: asyncio.Task[None] | None = None
 
     def start(self, on_close: Callable[[], object]) -> None:
-        """Look from now on; `forget` is called when nobody follows any more, or nothing more can come."""
+        """Start polling; `on_close` is called after the last subscriber left or the stream has ended."""
         self._task = asyncio.create_task(self._run(on_close))
 
     async def subscribe(self, offset: EventOffset) -> AsyncIterator[bytes | None]:
-        """Do what `Events.follow` says."""
-        follower = _Subscriber()
-        self._subscribers.add(follower)
+        """Implement `TrainingEventBroadcaster.subscribe`."""
+        subscriber = _Subscriber()
+        self._subscribers.add(subscriber)
         try:
             while not self._first_poll_done.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._first_poll_done.wait(), _MAX_WAIT_S)
                 yield None
             while self._files:
-                # Nothing may be awaited between these: what comes later waits for the follower.
-                follower.reset()
+                # No await until `past` is created: later batches are queued for this subscriber.
+                subscriber.reset()
                 head, end, is_done = self._head, self._end_event, self._is_closed
                 now, unfinished = self._current_events, self._make_partial_line_events()
                 past = _FileReader(self._folder, offset, head)
@@ -179,9 +177,9 @@ class _Feed:
                     yield end
                     return
                 yield self._encode_all(unfinished)
-                while not follower.is_behind:
+                while not subscriber.is_behind:
                     try:
-                        batch = await follower.get()
+                        batch = await subscriber.get()
                     except TimeoutError:
                         yield None
                         continue
@@ -190,7 +188,7 @@ class _Feed:
                     offset = batch.offset
                     yield batch.content
         finally:
-            self._subscribers.discard(follower)
+            self._subscribers.discard(subscriber)
 
     async def _run(self, on_close: Callable[[], object]) -> None:
         try:
@@ -198,7 +196,7 @@ class _Feed:
                 try:
                     training = await self._record.read()
                 except TrainingNotFound:
-                    return  # it was purged meanwhile
+                    return  # purged
                 if training:
                     await self._poll(training)
                     self._first_poll_done.set()
@@ -208,11 +206,11 @@ class _Feed:
             on_close()
             self._is_closed = True
             self._first_poll_done.set()
-            for follower in self._subscribers:
-                follower.put(None)
+            for subscriber in self._subscribers:
+                subscriber.put(None)
 
     async def _poll(self, training: TrainingRecord) -> None:
-        """Give the followers what is new. The record was read before the files, which are then complete."""
+        """Publish new events. The record was read before the files: once it is final, they are complete."""
         if self._files is None:
             self._files = await run_in_executor(READING_EXECUTOR, _FileReader.at_partial_lines, self._folder)
             self._head = self._files.offset
@@ -225,14 +223,14 @@ class _Feed:
         if training.state.is_final:
             end = self._head._replace(is_end=True)
             self._end_event = self._encode(TrainingEvent(str(end), "end", training.to_v2_json()))
-            for follower in self._subscribers:
-                follower.put(_Batch(self._end_event, end))
+            for subscriber in self._subscribers:
+                subscriber.put(_Batch(self._end_event, end))
         elif self._files.partial_line != self._partial_line:
             self._partial_line = self._files.partial_line
             self._publish([TrainingEvent(str(self._head), "unfinished", {"line": self._partial_line})])
 
     def _publish_record(self, record: dict[str, Any]) -> None:
-        """Give the followers the state and the progress, where they have changed."""
+        """Publish the state and the progress if they changed."""
         progress = {name: record[name] for name in _PROGRESS_FIELDS if name in record}
         state = {name: record.get(name) for name in ("state", "status", "queue_position")}
         events = [
@@ -258,15 +256,15 @@ class _Feed:
 
     def _publish(self, events: list[TrainingEvent]) -> None:
         batch = _Batch(self._encode_all(events), self._head)
-        for follower in self._subscribers:
-            follower.put(batch)
+        for subscriber in self._subscribers:
+            subscriber.put(batch)
 
     def _encode_all(self, events: Iterable[TrainingEvent]) -> bytes:
         return b"".join(map(self._encode, events))
 
 
 class _FileReader:
-    """The metrics and the log of a training, read step by step from one position, up to another if given."""
+    """Reads metrics and log of a training step by step, from `start` up to `end`, if given."""
 
     def __init__(self, folder: TrainingFolder, start: EventOffset, end: EventOffset | None = None) -> None:
         self._metrics = Tail(folder.metrics, start.metrics, end and end.metrics)
@@ -274,41 +272,41 @@ class _FileReader:
 
     @classmethod
     def at_partial_lines(cls, folder: TrainingFolder) -> Self:
-        """Begin with the lines that have no end yet."""
+        """Start at the incomplete last lines."""
         return cls(folder, EventOffset(find_partial_line(folder.metrics), find_partial_line(folder.log)))
 
     @property
     def offset(self) -> EventOffset:
-        """Where the next step begins."""
+        """Where the next step starts."""
         return EventOffset(self._metrics.offset, self._log.offset)
 
     @property
     def partial_line(self) -> str:
-        """The line of the log that is being printed."""
+        """The line of the log being printed."""
         return self._log.partial_line
 
     def read_events(self, *, is_end: bool) -> list[TrainingEvent]:
-        """Return some events; none when nothing is new. At the end, the last line needs no line break."""
+        """Return some new events, none if there are none. At the end, the last line needs no line break."""
         return list(itertools.islice(self._iter_events(is_end=is_end), _MAX_EVENTS_PER_READ))
 
     def _iter_events(self, *, is_end: bool) -> Iterator[TrainingEvent]:
-        for said in reporting.read_reports(self._metrics.read_lines()):
-            yield TrainingEvent(str(self.offset), "metrics", said)
+        for report in reporting.read_reports(self._metrics.read_lines()):
+            yield TrainingEvent(str(self.offset), "metrics", report)
         for line in self._log.read_lines(include_partial=is_end):
             yield TrainingEvent(str(self.offset), "log", {"line": line})
 
 
 class _RecordReader:
-    """A training's record, read without waiting for a store that takes long."""
+    """Reads a training's record without waiting for a slow database."""
 
     def __init__(self, read: Callable[[], Awaitable[TrainingRecord]]) -> None:
         self._read = read
         self._pending_read: asyncio.Future[TrainingRecord] | None = None
 
     async def read(self) -> TrainingRecord | None:
-        """Return the record, or None where the store does not have it within a second.
+        """Return the record, or None if the database does not return it within a second.
 
-        Raise `TrainingNotFound`.
+        The next call continues a pending read. Raise `TrainingNotFound`.
         """
         if self._pending_read is None:
             self._pending_read = asyncio.ensure_future(self._read())

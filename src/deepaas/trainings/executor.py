@@ -8,7 +8,7 @@ from deepaas.trainings.record import TrainingRecord, TrainingState
 
 
 class TrainingExit(NamedTuple):
-    """How a training's process ended, for a record that it has not ended itself."""
+    """How a training's process exited: recorded if the process did not record an outcome itself."""
 
     message: str
     exit: str | None
@@ -19,17 +19,17 @@ class TrainingExecutor(Protocol):
     """Runs the processes of trainings."""
 
     async def run(self, training: TrainingRecord, folder: TrainingFolder) -> TrainingExit:
-        """Run the job in the folder and return how its process ended; the record says the rest."""
+        """Run the job in the folder and return how its process exited."""
 
     async def attach(self, training: TrainingRecord, folder: TrainingFolder) -> None:
-        """Wait for the end of a process that another server started, which may only just be starting."""
+        """Wait until a process that another server started exits; it may still be starting."""
 
     async def can_attach(self, training: TrainingRecord) -> bool:
-        """Say whether another machine's training can be followed from here, as it still runs."""
+        """Return whether a training of another machine still runs and can be followed from here."""
 
     async def terminate(self, training: TrainingRecord, grace_s: float, force_stop: asyncio.Event) -> bool:
-        """End the training's process; say whether there was one to be ended.
+        """Terminate the training's process; return whether there was one.
 
-        It has `grace_s` seconds to end by itself, unless there is `hurry`. One that another server's machine
-        runs is left to that server.
+        It is killed after `grace_s` seconds, or when `force_stop` is set. A process on another server's
+        machine is left to that server.
         """

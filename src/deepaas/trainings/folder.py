@@ -1,4 +1,4 @@
-"""A training's folder: what lies where in it, and what the training left."""
+"""A training's folder: its files and artifacts."""
 
 import contextlib
 import os
@@ -20,9 +20,9 @@ _log = get_logger(__name__)
 
 
 def resolve_state_folder(configured_path: str) -> Path:
-    """Return the folder of all trainings: the named one, or the user's.
+    """Return the configured folder for all trainings, or the user's default, and create it.
 
-    SettingsError: it cannot be written.
+    SettingsError: it is not writable.
     """
     folder = Path(configured_path or platformdirs.user_state_path("deepaas")).absolute()
     try:
@@ -51,42 +51,42 @@ class TrainingFolder:
 
     @classmethod
     def for_training(cls, state_folder: Path, model: str, uuid: str) -> Self:
-        """Return the folder of a model's training below the folder of all."""
+        """Return the folder of a training. The model's name is percent-encoded."""
         return cls(state_folder / quote(model, safe=" ") / uuid)
 
     def create(self) -> None:
-        """Make the folder, and that of the artifacts."""
+        """Create the folder and its folder of artifacts."""
         make_folders(self.artifacts)
 
     def list_uploads(self) -> list[Path]:
-        """Return the uploaded files of the arguments."""
-        ours = {self.log, self.metrics, self.artifacts, self.outcome, self.reserve, *self._job_files()}
+        """Return the uploaded files: all files without another role."""
+        other = {self.log, self.metrics, self.artifacts, self.outcome, self.reserve, *self._job_files()}
         if not self.path.is_dir():
             return []
-        return sorted(path for path in self.path.iterdir() if path not in ours and path.is_file())
+        return sorted(path for path in self.path.iterdir() if path not in other and path.is_file())
 
     def delete_inputs(self) -> None:
-        """Remove what only the running training needed: the job, and uploads, which it may have moved.
+        """Delete files that only the running training needed: job, disk reserve and uploads.
 
-        What the disk does not let go stays, and is logged: nothing else may wait for it.
+        Errors are logged and ignored, since the outcome must still be recorded.
         """
         for path in (*self._job_files(), self.reserve, *self.list_uploads()):
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                name = f"{self.path.name}/{path.name}"  # this may be printed in the training's log
-                _log.warning("%s is no longer needed and cannot be removed: %s", name, error.strerror)
+                name = f"{self.path.name}/{path.name}"  # clients can read the training's log
+                _log.warning("Could not delete %s, which is no longer needed: %s", name, error.strerror)
 
     def _job_files(self) -> tuple[Path, ...]:
         return self.job, self.unrecorded_job, self.secrets
 
     def is_unrecorded(self) -> bool:
-        """Return whether the training has not got as far as a record: nothing here is but its inputs."""
+        """Return whether the training never got a record: the folder has only its inputs."""
         made = (self.job, self.log, self.metrics, self.outcome)
         return not any(path.exists() for path in made) and not any(self._iter_artifact_files())
 
     def remove_if_empty(self) -> bool:
-        """Remove the folder when the training left nothing in it; say whether it did."""
+        """Delete the folder if it is empty; return whether it was."""
         with contextlib.suppress(OSError):
             self.artifacts.rmdir()
             self.path.rmdir()
@@ -96,7 +96,7 @@ class TrainingFolder:
     def list_artifacts(self, *, hashed: bool) -> list[dict[str, Any]]:
         """Return path, size in bytes and, if wanted, SHA-256 of each artifact.
 
-        A file that goes meanwhile is left out; one that cannot be read has no SHA-256.
+        A file deleted during the listing is left out; an unreadable one has no SHA-256.
         """
         found = (
             _describe_artifact(path, self.artifacts, hashed=hashed) for path in self._iter_artifact_files()
@@ -104,15 +104,15 @@ class TrainingFolder:
         return [described for described in found if described]
 
     def find_artifact(self, name: str) -> Path:
-        """Return the file of an artifact. Raise `ArtifactNotFound`, also for what lies outside the folder."""
+        """Return an artifact's file. Raise `ArtifactNotFound`, also for paths outside the folder."""
         root = self.artifacts.resolve()
         try:
             path = (root / name).resolve()
             if path.is_relative_to(root) and path.is_file():
                 return path
         except (OSError, ValueError):
-            pass  # a name that no file can have
-        raise ArtifactNotFound(f"The training left no artifact '{name}'.")
+            pass  # not a valid file name
+        raise ArtifactNotFound(f"The training has no artifact '{name}'.")
 
     def _iter_artifact_files(self) -> Iterator[Path]:
         if self.artifacts.is_dir():

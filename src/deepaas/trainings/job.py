@@ -1,4 +1,4 @@
-"""What a training's process is to do, as files of the training's folder."""
+"""The job of a training's process, as files in the training's folder."""
 
 import contextlib
 import os
@@ -13,9 +13,9 @@ _SECRETS_VARIABLE = "DEEPAAS_TRAINING_SECRETS"
 
 
 class Job(NamedTuple):
-    """The messages to a training's process: how to start, and the call of `train`, which is encoded.
+    """Messages to a training's process: its configuration and the encoded call of `train`.
 
-    A call with a password has a file of its own, which is there until the process has read it.
+    A call with a password is written to a separate file, which the process deletes after reading it.
     """
 
     start: WorkerConfig
@@ -35,25 +35,25 @@ class Job(NamedTuple):
 
 
 def mark_recorded(folder: TrainingFolder) -> None:
-    """Let the name of the job say that the training has a record. Raise `OSError`."""
+    """Rename the job, so that its name shows that the training has a record. Raise `OSError`."""
     with contextlib.suppress(FileNotFoundError):
         folder.unrecorded_job.rename(folder.job)
 
 
 def consume_secrets(folder: TrainingFolder) -> bytes:
-    """Return the call with a password, and remove its file.
+    """Return the call with a password, and delete its file.
 
-    Processes with the same command line, which libraries start for DDP, read it from this process: an open
-    file stays readable there, by the same user alone, for as long as the process runs.
+    Processes that libraries start with the same command line, as for DDP, read it from this process: only the
+    same user can read its open file, while the process runs.
     """
     content = folder.secrets.read_bytes()
     descriptor = os.open(folder.secrets, os.O_RDONLY)
     os.environ[_SECRETS_VARIABLE] = f"/proc/{os.getpid()}/fd/{descriptor}"
-    with contextlib.suppress(OSError):  # what cannot be removed now goes at the training's end
+    with contextlib.suppress(OSError):  # delete_inputs() tries again
         folder.secrets.unlink()
     return content
 
 
 def read_shared_secrets() -> bytes:
-    """Return the call with a password in a process that the training's own process has started."""
+    """Return the call with a password, in a process that the training's own process started."""
     return Path(os.environ[_SECRETS_VARIABLE]).read_bytes()

@@ -1,4 +1,4 @@
-"""Runs trainings as processes of this machine."""
+"""Runs trainings as processes on this machine."""
 
 import asyncio
 import os
@@ -18,25 +18,25 @@ from deepaas.trainings.store import TrainingStore
 
 
 class LocalExecutor:
-    """Runs trainings' processes on this machine; they write their records to `store` themselves."""
+    """Runs training processes on this machine; they write their records to `store` themselves."""
 
     def __init__(self, store: TrainingStore) -> None:
         self._store = store
         self._host = ProcessId.current().host
 
     async def run(self, training: TrainingRecord, folder: TrainingFolder) -> TrainingExit:
-        """Run the job in the folder and return how its process ended."""
+        """Run the job in the folder and return how its process exited."""
         kills_before = oom.oom_kill_count()
         process = await spawn_training(training.uuid, folder, self._store.url)
         code = await process.wait()
         kill_process_group(process.pid)
         return to_training_exit(code, out_of_memory=code < 0 and oom.oom_kill_count() > kills_before)
 
-    async def attach(self, training: TrainingRecord, folder: TrainingFolder) -> None:  # noqa: ARG002 - nothing to bring
-        """Wait until the training's process, which may only just be starting, is there no more."""
+    async def attach(self, training: TrainingRecord, folder: TrainingFolder) -> None:  # noqa: ARG002 - part of the interface
+        """Wait until the training's process, which may still be starting, exits."""
         process = self._find_process(training)
         if process is None:
-            # Its process, if there is one yet, gives up when it finds the record ended.
+            # A process that is still starting exits when it finds the record final.
             end = {"message": "lost: the server died while starting it.", "finished": time.time()}
             change = self._store.transition
             if await asyncio.to_thread(
@@ -49,19 +49,19 @@ class LocalExecutor:
             await process.wait_exit()
             kill_process_group(process.pid)
 
-    async def can_attach(self, training: TrainingRecord) -> bool:  # noqa: ARG002 - whatever it is
-        """Say no: processes of other machines are not seen from here."""
+    async def can_attach(self, training: TrainingRecord) -> bool:  # noqa: ARG002 - part of the interface
+        """Return False: this server cannot see processes of other machines."""
         return False
 
     async def terminate(self, training: TrainingRecord, grace_s: float, force_stop: asyncio.Event) -> bool:
-        """End the training's process and all it started; say whether there was one."""
+        """Terminate the training's process and its descendants; return whether there was one."""
         process = self._find_process(training)
         if process:
             await process.terminate(grace_s, force_stop)
         return process is not None
 
     def _find_process(self, training: TrainingRecord) -> ProcessId | None:
-        """Return the training's process, if it has one that is not known to be gone."""
+        """Return the training's process; None if it is unknown or on a former host."""
         start = training.process_start or training.pid_started
         if training.pid is None or start is None:
             return None
@@ -73,12 +73,12 @@ class LocalExecutor:
 async def spawn_training(
     uuid: str, folder: TrainingFolder, store_url: str, *, is_remote: bool = False
 ) -> asyncio.subprocess.Process:
-    """Start the process of a training, which writes its record to the store and what it prints to its log.
+    """Start a training's process. It writes its record to the store; its output goes to the log.
 
-    `is_elsewhere` says that this may not be the server's machine: it then ends with the process that calls
-    this, since nobody could find it again.
+    With `is_remote`, the process may run on another machine than the server. It then exits with the calling
+    process, since no server could find it again.
     """
-    places = {FOLDER_VARIABLE: str(folder.path), ARTIFACTS_VARIABLE: str(folder.artifacts)}
+    folders = {FOLDER_VARIABLE: str(folder.path), ARTIFACTS_VARIABLE: str(folder.artifacts)}
     with open_file(folder.log, "ab") as output:
         return await spawn_python(
             "deepaas.trainings.child",
@@ -87,12 +87,12 @@ async def spawn_training(
             *(["elsewhere"] if is_remote else []),
             die_with_parent=is_remote,
             output=output,
-            environment=os.environ | places | {STORE_URL_VARIABLE: store_url},
+            environment=os.environ | folders | {STORE_URL_VARIABLE: store_url},
         )
 
 
 def to_training_exit(code: int, *, out_of_memory: bool) -> TrainingExit:
-    """Return how a process ended, in words."""
+    """Describe an exit code."""
     message = f"The training's process {describe_exit(code)}"
     cause = ": the system ran out of memory." if out_of_memory else "."
     return TrainingExit(message + cause, get_exit_code_or_signal(code))

@@ -1,4 +1,4 @@
-"""Runs in a training's process: its output, metrics and memory become progress in the store."""
+"""Monitors a training from within its process: stores progress, metrics and memory."""
 
 import contextlib
 import itertools
@@ -28,9 +28,9 @@ _MAX_ROWS_CHARACTERS = 2 * _MAX_LOG_BYTES
 
 
 class TrainingMonitor:
-    """A thread that looks at a training's log, metrics and memory twice a second.
+    """A thread that polls a training's log, metrics and memory twice a second.
 
-    Use it as a context manager. `note` is called with the values of the record that have changed, `beat`
+    A context manager. The thread calls `on_update` with changed values of the record, and `on_heartbeat`
     every two seconds.
     """
 
@@ -65,7 +65,7 @@ class TrainingMonitor:
         self._thread.join()
 
     def poll(self) -> None:
-        """Read what is new, and note what it changed."""
+        """Read new output and pass changed values to `on_update`."""
         self._refresh()
         with self._lock:
             values = dict(self._values)
@@ -75,8 +75,8 @@ class TrainingMonitor:
             self._sent |= changed
 
     def finish(self) -> dict[str, Any]:
-        """Return the last values of the record, when the training has ended; it never waits for the store."""
-        # Nothing that a training printed may change how it ended.
+        """Return the final values of the record, without waiting for the database."""
+        # An error while reading the output must not change the outcome of the training.
         with contextlib.suppress(Exception):
             self._refresh(is_last=True)
         with self._lock:
@@ -97,41 +97,41 @@ class TrainingMonitor:
         if "progress" in values:
             now_s = time.time()
             if not self._has_reports:
-                # Lines say not when they were printed: those that are read together have one time.
+                # Log lines have no timestamp, so all lines of one poll share its time.
                 self._eta.record(now_s, values["progress"])
             values["eta_s"] = self._eta.estimate_eta_s(now_s)
         values["peak_memory_mb"] = self._measure_peak_memory()
         return values
 
     def _run(self) -> None:
-        for look in itertools.count(1):
+        for poll_number in itertools.count(1):
             if self._stop.wait(_POLL_INTERVAL_S):
                 return
-            # A full disk or a locked store must not end the training; the next look tries again.
+            # A full disk or a locked database must not stop the training; the next poll tries again.
             with contextlib.suppress(Exception):
-                if look % _POLLS_PER_HEARTBEAT == 0:
+                if poll_number % _POLLS_PER_HEARTBEAT == 0:
                     self._on_heartbeat()
             with contextlib.suppress(Exception):
                 self.poll()
 
     def _read_reports(self) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for said in reporting.read_reports(self._reports.read_lines()):
-            if not self._has_reports and not said.get("hint"):
-                self._has_reports, self._eta = True, EtaEstimator()  # that of hints counts no more
-            if said["metrics"]:
-                self._metrics = {**self._metrics, **said["metrics"]}
+        for report in reporting.read_reports(self._reports.read_lines()):
+            if not self._has_reports and not report.get("hint"):
+                self._has_reports, self._eta = True, EtaEstimator()  # discard the pace of parsed hints
+            if report["metrics"]:
+                self._metrics = {**self._metrics, **report["metrics"]}
                 values["metrics"] = self._metrics
-            step, total = said["step"], said["total"]
+            step, total = report["step"], report["total"]
             if isinstance(step, int | float) and isinstance(total, int | float) and total > 0:
                 values["progress"] = max(0.0, min(1.0, step / total))
-                self._eta.record(said["time"], values["progress"])
+                self._eta.record(report["time"], values["progress"])
         return values
 
     def _read_rows(self) -> Iterable[Row]:
-        """Return the rows that new text in the log draws, the last ones where their text is much longer.
+        """Return the rows that new log text draws; of more than `_MAX_ROWS_CHARACTERS`, the last ones.
 
-        A byte can draw a long row again, so reading all of them could take minutes and gigabytes.
+        Each byte can redraw a long row, so reading all rows could take minutes and gigabytes.
         """
         rows: deque[Row] = deque()
         size = 0
@@ -143,17 +143,17 @@ class TrainingMonitor:
         return *rows, self._log.open_row
 
     def _parse_row(self, row: Row) -> dict[str, Any]:
-        """Take hints from a row of the log, unless the author's code reports by itself."""
+        """Parse progress and metrics from a log row, unless the user code calls `deepaas.report`."""
         if self._has_reports:
             return {}
         self._write_reports(self._parser.feed(row))
         progress = self._parser.progress
-        # What turned out to be no measure of the training is taken back.
+        # None withdraws an earlier progress that turned out to measure something else.
         return {} if progress is None and self._values.get("progress") is None else {"progress": progress}
 
     def _write_reports(self, hints: list[ParsedMetrics]) -> None:
         for hint in hints:
-            with contextlib.suppress(OSError):  # a full disk must not cost the progress, too
+            with contextlib.suppress(OSError):  # a full disk must not prevent progress updates
                 reporting.write_report(
                     self._folder.path, step=hint.epoch, total=None, metrics=hint.values, is_hint=True
                 )

@@ -1,4 +1,4 @@
-"""Counts processes that the system killed for memory."""
+"""Counts processes that the kernel killed for lack of memory."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ _CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
 def oom_kill_count() -> int:
-    """Return how many processes the system has killed for lack of memory, as far as this one can see."""
+    """Return the number of OOM kills in this process's control group, or else on the whole machine."""
     for counter in (*_list_oom_counter_files(), Path("/proc/vmstat")):
         count = _read_oom_kills(counter)
         if count is not None:
@@ -15,7 +15,7 @@ def oom_kill_count() -> int:
 
 
 def _list_oom_counter_files() -> list[Path]:
-    """Return where this process's control group, in version 2 or 1, counts such kills."""
+    """Return the files in which this process's control group, version 2 or 1, counts OOM kills."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:

@@ -1,8 +1,7 @@
-"""Removes folders of trainings that have no record.
+"""Deletes folders of trainings that never got a record.
 
-A server that starts removes them. Several servers, with several stores, may share the state folder; so a
-folder goes only if no store can have a record of it, and never with what a training made. A missing record
-alone proves nothing: the store may be a new one, after a damaged one was moved away.
+Servers with different databases may share the state folder, and a database may be new after a damaged one was
+moved away. So a missing record is not enough: a folder with output of a training is never deleted.
 """
 
 import re
@@ -22,14 +21,14 @@ _log = get_logger(__name__)
 
 
 def delete_orphaned_folders(state_folder: Path, store: TrainingStore) -> None:
-    """Remove the folders below `state` whose training never got a record and that are older than an hour.
+    """Delete folders below `state_folder` whose training never got a record, if older than an hour.
 
     Raise `StoreUnavailable`.
     """
-    # The records are read after the folders: a training that starts meanwhile has one.
+    # Read the records after the folders, so that a training submitted in between has a record.
     found = list(_iter_training_folders(state_folder))
     for models_folder in {folder.path.parent for folder in found}:
-        restrict_to_owner(models_folder)  # an older version may have made it
+        restrict_to_owner(models_folder)  # older versions created it less private
     known = store.list_uuids() if found else set()
     unknown = [folder for folder in found if folder.path.name not in known]
     for folder in unknown:
@@ -38,7 +37,7 @@ def delete_orphaned_folders(state_folder: Path, store: TrainingStore) -> None:
     kept = [folder.path for folder in unknown if folder.path.exists() and not folder.is_unrecorded()]
     if kept:
         _log.info(
-            "%d folders, such as %s, belong to trainings that this store has no record of; they are left",
+            "Keeping %d folders of trainings without a record in this database, for example %s",
             len(kept),
             kept[0],
         )
@@ -51,11 +50,11 @@ def _iter_training_folders(state_folder: Path) -> Iterator[TrainingFolder]:
 
 
 def _is_old(folder: Path) -> bool:
-    """Return whether the folder, and all in it, was last changed long ago."""
+    """Return whether the last change of the folder and its content is long ago."""
     try:
         changed = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
     except OSError:
-        return False  # somebody is changing it now
+        return False  # it is changing now
     return time.time() - changed > _MIN_AGE_S
 
 
@@ -63,6 +62,6 @@ def _delete(path: Path) -> None:
     try:
         shutil.rmtree(path)
     except OSError as error:
-        _log.warning("%s, which a start that failed left, cannot be removed: %s", path, error.strerror)
+        _log.warning("Could not delete %s, left by a failed start of a training: %s", path, error.strerror)
     else:
-        _log.info("Removed %s, which a start that failed left", path)
+        _log.info("Deleted %s, left by a failed start of a training", path)

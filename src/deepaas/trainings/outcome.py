@@ -1,7 +1,7 @@
-"""How a training ended, written to its folder before the database is told.
+"""The outcome of a training, written to its folder before the database.
 
-The database may be away, locked or full at that moment. The outcome in the folder is then recorded by the
-first that can: the training's process, the server, or a server that starts later.
+If the database is unreachable, locked or full, the outcome is recorded later from the folder: by the
+training's process, its server, or a server that starts later.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ _RESERVE_BYTES = 1 << 16
 
 
 class Outcome(NamedTuple):
-    """The end of a training: its last state and the values of its record.
+    """Final state of a training and final values of its record.
 
-    `packages` is the content of the record's `environment`, if that could not be recorded before.
+    `packages` is the content of the record's `environment`, in case it is not stored yet.
     """
 
     state: TrainingState
@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
 
     @classmethod
     def read(cls, folder: TrainingFolder) -> Self | None:
-        """Return the outcome in a training's folder, if there is one."""
+        """Return the outcome in a training's folder, or None."""
         try:
             state, values, packages = json_encoding.loads(folder.outcome.read_bytes())
             return cls(TrainingState(state), values, packages)
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
             return None
 
     def write(self, folder: TrainingFolder) -> None:
-        """Write the outcome to the folder, in the room that was kept for it. Raise `OSError`."""
+        """Write the outcome to the folder, using the reserved disk space. Raise `OSError`."""
         folder.reserve.unlink(missing_ok=True)
         with atomic_write(folder.outcome, is_private=True) as file:
             file.write(json_encoding.dumps_jsonable([self.state.value, self.values, self.packages]))
@@ -46,13 +46,13 @@ class Outcome(NamedTuple):
             os.fsync(file.fileno())
 
     def record(self, uuid: str, store: TrainingStore, *, only_from: TrainingState | None = None) -> None:
-        """Write the outcome to the record, unless the training has ended. Raise `StoreUnavailable`."""
+        """Write the outcome to the database, unless the training is final. Raise `StoreUnavailable`."""
         if self.packages and self.values.get("environment"):
             store.save_environment(self.values["environment"], self.packages)
         store.transition(uuid, self.state, only_from=only_from, **self.values)
 
 
 def reserve_disk_space(folder: TrainingFolder) -> None:
-    """Keep some room on the disk for the outcome, which must be written also when the disk is full."""
+    """Reserve disk space for the outcome, which must be written even when the disk is full."""
     with contextlib.suppress(OSError), open_file(folder.reserve, "wb") as file:
         file.write(bytes(_RESERVE_BYTES))

@@ -1,4 +1,4 @@
-"""Identifies a process: host, process id, boot and start."""
+"""Identifies a process by host, process id and start."""
 
 import asyncio
 import os
@@ -15,14 +15,14 @@ from deepaas.child_setup import kill_process_group
 _POLL_INTERVAL_S = 0.05
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _START_TOLERANCE_S = 1.0
-_STARTTIME_INDEX = 19  # place of `starttime` behind the name of the command, in proc_pid_stat(5)
+_STARTTIME_INDEX = 19  # index of `starttime` after the command's name, see proc_pid_stat(5)
 
 
 class ProcessId(NamedTuple):
-    """What names a process for ever: its host, its id, and its start, since ids are used again.
+    """Unique name of a process: host, process id, and start, since the system reuses ids.
 
-    `start` is ``BOOT_ID/TICKS``, or seconds since the epoch: on other systems than Linux, and in records that
-    were made before there were boot ids in them.
+    `start` is ``BOOT_ID/TICKS``. On systems other than Linux, and in records of older versions, it is seconds
+    since the epoch.
     """
 
     host: str
@@ -31,12 +31,12 @@ class ProcessId(NamedTuple):
 
     @classmethod
     def current(cls) -> Self:
-        """Return the name of this process."""
+        """Return the id of this process."""
         return cls(socket.gethostname(), os.getpid(), _read_start(os.getpid()))
 
     @classmethod
     def of_pid(cls, pid: int) -> Self | None:
-        """Return the name of a process of this machine, if it is there."""
+        """Return the id of a process on this machine, or None if there is no such process."""
         try:
             return cls(socket.gethostname(), pid, _read_start(pid))
         except (OSError, psutil.Error):
@@ -44,7 +44,7 @@ class ProcessId(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the name that `str` made."""
+        """Parse the result of `str`."""
         host, pid, start = text.rsplit(" ", 2)
         return cls(host, int(pid), start)
 
@@ -52,7 +52,7 @@ class ProcessId(NamedTuple):
         return f"{self.host} {self.pid} {self.start}"
 
     def is_alive(self) -> bool:
-        """Say whether the process runs. One on another host is taken to."""
+        """Return whether the process runs. A process on another host is assumed to run."""
         if self.host != socket.gethostname():
             return True
         try:
@@ -63,7 +63,7 @@ class ProcessId(NamedTuple):
     async def wait_exit(
         self, timeout_s: float | None = None, force_stop: asyncio.Event | None = None
     ) -> bool:
-        """Wait until the process has ended, `timeout_s` at the most or until `hurry`; say whether it has."""
+        """Wait for the process's exit, `timeout_s` seconds or `force_stop`; return whether it exited."""
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while self.is_alive():
             if (until is not None and time.monotonic() > until) or (force_stop and force_stop.is_set()):
@@ -72,7 +72,7 @@ class ProcessId(NamedTuple):
         return True
 
     async def terminate(self, grace_s: float, force_stop: asyncio.Event) -> None:
-        """Ask the process's group to end, and kill it, and all that it started, after `grace_s` seconds."""
+        """Send SIGTERM to the process group; after `grace_s` or `force_stop`, kill it and its descendants."""
         if self.host != socket.gethostname() or not self.is_alive():
             return
         family = self._descendants()
@@ -85,7 +85,7 @@ class ProcessId(NamedTuple):
         await self.wait_exit()
 
     def _is_same_process(self) -> bool:
-        """Say whether the process that has the id now is the named one. Raise `OSError` or `psutil.Error`."""
+        """Return whether the id still belongs to this process. Raise `OSError` or `psutil.Error`."""
         if "/" in self.start:
             return _read_start(self.pid) == self.start
         return abs(psutil.Process(self.pid).create_time() - float(self.start)) < _START_TOLERANCE_S
@@ -98,12 +98,12 @@ class ProcessId(NamedTuple):
 
 
 def _read_start(pid: int) -> str:
-    """Return what tells a process from others that have had its id. Raise `OSError` or `psutil.Error`.
+    """Return the start of a process. Raise `OSError` or `psutil.Error`.
 
-    It is the boot of the system and the clock ticks since then. The time of day would change with each step
-    of the clock, also for processes that run already.
+    On Linux it is the boot id and the clock ticks since boot: a start in time of day would change whenever
+    the clock is set, even for running processes.
     """
     if not _BOOT_ID.exists():
-        return str(psutil.Process(pid).create_time())  # systems other than Linux keep that time
+        return str(psutil.Process(pid).create_time())  # systems other than Linux store that time
     _, _, fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
     return f"{_BOOT_ID.read_text().strip()}/{fields.split()[_STARTTIME_INDEX]}"

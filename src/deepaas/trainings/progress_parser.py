@@ -1,6 +1,6 @@
-"""Parses printed lines (tqdm, Keras, epochs) into metrics and progress counts.
+"""Parses printed lines (tqdm, Keras, epochs) into metrics and progress.
 
-A wrong value is worse than none: where it cannot be known how far a training is, there is no progress.
+A wrong value is worse than none: if a line does not show how far the training is, there is no progress.
 """
 
 import ast
@@ -22,16 +22,15 @@ _TQDM = re.compile(rf"(\d{{1,3}})%\|[^|]*\|\s*{_DECIMAL}([kMGTP]?)/{_DECIMAL}([k
 _KERAS = re.compile(rf"^\s*{_INT}/{_INT}\s*(?:[\[━─]|- \d+m?s\b)")
 _ULTRALYTICS_BAR = re.compile(rf"(\d{{1,3}})%\s+[━─╸╺]+\s*{_INT}/{_INT}\s")  # ultralytics
 _RICH = re.compile(rf"(?<![━╸╺])[━╸╺]{{3,}}\s+(?:{_INT}/{_INT}|(\d{{1,3}})%)")
-_NON_TRAINING_UNIT = re.compile(r"\d[kMGT]?i?B/s| examples/s")  # downloads; whatever datasets prepares
-# Bars of what precedes or interrupts a training. Their names are those of pip, huggingface_hub, datasets,
-# transformers, Lightning, and ultralytics.
+_NON_TRAINING_UNIT = re.compile(r"\d[kMGT]?i?B/s| examples/s")  # downloads, and preparing datasets
+# Labels of bars that do not measure a training, as pip, huggingface_hub, datasets, transformers, Lightning
+# and ultralytics print them.
 _NON_TRAINING_LABEL = re.compile(
     r"\b(?:download|fetch|load|resolv|extract|unpack|tokeni[sz]|map\b|filter|cast|generat|sav(?:e|ing)|writ|upload|"
     r"cach|scan|read|preprocess|valid|val\b|eval|test|predict|sanity|class +images)",
     re.IGNORECASE,
 )
-# What counts beside it, or below it, is within one epoch, and nobody knows how many there are. So are
-# Lightning's bars.
+# An epoch of an unknown number of epochs, as in Lightning's bars. Counters after it count within that epoch.
 _EPOCH_WITHOUT_TOTAL = re.compile(r"\bepoch\W*\d+(?!\d|\s*(?:/|of))", re.IGNORECASE)
 _NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf)"
 _METRIC = re.compile(
@@ -50,20 +49,20 @@ _IGNORED_NAMES = {
 _EPOCH_FRACTION = re.compile(r"\W{0,3}\d{1,3}%|\s*(?:\[[^\]]*\]\s*)?\d+/\d")
 _LABEL_NUMBER = re.compile(r"[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?")
 _MAX_NAME_WORDS = 4
-MAX_LINE_LENGTH = 500  # characters that are read of a line
+MAX_LINE_LENGTH = 500  # characters; the rest of a line is ignored
 
 
 class ParsedMetrics(NamedTuple):
-    """Metrics by name, and the epoch or step that they are of, where that is known."""
+    """Metrics by name, and their epoch or step, if known."""
 
     epoch: int | None
     values: dict[str, float | str]
 
 
 class _Bar(NamedTuple):
-    """A progress bar and the text on both sides. One of something other than training counts nothing.
+    """A progress bar and the text on both sides. `reading` is None if it does not measure training.
 
-    `behind` is what somebody else printed behind a bar of tqdm, which leaves the cursor there.
+    `trailing_text` is other output after a tqdm bar, where tqdm leaves the cursor.
     """
 
     label: str
@@ -73,7 +72,7 @@ class _Bar(NamedTuple):
 
 
 class ProgressParser:
-    """Reads the rows of one training, in order. `progress` is what they show until now, if anything."""
+    """Parses the rows of one training, in order. `progress` is from 0 to 1, or None if unknown."""
 
     def __init__(self) -> None:
         self.progress: float | None = None
@@ -89,11 +88,11 @@ class ProgressParser:
         self._last_returned: ParsedMetrics | None = None
 
     def feed(self, row: Row) -> list[ParsedMetrics]:
-        """Return the metrics that are complete now: those of a bar when another bar or line follows it."""
+        """Return the metrics that are complete now; a bar's, when another bar or line follows it."""
         text = row.text[:MAX_LINE_LENGTH]
         bar = _find_bar(text)
         if bar is None:
-            # Without a bar, nothing pads a text that is shorter than the one before in the same row.
+            # Only bars pad a shorter text; otherwise an older text may remain after `row.end`.
             return self._parse_line(row, text[: row.end] or text)
         complete = self._parse_bar(row, bar, bar.reading) if bar.reading else []
         if bar.trailing_text.strip() and row.is_complete:
@@ -122,17 +121,17 @@ class ProgressParser:
         return None
 
     def finish(self) -> list[ParsedMetrics]:
-        """Return the metrics of the last bar or line, which nothing has followed."""
-        waiting, self._pending = self._pending, None
-        if waiting is None or waiting == self._last_returned:
+        """Return the metrics of the last bar or line."""
+        pending, self._pending = self._pending, None
+        if pending is None or pending == self._last_returned:
             return []
-        self._last_returned = waiting
-        return [waiting]
+        self._last_returned = pending
+        return [pending]
 
     def _collect_complete(
         self, row: Row, counts: list[CounterReading], found: ParsedMetrics
     ) -> list[ParsedMetrics]:
-        """Hold back the metrics of a row until something else follows; return those that are complete."""
+        """Hold a row's metrics back until other output follows; return the complete ones."""
         if not counts and not found.values:
             return []
         bar = counts[-1] if counts and counts[-1].is_bar else None
@@ -145,7 +144,7 @@ class ProgressParser:
         return complete + self.finish() if row.is_complete and not bar else complete
 
     def _parse_bar_metrics(self, bar: _Bar, count: CounterReading) -> ParsedMetrics:
-        """Return the numbers beside a full bar, for the epoch that it is of."""
+        """Return the numbers beside a full bar, and its epoch."""
         label, epoch = bar.label, _find_last_epoch(bar.label)
         if epoch:
             self._start_epoch(int(epoch[2]))
@@ -156,23 +155,23 @@ class ProgressParser:
         if self._epoch is not None:
             self._epoch_bar = self._epoch_bar or (count.name, count.total)
             if self._is_epoch_finished and count.done < count.total:
-                self._epoch_bar = ("", 0.0)  # another one has begun
+                self._epoch_bar = ("", 0.0)  # another bar started
             if self._epoch_bar != (count.name, count.total):
-                return ParsedMetrics(self._epoch, {})  # an evaluation's, for example
+                return ParsedMetrics(self._epoch, {})  # for example, the bar of an evaluation
         if count.done < count.total:
             return ParsedMetrics(self._epoch, {})
         self._is_epoch_finished = True
         return ParsedMetrics(self._epoch, _parse_metrics(label) | _parse_metrics(bar.suffix))
 
     def _parse_line_metrics(self, text: str, counts: list[CounterReading]) -> ParsedMetrics:
-        """Return the metrics in a line that is about an epoch or a step, and its number."""
+        """Return the metrics of a line that names an epoch or a step, and its number."""
         if epoch := _find_last_epoch(text):
             self._start_epoch(int(epoch[2]))
             found = ParsedMetrics(self._epoch, _parse_metrics(text[epoch.end() :]))
             if found.values:
-                self._start_epoch(None)  # this was its end
+                self._start_epoch(None)  # the line reports the end of the epoch
             else:
-                self._epoch_bar = None  # it begins, perhaps not for the first time
+                self._epoch_bar = None  # the epoch starts, perhaps again
                 self._is_epoch_finished = False
             return found
         if trial := _OPTUNA.search(text):
@@ -188,15 +187,15 @@ class ProgressParser:
             self._epoch, self._epoch_bar, self._is_epoch_finished = number, None, False
 
     def _iter_readings(self, text: str, bar: CounterReading | None) -> Iterator[CounterReading]:
-        """Yield what counts in a line, or in the label of a bar, the outermost first."""
+        """Yield the counters of a line, or of a bar and its label, the outermost first."""
         behind = 0
         for epoch in _EPOCH.finditer(text):
             number, total = int(epoch[2]), int(epoch[3])
             if bar and bar.total == total:
-                is_of_epochs = self._epoch_labels.is_epoch_bar(bar, number)
-                if is_of_epochs is None:
+                is_epoch_bar = self._epoch_labels.is_epoch_bar(bar, number)
+                if is_epoch_bar is None:
                     return
-                if is_of_epochs:
+                if is_epoch_bar:
                     continue
             if total:
                 if number == 0:
@@ -212,15 +211,15 @@ class ProgressParser:
             yield inner
 
     def _read_epoch(self, epoch: re.Match[str], text: str, bar: CounterReading | None) -> CounterReading:
-        """Return how many epochs are over.
+        """Return how many epochs have finished.
 
-        A line that names one alone announces it; one with metrics reports its end; one with a bar, or with
-        another count, is inside it.
+        An epoch alone announces its start; with metrics, it reports its end; with a bar or another count, the
+        line is printed during the epoch.
         """
         word, number, total = epoch[1].lower(), int(epoch[2]), int(epoch[3])
         rest = text[epoch.end() :]
         if bar and bar.is_rich_bar:
-            # Lightning's rich bar counts from 0 to one less than there are.
+            # Lightning's rich bar counts from 0 to the number of epochs minus 1.
             return CounterReading(word, number, total + 1)
         is_inside = (
             bar is not None or _STEP.search(rest) or _EPOCH.search(rest) or _EPOCH_FRACTION.match(rest)
@@ -231,10 +230,10 @@ class ProgressParser:
 
 
 class _EpochBarClassifier:
-    """Tells bars of epochs from bars of batches in one, where there are as many of both.
+    """Distinguishes bars of epochs from bars of batches with the same total.
 
-    The label of both may be `Epoch 1/4`. It changes while a bar of epochs counts on, and when one of batches
-    begins.
+    Both may have the label `Epoch 1/4`. It changes while a bar of epochs counts, and when a bar of batches
+    starts.
     """
 
     def __init__(self) -> None:
@@ -242,7 +241,7 @@ class _EpochBarClassifier:
         self._known: dict[str, bool] = {}
 
     def is_epoch_bar(self, bar: CounterReading, number: int) -> bool | None:
-        """Return whether a bar whose label has the number of an epoch counts the epochs, once it is known."""
+        """Return whether a bar with an epoch's number in its label counts epochs; None if not known yet."""
         changes = number - self._first_numbers.setdefault(bar.name, number)
         is_near = abs(bar.done - number) <= 1
         if bar.name not in self._known and (changes or not is_near):
@@ -251,7 +250,7 @@ class _EpochBarClassifier:
 
 
 def _find_last_epoch(text: str) -> re.Match[str] | None:
-    """Return where a text names an epoch of so many; of a fold and an epoch in it, the epoch."""
+    """Return the last "epoch N of M" in a text; with a fold and an epoch, that is the epoch."""
     named = [epoch for epoch in _EPOCH.finditer(text) if int(epoch[3])]
     return named[-1] if named else None
 
@@ -262,7 +261,6 @@ def _find_steps(text: str, *, is_within_epoch: bool) -> CounterReading | None:
 
 
 def _find_bar(text: str) -> _Bar | None:
-    """Return the bar in a line, if there is one."""
     for pattern, done, total in ((_TQDM, 2, 4), (_KERAS, 1, 2), (_ULTRALYTICS_BAR, 2, 3), (_RICH, 1, 2)):
         bar = pattern.search(text)
         if not bar:
@@ -276,14 +274,14 @@ def _find_bar(text: str) -> _Bar | None:
         is_part = _EPOCH_WITHOUT_TOTAL.search(label) is not None
         count = CounterReading(name, float(bar[done] or 0), float(bar[total] or 0), is_part, pattern is _RICH)
         if bar[total] is None or (pattern is _TQDM and (bar[3] or bar[5])):
-            # With units, such as 500/2.00M, the percentage is all there is to go by.
+            # With units, such as 500/2.00M, only the percentage can be used.
             count = count._replace(done=float(bar[3] if pattern is _RICH else bar[1]), total=100.0)
         return _Bar(label, count, rest, behind)
     return None
 
 
 def _parse_metrics(text: str) -> dict[str, float | str]:
-    """Return the numbers in a text by their full names; a name that has two values has none."""
+    """Return the numbers in a text by full name, without names that have two different values."""
     found: dict[str, Any] = {}
     for name, value in _METRIC.findall(text):
         words = name.split()
@@ -295,16 +293,16 @@ def _parse_metrics(text: str) -> dict[str, float | str]:
 
 
 def _parse_dict_metrics(text: str) -> dict[str, float | str]:
-    """Return the numbers in a dictionary that is printed in a line of its own, as transformers does it."""
+    """Return the numbers of a dictionary printed as a line, as transformers does."""
     text = text.strip()
     if not (text.startswith("{'") and text.endswith("}")):
         return {}
     try:
         printed = ast.literal_eval(text)
         if not (isinstance(printed, dict) and "epoch" in printed):
-            return {}  # anything else may be printed so: settings, for example
+            return {}  # other dictionaries, for example settings, are no metrics
         return {
-            # An escape in the text, such as \\ud800, may stand for half a character.
+            # An escape in the text, such as \\ud800, may be a lone surrogate.
             str(name).encode("utf-8", "replace").decode(): _parse_number(str(value))
             for name, value in printed.items()
             if name not in _IGNORED_NAMES
@@ -314,6 +312,6 @@ def _parse_dict_metrics(text: str) -> dict[str, float | str]:
 
 
 def _parse_number(text: str) -> float | str:
-    """Return a number; one that JSON has not as the text that `deepaas.report` keeps. Raise `ValueError`."""
+    """Return a finite number, or the text that `deepaas.report` stores for others. Raise `ValueError`."""
     number = float(text.replace(",", ""))
     return number if math.isfinite(number) else str(number)

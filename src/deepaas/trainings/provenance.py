@@ -1,4 +1,4 @@
-"""What a training was made with: interpreter, packages, machine."""
+"""Records how a training was made: interpreter, packages, platform, uploads."""
 
 import hashlib
 import platform
@@ -14,7 +14,7 @@ from deepaas.model.v2.wrapper import UploadedFile
 
 
 class Environment(NamedTuple):
-    """A distinct set of packages; `key` is the SHA-256 of its text."""
+    """A set of installed packages; `key` is the SHA-256 of its JSON."""
 
     key: str
     content: dict[str, Any]
@@ -33,7 +33,7 @@ def collect_environment() -> Environment:
 
 
 def hash_uploads(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the SHA-256 of every uploaded file, or a list of them, by the argument's name."""
+    """Return the SHA-256 of every uploaded file, or a list of them, by argument name."""
     return {name: hashes for name, value in arguments.items() if (hashes := _hash_files(value))}
 
 
@@ -46,7 +46,7 @@ def _hash_files(value: Any) -> Any:
 
 
 def _list_packages() -> dict[str, str]:
-    """Read the versions off the names of installed distributions, as reading their metadata takes long."""
+    """Read versions from the folder names of distributions, since reading their metadata is slow."""
     found: dict[str, str] = {}
     for place in reversed(sys.path):
         for path in Path(place or ".").glob("*.dist-info"):

@@ -1,4 +1,4 @@
-"""A training's record: its states, and the record as clients of the V2 API read it."""
+"""Training records, their states, and their JSON in the V2 API."""
 
 import dataclasses
 import datetime as dt
@@ -12,7 +12,7 @@ from deepaas.model.v2.wrapper import UploadedFile
 
 
 def display_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return validated arguments as JSON values; an uploaded file is its name, media type and own name."""
+    """Return validated arguments as JSON values; an uploaded file becomes [name, media type, filename]."""
     return {
         name: rendering.to_jsonable_or_repr(_to_display_value(value)) for name, value in arguments.items()
     }
@@ -25,7 +25,7 @@ def _to_display_value(value: Any) -> Any:
 
 
 class TrainingState(enum.StrEnum):
-    """The life of a training, in order; the last four are ends."""
+    """States of a training, in order. The last four are final."""
 
     QUEUED = "queued"
     STARTING = "starting"
@@ -38,12 +38,12 @@ class TrainingState(enum.StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Say whether a training in this state will never change again."""
+        """Whether a training in this state never changes again."""
         return self in _FINAL_STATUS
 
     @property
     def status(self) -> str:
-        """The state as the four words that clients of the V2 API know."""
+        """The state as a V2 API status: running, done, error or cancelled."""
         return _FINAL_STATUS.get(self, "running")
 
 
@@ -69,14 +69,13 @@ _FINAL_STATUS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
-    """The record of one run of `train`. Times are seconds since the epoch.
+    """The record of one training. Times are seconds since the epoch; `progress` is from 0 to 1.
 
-    `server` names the server that answers for the training; `pid` and `process_start` together name its
-    process, since ids are used again; records of older versions have `pid_started`, a time, instead.
-    `arguments` and `output`, what `train` was given and returned, are JSON values; in a record that was kept,
-    they are `RawJson`. `progress` goes from 0 to 1.
-    `uploads` are SHA-256 sums by the argument's name, `environment` is the key of
-    the set of packages. `queue_position` is counted when the record is read, not kept.
+    `server` is the `ProcessId` of the owning server. `pid` and `process_start` identify the training's
+    process; records of older versions have `pid_started`, a time, instead of `process_start`. `arguments` and
+    `output` are the input and result of `train` as JSON values, or `RawJson` when read from the store.
+    `uploads` has SHA-256 sums by argument name; `environment` is the key of the set of packages.
+    `queue_position` is not stored but computed on reading.
     """
 
     uuid: str
@@ -106,7 +105,7 @@ class TrainingRecord:
     queue_position: int | None = None
 
     def to_v2_json(self) -> dict[str, Any]:
-        """Return the record as clients of the V2 API read it, with the finer `state` beside `status`."""
+        """Return the record as JSON of the V2 API, with a detailed `state` in addition to `status`."""
         shown: dict[str, Any] = {
             "uuid": self.uuid,
             "date": _format_date(self.created),
@@ -121,7 +120,7 @@ class TrainingRecord:
         return shown | self._details_to_json()
 
     def to_result_json(self) -> dict[str, Any]:
-        """Return what a finished training came to."""
+        """Return output, finish date and duration of a finished training."""
         assert self.finished is not None
         return {
             "output": self.output,
@@ -139,7 +138,7 @@ class TrainingRecord:
 
 
 def _format_date(seconds: float) -> str:
-    return dt.datetime.fromtimestamp(seconds).isoformat(" ", "microseconds")  # noqa: DTZ006 - as 2.6 has it
+    return dt.datetime.fromtimestamp(seconds).isoformat(" ", "microseconds")  # noqa: DTZ006 - local time, as in 2.6
 
 
 def _format_duration(seconds: float) -> str:

@@ -14,9 +14,9 @@ _log = get_logger(__name__)
 
 
 class PeerMonitor:
-    """Tells servers of other machines what is looked after here, and finds what they look after no more.
+    """Sends heartbeats for this server's trainings, and finds trainings whose heartbeat expired.
 
-    A training is silent when neither its server nor its own process has said anything for `lost_after_s`.
+    The server and the training's process both send heartbeats, so a training expires when both are silent.
     """
 
     def __init__(self, records: TrainingRepository, own_id: ProcessId, heartbeat_timeout_s: float) -> None:
@@ -27,19 +27,19 @@ class PeerMonitor:
         self._heartbeats = HeartbeatTracker(heartbeat_timeout_s / POLL_INTERVAL_S)
 
     async def send_heartbeats(self, get_uuids: Callable[[], Iterable[str]]) -> None:
-        """Say again and again which trainings are looked after here."""
+        """Send heartbeats for this server's trainings, until the task is cancelled."""
         while True:
             await asyncio.sleep(POLL_INTERVAL_S)
             try:
                 if uuids := list(get_uuids()):
                     await self._records.run_in_thread(self._store.record_heartbeats, uuids)
-            except Exception as error:  # noqa: BLE001 - whatever the database says, trainings go on
-                _log.warning("The store cannot be told of the trainings that run here: %s", error)
+            except Exception as error:  # noqa: BLE001 - any driver error: heartbeats must go on
+                _log.warning("Could not send heartbeats of this server's trainings; retrying: %s", error)
 
     async def find_expired(self, unfinished: Iterable[TrainingRecord]) -> list[TrainingRecord]:
-        """Return those of other machines that are silent; it is to be called every `LOOK_S` seconds.
+        """Return trainings of other machines with an expired heartbeat. Call it every `POLL_INTERVAL_S`.
 
-        A queued training waits for a server of its machine: only there its job and its uploads are for sure.
+        Queued trainings never expire: only a server on their machine is sure to have their job and uploads.
         """
         others = {
             one.uuid: one
@@ -52,22 +52,22 @@ class PeerMonitor:
         return [others[uuid] for uuid in self._heartbeats.update(heartbeats)]
 
     async def mark_lost(self, training: TrainingRecord) -> None:
-        """Write the end of a silent training. Its folder may be its own machine's, and is left alone."""
+        """Mark an expired training lost, or cancelled if that was requested. Its folder is left alone."""
         host = ProcessId.parse(training.server).host
-        message = f"lost: nothing was heard of it from the host {host} for {self._heartbeat_timeout_s:g} s."
+        message = f"lost: no heartbeat from the host {host} for {self._heartbeat_timeout_s:g} s."
         uuid, now, change = training.uuid, time.time(), self._store.transition
-        ask = self._records.run_in_thread
-        if not await ask(
+        run = self._records.run_in_thread
+        if not await run(
             change, uuid, TrainingState.CANCELLED, only_from=TrainingState.CANCELLING, finished=now
         ):
-            await ask(change, uuid, TrainingState.LOST, message=message, finished=now)
+            await run(change, uuid, TrainingState.LOST, message=message, finished=now)
 
 
 class HeartbeatTracker:
-    """Finds the trainings whose heartbeat has not changed in the last `looks` looks.
+    """Finds trainings whose heartbeat has not changed in the last `max_missed` polls.
 
-    Looks are counted instead of seconds, and only those that were made: neither another machine's clock nor a
-    database that was away for a while makes anybody silent.
+    It counts successful polls, not seconds, so that neither clock skew nor a database outage expires
+    trainings.
     """
 
     def __init__(self, max_missed: float) -> None:
@@ -75,10 +75,10 @@ class HeartbeatTracker:
         self._missed: dict[str, tuple[int, int]] = {}
 
     def update(self, heartbeats: Mapping[str, int]) -> set[str]:
-        """Look once: return the trainings that are silent, of those whose heartbeats are given by uuid."""
+        """Record one poll of heartbeat counters, by uuid; return the uuids that expired."""
         before = self._missed
         self._missed = {}
         for uuid, heartbeat in heartbeats.items():
-            last, looks = before.get(uuid, (None, 0))
-            self._missed[uuid] = (heartbeat, looks + 1 if heartbeat == last else 0)
-        return {uuid for uuid, (_, looks) in self._missed.items() if looks > self._max_missed}
+            last, missed = before.get(uuid, (None, 0))
+            self._missed[uuid] = (heartbeat, missed + 1 if heartbeat == last else 0)
+        return {uuid for uuid, (_, missed) in self._missed.items() if missed > self._max_missed}

@@ -1,4 +1,4 @@
-"""The training store for async callers, with queue positions."""
+"""Asynchronous access to the training store, with queue positions."""
 
 import asyncio
 import dataclasses
@@ -19,25 +19,25 @@ _T = TypeVar("_T")
 
 
 class TrainingRepository:
-    """Asks the store. Of trainings that are read here, queued ones say how many stand before them."""
+    """Calls the store in threads, and adds queue positions to queued trainings."""
 
     def __init__(self, store: TrainingStore) -> None:
         self.store = store
         self._counting: dict[str, asyncio.Task[dict[TrainingState, int]]] = {}
 
     async def run_in_thread(self, method: Callable[_P, _T], *arguments: _P.args, **values: _P.kwargs) -> _T:
-        """Call any method of the store, which may have to wait for a disk or a network."""
+        """Call a method of the store, which may wait for a disk or a network, in a thread."""
         return await run_in_executor(DATABASE_EXECUTOR, method, *arguments, **values)
 
     async def run_with_retries(
         self, method: Callable[_P, _T], *arguments: _P.args, **values: _P.kwargs
     ) -> _T:
-        """Do the same as `ask`, again and again while the store cannot be used."""
+        """Like `run_in_thread`, but retry while the store is unavailable."""
         while True:
             try:
                 return await self.run_in_thread(method, *arguments, **values)
             except StoreUnavailable as error:
-                _log.warning("%s Trying again: %s", error, error.__cause__)
+                _log.warning("%s Retrying: %s", error, error.__cause__)
                 await asyncio.sleep(_RETRY_INTERVAL_S)
 
     async def list_for_model(self, model: str) -> list[TrainingRecord]:
@@ -52,10 +52,10 @@ class TrainingRepository:
         return (await self.with_queue_positions([training]))[0]
 
     async def count_by_state(self, model: str) -> dict[TrainingState, int] | None:
-        """Return the number of a model's trainings in each state, or None when the store takes too long."""
+        """Return the number of a model's trainings by state, or None if the store is slow or unavailable."""
         counting = self._counting.get(model)
         if counting is None or counting.done():
-            # However often this is asked, one thread at a time waits for the store.
+            # However often this is called, at most one thread per model waits for the store.
             counting = self._counting[model] = asyncio.create_task(
                 self.run_in_thread(self.store.count_by_state, model)
             )
@@ -67,7 +67,7 @@ class TrainingRepository:
             return None
 
     async def get_provenance(self, model: str, uuid: str) -> dict[str, Any]:
-        """Return all that tells how a training came to be, as one document. Raise `TrainingNotFound`."""
+        """Return how a training was made: arguments, versions, files, packages. Raise `TrainingNotFound`."""
         training = await self.get(model, uuid)
         shown = training.to_v2_json()
         environment = await self.run_in_thread(self.store.get_environment, training.environment or "")
@@ -85,18 +85,18 @@ class TrainingRepository:
         }
 
     async def with_queue_positions(self, trainings: list[TrainingRecord]) -> list[TrainingRecord]:
-        """Return trainings with the places of the queued ones in their servers' queues, from 1."""
+        """Add to queued trainings their position in their server's queue, from 1."""
         if not any(training.state is TrainingState.QUEUED for training in trainings):
             return trainings
         queues: dict[str, list[str]] = {}
-        for waiting in await self.run_in_thread(self.store.list_unfinished):
-            if waiting.state is TrainingState.QUEUED:
-                queues.setdefault(waiting.server, []).append(waiting.uuid)
+        for unfinished in await self.run_in_thread(self.store.list_unfinished):
+            if unfinished.state is TrainingState.QUEUED:
+                queues.setdefault(unfinished.server, []).append(unfinished.uuid)
         return [_with_queue_position(training, queues.get(training.server, [])) for training in trainings]
 
 
 def _retrieve_exception(task: asyncio.Task[Any]) -> None:
-    """Take note of an error that nobody waits for any more, so that asyncio does not log it."""
+    """Retrieve the task's exception, so that asyncio does not log it as never retrieved."""
     if not task.cancelled():
         task.exception()
 

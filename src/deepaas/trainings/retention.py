@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from deepaas.trainings.record import TrainingRecord
 
-# Where there is one, a clock that goes on while the machine sleeps.
+# If available, use the clock that also counts while the machine sleeps.
 _STEADY_CLOCK_ID = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _SECONDS_PER_UNIT = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 class SteadyClock:
-    """The time of day, less what a step of the clock added to it since this was made.
+    """Time of day that ignores forward steps of the system clock since this object was created.
 
-    When somebody sets the clock ahead by a year, no training has become a year older.
+    Setting the clock ahead by a year must not make every training a year older.
     """
 
     def __init__(self) -> None:
@@ -27,16 +27,16 @@ class SteadyClock:
 
 
 class RetentionPolicy(NamedTuple):
-    """Keep the last `most` trainings of a model, or those that ended less than `age_s` seconds ago."""
+    """Keep a model's last `max_count` trainings, or the ones that finished within `max_age_s` seconds."""
 
     max_count: int | None = None
     max_age_s: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> "RetentionPolicy":
-        """Read ``100`` as a number of trainings and ``30d`` as an age; nothing keeps all.
+        """Parse ``100`` as a number of trainings and ``30d`` as an age; an empty text keeps all.
 
-        Raise `ValueError`, with words that say what would be right.
+        Raise `ValueError`; its message describes valid values.
         """
         found = re.fullmatch(r"(\d+)([mhdw]?)", text.strip().lower())
         if not text.strip():
@@ -47,9 +47,9 @@ class RetentionPolicy(NamedTuple):
         return cls(max_age_s=number * _SECONDS_PER_UNIT[unit]) if unit else cls(max_count=number)
 
     def select_expired(self, trainings: Iterable[TrainingRecord], now: float) -> list[TrainingRecord]:
-        """Return those of a model's trainings that are not to be kept.
+        """Return a model's finished trainings that the policy does not keep.
 
-        The last one is always kept: when the clock jumps ahead, all of them are suddenly old.
+        With `max_age_s`, the last one is always kept: a forward step of the clock makes all of them old.
         """
         ended = sorted((one for one in trainings if one.state.is_final), key=_finish_time, reverse=True)
         if self.max_count is not None:

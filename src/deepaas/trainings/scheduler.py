@@ -1,4 +1,4 @@
-"""Schedules trainings: queues, starts, cancels and finishes them, and takes over those of other servers."""
+"""Schedules trainings: queues, starts, cancels and finishes them, and takes them over from dead servers."""
 
 import asyncio
 import contextlib
@@ -38,14 +38,14 @@ _log = get_logger(__name__)
 
 
 class SchedulerConfig(NamedTuple):
-    """How trainings are run: how many at a time, how long a cancelled one may linger, which are kept.
+    """Configuration of a `TrainingScheduler`.
 
-    When `hurry` is set, none may linger. `lost_after_s` is how long those who look after a training on
-    another machine may be silent. `on_stop` is what becomes of running ones when the server stops,
-    `cancel` or `leave`.
+    A cancelled training is killed `cancel_grace_s` seconds after SIGTERM, or when `force_stop` is set. A
+    training on another machine is lost after `heartbeat_timeout_s` without a heartbeat. `on_shutdown` is
+    `cancel` or `detach`, for trainings that are unfinished when the server stops.
 
-    `while_training` is entered for as long as a training runs, and `after_training` is awaited with the name
-    of the model when one has ended well.
+    `run_context` is entered while a training runs. `on_success` is awaited with the model's name after a
+    training that succeeded.
     """
 
     max_concurrent: int
@@ -59,10 +59,10 @@ class SchedulerConfig(NamedTuple):
 
 
 class TrainingScheduler:
-    """The trainings of one server.
+    """Schedules the trainings of one server.
 
-    Use it as an asynchronous context manager: entering opens the store and adopts trainings whose server is
-    gone; leaving cancels what runs, or leaves it to be adopted.
+    An asynchronous context manager: entering opens the store and takes over trainings of dead servers;
+    leaving cancels this server's trainings, or leaves them to another server.
     """
 
     def __init__(
@@ -108,8 +108,8 @@ class TrainingScheduler:
             problems = await asyncio.gather(*map(self._cancel, ending), return_exceptions=True)
             for (uuid, task), problem in zip(ending.items(), problems, strict=True):
                 if problem or uuid in self._unrecorded:
-                    why = problem or "its end cannot be recorded now"
-                    _log.error("The training %s is left to the next start, not cancelled: %s", uuid, why)
+                    why = problem or "its outcome cannot be recorded"
+                    _log.error("Training %s not cancelled; left to the next server start: %s", uuid, why)
                     task.cancel()
             await asyncio.gather(*ending.values(), return_exceptions=True)
         tasks = list(self._tasks.values())
@@ -123,9 +123,9 @@ class TrainingScheduler:
         return TrainingFolder.for_training(self._state_folder, model, uuid)
 
     async def submit(self, training: TrainingRecord, job: Job) -> TrainingRecord:
-        """Keep a new training and run it when its turn comes.
+        """Record a new training and queue it.
 
-        Raise `StoreUnavailable` or `OSError`, leaving nothing behind.
+        Raise `StoreUnavailable` or `OSError`, after deleting the training's folder.
         """
         folder = self.get_folder(training.model, training.uuid)
         training = dataclasses.replace(training, server=str(self._own_id), host=self._own_id.host)
@@ -136,21 +136,21 @@ class TrainingScheduler:
             await asyncio.to_thread(shutil.rmtree, folder.path, ignore_errors=True)
             raise
         _log.info("Training %s of %s: queued", training.uuid, training.model)
-        with contextlib.suppress(OSError):  # it is tried again when the training's turn comes
+        with contextlib.suppress(OSError):  # _run() tries again
             await asyncio.to_thread(mark_recorded, folder)
         self._start_task(training, self._run(training))
-        with contextlib.suppress(StoreUnavailable):  # the training has begun all the same
+        with contextlib.suppress(StoreUnavailable):  # the training is queued anyway
             (training,) = await self.repository.with_queue_positions([training])
         return training
 
     async def cancel(self, model: str, uuid: str) -> TrainingRecord:
-        """Cancel a training and return its record; one that has come to an end stays as it is."""
+        """Cancel a training and return its record. A finished training does not change."""
         await self.repository.get(model, uuid)
         await self._cancel(uuid)
         return await self.repository.get(model, uuid)
 
     async def purge(self, model: str, uuid: str) -> TrainingRecord:
-        """Cancel a training and forget it, with its folder; return the record as it was."""
+        """Cancel a training and delete its record and folder; return its last record."""
         training = await self.cancel(model, uuid)
         await self._delete(training)
         return training
@@ -164,30 +164,28 @@ class TrainingScheduler:
     async def _run_supervised(
         self, training: TrainingRecord, work: Coroutine[Any, Any, TrainingExit | None]
     ) -> None:
-        """Do `work`; whatever goes wrong in it, the training comes to an end."""
+        """Run `work` and record the outcome, also when `work` raises."""
         try:
             ended = await work
-        except Exception as error:  # noqa: BLE001 - a training must end, whatever happens
-            _log.exception("The training %s could not be run", training.uuid)
-            # Texts of other errors may have folders or the database's address in them.
+        except Exception as error:  # noqa: BLE001 - a training must finish, whatever the error
+            _log.exception("Training %s could not be run", training.uuid)
+            # Messages of other errors may contain folders or the database's address.
             reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
-            ended = TrainingExit(
-                f"The training could not be run: {reason}. The server's log says more.", None
-            )
+            ended = TrainingExit(f"The training could not be run: {reason}. See the server's log.", None)
         if ended:
             await self._finish_with_retries(training, ended)
             await self._on_finished(training)
 
     async def _finish_with_retries(self, training: TrainingRecord, ended: TrainingExit) -> None:
-        """Record how a training ended as soon as possible: the disk may be full, the database away."""
+        """Record the outcome; retry while the disk is full or the database unavailable."""
         try:
             while True:
                 try:
                     await self._finish(training, ended)
                     break
-                except Exception as error:  # noqa: BLE001 - whatever the database says, the end must be written
+                except Exception as error:  # noqa: BLE001 - any driver error: the outcome must be recorded
                     cause = error.__cause__ or error
-                    _log.error("The training %s has ended and cannot be recorded: %s", training.uuid, cause)
+                    _log.error("Training %s has finished but cannot be recorded: %s", training.uuid, cause)
                 self._unrecorded.add(training.uuid)
                 with contextlib.suppress(OSError):
                     await asyncio.to_thread(self._disk_reserve.unlink, missing_ok=True)
@@ -197,12 +195,12 @@ class TrainingScheduler:
         await asyncio.to_thread(self._create_disk_reserve)
 
     def _create_disk_reserve(self) -> None:
-        """Keep some room on the disk, to be given up when the end of a training needs it."""
+        """Allocate a file to delete when a full disk prevents recording an outcome."""
         with contextlib.suppress(OSError), open_file(self._disk_reserve, "wb") as file:
             file.write(bytes(_DISK_RESERVE_BYTES))
 
     def _release_disk_reserve(self) -> bool:
-        """Give up the room that is kept, if the disk is full; return whether that gave any."""
+        """Delete the reserve file if the disk is full; return whether that freed space."""
         with contextlib.suppress(OSError):
             if shutil.disk_usage(self._state_folder).free < _DISK_RESERVE_BYTES:
                 self._disk_reserve.unlink()
@@ -210,7 +208,7 @@ class TrainingScheduler:
         return False
 
     async def _run(self, training: TrainingRecord) -> TrainingExit | None:
-        """Wait for a place, then for the training's process; return nothing when there is nothing to run."""
+        """Wait for a slot, then run the training's process. Return None if it is no longer queued by then."""
         uuid = training.uuid
         async with self._slots:
             start = self._store.transition
@@ -230,11 +228,11 @@ class TrainingScheduler:
                 await self._poll_store()
                 if round_ % _POLLS_PER_RETENTION == 0:
                     await self._apply_retention_to_all()
-            except Exception:  # noqa: BLE001 - whatever the database says, trainings go on
-                _log.exception("The store could not be read; trying again")
+            except Exception:  # noqa: BLE001 - any driver error: polling must go on
+                _log.exception("The training database could not be read; retrying")
 
     async def _poll_store(self) -> None:
-        """Adopt the trainings of servers that are gone, and end those that another server has ended."""
+        """Take over trainings of dead servers; stop processes of trainings that another server cancelled."""
         unfinished = await self.repository.run_in_thread(self._store.list_unfinished)
         for training in unfinished:
             uuid, own = training.uuid, training.server == str(self._own_id)
@@ -247,16 +245,16 @@ class TrainingScheduler:
             await self._take_over_expired(unfinished)
 
     async def _take_over(self, training: TrainingRecord) -> None:
-        """Answer for a training from now on, unless another server was faster."""
+        """Become the owner of a training and run or follow it, unless another server claims it first."""
         if await self.repository.run_in_thread(
             self._store.claim_ownership, training.uuid, training.server, str(self._own_id)
         ):
-            _log.info("Adopting the training %s of %s", training.uuid, training.model)
+            _log.info("Training %s of %s: taken over from another server", training.uuid, training.model)
             queued = training.state is TrainingState.QUEUED
             self._start_task(training, self._run(training) if queued else self._follow_taken_over(training))
 
     async def _take_over_expired(self, unfinished: list[TrainingRecord]) -> None:
-        """Adopt what silent machines still run, where that can be seen from here; the rest is lost."""
+        """Take over trainings of unreachable servers where the executor can attach; mark the others lost."""
         for training in await self._peers.find_expired(unfinished):
             if await self._executor.can_attach(training):
                 await self._take_over(training)
@@ -265,20 +263,23 @@ class TrainingScheduler:
                 await self._on_finished(training)
 
     async def _stop_lost(self, unfinished: set[str]) -> None:
-        """End the processes here of trainings that other servers have called lost."""
+        """Terminate this server's processes of trainings that another server marked lost."""
         for uuid in set(self._tasks) - unfinished:
             training = await self.repository.run_in_thread(self._store.get, uuid)
             if training and training.state is TrainingState.LOST:
-                _log.warning("The training %s counts as lost: it is ended", uuid)
+                _log.warning("Stopping training %s: another server marked it lost", uuid)
                 await self._executor.terminate(training, self._config.cancel_grace_s, self._config.force_stop)
 
     def _has_live_owner(self, training: TrainingRecord) -> bool:
-        """Say whether another server answers for the training. A store in a file has one host's servers."""
+        """Return whether the training's server runs.
+
+        A SQLite file belongs to one host, so a server with another host name no longer runs.
+        """
         server = ProcessId.parse(training.server)
         return server.is_alive() and (server.host == self._own_id.host or not self._store.is_file)
 
     async def _follow_taken_over(self, training: TrainingRecord) -> TrainingExit:
-        """Wait for the end of a process that another server started."""
+        """Wait until a process that another server started exits. It occupies a slot only if one is free."""
         async with contextlib.AsyncExitStack() as stack:
             if not self._slots.locked():
                 await stack.enter_async_context(self._slots)
@@ -288,7 +289,7 @@ class TrainingScheduler:
         return TrainingExit(message, None, TrainingState.LOST)
 
     async def _finish(self, training: TrainingRecord, ended: TrainingExit) -> None:
-        """Write the end of a training whose process has ended without recording it."""
+        """Record the outcome of a training whose process exited without recording it."""
         folder = self.get_folder(training.model, training.uuid)
         current = await self.repository.run_in_thread(self._store.get, training.uuid)
         if current is None or current.state.is_final:
@@ -307,13 +308,13 @@ class TrainingScheduler:
         return None
 
     async def _on_finished(self, training: TrainingRecord) -> None:
-        """Do what follows a training: use what it made, remove old ones."""
+        """Log the outcome, call `on_success` after a success, and apply the retention policy."""
         ended = await self.repository.run_with_retries(self._store.get, training.uuid)
         if ended:
             _log_finish(ended)
         if ended and ended.state is TrainingState.DONE:
             await self._config.on_success(training.model)
-        with contextlib.suppress(StoreUnavailable):  # all models are tidied again and again
+        with contextlib.suppress(StoreUnavailable):  # _poll_forever() tries again
             await self._apply_retention(training.model)
 
     async def _apply_retention_to_all(self) -> None:
@@ -321,7 +322,6 @@ class TrainingScheduler:
             await self._apply_retention(model)
 
     async def _apply_retention(self, model: str) -> None:
-        """Remove the trainings of a model that are not to be kept."""
         if self._config.retention == RetentionPolicy():
             return
         trainings = await self.repository.run_in_thread(self._store.list_for_model, model)
@@ -329,10 +329,10 @@ class TrainingScheduler:
             await self._delete(superfluous)
 
     async def _cancel(self, uuid: str) -> None:
-        """Cancel a training, whatever state it is in, and wait until it has ended.
+        """Cancel a training in any state and wait until it has finished.
 
-        Another server's is waited for as long as that may take it, since that server may be gone for good.
-        The record of one whose process has ended is not waited for when it cannot be written now.
+        The wait for another server's training is limited, since that server may be dead. The wait also stops
+        when the process has exited but its outcome cannot be recorded now.
         """
         training = await self.repository.run_in_thread(self._store.get, uuid)
         if training is None:
@@ -344,19 +344,19 @@ class TrainingScheduler:
             return
         if not await self._transition(uuid, TrainingState.CANCELLING):
             return
-        patient_until = time.monotonic() + self._config.cancel_grace_s + _REMOTE_CANCEL_TIMEOUT_S
+        deadline_s = time.monotonic() + self._config.cancel_grace_s + _REMOTE_CANCEL_TIMEOUT_S
         training = await self.repository.run_in_thread(self._store.get, uuid)
         while training and not training.state.is_final:
             await self._stop_process(training)
             if uuid in self._unrecorded:
                 return
-            if training.server != str(self._own_id) and time.monotonic() > patient_until:
+            if training.server != str(self._own_id) and time.monotonic() > deadline_s:
                 return
             await asyncio.sleep(_EXIT_POLL_INTERVAL_S)
             training = await self.repository.run_in_thread(self._store.get, uuid)
 
     async def _stop_process(self, training: TrainingRecord) -> None:
-        """End the training's process, once it is known; another host's server ends its own."""
+        """Terminate the training's process, if started; the server of another host terminates its own."""
         had_one = await self._executor.terminate(
             training, self._config.cancel_grace_s, self._config.force_stop
         )
@@ -384,5 +384,5 @@ class TrainingScheduler:
 
 def _log_finish(training: TrainingRecord) -> None:
     level = logging.ERROR if training.state in (TrainingState.ERROR, TrainingState.LOST) else logging.INFO
-    said = f": {training.message}" if training.message else ""
-    _log.log(level, "Training %s of %s: %s%s", training.uuid, training.model, training.state.value, said)
+    message = f": {training.message}" if training.message else ""
+    _log.log(level, "Training %s of %s: %s%s", training.uuid, training.model, training.state.value, message)

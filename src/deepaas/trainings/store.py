@@ -1,7 +1,7 @@
-"""Where records of trainings live: SQLite, or any database that SQLAlchemy speaks to.
+"""Database of training records: SQLite, or any database that SQLAlchemy supports.
 
-The server and the trainings' own processes write to it. Its methods block, and raise `StoreUnavailable` while
-the database is away, locked or full.
+The server and the training processes write to it. Methods block, and raise `StoreUnavailable` while the
+database is unreachable, locked or full.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from sqlalchemy.exc import (
     OperationalError,
     ProgrammingError,
     SQLAlchemyError,
-    TimeoutError,  # noqa: A004 - SQLAlchemy's: no connection became free
+    TimeoutError,  # noqa: A004 - SQLAlchemy's: no free connection in the pool
 )
 from sqlalchemy.schema import CreateColumn
 
@@ -39,7 +39,8 @@ _POSTGRESQL_LIMITS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",  # milliseconds
 }
-"""So that a connection into nowhere is an error soon; libpq waits for hours by itself."""
+"""Limits that report a dead connection soon; by default, libpq may wait for hours:
+https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES"""
 _metadata = sa.MetaData()
 
 _trainings = sa.Table(
@@ -78,7 +79,7 @@ _environments = sa.Table(
     sa.Column("key", sa.String(64), primary_key=True),
     sa.Column("content", sa.JSON, nullable=False),
 )
-# How often somebody has said that a training is looked after; only databases that machines share need it.
+# Number of heartbeats of each training; only databases that several machines share need it.
 _heartbeats = sa.Table(
     "heartbeats",
     _metadata,
@@ -90,7 +91,7 @@ _version = sa.Table("deepaas_store", _metadata, sa.Column("version", sa.Integer,
 _UNAVAILABLE_ERRORS = (OperationalError, InterfaceError, TimeoutError)
 _FINAL_STATES = [state.value for state in TrainingState if state.is_final]
 _LARGE_COLUMNS = ("arguments", "output")
-"""What a training was given and what it returned; both are only sent on, so nobody need read their JSON."""
+"""Input and result of a training: responses contain their JSON text without parsing it."""
 _ALL_COLUMNS = [
     sa.cast(column, sa.Text).label(column.name) if column.name in _LARGE_COLUMNS else column
     for column in _trainings.columns
@@ -98,9 +99,9 @@ _ALL_COLUMNS = [
 
 
 class TrainingStore:
-    """The records of trainings.
+    """Training records in a database.
 
-    Use it as a context manager: entering opens it, and makes its tables when they are missing.
+    A context manager: entering connects to the database and creates missing tables.
     """
 
     def __init__(self, url: str) -> None:
@@ -109,7 +110,7 @@ class TrainingStore:
 
     @property
     def is_file(self) -> bool:
-        """Say whether the store is a file, which servers on one host share, rather than a database server."""
+        """Whether the database is a SQLite file, used by servers of one host, and not a database server."""
         return self.url.startswith("sqlite")
 
     def __enter__(self) -> Self:
@@ -121,16 +122,16 @@ class TrainingStore:
             self._open_all_connections()
         except ImportError as error:
             raise StoreError(
-                f"The store {_redact_password(self.url)} needs the package '{error.name}': install it, or "
-                "name another store with --database-url."
+                f"The database {_redact_password(self.url)} needs the package '{error.name}'. Install it, or "
+                "use another database with --database-url."
             ) from error
         except (SQLAlchemyError, StoreUnavailable) as error:
             self.__exit__()
             cause = error.__cause__ if isinstance(error, StoreUnavailable) else error
             reason = str(getattr(cause, "orig", None) or cause)
             raise StoreError(
-                f"The store {_redact_password(self.url)} cannot be used: {reason}. It was left as it is. "
-                "Mend it, move it away, or name another with --database-url.",
+                f"The database {_redact_password(self.url)} cannot be used: {reason}. It was not changed. "
+                "Repair it, move it away, or use another with --database-url.",
                 is_unreachable=isinstance(cause, _UNAVAILABLE_ERRORS),
             ) from error
         except StoreError:
@@ -148,13 +149,13 @@ class TrainingStore:
         self.__exit__()
 
     def add(self, training: TrainingRecord) -> None:
-        """Keep a new record."""
+        """Insert a new record."""
         with self._begin() as connection:
             connection.execute(_trainings.insert().values(_to_row(training)))
             connection.execute(_heartbeats.insert().values(uuid=training.uuid, count=0))
 
     def get(self, uuid: str) -> TrainingRecord | None:
-        """Return a record, if there is one."""
+        """Return a record, or None."""
         return next(iter(self._select(_trainings.c.uuid == uuid)), None)
 
     def list_uuids(self) -> set[str]:
@@ -167,7 +168,7 @@ class TrainingStore:
         return self._select(_trainings.c.model == model)
 
     def list_unfinished(self) -> list[TrainingRecord]:
-        """Return the records that have not come to an end, oldest first, without arguments and output."""
+        """Return the records of unfinished trainings, oldest first, without arguments and output."""
         small = [column for column in _trainings.columns if column.name not in _LARGE_COLUMNS]
         return self._select(_trainings.c.state.not_in(_FINAL_STATES), small)
 
@@ -184,10 +185,10 @@ class TrainingStore:
     def transition(
         self, uuid: str, state: TrainingState, *, only_from: TrainingState | None = None, **values: Any
     ) -> bool:
-        """Put a training into `state` and set `values`; say whether that was done.
+        """Set the state and other values of a training; return whether the record was changed.
 
-        Nothing is done to a training that has come to an end, or that is not in the state `only_from`.
-        This is the one place where that is decided, whoever asks.
+        A finished training never changes; with `only_from`, nor does one in another state. All state
+        transitions go through this UPDATE.
         """
         current = _trainings.c.state
         allowed = [current.not_in(_FINAL_STATES), *([current == only_from.value] if only_from else [])]
@@ -202,18 +203,18 @@ class TrainingStore:
             return list(connection.scalars(sa.select(_trainings.c.model).distinct()))
 
     def claim_ownership(self, uuid: str, server: str, new_server: str) -> bool:
-        """Let `new_server` answer for a training of `server`; say whether nobody else was faster."""
+        """Change a training's owner to `new_server`; return False if another server was faster."""
         mine = sa.update(_trainings).where(_trainings.c.uuid == uuid, _trainings.c.server == server)
         beat = sa.update(_heartbeats).where(_heartbeats.c.uuid == uuid)
         with self._begin() as connection:
             is_claimed = connection.execute(mine.values(server=new_server)).rowcount == 1
             if is_claimed:
-                # Until the new server's first heartbeat, it is not as silent as the old one was.
+                # Restart the heartbeat timeout: the new server has not sent a heartbeat yet.
                 connection.execute(beat.values(count=_heartbeats.c.count + 1))
         return bool(is_claimed)
 
     def update(self, uuid: str, **values: Any) -> None:
-        """Set `values` of a training that has not come to an end."""
+        """Set `values` of a training, unless it has finished."""
         statement = sa.update(_trainings).where(
             _trainings.c.uuid == uuid, _trainings.c.state.not_in(_FINAL_STATES)
         )
@@ -221,32 +222,32 @@ class TrainingStore:
             connection.execute(statement.values(**_strip_invalid_text(values)))
 
     def remove(self, uuid: str) -> None:
-        """Forget a training."""
+        """Delete a record and its heartbeat."""
         with self._begin() as connection:
             connection.execute(_trainings.delete().where(_trainings.c.uuid == uuid))
             connection.execute(_heartbeats.delete().where(_heartbeats.c.uuid == uuid))
 
     def record_heartbeats(self, uuids: Iterable[str]) -> None:
-        """Say that trainings are looked after."""
+        """Increment the heartbeat counters of trainings."""
         statement = sa.update(_heartbeats).where(_heartbeats.c.uuid.in_(list(uuids)))
         with self._begin() as connection:
             connection.execute(statement.values(count=_heartbeats.c.count + 1))
 
     def read_heartbeats(self, uuids: Iterable[str]) -> dict[str, int]:
-        """Return, for each of some trainings, a number that changes with every `beat`."""
+        """Return the heartbeat counters by uuid, without unknown trainings."""
         query = sa.select(_heartbeats).where(_heartbeats.c.uuid.in_(list(uuids)))
         with self._begin() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
     def save_environment(self, key: str, content: Mapping[str, Any]) -> None:
-        """Keep a set of packages, once."""
+        """Store a set of packages, unless its key exists."""
         with contextlib.suppress(IntegrityError), self._begin() as connection:
             known = sa.select(_environments.c.key).where(_environments.c.key == key)
             if connection.scalar(known) is None:
                 connection.execute(_environments.insert().values(key=key, content=dict(content)))
 
     def get_environment(self, key: str) -> dict[str, Any]:
-        """Return a set of packages; an empty one when it is not known."""
+        """Return a set of packages; empty if the key is unknown."""
         with self._begin() as connection:
             found = connection.scalar(sa.select(_environments.c.content).where(_environments.c.key == key))
         return dict(found or {})
@@ -262,16 +263,16 @@ class TrainingStore:
 
     @contextlib.contextmanager
     def _begin(self) -> Iterator[sa.Connection]:
-        """Begin a transaction. Raise `StoreUnavailable`, whose message names neither database nor host."""
+        """Begin a transaction. Raise `StoreUnavailable`; clients read its message, so it names no host."""
         assert self._engine is not None, "the store is not open"
         try:
             with self._engine.begin() as connection:
                 yield connection
         except _UNAVAILABLE_ERRORS as error:
-            raise StoreUnavailable("The records of trainings cannot be read or written now.") from error
+            raise StoreUnavailable("Training records are temporarily unavailable.") from error
 
     def _create_tables_with_retry(self) -> None:
-        """Make the tables; another server that opens the same empty store may be faster, or in the way."""
+        """Create the tables; retry, since another server may be creating them at the same time."""
         for _ in range(_MAX_TRIES):
             try:
                 return self._create_tables()
@@ -291,14 +292,17 @@ class TrainingStore:
                 connection.execute(_version.update().values(version=SCHEMA_VERSION))
 
     def _open_all_connections(self) -> None:
-        """Open all connections to a file, so that a server never has more open than when it started."""
+        """Open all connections to a SQLite file, so that the number of open files never grows later."""
         assert self._engine is not None
         with contextlib.ExitStack() as stack:
             for _ in range(_POOL_SIZE if self.is_file else 0):
                 stack.enter_context(self._engine.connect())
 
     def _create_sqlite_file(self) -> None:
-        """Make the file of SQLite, whose other files get its mode; a path that cannot be used fails later."""
+        """Create the SQLite file, private to its owner. SQLite copies the mode to its other files.
+
+        Errors are ignored: connecting to the database reports them.
+        """
         parsed = sa.make_url(self.url)
         is_file = parsed.get_backend_name() == "sqlite" and not parsed.host
         if is_file and parsed.database not in (None, "", ":memory:"):
@@ -308,7 +312,7 @@ class TrainingStore:
                 restrict_to_owner(Path(parsed.database + suffix))
 
     def _check_schema_version(self) -> None:
-        """Look at a store that is there, before anything in it is touched."""
+        """Refuse a database with a newer schema before changing anything in it."""
         engine = sa.create_engine(self.url)
         try:
             with engine.connect() as connection:
@@ -319,29 +323,28 @@ class TrainingStore:
             engine.dispose()
         if found is not None and found > SCHEMA_VERSION:
             raise StoreError(
-                f"The store {_redact_password(self.url)} was made by a newer version of this program (its "
-                f"format is {found}, this program writes {SCHEMA_VERSION}). It was left as it is. "
-                "Upgrade deepaas, or name another store with --database-url."
+                f"The database {_redact_password(self.url)} was created by a newer version of deepaas "
+                f"(schema {found}; this version supports {SCHEMA_VERSION}). It was not changed. "
+                "Upgrade deepaas, or use another database with --database-url."
             )
 
 
 def _add_missing_columns(connection: sa.Connection) -> None:
-    """Add the columns that are new since an older format of the store."""
+    """Add the columns that the schema of an older version lacks."""
     known = {column["name"] for column in sa.inspect(connection).get_columns(_trainings.name)}
     missing = [column for column in _trainings.columns if column.name not in known]
-    if all("since" in column.info for column in missing):  # otherwise the store is damaged
+    if all("since" in column.info for column in missing):  # otherwise the table is damaged
         for column in missing:
             definition = CreateColumn(column).compile(dialect=connection.dialect)
             connection.execute(sa.text(f"ALTER TABLE {_trainings.name} ADD COLUMN {definition}"))
 
 
 def sqlite_url(folder: Path) -> str:
-    """Return the URL of the SQLite store in a folder."""
+    """Return the URL of the SQLite database in a folder."""
     return f"sqlite:///{folder / 'trainings.sqlite'}"
 
 
 def _redact_password(url: str) -> str:
-    """Return the URL without its password."""
     try:
         return sa.make_url(url).render_as_string(hide_password=True)
     except SQLAlchemyError:
@@ -349,7 +352,7 @@ def _redact_password(url: str) -> str:
 
 
 def _write_json(value: Any) -> str:
-    """Return JSON. Arguments of a training may be large."""
+    """Serialize in steps, since arguments may be large: other threads can run in between."""
     return json_encoding.dumps_in_steps(value).decode()
 
 
@@ -357,7 +360,7 @@ def _read_json(text: str) -> Any:
     try:
         return json_encoding.loads(text)
     except ValueError:
-        return json.loads(text)  # an older version may have written NaN
+        return json.loads(text)  # older versions could write NaN
 
 
 def _create_sql_engine(url: str) -> sa.Engine:
@@ -371,7 +374,7 @@ def _create_sql_engine(url: str) -> sa.Engine:
         if parsed.get_driver_name().startswith("psycopg"):
             options["connect_args"] = {k: v for k, v in _POSTGRESQL_LIMITS.items() if k not in parsed.query}
         return sa.create_engine(url, **options)
-    # SQLite keeps the files of a closed connection open as long as there is another one.
+    # SQLite keeps the files of a closed connection open while another connection exists.
     fixed = {"poolclass": sa.QueuePool, "pool_size": _POOL_SIZE, "max_overflow": 0}
     engine = sa.create_engine(url, **options, **fixed)
     sa.event.listen(engine, "connect", _prepare_sqlite)
@@ -379,9 +382,9 @@ def _create_sql_engine(url: str) -> sa.Engine:
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
-    """Let readers go on while somebody writes, writers wait for each other, and no power cut undo a change.
+    """Let readers run beside a writer, let writers wait for each other, and make commits survive a power cut.
 
-    The last costs less than half a millisecond a change on a solid-state disk.
+    Durable commits cost less than half a millisecond each on a solid-state disk.
     """
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_S * 1000}")
@@ -397,7 +400,7 @@ def _to_row(training: TrainingRecord) -> dict[str, Any]:
 
 
 def _strip_invalid_text(value: Any) -> Any:
-    """Return the value with texts that any database takes: without lone surrogates and NUL."""
+    """Replace lone surrogates and NUL in all strings, since not every database accepts them."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
     if isinstance(value, dict):
@@ -408,12 +411,12 @@ def _strip_invalid_text(value: Any) -> Any:
 def _to_unread_json(text: str | None) -> Any:
     if text is None or text == "null":
         return None
-    may_be_invalid = "NaN" in text or "Infinity" in text  # an older version may have written these
+    may_be_invalid = "NaN" in text or "Infinity" in text  # older versions could write these
     return _read_json(text) if may_be_invalid else json_encoding.RawJson(text)
 
 
 def _from_row(row: dict[str, Any]) -> TrainingRecord:
-    """Make a record of a row past its constructor, which takes most of a long list's time."""
+    """Build a record without its constructor, which would take most of the time for a long list."""
     row["state"] = TrainingState(row["state"])
     for name in _LARGE_COLUMNS:
         row[name] = _to_unread_json(row.get(name))

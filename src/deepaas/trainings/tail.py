@@ -1,4 +1,4 @@
-"""Reading a file that grows, line by line, from where one stopped."""
+"""Reads new lines of a growing file from an offset."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ _CHUNK_BYTES = 1 << 20
 
 
 class Tail:
-    """The lines that a file got since one looked last.
+    """New lines of a file since the last read.
 
-    `offset` is where the next look begins, in bytes: behind the last line that was yielded. Nothing behind
-    `end` is read.
+    `offset` is where the next read starts, in bytes: after the last yielded line. Nothing after `end` is
+    read.
     """
 
     def __init__(self, path: Path, offset: int = 0, end: int | None = None) -> None:
@@ -21,7 +21,7 @@ class Tail:
         self._end = end
 
     def read_lines(self) -> Iterator[str]:
-        """Yield new lines without their ends."""
+        """Yield new lines without line ends. Only a line longer than a chunk is yielded in parts."""
         while chunk := self.read():
             end = chunk.rfind(b"\n") + 1
             if not end and len(chunk) == _CHUNK_BYTES:
@@ -33,7 +33,7 @@ class Tail:
                 yield line.rstrip(b"\r\n").decode(errors="replace")
 
     def skip_to_last(self, max_bytes: int) -> None:
-        """Skip all new bytes but the last `kept_bytes`."""
+        """Skip new bytes except the last `max_bytes` of the file."""
         try:
             size = self._path.stat().st_size
         except OSError:
@@ -41,7 +41,7 @@ class Tail:
         self.offset = max(self.offset, size - max_bytes)
 
     def read(self, max_bytes: int = _CHUNK_BYTES) -> bytes:
-        """Return what is new, without moving on."""
+        """Return new bytes without advancing `offset`."""
         if self._end is not None:
             max_bytes = max(0, min(max_bytes, self._end - self.offset))
         try:
@@ -53,7 +53,7 @@ class Tail:
 
 
 def find_last_lines(path: Path, count: int) -> int:
-    """Return where the last `count` lines of a file begin, in bytes, reading no more than that takes."""
+    """Return the byte offset of a file's last `count` lines, reading only its end."""
     with contextlib.suppress(OSError), path.open("rb") as file:
         size = file.seek(0, 2)
         if count == 0 or size == 0:
@@ -64,14 +64,14 @@ def find_last_lines(path: Path, count: int) -> int:
 
 
 def find_partial_line(path: Path) -> int:
-    """Return where the line begins that has no end yet, in bytes."""
+    """Return the byte offset of the incomplete last line."""
     with contextlib.suppress(OSError), path.open("rb") as file:
         return _find_line_break(file, file.seek(0, 2), 1)
     return 0
 
 
 def _find_line_break(file: IO[bytes], size: int, number: int) -> int:
-    """Return what follows the line break with that number from the end, or the beginning."""
+    """Return the offset after line break `number`, counted from the end; 0 if there are fewer."""
     position = size
     while position > 0:
         end, position = position, max(0, position - _CHUNK_BYTES)

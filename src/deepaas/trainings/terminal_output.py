@@ -1,4 +1,4 @@
-"""Turns a training's output into the lines that a terminal would show."""
+"""Converts a training's output to the lines that a terminal would show."""
 
 import codecs
 import re
@@ -11,10 +11,10 @@ from deepaas.trainings.tail import Tail
 _WINDOW_BYTES = 1 << 16
 _MAX_ROWS = 64
 _MAX_ROW_LENGTH = 1 << 14
-_MAX_NUMBER_DIGITS = 6  # digits
+_MAX_NUMBER_DIGITS = 6
 _CONTROL = re.compile(
-    r"\x1b\[([\d;?]*)([@-~])"  # a control sequence: its parameters, and what it does
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # a window's title or a link
+    r"\x1b\[([\d;?]*)([@-~])"  # a control sequence: parameters and command
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # a window title or a link
     r"|\x1b[^\[\]]"
     r"|[\r\n\b\x07]"
 )
@@ -24,10 +24,10 @@ _PARTIAL_CONTROL = re.compile(r"\x1b(?:\[[\d;?]{0,100}|\][^\x07\x1b]{0,1000}\x1b
 
 
 class Row(NamedTuple):
-    """What a row of the terminal shows. `number` counts from the top, with the rows that are not kept.
+    """A terminal row. `number` counts from the top, including rows that are no longer stored.
 
-    `is_left` says that the cursor went to the row below; otherwise the row is about to be overwritten. What
-    is behind `end` was written before the rest of the text, unless it is 0.
+    With `is_complete`, the cursor moved to the row below; otherwise the row is about to be overwritten. Text
+    after `end` is older than the text before it, unless `end` is 0.
     """
 
     number: int
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 
 class TerminalEmulator:
-    """The last rows of a terminal without a right edge: the cursor is moved, colours are left out."""
+    """The last rows of a terminal of unlimited width: moves the cursor, ignores colours."""
 
     def __init__(self, first_row: int = 0) -> None:
         self._rows = [""]
@@ -49,9 +49,9 @@ class TerminalEmulator:
         self._partial_control = ""
 
     def feed(self, text: str) -> Iterator[Row]:
-        """Yield each row that the cursor leaves, or that is drawn again from its beginning.
+        """Yield each row that the cursor leaves, or that is about to be redrawn from its start.
 
-        One that is left for the row below is yielded again only when it has changed since.
+        A row left for the row below is yielded again only if it has changed since.
         """
         text = self._partial_control + text
         held = _PARTIAL_CONTROL.search(text)
@@ -68,7 +68,7 @@ class TerminalEmulator:
 
     @property
     def open_row(self) -> Row:
-        """The row that the cursor is in; without text if it was yielded as it is."""
+        """The row of the cursor; its text is empty if it was yielded already and has not changed."""
         text = self._rows[self._row].rstrip(" ")
         shown = "" if self._emitted[self._row] == text else text
         return Row(self._first_row + self._row, shown, is_complete=False, end=self._end)
@@ -100,7 +100,7 @@ class TerminalEmulator:
             yield row
 
     def _handle_control(self, control: re.Match[str]) -> Iterator[Row]:
-        what = control[2] or control[0]  # of escapes without parameters, such as ESC E, none is carried out
+        what = control[2] or control[0]  # escapes without parameters, such as ESC E, are ignored
         if what in "\rABEF" and self.open_row.text:
             yield self.open_row
         match what:
@@ -118,7 +118,7 @@ class TerminalEmulator:
 
     def _move_cursor(self, direction: str, count: int) -> None:
         if direction in "AFBE":
-            self._end = 0  # in another row, all may be as it was written
+            self._end = 0  # unknown in another row
         if direction in "AF":
             self._row = max(0, self._row - count)
         elif direction in "BE":
@@ -143,9 +143,9 @@ class TerminalEmulator:
 
 
 class TerminalLogReader:
-    """The lines of a log that grows, as a terminal shows them, from where one stopped.
+    """Reads new lines of a growing log, as a terminal shows them.
 
-    `offset` is in bytes: behind the last line that was yielded. Nothing behind `end` is read.
+    `offset` is in bytes: after the last yielded line. Nothing after `end` is read.
     """
 
     def __init__(self, path: Path, offset: int = 0, end: int | None = None) -> None:
@@ -155,7 +155,7 @@ class TerminalLogReader:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def read_lines(self, *, include_partial: bool = False) -> Iterator[str]:
-        """Yield new lines; with `also_unfinished`, also one that has no end yet."""
+        """Yield new lines; with `include_partial`, also an incomplete last line."""
         for row in self.read_rows():
             if row.is_complete:
                 yield row.text
@@ -164,11 +164,11 @@ class TerminalLogReader:
             yield self.partial_line
 
     def read_rows(self) -> Iterator[Row]:
-        """Yield what new text draws, also what is overwritten later."""
+        """Yield each row that new text draws, including rows that are overwritten later."""
         while chunk := self._tail.read():
             for piece in _LINE_OR_REST.findall(chunk):
                 self._tail.offset += len(piece)
-                # One by one: a row of 16 kB that is drawn again with every second byte would fill the memory.
+                # One by one: a row of 16 kB that every second byte redraws would fill the memory.
                 for row in self._terminal.feed(self._decoder.decode(piece)):
                     if row.is_complete:
                         self.offset = self._tail.offset
@@ -178,16 +178,16 @@ class TerminalLogReader:
 
     @property
     def partial_line(self) -> str:
-        """The line that is being printed, such as a bar."""
+        """The line being printed, such as a progress bar."""
         return self.open_row.text
 
     @property
     def open_row(self) -> Row:
-        """The row that is being printed."""
+        """The row being printed."""
         return self._terminal.open_row
 
     def skip_to_last(self, max_bytes: int) -> None:
-        """Skip new lines, but for those in the last `kept_bytes`; none is joined with one before the gap."""
+        """Skip new text except the last `max_bytes` of the log, and the line that the gap cuts."""
         before = self._tail.offset
         self._tail.skip_to_last(max_bytes)
         if self._tail.offset > before:
@@ -198,7 +198,7 @@ class TerminalLogReader:
 
 
 def read_last_lines(path: Path, count: int) -> list[str]:
-    """Return the last `count` lines of a log as a terminal shows them, reading no more than that takes."""
+    """Return the last `count` lines of a log as a terminal shows them, reading only its end."""
     window = _WINDOW_BYTES
     try:
         size = path.stat().st_size
@@ -211,12 +211,12 @@ def read_last_lines(path: Path, count: int) -> list[str]:
         if begin == 0:
             return found[-count:]
         if len(found) > count:
-            return found[-count:]  # the first one may be cut
+            return found[-count:]  # the first line may be cut
         window *= 4
     return []
 
 
 def _parse_count(parameters: str) -> int:
-    """Return the first parameter of a control sequence, which is 1 where it is left out."""
+    """Return the first parameter of a control sequence, by default 1."""
     first = parameters.lstrip("?").partition(";")[0]
     return int(first[:_MAX_NUMBER_DIGITS]) or 1 if first.isdecimal() else 1

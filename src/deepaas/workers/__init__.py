@@ -1,1 +1,1 @@
-"""Worker processes: what runs in one, how the server sees one, and the pool that feeds them."""
+"""Worker processes, and the pool that dispatches calls to them."""

@@ -21,9 +21,9 @@ _log = get_logger(__name__)
 
 
 class Autoscaler:
-    """Keeps as many places as the calls need, within the scale of `limits`.
+    """Adapts the number of workers to the queue, within the configured minimum and maximum.
 
-    Whoever looks at workers while they hold calls should call `evaluate` then; nobody need look at idle ones.
+    The owner must call `evaluate` regularly while workers have calls in flight; idle workers need no polling.
     """
 
     def __init__(
@@ -33,12 +33,15 @@ class Autoscaler:
         service_time: ServiceTimeEstimate,
         config: PoolConfig,
         metrics: PoolMetrics,
+        *,
+        model_name: str,
     ) -> None:
         self._supervisor = supervisor
         self._queue = queue
         self._service_time = service_time
         self._config = config
         self._metrics = metrics
+        self._model_name = model_name
         self._scale_up_tasks: set[asyncio.Task[None]] = set()
         self._last_busy_at: dict[Worker, float] = {}
         self._scale_down_timer: asyncio.TimerHandle | None = None
@@ -48,7 +51,7 @@ class Autoscaler:
 
     @contextlib.asynccontextmanager
     async def pause(self) -> AsyncIterator[None]:
-        """Leave the number of workers alone for a while; those that were starting are given up."""
+        """Do not scale while the context is active; workers that are starting are cancelled."""
         self._is_paused = True
         try:
             for task in self._scale_up_tasks:
@@ -60,7 +63,7 @@ class Autoscaler:
             self._schedule_scale_down(self._config.scale_down_after_s)
 
     def evaluate(self) -> None:
-        """Start workers when calls have waited for long and there is nobody who could take them."""
+        """Start workers if calls have been queued for too long and every ready worker is busy."""
         if self._config.workers.max == self._config.workers.min or self._is_paused:
             return
         now = asyncio.get_running_loop().time()
@@ -71,7 +74,6 @@ class Autoscaler:
             task.add_done_callback(self._scale_up_tasks.discard)
 
     def _count_workers_to_add(self, ready: list[Worker], now: float) -> int:
-        """Return how many more workers should be started."""
         longest_s = self._config.batch_timeout_s + _SCALE_UP_WAIT_S
         is_pressing = self._queue.oldest_wait_s(now) > longest_s and now >= self._next_scale_up_at
         if not (is_pressing and ready and all(worker.in_flight for worker in ready)):
@@ -80,9 +82,9 @@ class Autoscaler:
         return min(self._estimate_target_workers(len(ready)), self._config.workers.max) - there
 
     def _estimate_target_workers(self, ready_count: int) -> int:
-        """Return how many workers would answer those that wait before others have waited for long.
+        """Return how many workers would empty the queue within `_SCALE_UP_WAIT_S`.
 
-        That is one for each that waits, at most, and one more than there are, at least.
+        At least one more than are ready, at most one more per queued batch.
         """
         calls = len(self._queue)
         work_s = self._service_time.estimate_s(calls)
@@ -91,22 +93,26 @@ class Autoscaler:
         return min(most, max(ready_count + 1, enough))
 
     async def _scale_up(self) -> None:
-        """Start one more worker; when that cannot be done, leave it for a while."""
+        """Start one more worker; if that fails, suspend scaling up for a growing delay."""
         try:
             await self._supervisor.add_worker()
         except ModelUnavailable as error:
             self._next_scale_up_at = asyncio.get_running_loop().time() + self._backoff_s
-            _log.warning("One more worker was wanted. %s Not again before %g s.", error, self._backoff_s)
+            _log.warning(
+                "Could not scale up model %r: %s Next attempt in %g s at the earliest.",
+                self._model_name,
+                error,
+                self._backoff_s,
+            )
             self._backoff_s = min(2 * self._backoff_s, _MAX_BACKOFF_S)
             return
         self._backoff_s = _INITIAL_BACKOFF_S
         self._metrics.record_scale_event("up")
         self._record_busy(asyncio.get_running_loop().time())
-        _log.info("Calls were waiting: there is a worker more, of %d", len(self._supervisor))
+        _log.info("Scaled up %r to %d workers (calls waiting)", self._model_name, len(self._supervisor))
         self._schedule_scale_down(self._config.scale_down_after_s)
 
     def _record_busy(self, now: float) -> None:
-        """Remember who has something to do."""
         before = self._last_busy_at
         self._last_busy_at = {
             worker: now if worker.in_flight else before.get(worker, now)
@@ -114,7 +120,7 @@ class Autoscaler:
         }
 
     def _schedule_scale_down(self, delay_s: float) -> None:
-        """Look for workers that have nothing to do, later, when there are more than the least."""
+        """Check for idle workers after `delay_s`, if there are more workers than the minimum."""
         if (
             self._scale_down_timer is None
             and len(self._supervisor) > self._config.workers.min
@@ -126,10 +132,9 @@ class Autoscaler:
             )
 
     def _on_scale_down_timer(self) -> None:
-        """Let go of workers that have been idle for long."""
         self._scale_down_timer = None
         if self._is_paused:
-            return  # whoever holds it sees to it
+            return  # the end of the pause schedules the next check
         now = asyncio.get_running_loop().time()
         self._record_busy(now)
         if not self._queue:
@@ -139,7 +144,7 @@ class Autoscaler:
         self._schedule_scale_down(soonest + after_s - now if soonest + after_s > now else after_s)
 
     def _scale_down_idle(self, now: float) -> None:
-        """End idle workers, and look no more for successors of dead ones, as long as there are enough."""
+        """Stop workers above the minimum that have been idle for `scale_down_after_s`; drop dead ones."""
         ready = self._supervisor.list_ready_workers()
         spare = len(ready) - self._config.workers.min
         if spare >= 0 and not self._scale_up_tasks:
@@ -147,14 +152,19 @@ class Autoscaler:
         rested = [
             one for one in ready if now - self._get_last_used_at(one) >= self._config.scale_down_after_s
         ]
-        # Calls go to the first that is free, so the last are those that are needed least.
+        # Calls go to the first idle worker, so the last ones are needed least.
         for worker in rested[len(rested) - min(max(spare, 0), len(rested)) :]:
             self._supervisor.remove_worker(worker)
             self._metrics.record_scale_event("down")
-            _log.info("A worker had nothing to do: there are %d left", len(self._supervisor))
+            _log.info(
+                "Scaled down %r to %d workers (pid %s was idle)",
+                self._model_name,
+                len(self._supervisor),
+                worker.pid,
+            )
 
     def _get_last_used_at(self, worker: Worker) -> float:
-        """Return when a worker was seen at work last, or began a call that may have been too short to see."""
+        # Polling may miss short calls, so the start of the last call counts, too.
         if worker.in_flight:
             return asyncio.get_running_loop().time()
         return max(self._last_busy_at[worker], worker.head_started_at)

@@ -1,4 +1,4 @@
-"""Busy polling: the event loop does not sleep just before a quick response."""
+"""Busy polling: keeps the event loop from sleeping shortly before a quick reply."""
 
 import asyncio
 import os
@@ -11,14 +11,14 @@ _MAX_SKIPPED_CALLS = 1024
 
 
 class BusyPoller:
-    """Keeps the loop of this process looking, instead of sleeping, for a moment after a call was sent.
+    """Lets the event loop poll, instead of sleep, for 0.3 ms after a call was sent.
 
-    It does so when nothing else is waiting for the worker, nor was when the last call was sent, and that was
-    answered quickly (a stream by its first chunk): then the answer, and most often the client's next request,
-    come in that time. Otherwise it would take from others a core that it makes no use of.
+    It polls only if this call and the previous one are alone in the worker's pipe, and the previous reply (of
+    a stream, its first chunk) was quick. Then the reply, and most often the client's next request, arrive
+    within that time. Otherwise polling would waste a core.
 
-    Where every core has something else to do, whoever yields one waits long until it is back: when an answer
-    that was looked for comes late, the loop sleeps during the next calls, more of them each time.
+    On a busy machine, yielding the core can cost a full time slice. After a late reply, the loop therefore
+    does not poll during the next 8 calls, and doubles that number each time, up to 1,024.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class BusyPoller:
         self._calls_to_skip = self._last_skip_count = 0
 
     def record_sent(self, number: int) -> None:
-        """Take note that the call with that number leaves."""
+        """Record that the call with that number is sent, and poll for its reply if that is worthwhile."""
         is_alone = self._last_received == self._last_sent
         self._last_sent = number
         self._is_polling = False
@@ -51,7 +51,7 @@ class BusyPoller:
                 self._loop.call_soon(self._poll)
 
     def record_received(self, number: int) -> None:
-        """Take note that something about the call with that number has come."""
+        """Record that a message about the call with that number has arrived."""
         self._last_received = number
         if self._sent_at is None or number != self._last_sent:
             return
@@ -65,5 +65,5 @@ class BusyPoller:
     def _poll(self) -> None:
         self._is_poll_scheduled = time.perf_counter() < self._poll_until
         if self._is_poll_scheduled:
-            os.sched_yield()  # to a worker that waits for this core
+            os.sched_yield()  # the worker may need this core
             self._loop.call_soon(self._poll)

@@ -1,4 +1,4 @@
-"""The queue of calls that wait for a worker, which of them form a batch, and how long calls take."""
+"""Queue of pending calls, batching, retries of calls, and estimates of service time."""
 
 import asyncio
 import collections
@@ -18,11 +18,11 @@ _MAX_WORKER_DEATHS = 5
 
 
 class ServiceTimeEstimate:
-    """The mean time for which a recent call kept its worker busy.
+    """Moving average of the time for which a call keeps its worker busy.
 
-    `pipeline_depth` is how many calls may be in a worker's pipe. One, when a call takes long: then the queue
-    in the server stays exact. More, when calls are so short that a worker would wait for the next one longer
-    than it works. Those that may run together go all at once.
+    `pipeline_depth` is the maximum number of calls in a worker's pipe: 1 for calls of 1 ms and more, so that
+    they stay in the server's queue. Shorter calls are pipelined, since the worker would otherwise idle
+    between them. With batching, it is always 1: a worker holds one batch.
     """
 
     def __init__(self, max_batch_size: int) -> None:
@@ -31,23 +31,23 @@ class ServiceTimeEstimate:
         self._mean_service_s: float | None = None
 
     def record(self, reply: Reply) -> None:
-        """Take what a reply tells; calls that ran together share the time that they took."""
+        """Add a reply to the average; the calls of a batch share its model time."""
         share_s = max(reply.model_s / reply.batch_size + reply.render_s, _MIN_CALL_S)
         before_s = self._mean_service_s or share_s
         self._mean_service_s = service_s = before_s + _SMOOTHING_FACTOR * (share_s - before_s)
         self.pipeline_depth = max(1, min(self._max_pipeline_depth, int(_LONG_CALL_S / service_s)))
 
     def estimate_s(self, calls: int) -> float:
-        """Return how long so many calls would keep one worker busy; 0 when that is not known yet."""
+        """Return for how long `calls` calls would keep one worker busy; 0 before the first reply."""
         return calls * (self._mean_service_s or 0.0)
 
 
 class PendingCall:
-    """A call that waits for its outcome.
+    """A call that has not been answered yet, queued or in flight.
 
-    `scratch` holds its files. `enqueued_at` is when it came, in the loop's time. `batch_size` is how many
-    calls, itself included, were sent to be run together; one that `retry_alone` was among them when something
-    went wrong. `stream` is the outcome when that comes in chunks, from the first one on.
+    `scratch` holds its files. `enqueued_at` is loop time. `batch_size` is the size of the batch it was last
+    sent in. With `retry_alone`, it had been started on a worker that exited, and is not batched again.
+    `stream` is set on the first chunk of a streamed result.
     """
 
     __slots__ = (
@@ -78,12 +78,12 @@ class PendingCall:
         self.stream: ResultStream | None = None
 
     def start_stream(self, stream: ResultStream) -> None:
-        """Give the call an outcome that is still coming."""
+        """Set a stream as the call's result."""
         self.stream = stream
         self.future.set_result(stream)
 
     def fail(self, error: Exception) -> None:
-        """End the call with an error, unless it has ended."""
+        """Fail the call or its stream, unless it has finished."""
         if self.stream:
             self.stream.fail(error)
         elif not self.future.done():
@@ -91,7 +91,10 @@ class PendingCall:
 
 
 class CallQueue:
-    """A queue of calls, of which up to `max_batch_size` leave it together, after up to `batch_timeout_s`."""
+    """FIFO queue of calls, taken in batches of up to `max_batch_size`.
+
+    The first call waits up to `batch_timeout_s` for a full batch.
+    """
 
     def __init__(self, max_batch_size: int, batch_timeout_s: float) -> None:
         self.max_batch_size = max_batch_size
@@ -102,35 +105,35 @@ class CallQueue:
         return len(self._calls)
 
     def push(self, pending: PendingCall) -> None:
-        """Put a call behind all others."""
+        """Append a call."""
         self._calls.append(pending)
 
     def push_front(self, calls: Iterable[PendingCall]) -> None:
-        """Put calls that had left before all others, in their order."""
+        """Put calls back at the front, in their order."""
         self._calls.extendleft(reversed(list(calls)))
 
     def discard(self, pending: PendingCall) -> None:
-        """Let a call go, if it is still here."""
+        """Remove a call if it is still queued."""
         with contextlib.suppress(ValueError):
             self._calls.remove(pending)
 
     def fail_all(self, cause: Exception) -> None:
-        """End every call with an error."""
+        """Remove and fail all calls."""
         while self._calls:
             self._calls.popleft().fail(cause)
 
     def oldest_wait_s(self, now_s: float) -> float:
-        """Return how long the first call has waited; 0 without one."""
+        """Return for how long the first call has been queued; 0 if the queue is empty."""
         return now_s - self._calls[0].enqueued_at if self._calls else 0.0
 
     def batch_timeout_left_s(self, now_s: float) -> float:
-        """Return how long the first call should wait for others to go with."""
+        """Return how much longer the first call should wait for a full batch; not positive if not at all."""
         if len(self._calls) >= self.max_batch_size or self._calls[0].retry_alone:
             return 0.0
         return self._batch_timeout_s - self.oldest_wait_s(now_s)
 
     def pop_batch(self) -> list[PendingCall]:
-        """Return the calls that go next, together; none when all that waited have ended already."""
+        """Remove and return the next batch; empty if all queued calls were finished, such as cancelled."""
         taken: list[PendingCall] = []
         while self._calls and len(taken) < self.max_batch_size:
             if taken and (self._calls[0].retry_alone or taken[0].retry_alone):
@@ -144,9 +147,10 @@ class CallQueue:
 def select_calls_to_retry(
     started: Iterable[PendingCall], unstarted: Iterable[PendingCall], reason: str
 ) -> list[PendingCall]:
-    """Fail the call that a worker ended with, and return those that it had not begun, or not alone.
+    """Fail the call that the dead worker was running; return the calls to retry.
 
-    `reason` says what became of the worker.
+    These are unstarted calls and started batches, except calls that have lost too many workers. `reason`
+    describes the worker's exit.
     """
     lost = WorkerDied(f"The worker that ran this prediction {reason}. Other predictions are not affected.")
     return [
@@ -156,9 +160,9 @@ def select_calls_to_retry(
 
 
 def _can_retry(pending: PendingCall, error: WorkerDied, *, was_started: bool) -> bool:
-    """Say whether a call may be run again; fail it when it may not."""
+    """Return whether a call may be retried; fail it if not."""
     pending.worker_deaths += 1
-    # Of some that ran together, nobody knows which one it was: each is run once more, alone.
+    # Any call of the batch may have caused the exit: each is retried individually.
     pending.retry_alone = pending.retry_alone or was_started
     is_to_blame = was_started and (pending.batch_size == 1 or pending.stream is not None)
     if is_to_blame or pending.worker_deaths > _MAX_WORKER_DEATHS:

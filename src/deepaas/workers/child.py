@@ -1,7 +1,4 @@
-"""The worker process: loads and warms the model, then runs calls from the pipe.
-
-Calls are run in the main thread, where the model was warmed.
-"""
+"""The worker process: loads and warms the model, then runs calls from the pipe, all in the main thread."""
 
 import faulthandler
 import itertools
@@ -27,9 +24,9 @@ from deepaas.messages import (
     encode_frame,
 )
 from deepaas.model.failures import failure_from_exception
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 from deepaas.model.relocation import get_scratch_name, relocate_call, set_module_path
-from deepaas.workers.executor import CallExecutor, StreamSender
+from deepaas.workers.call_executor import CallExecutor, StreamSender
 from deepaas.workers.shared_progress import SharedProgress
 
 _RECEIVE_BYTES = 1 << 18
@@ -42,20 +39,20 @@ class PipeConnection:
         self._pipe = pipe
 
     def read_messages(self) -> Iterator[tuple[int, Any]]:
-        """Yield what the server sends, each with the number of its call, until the server hangs up."""
+        """Yield the server's messages, each with the number of its call, until the server closes the pipe."""
         unframer = FrameDecoder()
         while chunk := self._pipe.recv(_RECEIVE_BYTES):
             yield from unframer.feed(chunk)
 
     def send(self, message: Message, number: int = 0) -> None:
-        """Send `message` about a call."""
+        """Send a message about the call `number`; 0 is no call. Blocks while the pipe is full."""
         self._pipe.sendall(encode_frame(encode(message), number))
 
 
 def run_worker(connection: PipeConnection, progress: SharedProgress, scratch_folder: str = "") -> None:
-    """Do what the server says until it hangs up.
+    """Load the model and run calls until the server closes the pipe.
 
-    The files of calls are in `scratch_folder`, if it is named, rather than where the calls say.
+    On another machine, `scratch_folder` is the folder that holds the files of calls there.
     """
     messages = connection.read_messages()
     _, start = next(messages)
@@ -68,12 +65,12 @@ def run_worker(connection: PipeConnection, progress: SharedProgress, scratch_fol
     )
     connection.send(Loading())
     try:
-        model = Model.load(start.name, start.target)
+        model = LoadedModel.load(start.name, start.target)
         if start.warm:
             model.warm()
         sending = StreamSender(connection.send, progress, model.schema)
         answering = CallExecutor(model, sending, start.envelope)
-    except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
+    except BaseException as error:  # noqa: BLE001 - user code may raise anything
         connection.send(_create_start_failure(error))
         return
     connection.send(Ready())
@@ -83,7 +80,8 @@ def run_worker(connection: PipeConnection, progress: SharedProgress, scratch_fol
             if scratch_folder
             else said
         )
-        # First the mark, then the look: the server takes back what it finds unmarked a moment later.
+        # Order matters: publish `last_started` before reading `revoked_up_to`, because the server revokes
+        # every call that it does not see as started 1 ms later.
         progress.last_started = numbers[-1]
         if numbers[-1] <= progress.revoked_up_to:
             replies: Iterable[Message] = [Revoked()] * len(calls)
@@ -96,7 +94,7 @@ def run_worker(connection: PipeConnection, progress: SharedProgress, scratch_fol
 
 
 def _read_batches(messages: Iterator[tuple[int, Any]]) -> Iterator[tuple[tuple[int, ...], tuple[Call, ...]]]:
-    """Yield what is to be run next, a call or several together, and their numbers."""
+    """Yield the numbers and calls of the next batch; a single call is a batch of one."""
     for number, message in messages:
         if isinstance(message, BatchHeader):
             numbers, calls = zip(*itertools.islice(messages, message.size), strict=True)
@@ -112,7 +110,7 @@ def _create_start_failure(error: BaseException) -> Failure:
 
 
 def main(pipe_descriptor: str, progress_descriptor: str, scratch_folder: str = "") -> None:
-    """Run a worker on the descriptors it was started with; for `scratch_folder`, see `run_worker`."""
+    """Run a worker on the inherited descriptors; for `scratch_folder`, see `run_worker`."""
     faulthandler.enable()
     exit_with_parent()
     use_line_buffering()

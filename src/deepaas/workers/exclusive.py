@@ -11,7 +11,7 @@ _RETRY_AFTER_S = 10.0
 
 
 class ExclusiveAccess:
-    """Stops pools while it is taken, by one training or by several."""
+    """Pauses pools while at least one training holds it."""
 
     def __init__(self, pools: Iterable[Pool]) -> None:
         self._pools = list(pools)
@@ -21,7 +21,7 @@ class ExclusiveAccess:
 
     @contextlib.asynccontextmanager
     async def acquire(self) -> AsyncIterator[None]:
-        """Stop the workers on entering, and start them on leaving."""
+        """Stop the workers on entering; start them again when the last holder leaves."""
         self._holder_count += 1
         try:
             async with self._lock:

@@ -19,7 +19,7 @@ from deepaas.workers.shared_progress import SharedProgress
 _DRAIN_TIMEOUT_S = 1.0
 _REVOKE_GRACE_S = 0.001
 _CHUNK_BYTES = 1 << 16
-_MAX_DRAIN_BYTES = 64 << 20  # more than systems are told to keep in a pipe, whoever still writes into it
+_MAX_DRAIN_BYTES = 64 << 20  # more than a socket buffers; bounds reading while another process still writes
 _UNRESPONSIVE_STATUSES = (
     psutil.STATUS_STOPPED,
     psutil.STATUS_TRACING_STOP,
@@ -29,11 +29,11 @@ _UNRESPONSIVE_STATUSES = (
 
 
 class LocalWorkerProcess(asyncio.Protocol):
-    """A process of this machine.
+    """A worker process on this machine.
 
-    `on_output` is called with what it prints, which else goes where this process's output goes.
-    `scratch_folder` is where the process finds the files of calls when they are not where the calls say. With
-    `uses_busy_polling`, this process does so for answers that come quickly.
+    `on_output` receives its standard output and error; without it, the process inherits ours.
+    `scratch_folder` is the folder of the calls' files if they were copied from another machine. With
+    `uses_busy_polling`, the event loop polls for quick replies.
     """
 
     def __init__(
@@ -57,21 +57,21 @@ class LocalWorkerProcess(asyncio.Protocol):
 
     @property
     def pid(self) -> int | None:
-        """The process's id, once it has one."""
+        """The process id, once the process was started."""
         return self._process.pid if self._process else None
 
     @property
     def has_exited(self) -> bool:
-        """Say whether the process was started and has ended."""
+        """Whether the process was started and has exited."""
         return self._process is not None and self._process.returncode is not None
 
     @property
     def last_started(self) -> int:
-        """The number of the last call that was begun."""
+        """The number of the last started call, or 0."""
         return self._progress.last_started if self._progress else 0
 
     async def start(self, config: WorkerConfig, listener: ProcessListener) -> None:
-        """Start the process with its first message. Raise `OSError` when it cannot be."""
+        """Start the process and send its configuration. Raise `OSError` when it cannot be spawned."""
         self._listener = listener
         with contextlib.ExitStack() as stack:
             ours, theirs = socket.socketpair()
@@ -98,71 +98,74 @@ class LocalWorkerProcess(asyncio.Protocol):
         self.send(encode(config))
 
     def send(self, content: bytes, number: int = 0, scratch: ScratchFolder | None = None) -> None:  # noqa: ARG002
-        """Send a message. What is sent in one turn of the loop leaves in one write."""
+        """Send an encoded message; the transport buffers it. Without a connection, it is dropped."""
         if self._transport and not self._transport.is_closing():
             self._transport.write(encode_frame(content, number))
             if number and self._busy_poller:
                 self._busy_poller.record_sent(number)
 
     def pause(self) -> None:
-        """Read nothing for now: the process waits with what it has to say."""
+        """Stop reading; the process blocks once the pipe is full."""
         if self._transport:
             self._transport.pause_reading()
 
     def resume(self) -> None:
-        """Read again what the process says."""
+        """Continue reading."""
         if self._transport:
             self._transport.resume_reading()
 
     async def revoke_up_to(self, last: int) -> int | None:
-        """Let no call up to `last` be begun any more; return the last that was, if there is a process."""
+        """Revoke all unstarted calls up to `last`; return the number of the last started call.
+
+        Return `None` without a process.
+        """
         if self._progress:
             self._progress.revoked_up_to = last
-            # A call that was begun before the process could see this is marked as begun by then.
+            # A call that started before the process could see the revocation is marked as started by then.
             await asyncio.sleep(_REVOKE_GRACE_S)
         return self._progress.last_started if self._progress else None
 
     def cancel_stream(self, number: int) -> None:
-        """Let the process end a call whose result comes in chunks, as soon as it has sent the next one."""
+        """Make the process end a streaming call after its next chunk."""
         if self._progress:
             self._progress.cancelled_stream = number
 
     def is_responsive(self) -> bool:
-        """Say whether the system lets the process run: one that was stopped answers nothing."""
+        """Return whether the process can run: not stopped, traced, zombie or gone."""
         try:
             return self.pid is not None and psutil.Process(self.pid).status() not in _UNRESPONSIVE_STATUSES
         except psutil.Error:
             return False
 
     async def wait(self) -> ExitStatus:
-        """Wait until the process has ended; return how."""
+        """Wait until the process has exited; return its exit status."""
         assert self._process is not None
         return ExitStatus(await self._process.wait())
 
     async def drain_output(self) -> None:
-        """Wait until all that an ended process has said is heard; what it started is killed."""
-        # What it still said is read, also where nobody was in a hurry.
+        """Read the remaining messages of an exited process, for at most 1 s; kill its children."""
+        # A slow stream reader may have paused reading.
         self.resume()
         self.kill()
-        # A process of the model's that left the group may keep the pipe open. There are two halves, since a
-        # loop that stood still for longer looks at its clock before it reads what has come meanwhile.
+        # A child that left the process group may keep the pipe open, hence the timeout. It is split in two,
+        # because a blocked event loop handles an expired timeout before it reads the data that has arrived.
         for _ in range(2):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_DRAIN_TIMEOUT_S / 2):
                     await self._disconnected.wait()
 
     def kill(self) -> None:
-        """Kill the process and all it started."""
+        """Kill the process and its children."""
         if self._process:
             kill_process_group(self._process.pid)
 
     def close_connection(self) -> None:
-        """Read nothing any more."""
+        """Close the connection at once and stop reading."""
         if self._transport:
             self._transport.abort()
 
     async def terminate(self, grace_s: float) -> ExitStatus:
-        """Let the process end by itself for `grace_s` seconds, then kill it. It may be called again."""
+        """Close the connection, wait `grace_s` seconds for the exit, then kill the process. Idempotent."""
         if self._transport:
             self._transport.close()
         code = 0
@@ -171,13 +174,13 @@ class LocalWorkerProcess(asyncio.Protocol):
             if self._process.stdin:
                 self._process.stdin.close()
         if self._output_task:
-            # A process of the model's that left the group may keep its output open.
+            # A child that left the process group may keep the output open.
             await asyncio.wait([self._output_task], timeout=_DRAIN_TIMEOUT_S)
             self._output_task.cancel()
         return ExitStatus(code)
 
     def close(self) -> None:
-        """Let go of what was shared with the process."""
+        """Release the resources shared with the process."""
         if self._pipe_dup:
             self._pipe_dup.close()
         if self._progress:
@@ -185,11 +188,11 @@ class LocalWorkerProcess(asyncio.Protocol):
             self._progress = None
 
     def data_received(self, data: bytes) -> None:
-        """Read what the process sent."""
+        """Decode received bytes and pass the messages to the listener."""
         assert self._listener is not None
         try:
             messages = list(self._unframer.feed(data))
-        except Exception:  # noqa: BLE001 - the model may have written anything
+        except Exception:  # noqa: BLE001 - user code may have written anything into the pipe
             self._listener.on_protocol_error()
             return
         if messages and self._busy_poller:
@@ -198,11 +201,11 @@ class LocalWorkerProcess(asyncio.Protocol):
             self._listener.on_message(number, message)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Take note that the pipe is closed."""
+        """Handle the closed pipe; after a failed write, read the replies that it still holds."""
         assert self._listener is not None
         assert self._pipe_dup is not None
         with self._pipe_dup as pipe:
-            # Where it could not be written to any more, the process's last answers may still be in it.
+            # After a failed write, asyncio drops the unread data: the process's last replies.
             rest = _drain_socket(pipe) if error else b""
         if rest:
             self.data_received(rest)
@@ -217,7 +220,7 @@ class LocalWorkerProcess(asyncio.Protocol):
 
 
 def _drain_socket(pipe: socket.socket) -> bytes:
-    """Return what can be read at once."""
+    """Read the available data without blocking."""
     left = bytearray()
     with contextlib.suppress(OSError):
         while len(left) < _MAX_DRAIN_BYTES and (data := pipe.recv(_CHUNK_BYTES)):

@@ -1,4 +1,4 @@
-"""A model's pool of workers: submits calls, dispatches them, retries those of dead workers."""
+"""A model's pool of workers: queues calls, dispatches them to workers, retries calls of dead workers."""
 
 import asyncio
 import functools
@@ -18,6 +18,7 @@ from deepaas.messages import Body, Chunk, Failure, Reply, WorkerConfig
 from deepaas.metrics import PoolMetrics
 from deepaas.scratch import ScratchFolder, remove_parent_folder
 from deepaas.workers.autoscaler import Autoscaler
+from deepaas.workers.call_monitor import CallMonitor
 from deepaas.workers.call_queue import (
     CallQueue,
     PendingCall,
@@ -25,7 +26,6 @@ from deepaas.workers.call_queue import (
     select_calls_to_retry,
 )
 from deepaas.workers.local_process import LocalWorkerProcess
-from deepaas.workers.monitor import CallMonitor
 from deepaas.workers.pool_config import PoolConfig
 from deepaas.workers.process import ProcessFactory
 from deepaas.workers.result_stream import ResultStream
@@ -37,12 +37,12 @@ from deepaas.workers.supervisor import (
 )
 from deepaas.workers.worker import Worker
 
-_QUEUE_FULL = "{} predictions are waiting already (--max-queue). Try again later."
+_QUEUE_FULL = "{} predictions are already queued (--max-queue). Try again later."
 _log = get_logger(__name__)
 
 
 class PoolStats(NamedTuple):
-    """How a pool stands: calls that wait and the age of the oldest, workers by what they do."""
+    """Numbers of queued calls and of workers by state, and the age of the oldest queued call."""
 
     queued: int
     oldest_wait_s: float
@@ -62,7 +62,7 @@ def _to_error(failure: Failure) -> DeepaasError:
 class Pool:
     """The workers of one model.
 
-    Use it as an asynchronous context manager: entering starts and warms the workers, leaving ends them.
+    Use it as an asynchronous context manager: entering starts and warms the workers, leaving stops them.
     """
 
     def __init__(
@@ -88,7 +88,14 @@ class Pool:
         self._is_closed = False
         self._last_exit_at = 0.0
         self._lifecycle_lock = asyncio.Lock()
-        self._autoscaler = Autoscaler(self._supervisor, self._queue, self._service_time, config, metrics)
+        self._autoscaler = Autoscaler(
+            self._supervisor,
+            self._queue,
+            self._service_time,
+            config,
+            metrics,
+            model_name=worker_config.name,
+        )
         self._monitor = CallMonitor(
             self._supervisor.list_workers, self._requeue, self._autoscaler.evaluate, config.predict_timeout_s
         )
@@ -111,12 +118,12 @@ class Pool:
     async def predict(self, call: bytes, scratch: ScratchFolder) -> Body | ResultStream:
         """Run a call of `predict`, encoded by `encode_call`, and return its result.
 
-        Raise `BadRequest`, `InvalidArguments`, `PredictionFailed`, or what `submit` raises.
+        Raise `BadRequest`, `InvalidArguments`, `PredictionFailed`, or any error of `submit`.
         """
         try:
             outcome = await self.submit(call, scratch)
         except BaseException:
-            # Whatever became of the call, it may have left files.
+            # The call may have written files before it failed.
             scratch.mark_used()
             raise
         if isinstance(outcome, Failure):
@@ -129,12 +136,10 @@ class Pool:
     async def submit(
         self, payload: bytes, scratch: ScratchFolder | None = None
     ) -> Body | Failure | ResultStream:
-        """Queue an encoded call and return what came of it; a stream, as soon as its first chunk is there.
+        """Queue an encoded call and return its outcome; a stream is returned on its first chunk.
 
-        `scratch` holds the call's files.
-
-        Raise `ModelUnavailable` when there is no worker and none could be started, or too many calls wait,
-        `WorkerDied` or `PredictionTimeout`.
+        `scratch` holds the call's files. Raise `WorkerDied`, `PredictionTimeout`, or `ModelUnavailable` when
+        the pool is paused, its workers cannot be started, or the queue is full.
         """
         refusal = self._pause_reason or self._start_failure
         if refusal:
@@ -154,7 +159,7 @@ class Pool:
             raise
 
     def unavailable_reason(self) -> str | None:
-        """Return why no call could be answered now, or nothing when one could."""
+        """Return why the pool cannot accept calls now, or `None` if it can."""
         refusal = self._pause_reason or self._start_failure
         if refusal:
             return refusal.message
@@ -165,7 +170,7 @@ class Pool:
         return None
 
     def stats(self) -> PoolStats:
-        """Return how the pool stands."""
+        """Return the current numbers of queued calls and workers."""
         now = asyncio.get_running_loop().time()
         ready = self._supervisor.list_ready_workers()
         busy = sum(1 for worker in ready if worker.in_flight)
@@ -178,9 +183,9 @@ class Pool:
         )
 
     async def reload(self) -> int:
-        """Replace the workers one by one, each by one that is warm already; return how many there are.
+        """Replace the workers one by one, each after its successor is warm; return their number.
 
-        Raise `ModelUnavailable`, with the workers as they were, when the model cannot be started again.
+        Raise `ModelUnavailable` when a new worker cannot be started; the remaining workers keep serving.
         """
         async with self._lifecycle_lock, self._autoscaler.pause():
             if self._pause_reason:
@@ -191,13 +196,11 @@ class Pool:
                 if not self._supervisor.list_ready_workers():
                     raise
                 raise ModelUnavailable(self._format_reload_error(error)) from error
-            _log.info(
-                "New workers of %r have taken over: %d", self._worker_config.name, len(self._supervisor)
-            )
+            _log.info("Reloaded model %r; new workers: %d", self._worker_config.name, len(self._supervisor))
             return len(self._supervisor)
 
     async def pause(self, reason: ModelUnavailable) -> None:
-        """Stop the workers, when they have answered what they hold; refuse calls with `reason`."""
+        """Refuse new and queued calls with `reason`, finish the calls in flight, then stop the workers."""
         async with self._lifecycle_lock, self._autoscaler.pause():
             self._pause_reason = reason
             self._queue.fail_all(reason)
@@ -205,18 +208,18 @@ class Pool:
             await self._supervisor.stop()
 
     async def resume(self) -> None:
-        """Start as many workers as at first; take calls when they are warm."""
+        """Start the minimum number of workers in the background, and accept calls again."""
         async with self._lifecycle_lock:
-            # A training may end only when the server does.
+            # An exclusive training may finish after the pool was closed.
             if not self._is_closed:
                 self._pause_reason = None
                 self._supervisor.keep_running()
 
     def _format_reload_error(self, error: ModelUnavailable) -> str:
-        """Say that an error is about new workers alone; by itself it says that the model cannot be used."""
+        # The cause claims that the model cannot be used, but its current workers still serve it.
         name = self._worker_config.name
         cause = error.message.removeprefix(f"The model '{name}' cannot be used: ")
-        return f"The workers of '{name}' go on as they are, because new ones cannot be started: {cause}"
+        return f"Reload failed; the current workers keep serving '{name}'. Cause: {cause}"
 
     def _create_worker(self) -> Worker:
         process = self._create_process(self._on_output)
@@ -224,7 +227,7 @@ class Pool:
         return Worker(self._worker_config, process, *hears, start_timeout_s=self._config.start_timeout_s)
 
     def _dispatch(self) -> None:
-        """Send waiting calls to the workers that hold the fewest, as long as there is room."""
+        """Send queued calls to the workers with the fewest calls in flight, up to the pipeline depth."""
         waiting = self._queue
         if not waiting or self._pause_reason:
             return
@@ -240,7 +243,7 @@ class Pool:
             self._monitor.wake()
 
     def _should_wait_for_batch(self) -> bool:
-        """Say whether the first call should wait for others to go with; come back when it has."""
+        """Return whether the first queued call should wait for a fuller batch; if so, schedule a dispatch."""
         loop = asyncio.get_running_loop()
         left_s = self._queue.batch_timeout_left_s(loop.time())
         if left_s > 0 and self._batch_timer is None:
@@ -256,7 +259,10 @@ class Pool:
         self._dispatch()
 
     def _on_start_failure(self, cause: ModelUnavailable) -> None:
-        """Remember why there is no worker, and tell those who wait for one."""
+        """Fail the queued calls and refuse new ones, unless a worker is ready.
+
+        For `START_KILL_GRACE_S` after the last exit, workers killed during start do not count.
+        """
         empty_s = asyncio.get_running_loop().time() - self._last_exit_at
         if self._supervisor.list_ready_workers() or (
             isinstance(cause, WorkerKilledDuringStart) and empty_s < START_KILL_GRACE_S
@@ -280,7 +286,7 @@ class Pool:
         self._dispatch()
 
     def _on_chunk(self, worker: Worker, number: int, chunk: Chunk) -> None:
-        """Begin the stream that a call's outcome is, or go on with it; end what nobody waits for."""
+        """Start or continue a call's stream; cancel it if its caller has disconnected."""
         pending = worker.in_flight[number]
         if not pending.future.done():
             waited_s = asyncio.get_running_loop().time() - pending.enqueued_at
@@ -293,7 +299,7 @@ class Pool:
             worker.cancel_stream(number)
 
     def _on_reader_disconnect(self, worker: Worker, number: int, pending: PendingCall) -> None:
-        """End a call whose stream nobody reads any more."""
+        """Kill the worker of a disconnected client's call, if so configured; else cancel the stream."""
         is_running = pending.batch_size == 1 and worker.get_current_call() is pending
         if self._config.cancel_on_disconnect and is_running:
             worker.kill("disconnect")
@@ -304,14 +310,14 @@ class Pool:
         self._requeue([pending])
 
     def _on_worker_exit(self, worker: Worker, reason: str) -> None:
-        """Fail the call that a worker took with it; give others those that it had not begun, or not alone."""
+        """Fail the call that the worker was running; requeue unstarted calls and started batches."""
         self._last_exit_at = asyncio.get_running_loop().time()
         self._requeue(select_calls_to_retry(*worker.split_in_flight(), reason))
         if not worker.stop_requested:
             self._metrics.record_restart(worker.kill_reason or reason.rpartition(" ")[2])
 
     def _estimate_wait_s(self) -> float:
-        """Return how long the calls that wait will take, as far as recent ones tell."""
+        """Estimate from recent calls how long the queue takes to empty, in seconds, at least 1."""
         return max(
             1.0,
             self._service_time.estimate_s(len(self._queue))
@@ -319,7 +325,7 @@ class Pool:
         )
 
     def _cancel(self, pending: PendingCall) -> None:
-        """Drop a call whose caller has left; if it is running, that may cost its worker its life."""
+        """Drop a call whose caller was cancelled; with `cancel_on_disconnect`, kill the worker running it."""
         if pending.stream:
             pending.stream.close()
             return
@@ -330,7 +336,7 @@ class Pool:
                     worker.kill("disconnect")
 
     def _requeue(self, calls: list[PendingCall]) -> None:
-        """Let calls wait that were not begun, or are to be run again; a paused pool refuses them."""
+        """Put calls back at the front of the queue; a paused pool fails them."""
         if self._pause_reason:
             for pending in calls:
                 pending.fail(self._pause_reason)

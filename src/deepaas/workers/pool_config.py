@@ -1,21 +1,20 @@
-"""Configuration of a pool and of its worker processes, taken from the settings."""
+"""Configuration of a pool and of its worker processes, built from the settings."""
 
 import sys
 from typing import NamedTuple
 
 from deepaas.config.settings import Settings, WorkerRange
 from deepaas.messages import Envelope, WorkerConfig
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 
 
 class PoolConfig(NamedTuple):
-    """The limits of a pool.
+    """Limits of a pool.
 
-    There are as many workers as `workers` says; one beyond the least may be idle for `scale_down_after_s`.
-    `max_batch_size` calls may be run together, and wait `batch_timeout_s` for each other. `start_timeout_s`
-    is the longest that a worker may take to be warm, `predict_timeout_s` that a call may run, both 0 for any
-    time; `max_queue` is the most calls that wait. With `cancel_on_disconnect`, a worker whose caller has left
-    is killed.
+    Workers above the minimum are stopped after `scale_down_after_s` idle seconds. A batch has up to
+    `max_batch_size` calls and waits up to `batch_timeout_s` to fill. `start_timeout_s` limits the start of a
+    worker, `predict_timeout_s` the time of a call; 0 is no limit. `max_queue` limits the queued calls. With
+    `cancel_on_disconnect`, a worker is killed if the client of its call disconnects.
     """
 
     workers: WorkerRange
@@ -29,7 +28,7 @@ class PoolConfig(NamedTuple):
 
 
 def build_worker_config(name: str, target: str, settings: Settings) -> WorkerConfig:
-    """Return the first message to a worker process, or a training process, of the model."""
+    """Return the configuration of the model's worker and training processes."""
     return WorkerConfig(
         name=name,
         target=target,
@@ -43,8 +42,8 @@ def build_worker_config(name: str, target: str, settings: Settings) -> WorkerCon
     )
 
 
-def build_pool_config(model: Model, settings: Settings) -> PoolConfig:
-    """Return the limits of a pool of the model."""
+def build_pool_config(model: LoadedModel, settings: Settings) -> PoolConfig:
+    """Return the limits of the model's pool; without `predict_batch`, batches have size 1."""
     return PoolConfig(
         workers=settings.workers,
         scale_down_after_s=settings.scale_down_after,

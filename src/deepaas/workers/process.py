@@ -8,82 +8,82 @@ from deepaas.scratch import ScratchFolder
 
 
 class ProcessListener(Protocol):
-    """Who is told what a process says."""
+    """Receives the events of a worker process."""
 
     def on_message(self, number: int, message: Any) -> None:
-        """Take a message about the call with that number; 0 is about none."""
+        """Handle a message about the call with that number; 0 is no call."""
 
     def on_protocol_error(self) -> None:
-        """Take note that the process has written what is no message."""
+        """Handle bytes that are not a message; called in an `except` block."""
 
     def on_disconnect(self) -> None:
-        """Take note that nothing more will be heard."""
+        """Handle the end of the connection; no message follows."""
 
 
 class ExitStatus(NamedTuple):
-    """How a process ended: its code, negative for a signal; or, where nobody knows it, what became of it."""
+    """Exit code of a process, negative for a signal; if it is unknown, `reason` describes the exit."""
 
     code: int | None
     reason: str = ""
 
 
 class WorkerProcess(Protocol):
-    """A process that runs `deepaas.workers.child`, and what passes between it and its worker.
+    """A process that runs `deepaas.workers.child`, and the connection to it.
 
-    Calls are numbered in the order in which they are sent, from 1.
+    Calls are numbered from 1, in the order of sending.
     """
 
     @property
     def pid(self) -> int | None:
-        """The process's id where it runs, once it has one."""
+        """The process id on the machine where it runs, once it is known."""
 
     @property
     def has_exited(self) -> bool:
-        """Say whether the process was started and is known to have ended."""
+        """Whether the process was started and is known to have exited."""
 
     @property
     def last_started(self) -> int:
-        """The number of the last call that is known to have been begun."""
+        """The number of the last call that is known to have started."""
 
     async def start(self, config: WorkerConfig, listener: ProcessListener) -> None:
-        """Start the process with its first message. Raise `OSError` or `ModelUnavailable` when that fails."""
+        """Start the process and send its configuration. Raise `OSError` or `ModelUnavailable`."""
 
     def send(self, content: bytes, number: int = 0, scratch: ScratchFolder | None = None) -> None:
-        """Send an encoded message; `scratch` holds the files of the call that it is."""
+        """Send an encoded message; if it is a call, `scratch` holds its files."""
 
     def pause(self) -> None:
-        """Hear nothing for now: the process waits with what it has to say."""
+        """Stop reading; the process blocks once the connection's buffer is full."""
 
     def resume(self) -> None:
-        """Hear again what the process says."""
+        """Continue reading."""
 
     async def revoke_up_to(self, last: int) -> int | None:
-        """Let no call up to `last` be begun any more; return the last that was, if that is known."""
+        """Revoke all unstarted calls up to `last`; return the last started call's number, if it is known."""
 
     def cancel_stream(self, number: int) -> None:
-        """Let the process end a call whose result comes in chunks, as soon as it has sent the next one."""
+        """Make the process end a streaming call after its next chunk."""
 
     def is_responsive(self) -> bool:
-        """Say whether the process runs: one that was stopped answers nothing."""
+        """Return whether the process can run; false, for example, after SIGSTOP."""
 
     async def wait(self) -> ExitStatus:
-        """Wait until the process has ended; return how."""
+        """Wait until the process has exited; return its exit status."""
 
     async def drain_output(self) -> None:
-        """Wait until all that an ended process has said is heard."""
+        """Read the remaining messages of an exited process."""
 
     def kill(self) -> None:
-        """Kill the process and all it started. What it has said is still heard."""
+        """Kill the process and its children; messages already sent are still read."""
 
     def close_connection(self) -> None:
-        """Hear nothing any more."""
+        """Close the connection at once and stop reading."""
 
     async def terminate(self, grace_s: float) -> ExitStatus:
-        """Let the process end by itself for `grace_s` seconds, then kill it. It may be called again."""
+        """Close the connection, wait `grace_s` seconds for the exit, then kill the process. Idempotent."""
 
     def close(self) -> None:
-        """Let go of what is left of an ended process."""
+        """Release the resources of an exited process."""
 
 
 ProcessFactory = Callable[[Callable[[bytes], None] | None], WorkerProcess]
-"""Makes a process that is yet to be started; its argument is called with what it prints, if wanted."""
+"""Creates a process without starting it; the optional callback receives the output of the process."""

@@ -11,20 +11,20 @@ _HIGH_WATER_BYTES = 1 << 18
 
 
 class Pausable(Protocol):
-    """What a stream comes from."""
+    """The source of a stream, with flow control."""
 
     def pause(self) -> None:
-        """Let nothing more come for now."""
+        """Stop delivering chunks."""
 
     def resume(self) -> None:
-        """Let more come."""
+        """Continue delivering chunks."""
 
 
 class ResultStream:
-    """A streamed result for one reader, who should use it as a context manager.
+    """A streamed result for one reader, which should use it as a context manager.
 
-    When more than 256 KiB wait to be read, the source is paused. A reader that leaves before the end is
-    told to `on_disconnect`. `queue_s` is how long the call waited for its worker.
+    The source is paused while more than 256 KiB are unread. `on_disconnect` is called when the reader closes
+    the stream before its end. `queue_s` is the time that the call was queued.
     """
 
     def __init__(
@@ -47,10 +47,9 @@ class ResultStream:
         self.close()
 
     async def read(self) -> bytes:
-        """Return what has come since the last time, as soon as there is anything; nothing at the end.
+        """Wait for unread bytes and return them all; return empty bytes at the end.
 
-        Raise `PredictionFailed`, `WorkerDied` or `PredictionTimeout` when that is the end, and all that came
-        before it has been read.
+        If the call failed, raise `PredictionFailed`, `WorkerDied` or `PredictionTimeout` at the end.
         """
         while not (self._buffer or self._is_finished):
             self._changed.clear()
@@ -63,7 +62,7 @@ class ResultStream:
         return content
 
     def feed(self, content: bytes) -> None:
-        """Take what came."""
+        """Append bytes for the reader; ignored after the end."""
         if self._is_finished:
             return
         self._buffer += content
@@ -73,18 +72,18 @@ class ResultStream:
             self._source.pause()
 
     def finish(self, outcome: Body | Failure) -> None:
-        """Take what came of the call in the end."""
+        """End the stream with the call's outcome; the content of a body is ignored."""
         if isinstance(outcome, Failure):
             self.fail(PredictionFailed(outcome.message, status=outcome.status, detail=outcome.traceback))
         else:
             self._mark_finished(None)
 
     def fail(self, error: Exception) -> None:
-        """End the stream with an error, unless it has ended."""
+        """End the stream with an error, unless it has finished."""
         self._mark_finished(error)
 
     def close(self) -> None:
-        """Let go of what was not read; nobody reads any more."""
+        """Discard unread bytes; before the end of the stream, also call `on_disconnect`."""
         has_left = not self._is_finished
         self._mark_finished(None)
         self._buffer.clear()
@@ -97,7 +96,7 @@ class ResultStream:
         self._is_finished = True
         self._error = error
         self._changed.set()
-        # The source is needed for what comes after this stream.
+        # The source also delivers later calls.
         self._resume()
 
     def _resume(self) -> None:

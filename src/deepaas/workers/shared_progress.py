@@ -1,7 +1,6 @@
-"""Shared memory of server and worker: which call has started, which are revoked or cancelled.
+"""Memory shared by the server and one worker: which call has started, which are revoked or cancelled.
 
-The worker writes the first, the server the others; what the worker wrote can be read when it has died. Calls
-are numbered in the order in which they are sent to the worker, from 1.
+The worker writes the first number, the server the others. The server can read it after the worker has died.
 """
 
 import fcntl
@@ -16,10 +15,13 @@ _NUMBER = struct.Struct("=Q")
 
 
 class SharedProgress:
-    """Three numbers, all 0 at first: of the last call that was begun, taken back, and given up."""
+    """Numbers of the last started, revoked and cancelled call, initially 0.
+
+    Calls are numbered from 1, in the order of sending.
+    """
 
     def __init__(self, descriptor: int) -> None:
-        """Share the memory of `descriptor`, which is closed, so that nothing else can touch it."""
+        """Map the memory of `descriptor`, and close it, so that user code cannot reach it."""
         try:
             self._memory = mmap.mmap(descriptor, _LAYOUT.size)
         finally:
@@ -27,7 +29,7 @@ class SharedProgress:
 
     @classmethod
     def create(cls) -> tuple[Self, int]:
-        """Make a marker, and the descriptor with which a process can share it."""
+        """Return a new instance, and the descriptor with which another process can map it."""
         descriptor = _create_shared_file()
         try:
             return cls(os.dup(descriptor)), descriptor
@@ -37,7 +39,7 @@ class SharedProgress:
 
     @property
     def last_started(self) -> int:
-        """The number of the last call that was begun, whether or not it has ended."""
+        """The number of the last call that started, running or finished."""
         return int(_NUMBER.unpack_from(self._memory, 0)[0])
 
     @last_started.setter
@@ -46,7 +48,7 @@ class SharedProgress:
 
     @property
     def revoked_up_to(self) -> int:
-        """The number of the last call that must not be begun any more."""
+        """The worker must not start calls up to this number."""
         return int(_NUMBER.unpack_from(self._memory, _NUMBER.size)[0])
 
     @revoked_up_to.setter
@@ -55,7 +57,7 @@ class SharedProgress:
 
     @property
     def cancelled_stream(self) -> int:
-        """The number of the last call whose caller left when its result had begun to come."""
+        """The number of the last streaming call whose client disconnected."""
         return int(_NUMBER.unpack_from(self._memory, 2 * _NUMBER.size)[0])
 
     @cancelled_stream.setter
@@ -63,14 +65,14 @@ class SharedProgress:
         _NUMBER.pack_into(self._memory, 2 * _NUMBER.size, number)
 
     def close(self) -> None:
-        """Let go of the memory."""
+        """Unmap the memory."""
         self._memory.close()
 
 
 def _create_shared_file() -> int:
-    """Return the descriptor of a file that lives in memory and, where the system can, never shrinks.
+    """Return the descriptor of a file in memory that, if the system supports seals, cannot be resized.
 
-    A worker's code may reach for any descriptor; reading memory whose file was cut off would kill the server.
+    Otherwise user code could truncate it, and the server would get SIGBUS on the next read.
     """
     if not hasattr(os, "memfd_create"):
         with tempfile.TemporaryFile() as file:

@@ -11,14 +11,14 @@ from deepaas.log import get_logger
 from deepaas.workers.worker import Worker, WorkerState
 
 START_KILL_GRACE_S = 10.0
-"""How long workers may be killed before they come to the model without that being a failure."""
+"""For how long kills before the model is loaded do not count as failures to start."""
 _INITIAL_BACKOFF_S = 0.5
 _MAX_BACKOFF_S = 30.0
 _log = get_logger(__name__)
 
 
 class SlotCallbacks(NamedTuple):
-    """What a slot tells its pool: that it holds a warm worker, that none could be started, that one ended."""
+    """Callbacks of a slot: its worker is ready, none could be started, a worker exited (with the reason)."""
 
     on_ready: Callable[[], None]
     on_start_failure: Callable[[ModelUnavailable], None]
@@ -26,7 +26,7 @@ class SlotCallbacks(NamedTuple):
 
 
 class WorkerSlot:
-    """A place for one worker at a time; `worker` is the one to send calls to, when there is one."""
+    """Keeps one worker running; `worker` is the one that serves calls, `None` while there is none."""
 
     def __init__(self, create_worker: Callable[[], Worker], callbacks: SlotCallbacks) -> None:
         self.worker: Worker | None = None
@@ -38,13 +38,13 @@ class WorkerSlot:
 
     @property
     def workers(self) -> list[Worker]:
-        """All workers that may hold calls: the one in place, and those that were replaced."""
+        """The current worker, and replaced ones that have not exited yet."""
         return list(self._exit_watchers)
 
     async def start(self) -> Worker | None:
-        """Start a worker, put it in place when it is warm, and return the one that was there.
+        """Start a worker, make it the current one when it is ready, and return its predecessor.
 
-        Raise `ModelUnavailable`, with the place as it was, when none can be started.
+        Raise `ModelUnavailable` when it cannot be started; the current worker stays.
         """
         worker = self._create_worker()
         try:
@@ -57,19 +57,19 @@ class WorkerSlot:
         return self._install(worker)
 
     async def replace(self) -> None:
-        """Put a new worker in place; then let the old one answer what it holds, and end it."""
+        """Start a new worker, then drain and stop the old one."""
         old = await self.start()
         if old:
             await old.drain_and_stop()
 
     def keep_running(self) -> None:
-        """Keep the place filled from now on, without waiting for it."""
+        """Keep a worker running from now on; returns without waiting for its start."""
         self._is_kept_running = True
         if self.worker is None and self._restart_task is None:
             self._restart_task = create_detached_task(self._restart_with_backoff())
 
     async def stop(self) -> None:
-        """End the workers, and keep the place empty."""
+        """Stop the workers and do not restart them."""
         self._is_kept_running = False
         refilling = self._restart_task
         self._cancel_restart()
@@ -87,7 +87,7 @@ class WorkerSlot:
         return old
 
     async def _watch_exit(self, worker: Worker) -> None:
-        """Wait for the worker's end, see to what it leaves, and to a successor if it was in place."""
+        """Wait until the worker exits; restart it if it was the current one, and report the exit."""
         reason = await worker.wait()
         if self.worker is worker:
             self.worker = None
@@ -99,7 +99,7 @@ class WorkerSlot:
         del self._exit_watchers[worker]
 
     async def _restart_with_backoff(self) -> None:
-        """Try to fill the place, again and again with growing pauses."""
+        """Try to start a worker until it succeeds; the delay doubles up to 30 s."""
         loop = asyncio.get_running_loop()
         patient_until = loop.time() + START_KILL_GRACE_S
         delay_s = _INITIAL_BACKOFF_S
@@ -127,7 +127,7 @@ class WorkerSlot:
 
 
 def create_detached_task(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Run `work` as a task: what it logs is not about the request that happened to begin it."""
+    """Run a coroutine as a task in an empty context, so that its log lines carry no request id."""
     task = asyncio.create_task(coroutine, context=contextvars.Context())
     task.add_done_callback(_log_failure)
     return task
@@ -135,11 +135,11 @@ def create_detached_task(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[N
 
 def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception():
-        _log.error("A task of the server's own failed", exc_info=task.exception())
+        _log.error("Background task failed", exc_info=task.exception())
 
 
 class WorkerSupervisor:
-    """The places for a pool's workers, `min_workers` at first."""
+    """The slots of a pool's workers, `min_workers` at first."""
 
     def __init__(
         self, create_worker: Callable[[], Worker], callbacks: SlotCallbacks, min_workers: int
@@ -154,16 +154,16 @@ class WorkerSupervisor:
         return len(self._slots)
 
     def list_ready_workers(self) -> list[Worker]:
-        """Return the workers to send calls to."""
+        """Return the workers that accept calls."""
         workers = [slot.worker for slot in self._slots]
         return [worker for worker in workers if worker is not None and worker.state is WorkerState.READY]
 
     def list_workers(self) -> list[Worker]:
-        """Return the workers that may hold calls, those that are leaving too."""
+        """Return all workers that may have calls in flight, including replaced ones that are draining."""
         return [worker for slot in self._slots for worker in slot.workers]
 
     async def start(self) -> None:
-        """Start all workers. Raise `ModelUnavailable`, without any, when one cannot be started."""
+        """Start all workers. When one cannot be started, stop all and raise `ModelUnavailable`."""
         filled = await asyncio.gather(*(slot.start() for slot in self._slots), return_exceptions=True)
         problem = next((result for result in filled if isinstance(result, BaseException)), None)
         if problem:
@@ -171,7 +171,7 @@ class WorkerSupervisor:
             raise problem
 
     async def add_worker(self) -> None:
-        """Have one more place, with a worker. Raise `ModelUnavailable`, without it, when that fails."""
+        """Add a slot and start its worker. Raise `ModelUnavailable`, and remove the slot, when that fails."""
         slot = self._create_slot()
         self._slots.append(slot)
         try:
@@ -181,11 +181,11 @@ class WorkerSupervisor:
             raise
 
     def remove_worker(self, worker: Worker) -> None:
-        """Have one place less, the one of a worker that holds no call; the worker ends."""
+        """Remove the slot of an idle worker and stop the worker in the background."""
         self._remove_slot(next(slot for slot in self._slots if slot.worker is worker))
 
     def drop_dead(self) -> None:
-        """Have no place whose worker has died and has no successor yet."""
+        """Remove the slots whose worker has exited and is not restarted yet."""
         for slot in [slot for slot in self._slots if slot.worker is None]:
             self._remove_slot(slot)
 
@@ -196,20 +196,20 @@ class WorkerSupervisor:
         emptying.add_done_callback(self._stop_tasks.discard)
 
     async def replace(self) -> None:
-        """Replace the workers one by one, each by one that is warm already.
+        """Replace the workers one by one; each keeps serving until its successor is ready.
 
-        Raise `ModelUnavailable`, with the workers as they were, when one cannot be started.
+        Raise `ModelUnavailable` when one cannot be started; the remaining workers are not replaced.
         """
         for slot in self._slots:
             await slot.replace()
 
     def keep_running(self) -> None:
-        """Keep all places filled from now on, without waiting for it."""
+        """Keep a worker running in every slot from now on; returns without waiting for their start."""
         for slot in self._slots:
             slot.keep_running()
 
     async def stop(self) -> None:
-        """End the workers, and keep the places empty, of which there are as many as at first."""
+        """Stop all workers and do not restart them; the number of slots returns to `min_workers`."""
         await asyncio.gather(*(slot.stop() for slot in self._slots), *self._stop_tasks)
         del self._slots[self._min_workers :]
 

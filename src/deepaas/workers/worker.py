@@ -1,4 +1,4 @@
-"""One worker as the server sees it: the calls it holds, its state, its exit."""
+"""The server's handle of one worker process: its state, its calls in flight, its exit."""
 
 import asyncio
 import enum
@@ -25,7 +25,7 @@ _log = get_logger(__name__)
 
 
 class WorkerState(enum.Enum):
-    """The life of a worker, in order. Only one that is `READY` is sent calls."""
+    """States of a worker, in order. The pool sends calls only to workers that are `READY`."""
 
     STARTING = "starting"
     READY = "ready"
@@ -34,14 +34,14 @@ class WorkerState(enum.Enum):
 
 
 class Worker:
-    """A process that holds a warmed model.
+    """A process that runs calls of one model.
 
-    `in_flight` are the calls in its pipe that it has not answered, by their number there and in that order.
-    `head_started_at` is when the first of them came first. `is_stalled` says that some were taken back
-    because the first takes long; it is over with the next reply. `on_reply` is called with a call and its
-    reply, `on_revoked` with a call that the worker did not begin, `on_chunk` with the worker, the number of a
-    call it holds, and a part of its result. Its process may take `start_timeout_s` seconds to be warm, 0 for
-    any time.
+    `in_flight` maps call numbers to the calls sent but not answered, in the order of sending.
+    `head_started_at` is the loop time at which the first of them became the first. `is_stalled` is set when
+    calls were revoked because the first one takes long; the next reply resets it.
+
+    `on_reply` receives a call and its reply, `on_revoked` a call that the worker skipped, `on_chunk` the
+    worker, a call's number and a chunk of its result. `start_timeout_s` limits the start; 0 is no limit.
     """
 
     def __init__(
@@ -80,11 +80,11 @@ class Worker:
         return self._process.pid
 
     async def start(self) -> None:
-        """Start the process and wait until it is warm.
+        """Start the process and wait until the model is warm.
 
-        Raise `ModelUnavailable`, with the cause, when the model fails, takes too long, or the process ends
-        before that; a failed model's traceback is in the log then. `WorkerKilledDuringStart` says that the
-        model had no part in it.
+        Raise `ModelUnavailable` when the process cannot be spawned, exits or takes too long, or when the
+        model fails (its traceback is logged). Raise `WorkerKilledDuringStart` when the process was killed
+        before it started to load the model.
         """
         assert self.state is WorkerState.STARTING
         try:
@@ -109,7 +109,7 @@ class Worker:
         raise self._create_start_error(answer, await self.stop())
 
     def send(self, pending: PendingCall) -> None:
-        """Send a call."""
+        """Send a call; the worker must be `READY`."""
         assert self.state is WorkerState.READY
         if not self.in_flight:
             self.head_started_at = self._loop.time()
@@ -119,7 +119,7 @@ class Worker:
         self._process.send(pending.payload, number, pending.scratch)
 
     def send_batch(self, calls: Sequence[PendingCall]) -> None:
-        """Send calls that are to be run together."""
+        """Send calls to run as one batch."""
         if len(calls) > 1:
             self._process.send(encode(BatchHeader(len(calls))))
         for pending in calls:
@@ -127,91 +127,94 @@ class Worker:
             self.send(pending)
 
     def get_current_call(self) -> PendingCall | None:
-        """Return the call that the worker runs, or is about to."""
+        """Return the call that the worker started last, or else the first in flight."""
         return self.in_flight.get(self._process.last_started) or next(iter(self.in_flight.values()), None)
 
     async def revoke_unstarted(self) -> list[PendingCall]:
-        """Return the calls in the pipe that the worker has not begun; it will not begin them any more."""
-        if len(self.in_flight) < 2:  # noqa: PLR2004 - one that runs, one behind it
+        """Revoke the calls that the worker has not started, and return them."""
+        if len(self.in_flight) < 2:  # noqa: PLR2004 - one running, one queued behind it
             return []
         self.is_stalled = True
         last = self._last_number
-        begun = await self._process.revoke_up_to(last)
-        if begun is None or self.state is WorkerState.STOPPED:
+        started = await self._process.revoke_up_to(last)
+        if started is None or self.state is WorkerState.STOPPED:
             return []
-        begun = max(begun, next(iter(self.in_flight), 0))
-        taken = [number for number in self.in_flight if begun < number <= last]
+        started = max(started, next(iter(self.in_flight), 0))
+        taken = [number for number in self.in_flight if started < number <= last]
         return [self.in_flight.pop(number) for number in taken]
 
     async def wait(self) -> str:
-        """Wait until the process has ended and everything it said has been read; return what became of it."""
+        """Wait until the process has exited and its messages are read; return how it exited, as text."""
         exited = await self._process.wait()
         self.state = WorkerState.STOPPED
         await self._process.drain_output()
         reason = f"was killed ({self.kill_reason})" if self.kill_reason else _format_exit_status(exited)
         if not self.stop_requested:
-            _log.warning("A worker of %s %s", self._config.name, reason)
+            _log.warning("Worker of %r (pid %s) %s", self._config.name, self.pid, reason)
         return reason
 
     def pause(self) -> None:
-        """Read nothing from the worker for now, which then waits with what it has to say."""
+        """Stop reading from the worker; it blocks once the pipe is full."""
         self._process.pause()
 
     def resume(self) -> None:
-        """Read again what the worker says."""
+        """Continue reading from the worker."""
         self._process.resume()
 
     def cancel_stream(self, number: int) -> None:
-        """Let the worker end a call whose result comes in chunks, as soon as it has sent the next one."""
+        """Make the worker end a streaming call after its next chunk."""
         self._process.cancel_stream(number)
 
     async def drain_and_stop(self) -> None:
-        """Answer what is held, then end."""
+        """Finish the calls in flight, then stop the process."""
         if self.state is WorkerState.READY:
             self.state = WorkerState.DRAINING
         await self.wait_idle()
         await self.stop()
 
     async def wait_idle(self) -> None:
-        """Wait until the worker holds no call."""
+        """Wait until no call is in flight."""
         await self._idle.wait()
 
     def is_responsive(self) -> bool:
-        """Say whether the process runs: one that was stopped answers nothing."""
+        """Return whether the process can run; false, for example, after SIGSTOP."""
         return self._process.is_responsive()
 
     def split_in_flight(self) -> tuple[list[PendingCall], list[PendingCall]]:
-        """Return, for a process that has ended, the calls it had begun, and those it had not.
+        """Take the started and the unstarted calls out of a worker that has exited, and return both lists.
 
-        It had begun one at most, or some together, unless answers were lost in what else it wrote.
+        At most one call or batch was started, unless replies were lost because the model wrote into the pipe.
         """
         last = self._process.last_started
-        begun = [pending for number, pending in self.in_flight.items() if number <= last]
-        not_begun = [pending for number, pending in self.in_flight.items() if number > last]
+        started = [pending for number, pending in self.in_flight.items() if number <= last]
+        unstarted = [pending for number, pending in self.in_flight.items() if number > last]
         self.in_flight.clear()
         self._idle.set()
-        return begun, not_begun
+        return started, unstarted
 
     def kill(self, reason: str) -> None:
-        """Kill the process and all it started; `cause` is for whoever asks why. What it said still counts."""
+        """Kill the process and its children; messages already sent are still read.
+
+        `reason` goes to the log and the restart metric; the first one is kept.
+        """
         self.kill_reason = self.kill_reason or reason
         self.state = WorkerState.STOPPED
         self._process.kill()
 
     async def stop(self) -> ExitStatus:
-        """End the process, and return how it ended. It may be called again, and meanwhile."""
+        """Terminate the process and return its exit status. Idempotent, also concurrently."""
         self.state = WorkerState.STOPPED
         if not self._process.has_exited:
             self.stop_requested = True
-        # What it still runs, nobody waits for any more.
+        # Calls still in flight have no caller any more: no grace for them.
         return await self._process.terminate(0 if self.in_flight else _STOP_GRACE_S)
 
     def close(self) -> None:
-        """Let go of what is left of the process; no call can be asked for any more."""
+        """Release the resources of the exited process; `get_current_call` is unreliable afterwards."""
         self._process.close()
 
     def on_message(self, number: int, message: Any) -> None:
-        """Take what the process said."""
+        """Handle a message of the process."""
         if isinstance(message, Reply | Revoked):
             self._complete_call(number, message)
         elif isinstance(message, Chunk):
@@ -223,13 +226,17 @@ class Worker:
             self._start_outcome.set_result(message)
 
     def on_protocol_error(self) -> None:
-        """Kill a process whose pipe the model has written into; nothing it says can be understood."""
-        _log.exception("A worker of %s wrote into a pipe that is not its own", self._config.name)
+        """Kill a process whose pipe the model has written into: the rest of the stream cannot be decoded."""
+        _log.exception(
+            "Worker of %r (pid %s) wrote into a pipe that is not its own; killing it",
+            self._config.name,
+            self.pid,
+        )
         self.kill("wrote into a pipe that is not its own")
         self._process.close_connection()
 
     def on_disconnect(self) -> None:
-        """Take a closed pipe for a dead process, and make sure that it is."""
+        """Kill the process shortly after its pipe has closed, unless it exits by itself."""
         if self.state in (WorkerState.READY, WorkerState.DRAINING):
             self._loop.call_later(_DISCONNECT_KILL_DELAY_S, self._kill_if_alive)
 
@@ -248,12 +255,12 @@ class Worker:
             self._on_revoked(pending)
 
     def _create_start_error(self, failed: Failure | None, exit_status: ExitStatus) -> ModelUnavailable:
-        """Return why the worker did not start: what it answered, or how it ended without an answer."""
         cannot = f"The model '{self._config.name}' cannot be used:"
         if failed:
             _log.error(
-                "The model %r could not be started",
+                "Model %r failed to start in worker (pid %s)",
                 self._config.name,
+                self.pid,
                 extra=traceback_extra(failed.traceback),
             )
             return ModelUnavailable(f"{cannot} {failed.message}")
@@ -262,7 +269,7 @@ class Worker:
         return kind(f"{cannot} its worker {_format_exit_status(exit_status)} while starting.")
 
     def _kill_if_alive(self) -> None:
-        """Kill a process that has closed its pipe without ending: it can answer nothing any more."""
+        # Without its pipe, the process cannot reply to any call.
         if not self._process.has_exited and self.state is not WorkerState.STOPPED:
             self.kill("closed its pipe to the server")
 

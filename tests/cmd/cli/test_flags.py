@@ -1,4 +1,4 @@
-"""A model's fields as flags: what they take, and how a wrong value is told."""
+"""Flags of a model's arguments: values, and errors for invalid ones."""
 
 import datetime as dt
 import logging
@@ -17,7 +17,7 @@ from deepaas.cmd.cli.flag_values import to_argument_sources
 from deepaas.cmd.cli.flags import build_flags, collect_flag_values
 from deepaas.model.arguments import Arguments
 from deepaas.scratch import ScratchFolder, ScratchRoot
-from running import TOLD, Ended, refused, returned, run, saved
+from support.cli import TOLD, Ended, refused, returned, run, saved
 
 Here = Callable[..., Ended]
 FILE = {"type": "file", "location": "form"}
@@ -35,7 +35,7 @@ def scratch() -> Iterator[ScratchFolder]:
 
 
 def read(field: Any, *line: str, scratch: ScratchFolder, name: str = "name") -> Any:
-    """Return what the field makes of a command line."""
+    """Return the field's value for a command line."""
     arguments = Arguments({name: field})
     flags = build_flags(arguments)
     with click.Command("predict", params=list(flags)).make_context("predict", list(line)) as ctx:
@@ -74,7 +74,7 @@ VALUES = [
 
 @pytest.mark.parametrize(("field", "texts", "value"), VALUES)
 def test_value(scratch: ScratchFolder, field: Any, texts: list[str], value: object) -> None:
-    """A flag's texts become what the field would make of a request's; structures are literals."""
+    """Values are converted as in requests; structures are literals."""
     line = [part for text in texts for part in ("--name", text)]
     assert read(field, *line, scratch=scratch) == value
 
@@ -83,14 +83,14 @@ def test_value(scratch: ScratchFolder, field: Any, texts: list[str], value: obje
     "name", ["demo-image", "bbox(N,W,S,E)", "a/b", "two words", "größe", "class", "help", "x", "a.b"]
 )
 def test_name(scratch: ScratchFolder, name: str) -> None:
-    """A flag is named exactly like its argument, whatever characters that has."""
+    """A flag is spelled exactly like its argument, with any characters."""
     assert read(fields.Int(), f"--{name}", "3", scratch=scratch, name=name) == 3
     assert read(fields.Int(), f"--{name}=3", scratch=scratch, name=name) == 3
 
 
 @pytest.mark.parametrize("spelling", ["--public", "--name"])
 def test_data_key(scratch: ScratchFolder, spelling: str) -> None:
-    """An argument that requests call by another name takes both."""
+    """The flag accepts the argument's name and its data_key."""
     assert read(fields.Int(data_key="public"), spelling, "3", scratch=scratch) == 3
 
 
@@ -101,7 +101,7 @@ def test_data_key(scratch: ScratchFolder, spelling: str) -> None:
 def test_files(
     scratch: ScratchFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: list[str]
 ) -> None:
-    """A file is copied, so that the model may do with it as it likes; the copy keeps the suffix."""
+    """A file is copied, so that the model may change it; the copy keeps the suffix."""
     monkeypatch.chdir(tmp_path)
     for name in ("a.tar.gz", "b.png"):
         Path(name).write_text(name)
@@ -117,7 +117,7 @@ def test_files(
 
 
 def test_help(tmp_path: Path) -> None:
-    """The help of a method says type, description, default, bounds and choices of each argument."""
+    """The help has type, description, default, bounds and choices of each argument."""
     shown = " ".join(run(tmp_path, "predict", "--help").stdout.split())
     assert "--data PATH" in shown
     assert "--times INTEGER [at least 1; at most 9; default: 1]" in shown
@@ -137,20 +137,20 @@ WRONG = [
     (["--time", "1"], "--time"),
     (
         ["--data", "@list.txt"],
-        "--data: it stands for many files; name the folder of their results with --output-dir.",
+        "--data: for many files, set the folder for the results with --output-dir.",
     ),
     (
         ["--data", "*.txt", "--other", "*.txt", "--output-dir", "out"],
-        "only one argument can stand for many files",
+        "only one argument can have many files",
     ),
-    (["--output-dir", "out"], "--output-dir: give one file argument"),
+    (["--output-dir", "out"], "--output-dir: set one file argument"),
     (["--data", "*.none", "--output-dir", "out"], "'--data': *.none: there is no file in it."),
     (["--data", "@no-list", "--output-dir", "out"], "'--data': @no-list: the list no-list cannot be read"),
     (["--data", "x.txt", "--output-dir", "out", "--shard", "5/4"], "'--shard': expected a part from 1 to 4."),
     (["--data", "x.txt", "--output-dir", "out", "--times", "10"], "--times: Must be"),
     (
         ["--data", "x.txt", "x.txt", "--output-dir", "out"],
-        "extra arguments (x.txt). If a pattern stood for these files, put it in quotes, as '*.png'.",
+        "extra arguments (x.txt). If the shell expanded a pattern, quote it, as in '*.png'.",
     ),
     (["--data", "x.txt", "no-file"], "Got unexpected extra argument (no-file)"),
     (
@@ -163,10 +163,10 @@ WRONG = [
     ),
     (
         ["--state-dir", "x"],
-        "No such option: --state-dir. It stands before the method: deepaas-cli --state-dir … predict.",
+        "No such option: --state-dir. Put it before the method: deepaas-cli --state-dir … predict.",
     ),
     (["--times", "3", "--deepaas_method_output=o.json"], "deepaas-cli --deepaas_method_output … predict."),
-    (["--debug"], "No such option: --debug. It stands before the method: deepaas-cli --debug predict."),
+    (["--debug"], "No such option: --debug. Put it before the method: deepaas-cli --debug predict."),
 ]
 
 
@@ -187,7 +187,7 @@ def train(x): pass
 def here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Here]:
-    """Return what runs a command line in this process, which is enough when it is refused."""
+    """Return a function that runs a command line in this process, which suffices for errors."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     monkeypatch.chdir(tmp_path)
@@ -205,22 +205,22 @@ def here(
 
 @pytest.mark.parametrize(("line", "message"), WRONG)
 def test_wrong(here: Here, line: list[str], message: str) -> None:
-    """A wrong value is told in one line that names the flag, with exit code 2, before anything is done."""
+    """The error is one line with the flag, exit code 2, before any other effect."""
     Path("x.txt").write_text("x")
-    assert message in refused(here("--model", "models_batch.told", "predict", *line))
+    assert message in refused(here("--model", "models.batch.scripted", "predict", *line))
     assert [path.name for path in Path.cwd().iterdir()] == ["x.txt"]
 
 
 @pytest.mark.parametrize(("word", "meant"), [("predcit", " Did you mean predict?"), ("serve", "")])
 def test_unknown_method(here: Here, word: str, meant: str) -> None:
-    """A method that does not exist is told in one line, with those that do."""
-    shown = refused(here("--model", "models_batch.told", word))
-    assert f"No such method: {word}.{meant} There are get_metadata, warm, predict, train" in shown
+    """The error is one line that lists the methods."""
+    shown = refused(here("--model", "models.batch.scripted", word))
+    assert f"No such method: {word}.{meant} Available: get_metadata, warm, predict, train" in shown
 
 
 @pytest.mark.parametrize("method", ["predict", "train"])
 def test_commas(here: Here, method: str) -> None:
-    """A list of numbers with commas alone between them is refused with what would be right."""
+    """The error for a comma-separated list has the right syntax."""
     Path("lists.py").write_text(LISTS)
     shown = refused(
         here("--model", "./lists.py", "--state-dir", "state", "--log-level", "ERROR", method, "--x", "3,4")
@@ -229,24 +229,23 @@ def test_commas(here: Here, method: str) -> None:
 
 
 def test_missing(here: Here) -> None:
-    """A required argument that is missing is told in one line."""
     assert "'--needed'" in refused(here("--model", "models.validators", "predict"))
 
 
 def test_wrong_in_a_process(tmp_path: Path) -> None:
-    """Nothing else is written by the process."""
+    """The process writes nothing but the error."""
     assert "--times: Not a valid integer." in refused(run(tmp_path, "predict", "--times", "x"))
 
 
 def test_default_media_type(tmp_path: Path) -> None:
-    """Without --accept, the model's default media type is asked for."""
+    """Without --accept, the model receives its default media type."""
     ended = run(tmp_path, "predict", models={"one": "models.negotiated"})
     assert saved(ended) == "one-predict.png"
     assert (tmp_path / "one-predict.png").read_bytes() == b"it was image/png"
 
 
 def test_file_that_the_model_deletes(tmp_path: Path) -> None:
-    """The model gets a copy of a file: deleting that leaves the file alone."""
+    """The model receives a copy, so the original file stays."""
     (tmp_path / "data.txt").write_text("content")
     assert returned(run(tmp_path, "predict", "--data", "data.txt", models=TOLD)) == {"text": "content"}
     assert (tmp_path / "data.txt").exists()

@@ -1,4 +1,4 @@
-"""What 2.6.0 prints, recorded by `tools/record-2.6-cli`, and what ours prints of the same model."""
+"""Output of 2.6.0, recorded by `tools/record-2.6-cli`, compared with this version's."""
 
 import json
 import subprocess
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from running import RUN_S, Ended
-from serving import environment
 from support import golden
+from support.cli import RUN_S, Ended
+from support.server import environment
 
 DEPRECATED = (
     "deepaas-predict is deprecated and will be removed in the next major release: "
@@ -23,13 +23,13 @@ def script(name: str) -> str:
 
 
 def recorded(case: str) -> str:
-    """Return what 2.6.0 did."""
+    """Return the recorded output of 2.6.0."""
     return (golden.FOLDER / f"{case}.txt").read_text()
 
 
 @pytest.mark.parametrize("case", golden.CLI)
 def test_cli(case: str, tmp_path: Path) -> None:
-    """Standard output, exit code and names of files are those of 2.6; files have the same JSON in them."""
+    """Standard output, exit code and file names equal 2.6's; JSON files have equal content."""
     ours = golden.run([script("deepaas-cli"), *golden.CLI[case]], tmp_path)
     (printed, _, files), (expected, _, expected_files) = (
         ours.partition("[exit"),
@@ -42,7 +42,7 @@ def test_cli(case: str, tmp_path: Path) -> None:
     for content, expected_content in zip(lines[1::2], expected_lines[1::2], strict=True):
         if not expected_content.startswith(("{", '"')):
             assert content == expected_content
-        elif case == "train-output":  # ours has more in it
+        elif case == "train-output":  # this version's record has more keys
             assert json.loads(expected_content).items() <= json.loads(content).items()
         else:
             assert json.loads(content) == json.loads(expected_content)
@@ -50,7 +50,7 @@ def test_cli(case: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("case", golden.PREDICT)
 def test_deprecated(case: str, tmp_path: Path) -> None:
-    """`deepaas-predict` prints and writes what that of 2.6 does, to the character."""
+    """`deepaas-predict` prints and writes exactly the same as in 2.6."""
     assert golden.run([script("deepaas-predict"), *golden.PREDICT[case]], tmp_path) == recorded(case)
 
 
@@ -68,7 +68,7 @@ def predicted(folder: Path, *line: str, target: str = "models.golden") -> Ended:
 
 
 def test_deprecation_is_one_line_of_standard_error(tmp_path: Path) -> None:
-    """Standard error has one line, which names what replaces `deepaas-predict`."""
+    """The line names the replacement of `deepaas-predict`."""
     (tmp_path / "in.txt").write_text("x")
     ended = predicted(tmp_path, "-i", "in.txt", "-o", "out")
     assert ended.stderr == DEPRECATED
@@ -78,8 +78,8 @@ def test_deprecation_is_one_line_of_standard_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "line", "message"),
     [
-        ("models.golden", ["-o", "out"], "Missing option --input-file: name the file to predict for."),
-        ("models.golden", ["-i", "x"], "Missing option --output: name the folder of the result."),
+        ("models.golden", ["-o", "out"], "Missing option --input-file: set the input file."),
+        ("models.golden", ["-i", "x"], "Missing option --output: set the output folder."),
         (
             "models.only_predict",
             ["-i", "x", "-o", "out"],
@@ -98,7 +98,7 @@ def test_deprecation_is_one_line_of_standard_error(tmp_path: Path) -> None:
     ],
 )
 def test_deprecated_fails(tmp_path: Path, target: str, line: list[str], message: str) -> None:
-    """A prediction that cannot be made exits with 1, as in 2.6, and writes nothing."""
+    """A failed prediction exits with 1, as in 2.6, and writes nothing."""
     ended = predicted(tmp_path, *line, target=target)
     assert ended.returncode == 1
     assert f"\nError: {message}" in ended.stderr

@@ -1,4 +1,4 @@
-"""What scripts in the wild read of `deepaas-cli`, to the word."""
+"""Exact lines of `deepaas-cli` that existing scripts parse."""
 
 import importlib.metadata
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from running import LAST_LINE, RUN_S, printed, record, refused, returned, run, saved
+from support.cli import LAST_LINE, RUN_S, printed, record, refused, returned, run, saved
 
 FILES = {"files": "models.returns_files"}
 TRAINABLE = {"trainable": "models.trainable"}
@@ -18,7 +18,7 @@ DATE = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}"
 
 
 def test_result_is_the_last_line(tmp_path: Path) -> None:
-    """A prediction is printed as Python writes it, in the last line, the only one with braces in it."""
+    """The prediction is printed with Python's syntax, and only its line has braces."""
     ended = run(tmp_path, "predict", "--workers", "größe")
     assert returned(ended) == {"workers": "größe"}
     assert ended.stdout.splitlines()[-1].endswith(" INFO deepaas.cmd.cli [-] return: {'workers': 'größe'}")
@@ -27,14 +27,14 @@ def test_result_is_the_last_line(tmp_path: Path) -> None:
 
 
 def test_result_whatever_is_logged(tmp_path: Path) -> None:
-    """The result is printed though only errors are logged, and log lines go to a file."""
+    """The result is printed although only errors are logged, to a file."""
     ended = run(tmp_path, "--log-level", "ERROR", "--log-file", "log", "predict", "--workers", "x")
     assert ended.stdout.count("\n") == 1
     assert returned(ended) == {"workers": "x"}
 
 
 def test_metadata(tmp_path: Path) -> None:
-    """get_metadata prints JSON, and writes it to the file that is named, whatever its suffix."""
+    """get_metadata prints JSON, and also writes it to the output file, with any suffix."""
     ended = run(
         tmp_path, "--deepaas_method_output=new/meta.out", "get_metadata", models={"one": "models.counts"}
     )
@@ -56,10 +56,7 @@ def test_metadata(tmp_path: Path) -> None:
     ],
 )
 def test_output(tmp_path: Path, named: str, written: str | None, flags: list[str]) -> None:
-    """The output has the suffix of its media type; a changed name is the fifth word of a line of its own.
-
-    The last line names the file.
-    """
+    """The file gets its media type's suffix; scripts read a changed name as the fifth word of a line."""
     ended = run(tmp_path, "--deepaas_method_output", named, "predict", *flags, models=FILES)
     path = tmp_path / (written or named)
     assert saved(ended) == str(written or named)
@@ -74,7 +71,7 @@ def test_output(tmp_path: Path, named: str, written: str | None, flags: list[str
 
 
 def test_file_without_an_output(tmp_path: Path) -> None:
-    """A result that is a file is kept, and its name printed, though the command line names none."""
+    """A result that is a file is kept, and its name is printed."""
     ended = run(tmp_path, "predict", "--what", "large", "--accept", "application/zip", models=FILES)
     assert saved(ended) == "files-predict.zip"
     assert "You are trying" not in ended.stdout
@@ -83,7 +80,7 @@ def test_file_without_an_output(tmp_path: Path) -> None:
 
 
 def test_no_method(tmp_path: Path) -> None:
-    """Without a method, it is get_metadata; unlike 2.6, a named file is written."""
+    """The default method is get_metadata; unlike 2.6, it writes the output file."""
     ended = run(tmp_path, "--deepaas_method_output=meta.out", models={"one": "models.counts"})
     assert record(ended) == json.loads((tmp_path / "meta.out").read_text())
     without_model = run(tmp_path, models={})
@@ -92,7 +89,7 @@ def test_no_method(tmp_path: Path) -> None:
 
 
 def test_file_of_json(tmp_path: Path) -> None:
-    """Of an open file of JSON, the value in it is printed, not the name of the file's class."""
+    """For an open JSON file, the decoded value is printed, not the file object."""
     (tmp_path / "model.py").write_text(
         "import io\ndef predict():\n    return io.BytesIO(b'{\"a\": [1, null]}')\n"
     )
@@ -100,14 +97,14 @@ def test_file_of_json(tmp_path: Path) -> None:
 
 
 def test_text(tmp_path: Path) -> None:
-    """A result that is a text is printed as it is."""
+    """A text result is printed unchanged."""
     ended = run(tmp_path, "predict", "--what", "text", "--accept", "text/plain", models=FILES)
     assert printed(ended) == "bytes"
 
 
 @pytest.mark.parametrize("output", [None, "t.out"])
 def test_training(tmp_path: Path, output: str | None) -> None:
-    """Train prints what 2.6 has of a record, in its order, or writes all of it, as over HTTP, to a file."""
+    """train prints the record's keys of 2.6 in their order, or writes the whole record to a file."""
     (tmp_path / "data.csv").write_text("1,2")
     flags = ["--data", "data.csv", "--rate", "0.25", "--public-name", "x"]
     options = ["--deepaas_method_output", output] if output else []
@@ -136,7 +133,7 @@ def test_training(tmp_path: Path, output: str | None) -> None:
 
 
 def test_training_that_leaves_something(tmp_path: Path) -> None:
-    """What a training reports and leaves is in its record, and in a folder that a line names."""
+    """Metrics and artifacts are in the record, and a line names the folder."""
     (tmp_path / "leaving.py").write_text(
         "import deepaas\n"
         "def train():\n"
@@ -153,14 +150,13 @@ def test_training_that_leaves_something(tmp_path: Path) -> None:
 
 
 def test_training_that_leaves_nothing(tmp_path: Path) -> None:
-    """A training that leaves nothing leaves no folder either."""
     record(run(tmp_path, "--state-dir", "state", "train", models=TRAINABLE))
     assert list((tmp_path / "state").rglob("*")) == [tmp_path / "state" / "trainable"]
 
 
 @pytest.mark.parametrize("command", [[sys.executable, "-m", "deepaas.cmd.cli"], ["deepaas-cli"]])
 def test_version(command: list[str]) -> None:
-    """The last line of --version is the version alone."""
+    """The last line of --version is only the version."""
     if len(command) == 1:
         command = [str(Path(sys.executable).with_name(command[0]))]
     shown = subprocess.run([*command, "--version"], text=True, capture_output=True, timeout=RUN_S, check=True)
@@ -168,7 +164,7 @@ def test_version(command: list[str]) -> None:
 
 
 def test_warm(tmp_path: Path) -> None:
-    """Warm runs the model's warm alone; where it cannot, that is an error."""
+    """warm calls only the model's warm, and reports its error."""
     assert printed(run(tmp_path, "warm", models={"one": "models.warmed"})) == "Finished warm() method"
     ended = run(tmp_path, "warm", models={"one": "models.faulty.in_warm"})
     assert ended.returncode == 1
@@ -179,7 +175,7 @@ def test_warm(tmp_path: Path) -> None:
     "switch", [[], ["--deepaas_with_multiprocessing"], ["--nodeepaas_with_multiprocessing"]]
 )
 def test_warm_runs_first(tmp_path: Path, switch: list[str]) -> None:
-    """The model is warmed before it predicts, in the same process, whatever is said of multiprocessing."""
+    """warm runs before predict, in the same process, with every start method."""
     ended = run(tmp_path, *switch, "predict", models={"one": "models.warmed"})
     result = returned(ended)
     assert (result["times"], result["same"]) == (1, True)
@@ -190,13 +186,13 @@ def test_warm_runs_first(tmp_path: Path, switch: list[str]) -> None:
     [([], "process", 42), (["--nodeepaas_with_multiprocessing"], "process", 42), ([], "pool", 3)],
 )
 def test_processes_of_the_model(tmp_path: Path, switch: list[str], what: str, result: int) -> None:
-    """A model may start processes of its own, spawned or forked."""
+    """A model may start processes, by spawn or fork."""
     ended = run(tmp_path, *switch, "predict", "--what", what, models={"one": "models.processes"})
     assert returned(ended) == result
 
 
 def test_model_that_talks(tmp_path: Path) -> None:
-    """Whatever the model and its commands print and log, the result is the last line."""
+    """The result is the last line, whatever the model and its processes print and log."""
     ended = run(tmp_path, "predict", "--what", "talk", models={"one": "models.processes"})
     assert returned(ended) is None
     for said in ("printed by a model", "said by a command of a model", "logged by a model"):
@@ -204,7 +200,7 @@ def test_model_that_talks(tmp_path: Path) -> None:
 
 
 def test_only_predict(tmp_path: Path) -> None:
-    """A model that has nothing but predict predicts; what it lacks is told in a line."""
+    """A model with only predict works, and a missing function is an error of one line."""
     only = {"only": "models.only_predict"}
     assert returned(run(tmp_path, "predict", models=only)) == {}
     assert "no function 'train'" in refused(run(tmp_path, "train", models=only), 1)
@@ -219,7 +215,7 @@ def test_only_predict(tmp_path: Path) -> None:
     ],
 )
 def test_failing_model(tmp_path: Path, flag: str, method: str, models: dict[str, str], message: str) -> None:
-    """A failing model's message and traceback are on standard error; the exit code is 1."""
+    """The model's message and traceback go to standard error; the exit code is 1."""
     ended = run(tmp_path, method, "--what", flag, models=models)
     assert ended.returncode == 1
     assert "Traceback (most recent call last):" in ended.stderr
@@ -228,7 +224,7 @@ def test_failing_model(tmp_path: Path, flag: str, method: str, models: dict[str,
 
 
 def test_which_model(tmp_path: Path) -> None:
-    """One of several models has to be named, by flag or environment; a file or a module can be, too."""
+    """One of several models needs a name, by flag or environment, or a file or module."""
     several = {"one": "models.only_predict", "two": "models.nothing"}
     message = refused(run(tmp_path, "predict", models=several), 1)
     assert "one, two" in message

@@ -1,4 +1,4 @@
-"""Batches: one result for each file, whatever fails, stops or runs beside."""
+"""Batches: one result for each file, despite failures, interruptions and parallel jobs."""
 
 import collections
 import contextlib
@@ -16,9 +16,9 @@ from typing import IO
 import psutil
 import pytest
 
-from running import COMMAND, RUN_S, TOLD, begin, ended, lines, refused, returned, run, saved
-from serving import END_S, Gate, Output, environment, until
+from support.cli import COMMAND, RUN_S, TOLD, begin, ended, lines, refused, returned, run, saved
 from support.machine import timeout_s
+from support.server import END_S, Gate, Output, environment, wait_until
 
 pytestmark = pytest.mark.slow
 BATCH = ["predict", "--data", "in", "--output-dir", "out"]
@@ -33,25 +33,25 @@ def put(folder: Path, contents: dict[str, str]) -> None:
 
 
 def called(folder: Path) -> collections.Counter[str]:
-    """Return how often the model was given each file."""
+    """Return how often the model received each file."""
     return collections.Counter((folder / "calls").read_text().split())
 
 
 def results(folder: Path) -> set[str]:
-    """Return the relative paths of all that is in the output folder, without manifests."""
+    """Return the relative paths of all files in the output folder, except manifests."""
     files = (path for path in (folder / "out").rglob("*") if path.is_file())
     return {str(path.relative_to(folder / "out")) for path in files} - {"manifest.jsonl"}
 
 
 def by_input(folder: Path) -> dict[str, dict[str, object]]:
-    """Return the lines of the manifest by their inputs, each of which has one."""
+    """Return the manifest's lines by input; each input has one line."""
     found = lines(folder / "out")
     assert len({line["input"] for line in found}) == len(found)
     return {line["input"]: line for line in found}
 
 
 def test_folder(tmp_path: Path) -> None:
-    """A folder gives a result and a line for each of its files; those of one name do not clash."""
+    """A folder yields a result and a line for each file; equal names do not clash."""
     put(tmp_path, {"a/x.txt": "one", "b/x.txt": "two", "b/x.csv": "three", ".hidden": "no"})
     summary = returned(run(tmp_path, *BATCH, "--times", "2"))
     assert summary == {"done": 3, "failed": 0, "skipped": 0, "left": 0, "manifest": "out/manifest.jsonl"}
@@ -66,7 +66,7 @@ def test_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["in/*/*.txt", "in/**/*.txt", "@list.txt"])
 def test_pattern_and_list(tmp_path: Path, text: str) -> None:
-    """A pattern and a list stand for files too; a second file argument is the same for all of them."""
+    """Patterns and lists also work; a second file argument is the same for all files."""
     put(tmp_path, {"a/x.txt": "one", "b/y.txt": "two", "b/z.csv": "three"})
     (tmp_path / "list.txt").write_text("in/a/x.txt\n\nin/b/y.txt\nin/a/x.txt\n")
     (tmp_path / "other").write_text("!")
@@ -78,7 +78,7 @@ def test_pattern_and_list(tmp_path: Path, text: str) -> None:
 
 
 def test_output_in_the_input(tmp_path: Path) -> None:
-    """Results that lie in the folder of the inputs are no inputs themselves."""
+    """Results in the folder of the inputs are not inputs."""
     put(tmp_path, {"x.txt": "one"})
     line = ["predict", "--data", "in", "--output-dir", "in/out"]
     assert returned(run(tmp_path, *line))["done"] == 1
@@ -95,7 +95,7 @@ FAILING = {
 
 
 def test_failures(tmp_path: Path) -> None:
-    """A failed input does not stop the rest: each has its error; resuming tries those again."""
+    """A failed input does not stop the others; resuming retries it."""
     put(tmp_path, FAILING)
     shown = run(tmp_path, *BATCH, "--deepaas-workers", "2")
     summary = returned(shown, 1)
@@ -112,7 +112,6 @@ def test_failures(tmp_path: Path) -> None:
 
 
 def test_fail_fast(tmp_path: Path) -> None:
-    """With --fail-fast, no more are begun when one has failed."""
     put(tmp_path, {f"{number:02}": "good" for number in range(30)} | {"00": "raise"})
     summary = returned(run(tmp_path, *BATCH, "--fail-fast"), 1)
     assert summary["failed"] == 1
@@ -120,7 +119,7 @@ def test_fail_fast(tmp_path: Path) -> None:
 
 
 def test_resume_by_content(tmp_path: Path) -> None:
-    """Resuming passes over inputs that have their results, unless content or arguments have changed."""
+    """Resuming skips finished inputs, unless content or arguments have changed."""
     put(tmp_path, {"a": "one", "b": "two", "c": "three"})
     returned(run(tmp_path, *BATCH))
     put(tmp_path, {"b": "another"})
@@ -135,7 +134,7 @@ def test_resume_by_content(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("number", "count"), [(signal.SIGTERM, 500), (signal.SIGUSR1, 20)])
 def test_stopped_half_way_and_resumed(tmp_path: Path, gate: Gate, number: signal.Signals, count: int) -> None:
-    """A signal to all processes lets what runs end and exits with 75; resuming does the rest, each once."""
+    """A signal lets running predictions finish; resuming does the rest once."""
     half = count // 2
     put(tmp_path, {f"{index:03}": "good" for index in range(count)} | {f"{half:03}": f"wait {gate.port}"})
     with begin(tmp_path, *BATCH) as process:
@@ -158,13 +157,13 @@ def test_stopped_half_way_and_resumed(tmp_path: Path, gate: Gate, number: signal
 
 
 def test_processes_of_a_model_can_be_terminated(tmp_path: Path) -> None:
-    """Though workers outlive SIGTERM, what a model forks does not."""
+    """Workers ignore SIGTERM, but processes that a model forks do not."""
     put(tmp_path, {"a": "fork"})
     assert returned(run(tmp_path, *BATCH))["done"] == 1
 
 
 def test_second_signal(tmp_path: Path, gate: Gate) -> None:
-    """A second signal ends what runs too; nothing is taken for done."""
+    """A second signal cancels running predictions, which do not count as done."""
     put(tmp_path, {"a": f"wait {gate.port}", "b": "good"})
     with begin(tmp_path, *BATCH) as process:
         output = Output(process.stdout)
@@ -180,11 +179,11 @@ def test_second_signal(tmp_path: Path, gate: Gate) -> None:
 
 
 def test_killed(tmp_path: Path, gate: Gate) -> None:
-    """A batch that was killed is resumed; a line that was cut off is as good as none."""
+    """A killed batch can be resumed; an incomplete line of the manifest is ignored."""
     put(tmp_path, {"a": "good", "b": "good", "c": f"wait {gate.port}"})
     with begin(tmp_path, *BATCH, "--deepaas-workers", "2") as process:
         gate.wait()
-        until(lambda: len(lines(tmp_path / "out")) == 2)
+        wait_until(lambda: len(lines(tmp_path / "out")) == 2)
         workers = psutil.Process(process.pid).children()
         process.kill()
         process.wait(END_S)
@@ -198,7 +197,7 @@ def test_killed(tmp_path: Path, gate: Gate) -> None:
 
 
 def test_shards_at_once(tmp_path: Path) -> None:
-    """Four tasks of an array job at once write into one folder: one result and one line each."""
+    """Four parallel tasks share an output folder: one result and one line per input."""
     names = [f"{folder}/{index}.txt" for folder in "ab" for index in range(21)]
     put(tmp_path, dict.fromkeys(names, "good"))
     with ExitStack() as stack:
@@ -213,13 +212,13 @@ def test_shards_at_once(tmp_path: Path) -> None:
 
 
 def task(number: int) -> dict[str, str]:
-    """Return the variables of a task in a SLURM array job of the tasks 3, 5, 7 and 9."""
+    """Return the environment of a task in a SLURM array job with tasks 3, 5, 7 and 9."""
     values = {"ID": 2 * number + 1, "MIN": 3, "MAX": 9, "STEP": 2, "COUNT": 4}
     return {f"SLURM_ARRAY_TASK_{name}": str(value) for name, value in values.items()}
 
 
 def test_shard_stopped_and_resumed(tmp_path: Path, gate: Gate) -> None:
-    """The manifests are put together when the last part has ended, though another was stopped meanwhile."""
+    """The last shard merges the manifests, also after an interruption."""
     put(tmp_path, {"a": "good", "b": "good", "c": f"wait {gate.port}", "d": "good", "e": "good"})
     with begin(tmp_path, *BATCH, "--shard", "1/2") as process:
         gate.wait()
@@ -235,7 +234,7 @@ def test_shard_stopped_and_resumed(tmp_path: Path, gate: Gate) -> None:
 
 
 def test_progress_on_a_terminal(tmp_path: Path) -> None:
-    """On a terminal, a bar shows how far the batch is, its rate and the time to go."""
+    """A bar shows the progress, the rate and the remaining time."""
     put(tmp_path, dict.fromkeys("abc", "good"))
     ours, theirs = pty.openpty()
     with os.fdopen(ours, "rb", buffering=0) as terminal:
@@ -256,7 +255,7 @@ def test_progress_on_a_terminal(tmp_path: Path) -> None:
 
 
 def read_terminal(terminal: IO[bytes]) -> str:
-    """Return all that is written to a terminal until nobody can any more."""
+    """Return the output of a terminal until all writers have closed it."""
     chunks = []
     with contextlib.suppress(OSError):
         while chunk := terminal.read(1 << 16):
@@ -265,7 +264,7 @@ def read_terminal(terminal: IO[bytes]) -> str:
 
 
 def test_progress_in_a_log(tmp_path: Path) -> None:
-    """Elsewhere, a plain line says how far it is, at the end at least."""
+    """Without a terminal, log lines show the progress, at least at the end."""
     put(tmp_path, dict.fromkeys("abc", "good"))
     shown = run(tmp_path, *BATCH)
     assert re.search(r"INFO deepaas\.cmd\.cli \[-\] 3 of 3, \d+\.\d/s, 0:00:00 to go\n", shown.stdout)
@@ -273,14 +272,14 @@ def test_progress_in_a_log(tmp_path: Path) -> None:
 
 
 def test_taken_name(tmp_path: Path) -> None:
-    """An option of batches that is called like an argument gives way to it, and has a prefix."""
+    """A batch option with the name of an argument gets a prefix."""
     put(tmp_path, {"a": "good"})
     assert returned(run(tmp_path, *BATCH, "--deepaas-workers", "2", "--workers", "theirs"))["done"] == 1
     assert "--deepaas-workers" in refused(run(tmp_path, *BATCH, "--deepaas-workers", "0"))
 
 
 def test_model_that_cannot_be_warmed(tmp_path: Path) -> None:
-    """A model that cannot be warmed ends the batch with 1 and the reason; no input is blamed."""
+    """The batch exits with 1 and the reason, and no input counts as failed."""
     put(tmp_path, {"a": "good"})
     (tmp_path / "cold.py").write_text(
         "from marshmallow import fields\n"
@@ -296,7 +295,7 @@ def test_model_that_cannot_be_warmed(tmp_path: Path) -> None:
 
 
 def test_manifest_that_cannot_be_written(tmp_path: Path) -> None:
-    """A full disk ends the batch with 1 and the reason; what is in the manifest whole is not done again."""
+    """A full disk exits with 1; complete manifest lines are not repeated."""
     put(tmp_path, {f"{index:02}": "good" for index in range(30)})
     limited = ["sh", "-c", 'ulimit -f 2; exec "$@"', "sh", *COMMAND, *BATCH]
     env = environment(tmp_path, TOLD, {})
@@ -309,7 +308,7 @@ def test_manifest_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_prediction_that_takes_too_long(tmp_path: Path, gate: Gate) -> None:
-    """With --predict-timeout, an input that takes too long fails, and the rest is done."""
+    """With --predict-timeout, only the input that takes too long fails."""
     put(tmp_path, {"a": f"wait {gate.port}", "b": "good"})
     longest_s = timeout_s(2)
     assert returned(run(tmp_path, *BATCH, "--predict-timeout", str(longest_s)), 1)["done"] == 1
@@ -322,7 +321,7 @@ from marshmallow import fields
 def get_predict_args():
     return {"data": fields.Raw(metadata={"type": "file"})}
 def predict_batch(calls):
-    time.sleep(0.05)  # as long as it takes for others to wait
+    time.sleep(0.05)  # long enough for other calls to queue
     return [{"together": len(calls), "text": open(call["data"].filename).read()} for call in calls]
 """
 STREAMING = """
@@ -337,7 +336,7 @@ def predict(data):
 
 @pytest.mark.parametrize("source", [TOGETHER, STREAMING])
 def test_other_ways_to_predict(tmp_path: Path, source: str) -> None:
-    """Predictions are made together where the model can; a stream's items become lines of one result."""
+    """predict_batch receives batches; the items of a stream become lines of one result."""
     (tmp_path / "model.py").write_text(source)
     put(tmp_path, {f"{index:02}": f"{index:02}" for index in range(40)})
     assert returned(run(tmp_path, "--model", "model.py", *BATCH, models={}))["done"] == 40
@@ -350,7 +349,7 @@ def test_other_ways_to_predict(tmp_path: Path, source: str) -> None:
 
 
 def test_stream(tmp_path: Path) -> None:
-    """The items of a single prediction that streams are printed as a list, or written as lines."""
+    """A single streamed prediction is printed as a list, or written as lines."""
     (tmp_path / "model.py").write_text(STREAMING)
     put(tmp_path, {"a": "ab"})
     line = ["predict", "--data", "in/a"]

@@ -1,4 +1,4 @@
-"""`deepaas-cli new`: a model package that can be installed, tested and served as it is."""
+"""`deepaas-cli new`: the created package can be installed, tested and served unchanged."""
 
 import os
 import subprocess
@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from deepaas.client import Client, TrainingFailed
-from running import RUN_S, Ended, refused, run
-from serving import CALL_S, HERE, environment, serving
+from support.cli import RUN_S, Ended, refused, run
+from support.server import CALL_S, TESTS, environment, serving
 
 pytestmark = pytest.mark.slow
 POINTS = "0,1\n1,3\n2,5\n"
 
 
 def python(folder: Path, *line: str, env: dict[str, str]) -> Ended:
-    """Run Python to its end."""
+    """Run Python until it exits."""
     return subprocess.run(
         [sys.executable, *line],
         cwd=folder,
@@ -30,7 +30,7 @@ def python(folder: Path, *line: str, env: dict[str, str]) -> Ended:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a new package, and with what it is when it is installed."""
+    """Return a folder with a new package and its installed metadata."""
     folder = tmp_path_factory.mktemp("new")
     done = run(folder, "new", "my_model", "--author", 'Ada "A" L', models={})
     assert done.returncode == 0, done.stderr
@@ -43,28 +43,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def env(folder: Path) -> dict[str, str]:
-    """Return an environment in which the new model is the only one that is installed."""
-    places = [folder / "site", folder / "installed", HERE]
+    """Return an environment in which only the new model is installed."""
+    places = [folder / "site", folder / "installed", TESTS]
     more = {"PYTHONPATH": os.pathsep.join(map(str, places)), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return environment(folder, {}, more)
 
 
 def test_its_own_test(folder: Path, env: dict[str, str]) -> None:
-    """The new package's test passes."""
     done = python(folder / "my_model", "-m", "pytest", "-q", "-p", "no:cacheprovider", env=env)
     assert done.returncode == 0, done.stdout
     assert "6 passed" in done.stdout
 
 
 def test_nothing_to_mend(folder: Path, env: dict[str, str]) -> None:
-    """A check of the new model finds nothing that could be better."""
+    """`deepaas-cli check` has no findings."""
     done = python(folder, "-m", "deepaas.cmd.cli", "check", "--predict", env=env)
     assert done.returncode == 0
     assert "Found: 0 error, 0 warning, 0 note" in done.stdout
 
 
 def test_served(tmp_path: Path, env: dict[str, str]) -> None:
-    """A server serves the new model at once: metadata, predictions and trainings."""
+    """The new model's metadata, predictions and trainings work."""
     path = {"PYTHONPATH": env["PYTHONPATH"]}
     with serving(tmp_path, models={}, env=path) as server, Client(server.url) as client:
         model = client["my_model"]
@@ -83,15 +82,14 @@ def test_served(tmp_path: Path, env: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("name", ["my-model", "class", "json", "deepaas", "../größe"])
 def test_bad_names(tmp_path: Path, name: str) -> None:
-    """A name that cannot be a package's is refused in one line that says what would be right."""
+    """The error for an invalid package name has the expected form."""
     said = refused(run(tmp_path, "new", name, models={}))
     assert "as in my_model" in said or "choose another" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["installed", "scratch"]
 
 
 def test_never_overwrites(tmp_path: Path) -> None:
-    """What is there already stays as it is."""
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "mine").write_text("x")
-    assert "is there already" in refused(run(tmp_path, "new", "there", models={}))
+    assert "already exists" in refused(run(tmp_path, "new", "there", models={}))
     assert [path.name for path in (tmp_path / "there").iterdir()] == ["mine"]

@@ -1,4 +1,4 @@
-"""How fast `deepaas-cli` is there, and what a shell completes."""
+"""Start-up time of `deepaas-cli`, and shell completion."""
 
 import resource
 import subprocess
@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from running import COMMAND, RUN_S, TOLD
-from serving import environment
+from support.cli import COMMAND, RUN_S, TOLD
 from support.machine import processor_s
+from support.server import environment
 
 HEAVY = ["aiohttp", "asyncio", "marshmallow", "sqlalchemy", "uvloop", "prometheus_client", "multiprocessing"]
 
 
 def used_s(folder: Path, *line: str) -> float:
-    """Return the processor seconds that a command line takes, which other processes do not lengthen."""
+    """Return the CPU seconds of a command line, which do not depend on other processes."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     env = environment(folder, TOLD, {})
     subprocess.run(line, env=env, cwd=folder, capture_output=True, timeout=RUN_S, check=True)
@@ -24,12 +24,12 @@ def used_s(folder: Path, *line: str) -> float:
 
 
 def test_help_is_there_at_once(tmp_path: Path) -> None:
-    """The help takes less than 0.3 s of the processor, the interpreter included."""
+    """The help takes less than 0.3 s of CPU time, including the interpreter."""
     assert min(used_s(tmp_path, *COMMAND, "--help") for _ in range(3)) < processor_s(0.3)
 
 
 def test_help_imports_little(tmp_path: Path) -> None:
-    """Neither the model nor what only methods need is imported for the help."""
+    """The help imports neither the model nor modules that only methods need."""
     program = (
         "import sys\n"
         "from deepaas.cmd.cli import main\n"
@@ -46,7 +46,7 @@ def test_help_imports_little(tmp_path: Path) -> None:
     )
     imported = shown.stderr.split()
     assert "deepaas.cmd.cli" in imported
-    assert not {*HEAVY, "models_batch.told"} & set(imported)
+    assert not {*HEAVY, "models.batch.scripted"} & set(imported)
     for method in ("get_metadata", "warm", "predict", "train"):
         assert f"  {method} " in shown.stdout
 
@@ -62,7 +62,7 @@ def test_help_imports_little(tmp_path: Path) -> None:
     ],
 )
 def test_completion(tmp_path: Path, words: str, completed: list[str]) -> None:
-    """A shell completes methods, flags, choices and files."""
+    """The shell completes methods, flags, choices and files."""
     env = {
         "_DEEPAAS_CLI_COMPLETE": "bash_complete",
         "COMP_WORDS": words,
@@ -81,7 +81,7 @@ def test_completion(tmp_path: Path, words: str, completed: list[str]) -> None:
 
 
 def test_completion_without_a_model(tmp_path: Path) -> None:
-    """Where no model is installed, nothing is completed, and nothing breaks."""
+    """Without an installed model, completion is empty and does not fail."""
     env = {
         "_DEEPAAS_CLI_COMPLETE": "bash_complete",
         "COMP_WORDS": "deepaas-cli predict --",

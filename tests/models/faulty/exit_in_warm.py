@@ -1,4 +1,4 @@
-"""A model whose process ends while it is warmed."""
+"""A model whose warm() exits the process."""
 
 import os
 

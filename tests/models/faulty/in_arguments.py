@@ -1,4 +1,4 @@
-"""A model whose arguments cannot be had."""
+"""A model whose get_predict_args() raises."""
 
 
 def get_predict_args():

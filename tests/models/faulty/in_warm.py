@@ -1,4 +1,4 @@
-"""A model that cannot be warmed."""
+"""A model whose warm() raises."""
 
 
 def warm():

@@ -1,4 +1,4 @@
-"""A model that leaves when it is imported."""
+"""A model that calls sys.exit() on import."""
 
 import sys
 

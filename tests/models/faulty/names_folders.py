@@ -1,4 +1,4 @@
-"""A model whose errors name folders of the server; it can be warmed until a file is there."""
+"""A model whose errors contain paths of the server; warm() fails once the file `broken` exists."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""A model whose arguments are no fields."""
+"""A model whose arguments are not fields."""
 
 
 def get_predict_args():

@@ -1,3 +1,3 @@
-"""A model that cannot be read."""
+"""A model that raises on import."""
 
 raise RuntimeError("broken on purpose on import")

@@ -1,4 +1,4 @@
-"""A model that can be warmed only until a file is there, and dies when it is asked for."""
+"""A model that can exit its process; warm() fails from then on."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""The picture as the model saw it, with a bar for each label. Knows nothing of files or HTTP."""
+"""Draws the picture as the model saw it, with a bar for the probability of each label."""
 
 import io
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def draw(grid: Ink, labels: Sequence[int], probabilities: Sequence[float]) -> by
 
 
 def _cells(grid: Ink) -> Image.Image:
-    """Return the grid as dark ink on light paper, each cell a square."""
+    """Return the grid as dark ink on light paper."""
     levels = Image.fromarray(np.uint8(np.rint((1 - grid) * 255)))
     side = GRID_CELLS * CELL_PX
     return levels.resize((side, side), Image.Resampling.NEAREST)

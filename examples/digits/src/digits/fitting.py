@@ -1,4 +1,4 @@
-"""One training: its epochs, and what came of it. The only user of scikit-learn's networks."""
+"""Fits a network, epoch by epoch. Only this module uses scikit-learn's networks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Epoch:
-    """What is known after one pass over the pictures; accuracy is the share right of those held out."""
+    """The result of one pass over the pictures; ``accuracy`` is measured on the held-out pictures."""
 
     number: int
     loss: float
@@ -24,7 +24,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted network, its accuracy on the pictures held out, and the numbers of pictures."""
+    """A fitted network, its accuracy on the held-out pictures, and the numbers of pictures."""
 
     network: Network
     accuracy: float
@@ -33,7 +33,7 @@ class Fit:
 
 
 def fit(hyperparameters: Hyperparameters, report: Callable[[Epoch], None]) -> Fit:
-    """Fit a network to the bundled digits, and call ``report`` after each epoch."""
+    """Fit a network to the bundled digits; call ``report`` after each epoch."""
     from sklearn.neural_network import MLPClassifier  # type: ignore[import-untyped]  # scikit-learn has no stubs
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
 
@@ -47,7 +47,7 @@ def fit(hyperparameters: Hyperparameters, report: Callable[[Epoch], None]) -> Fi
         learning_rate_init=hyperparameters.learning_rate,
         random_state=hyperparameters.seed,
     )
-    # These matrices are small: more threads would wait for one another, and for the other worker's.
+    # These matrices are small: more threads would only wait for each other and for other workers.
     with threadpool_limits(1):
         for number in range(1, hyperparameters.epochs + 1):
             classifier.partial_fit(learn.grids, learn.labels, classes=np.arange(LABELS))
@@ -58,7 +58,7 @@ def fit(hyperparameters: Hyperparameters, report: Callable[[Epoch], None]) -> Fi
 
 
 def _network_of(classifier: Any) -> Network:
-    """Take the weights out of a scikit-learn ``MLPClassifier`` with one hidden layer."""
+    """Extract the weights of a scikit-learn ``MLPClassifier`` with one hidden layer."""
     hidden_weights, output_weights = (np.array(weights, dtype=np.float64) for weights in classifier.coefs_)
     hidden_bias, output_bias = (np.array(bias, dtype=np.float64) for bias in classifier.intercepts_)
     return Network(hidden_weights, hidden_bias, output_weights, output_bias, classifier.activation)

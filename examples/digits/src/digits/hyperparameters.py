@@ -1,4 +1,4 @@
-"""What a training can be told, and the defaults. Imports nothing heavy: the server reads them."""
+"""The hyperparameters of a training and their defaults. The server reads them, so imports are light."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ ACTIVATIONS = ("relu", "tanh")
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """One training's choices; ``digits.model.get_train_args`` describes each one and its limits."""
+    """The hyperparameters of one training; ``digits.model.get_train_args`` documents them."""
 
     hidden: int = 128
     epochs: int = 20

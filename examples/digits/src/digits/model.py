@@ -1,7 +1,7 @@
-"""The functions and arguments that DEEPaaS serves: the module the entry point names.
+"""The functions and arguments that DEEPaaS serves: the module that the entry point names.
 
-What they do is in the other modules. The functions that need those import them, not this module: the server
-imports it only to read its arguments, in a process that need not hold NumPy, Pillow and scikit-learn.
+Functions import the other modules when they run. The server imports this module only to read the arguments,
+so its process needs no NumPy, Pillow or scikit-learn.
 """
 
 import io
@@ -38,7 +38,7 @@ schema = {
 
 
 def get_metadata() -> dict[str, str]:
-    """Return what the installed distribution says of itself."""
+    """Return the metadata of the installed distribution."""
     about = metadata("digits")
     return {
         "name": about["Name"],
@@ -50,7 +50,7 @@ def get_metadata() -> dict[str, str]:
 
 
 def warm() -> None:
-    """Load the model file; where there is none yet, fit a network and write one: that takes seconds."""
+    """Load the model file; if there is none, fit a network and save it, which takes seconds."""
     from digits import storage
 
     storage.current()
@@ -83,8 +83,8 @@ def get_predict_args() -> dict[str, fields.Field]:
 def predict(image: UploadedFile, top: int = 3, accept: str = JSON) -> dict[str, Any] | io.BytesIO:
     """Return the digits that ``image`` may show.
 
-    Returns a dict that fits ``schema``, or an open PNG or ZIP file, as ``accept`` says. Answers with status
-    400 if the upload is not a picture, or a blank one.
+    Returns a dict that matches ``schema``, or an open PNG or ZIP file, depending on ``accept``. Responds with
+    status 400 if the upload is not a picture, or is blank.
     """
     [result] = predict_batch([{"image": image, "top": top, "accept": accept}])
     if isinstance(result, Exception):
@@ -93,7 +93,7 @@ def predict(image: UploadedFile, top: int = 3, accept: str = JSON) -> dict[str, 
 
 
 def predict_batch(calls: list[dict[str, Any]]) -> list[dict[str, Any] | io.BytesIO | Exception]:
-    """Return what ``predict`` returns or raises for each call; the network sees all pictures at once."""
+    """Return the result or exception of each call; the network evaluates all pictures together."""
     import numpy as np
 
     from digits import storage
@@ -109,7 +109,7 @@ def predict_batch(calls: list[dict[str, Any]]) -> list[dict[str, Any] | io.Bytes
 
 
 def _grid(image: UploadedFile) -> "Ink | Exception":
-    """Return the picture as the network sees it, or what is wrong with it."""
+    """Return the picture as the network sees it, or the error."""
     from digits import picture
 
     try:
@@ -121,7 +121,7 @@ def _grid(image: UploadedFile) -> "Ink | Exception":
 def _result(
     call: dict[str, Any], grid: "Ink", probabilities: "Weights", version: str
 ) -> dict[str, Any] | io.BytesIO:
-    """Return one prediction, in the media type that its call asks for."""
+    """Return one prediction in the media type that its call requests."""
     from digits import drawing
 
     accept = call["accept"]
@@ -155,40 +155,38 @@ def get_train_args() -> dict[str, fields.Field]:
         "activation": fields.Str(
             load_default=Hyperparameters.activation,
             validate=validate.OneOf(ACTIVATIONS),
-            metadata={"description": "What a hidden unit does with its sum."},
+            metadata={"description": "Activation function of the hidden units."},
         ),
         "augment": fields.Int(
             load_default=Hyperparameters.augment,
             validate=validate.Range(min=0, max=20),
-            metadata={"description": "Copies of each picture to add, each bent in its own way."},
+            metadata={"description": "Distorted copies to add of each picture."},
         ),
         "printed": fields.Int(
             load_default=Hyperparameters.printed,
             validate=validate.Range(min=0, max=500),
             metadata={
-                "description": "Drawings to add of each digit as type has it: the data are handwriting."
+                "description": "Printed drawings to add of each digit: the data set has only handwriting."
             },
         ),
         "test_share": fields.Float(
             load_default=Hyperparameters.test_share,
             validate=validate.Range(min=0.05, max=0.5),
-            metadata={"description": "Share of the data set held out to measure the accuracy."},
+            metadata={"description": "Share of the data set held out to measure accuracy."},
         ),
         "seed": fields.Int(
             load_default=Hyperparameters.seed,
             validate=validate.Range(min=0, max=2**32 - 1),
-            metadata={
-                "description": "Seed of everything random, except for what is held out: that is fixed."
-            },
+            metadata={"description": "Random seed; the choice of held-out pictures does not depend on it."},
         ),
     }
 
 
 def train(**hyperparameters: Any) -> dict[str, Any]:
-    """Fit a network, print a line for each epoch, and put the network in use.
+    """Fit a network, print a line for each epoch, and save the model file.
 
-    Takes the arguments of ``get_train_args``. Returns the accuracy on the pictures held out, the numbers of
-    pictures, the hyperparameters, and the model file with its version.
+    Takes the arguments of ``get_train_args``. Returns the accuracy on the held-out pictures, the numbers of
+    pictures, the hyperparameters, and the path and version of the model file.
     """
     from digits import storage
     from digits.fitting import fit
@@ -207,7 +205,7 @@ def train(**hyperparameters: Any) -> dict[str, Any]:
 
 
 def _print_epoch(epoch: "Epoch", epochs: int) -> None:
-    # Flushed, since whoever follows a training wants the line when the epoch ends.
+    # Flush, so that clients that follow the training see the line at the end of the epoch.
     progress = f"epoch {epoch.number}/{epochs}"
     print(f"{progress} - loss: {epoch.loss:.4f} - accuracy: {epoch.accuracy:.4f}", flush=True)
 

@@ -1,7 +1,7 @@
-"""The trained network: its weights, and the probabilities they give for a picture.
+"""The trained network: its weights, and the probabilities that it computes for a picture.
 
-Plain NumPy, so that serving needs no scikit-learn: that saves memory in every worker, and a file of weights
-fits any version of scikit-learn, which a pickled classifier does not.
+It uses only NumPy: serving needs no scikit-learn, which saves memory in every worker. And unlike a pickled
+classifier, a file of weights works with any version of scikit-learn.
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Network:
         hidden = grids.reshape(-1, INPUTS) @ self.hidden_weights + self.hidden_bias
         active = np.maximum(hidden, 0) if self.activation == "relu" else np.tanh(hidden)
         scores = active @ self.output_weights + self.output_bias
-        # The largest is taken off first, or the exponential could overflow.
+        # Subtract the maximum, or the exponential could overflow.
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
         likelihood: Weights = powers / powers.sum(axis=1, keepdims=True)
         return likelihood

@@ -1,10 +1,8 @@
-"""From any picture of one digit to the grid of the data set: 8 by 8 cells, each the share of ink in it.
+"""Converts a picture of one digit to the grid of the data set: 8 by 8 cells, each the share of ink in it.
 
-Owns reading, polarity, cropping, stroke thickness and scaling. Knows nothing of the network.
-
-The data set (UCI Optical Recognition of Handwritten Digits) holds bitmaps of 32 by 32 pixels, summed up in
-blocks of 4 by 4. Its digits fill the whole height, stand in the middle of their own width, and all have about
-the same share of ink, whatever pen wrote them.
+The data set (UCI Optical Recognition of Handwritten Digits) has bitmaps of 32 by 32 pixels, reduced to blocks
+of 4 by 4. Its digits fill the full height, are centred horizontally, and have about the same share of ink,
+whatever the pen.
 """
 
 import io
@@ -20,28 +18,28 @@ Ink = NDArray[np.floating[Any]]
 Levels = NDArray[np.uint8]
 
 GRID_CELLS = 8
-# What cameras, browsers and drawing programs write. Pillow reads more, some of it by running programs.
+# The formats of cameras, browsers and drawing programs. Pillow reads more, some of it by running programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 64_000_000
 # A digit needs a few dozen pixels; more only cost time.
 MAX_SIDE_PX = 1024
-# Weaker than this is what JPEG and paper do, not a pen. Levels out of 255.
+# Weaker contrasts come from JPEG artefacts and paper, not from a pen. Out of 255.
 MIN_CONTRAST = 24
-# The digit is worked on at this height: eight pixels a cell, enough to thicken a stroke in small steps.
+# The working height of a digit: eight pixels per cell, enough to thicken a stroke in small steps.
 BOX_PX = 64
-# Mean of the data set's pictures, which hardly differ in it.
+# The mean of the data set's pictures, which vary little.
 SHARE_OF_INK = 0.30
-# A wide digit may be squeezed to this part of its width, as the data set's are, never more.
+# A wide digit is squeezed at most to this share of its width, like those of the data set.
 MIN_SQUEEZE = 0.8
-# The widest a digit of usual proportions is in the data set: six cells of eight.
+# The width of the widest common digits in the data set: six of eight cells.
 USUAL_WIDTH_PX = 48
-# This share of the ink may lie outside the crop on each side: dust must not decide where the digit ends.
+# This share of the ink may lie outside the crop on each side, so that dust does not affect the crop.
 DUST = 0.003
 MAX_STROKE_STEPS = 10
 
 
 class UnusablePictureError(ValueError):
-    """The picture can't be read, or there is no digit in it; the text says which, in one line."""
+    """The picture cannot be read, or is blank. The text is one line."""
 
 
 def read_grid(path: str | Path) -> Ink:
@@ -77,13 +75,13 @@ def open_picture(path: str | Path) -> Image.Image:
 
 
 def ink_of(picture: Image.Image) -> Ink:
-    """Tell ink from paper, whatever their colours, in an RGBA picture.
+    """Separate ink from paper, whatever their colours, in an RGBA picture.
 
     Returns an array of shape (height, width). Raises ``UnusablePictureError`` for a blank picture.
     """
     distance = _distance_from_paper(_composite(picture, "white"))
     if picture.getchannel("A").getextrema() != (255, 255):
-        # A drawing on a transparent ground has no paper. White it is, unless the ink itself is about white.
+        # A drawing on transparency has no paper. Assume white, unless the ink itself is nearly white.
         on_black = _distance_from_paper(_composite(picture, "black"))
         distance = distance if distance.max() >= on_black.max() / 2 else on_black
     if distance.max() < MIN_CONTRAST:
@@ -96,14 +94,14 @@ def ink_of(picture: Image.Image) -> Ink:
 
 
 def grid_of(ink: Ink) -> Ink:
-    """Bring the digit in ``ink`` (height, width) to the data set's size, place and thickness.
+    """Normalise the size, position and thickness of the digit in ``ink`` (height, width).
 
     Returns an array of shape (8, 8). Ink must not be zero everywhere.
     """
     digit = _box(ink)
     thin = _cells(digit).mean() < SHARE_OF_INK
     step = ImageFilter.MaxFilter(3) if thin else ImageFilter.MinFilter(3)
-    # A margin, since strokes grow outwards too.
+    # Add a margin, because strokes grow outwards too.
     stroke = _image(np.pad(digit, 2 * MAX_STROKE_STEPS))
     best = grid = _cells(digit)
     for _ in range(MAX_STROKE_STEPS):
@@ -118,7 +116,7 @@ def grid_of(ink: Ink) -> Ink:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Spread deep greys over 0 to 255: Pillow's own conversion cuts off all above 255."""
+    """Scale 16- and 32-bit greys to 0 to 255: Pillow's own conversion clips everything above 255."""
     if image.mode not in {"I", "F"} and not image.mode.startswith("I;"):
         return image
     levels = np.asarray(image, dtype=np.float32)
@@ -131,9 +129,9 @@ def _composite(picture: Image.Image, paper: str) -> Image.Image:
 
 
 def _distance_from_paper(picture: Image.Image) -> Levels:
-    """Return how far each pixel is from the colour of the border, 0 to 255.
+    """Return the distance of each pixel's colour from that of the border, 0 to 255.
 
-    Taken over all three colours, so that red on green counts as much as black on white, either way round.
+    It is the maximum over the three channels, so that red on green counts as much as black on white.
     """
     levels = np.asarray(picture, dtype=np.int16)
     border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
@@ -147,7 +145,7 @@ def _threshold(distance: Levels) -> float:
     pixels = np.bincount(distance.ravel(), minlength=256)
     levels = np.arange(256)
     threshold = float(distance.max()) / 2
-    # Each mean depends on the threshold; this settles within a few rounds.
+    # Each mean depends on the threshold; this converges within a few rounds.
     for _ in range(10):
         ink = levels > threshold
         means = (np.average(levels[part], weights=pixels[part]) for part in (ink, ~ink))
@@ -168,21 +166,21 @@ def _box(ink: Ink) -> Ink:
     height_px = BOX_PX * min(1.0, BOX_PX / width_px)
     size = max(1, round(min(width_px, BOX_PX))), max(1, round(height_px))
     scaled = _array(_image(digit).resize(size, Image.Resampling.HAMMING))
-    # A hairline in a big picture fades when scaled down: make it ink again.
+    # A hairline in a big picture fades when scaled down: restore its darkness.
     darkest = max(float(np.quantile(scaled[scaled > 0], 0.9)), 1e-3)
     boxed: Ink = np.clip(scaled / darkest, 0, 1)
     return boxed
 
 
 def _extent(ink_per_line: Ink) -> slice:
-    """Return where the ink begins and ends along one axis, dust aside."""
+    """Return the extent of the ink along one axis, ignoring dust."""
     share = np.cumsum(ink_per_line) / ink_per_line.sum()
     first, last = np.searchsorted(share, [DUST, 1 - DUST])
     return slice(int(first), int(min(last, len(share) - 1)) + 1)
 
 
 def _cells(digit: Ink) -> Ink:
-    """Put the digit in the middle of the box and return the mean of each of its 8 by 8 cells."""
+    """Centre the digit in the box and return the mean of each of its 8 by 8 cells."""
     box = np.zeros((BOX_PX, BOX_PX), dtype=np.float32)
     height, width = digit.shape
     top, left = (BOX_PX - height) // 2, (BOX_PX - width) // 2

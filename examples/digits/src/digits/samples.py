@@ -1,7 +1,4 @@
-"""The pictures a network learns from and the ones it is judged by.
-
-Owns the split and everything that adds pictures to the learning side. Knows nothing of networks.
-"""
+"""The pictures for training and evaluation: the split, and augmentation of the training part."""
 
 from dataclasses import dataclass
 
@@ -14,9 +11,9 @@ from digits.picture import GRID_CELLS, Ink
 
 Labels = NDArray[np.int64]
 
-# Fixed, whatever a training's seed: what is held out from one training is held out from all of that share.
+# Fixed, independent of a training's seed: all trainings with the same share hold out the same pictures.
 SPLIT_SEED = 0
-# A cell is blown up to this many pixels before a picture is bent.
+# A cell is enlarged to this many pixels before a picture is distorted.
 CELL_PX = 4
 
 
@@ -29,7 +26,7 @@ class Samples:
 
 
 def split(test_share: float) -> tuple[Samples, Samples]:
-    """Return the bundled data set in two parts, to learn from and held out, with each digit's share alike."""
+    """Split the bundled data set, stratified by digit, into a training part and a held-out part."""
     from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # scikit-learn has no stubs
     from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]  # as above
 
@@ -42,7 +39,7 @@ def split(test_share: float) -> tuple[Samples, Samples]:
 
 
 def enlarge(samples: Samples, copies: int, printed: int, random: np.random.Generator) -> Samples:
-    """Add ``copies`` bent versions of each picture, and ``printed`` drawings of each digit as type has it."""
+    """Add ``copies`` distorted versions of each picture, and ``printed`` drawings of each digit."""
     bent = [_bend(grid, random) for _ in range(copies) for grid in samples.grids]
     drawn = [shapes.draw_grid(digit, random) for _ in range(printed) for digit in range(10)]
     added = np.array([*bent, *drawn], dtype=np.float32).reshape(-1, GRID_CELLS**2)
@@ -51,13 +48,13 @@ def enlarge(samples: Samples, copies: int, printed: int, random: np.random.Gener
 
 
 def _bend(grid: Ink, random: np.random.Generator) -> Ink:
-    """Turn, slant, scale, shift and thicken or thin one picture a little."""
+    """Rotate, slant, scale, shift and thicken or thin one picture a little."""
     side = GRID_CELLS * CELL_PX
     cells = Image.fromarray(np.uint8(grid.reshape(GRID_CELLS, GRID_CELLS) * 255))
     image = cells.resize((side, side), Image.Resampling.BICUBIC)
     turn, slant, scale = random.uniform(-0.15, 0.15), random.uniform(-0.15, 0.15), random.uniform(0.92, 1.08)
     matrix = np.array([[1, slant - turn], [turn, 1]]) / scale
-    # About the middle of the picture, not its corner.
+    # around the centre of the picture, not its corner
     shift = side / 2 - matrix @ np.full(2, side / 2) + random.uniform(-1, 1, size=2)
     coefficients = (*matrix[0], shift[0], *matrix[1], shift[1])
     image = image.transform((side, side), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR)

@@ -1,7 +1,7 @@
-"""Digits as type has them, drawn from lines and arcs with a random pen.
+"""Printed digits, drawn from lines and arcs with random pens.
 
-The data set is handwriting only: its 1, 6 and 9 have little in common with printed ones. No font is used, so
-fonts stay unseen and can be used to measure.
+The data set contains only handwriting: its 1, 6 and 9 have little in common with printed ones. No font is
+used, so fonts remain unseen and can serve for evaluation.
 """
 
 from math import cos, radians, sin
@@ -19,7 +19,7 @@ MARGIN_PX = 40
 
 
 def draw_grid(digit: int, random: np.random.Generator) -> Ink:
-    """Draw one digit, differently each time, and return it as the model sees it: shape (8, 8), 0 to 1."""
+    """Draw one digit, differently each time; return it as the model sees it: shape (8, 8), 0 to 1."""
     pen_px = int(random.uniform(0.06, 0.28) * HEIGHT_PX)
     width_px = random.uniform(0.42, 0.8) * HEIGHT_PX
     slant = random.uniform(-0.08, 0.22)
@@ -85,7 +85,7 @@ def _one(random: np.random.Generator) -> list[Stroke]:
 
 
 def _six(random: np.random.Generator) -> list[Stroke]:
-    """Return a loop and an arc that leaves it on the left and comes over the top."""
+    """Return a loop, and an arc that starts at its left and curves over the top."""
     loop = random.uniform(0.3, 0.36)
     return [
         arc((0.5, 1 - loop), (0.48, loop), 0, 360),

@@ -1,6 +1,6 @@
-"""The model file: where it is, how it is written and read, and which network is the one in use.
+"""The model file: its path and format, and the network that is currently in use.
 
-Any number of processes may read and write it at once: it is only ever replaced as a whole.
+Several processes may read and write it at the same time: it is only ever replaced as a whole.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from digits.network import Network
 
 log = logging.getLogger(__name__)
 
-# Another layout of the file takes another number.
+# Increase it when the layout of the file changes.
 FORMAT = 1
 
 
@@ -50,9 +50,9 @@ def model_path() -> Path:
 
 
 def current() -> Stored:
-    """Return the network in the model file, fitting one first if there is none to be used.
+    """Return the network in the model file; fit one first if there is none, or if it is unusable.
 
-    A process reads the file once. Where it was replaced since, a new worker (a reload) takes it up.
+    A process reads the file once. After it is replaced, new workers (a reload) read the new one.
     """
     path = model_path()
     try:
@@ -60,7 +60,7 @@ def current() -> Stored:
     except (FileNotFoundError, UnusableFileError):
         pass
     with _folder_to_oneself(path.parent):
-        # Another process may have made the file meanwhile.
+        # Another process may have written the file in the meantime.
         try:
             return _remember(path)
         except FileNotFoundError:
@@ -72,7 +72,7 @@ def current() -> Stored:
 
 
 def forget() -> None:
-    """Let go of the network in use; the next call of `current` reads the file again."""
+    """Forget the network in use; the next call of `current` reads the file again."""
     _remember.cache_clear()
 
 
@@ -92,7 +92,7 @@ def save(fitted: Fit, path: Path) -> str:
     """Write the network to ``path`` in one step, and return the file's version."""
     content = _content(fitted)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, since only there replacing is one step; a name of its own for each process.
+    # A unique name in the same folder: replacing is atomic only within a file system.
     with tempfile.NamedTemporaryFile(
         dir=path.parent, prefix=".digits-", suffix=".part", delete=False
     ) as part:
@@ -110,7 +110,7 @@ def read(path: Path) -> Stored:
     """Read a model file. Raises ``FileNotFoundError`` and ``UnusableFileError``."""
     content = path.read_bytes()
     try:
-        # Weights only: nothing in the file is ever run, as in a pickle it could be.
+        # Weights only: unlike a pickle, the file cannot run code.
         with np.load(io.BytesIO(content), allow_pickle=False) as entries:
             return Stored(_network_of(entries), _version(content))
     except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
@@ -124,7 +124,7 @@ def _content(fitted: Fit) -> bytes:
         *fitted.network.arrays(),
         activation=np.array(fitted.network.activation),
         format=np.array(FORMAT),
-        # Makes each training's file its own, be its weights the same as another's.
+        # Gives each training's file a different version, even if the weights are equal.
         trained=np.array(datetime.now(UTC).isoformat()),
     )
     return content.getvalue()
@@ -134,7 +134,7 @@ def _version(content: bytes) -> str:
     return sha256(content).hexdigest()[:12]
 
 
-# The worker's memory of the file: what `warm()` loaded is used until another worker takes over.
+# Cached per worker: the network loaded by `warm()` stays in use until a new worker replaces this one.
 @lru_cache(maxsize=1)
 def _remember(path: Path) -> Stored:
     return read(path)

@@ -1,1 +1,1 @@
-"""An example model for DEEPaaS: it tells what kind of file a file is."""
+"""An example model for DEEPaaS: it detects the type of a file."""

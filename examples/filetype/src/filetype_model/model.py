@@ -1,6 +1,6 @@
-"""The functions and arguments that DEEPaaS serves: the module the entry point names.
+"""The functions and arguments that DEEPaaS serves: the module that the entry point names.
 
-The network, its weights and what its labels mean are those of the package `magika`.
+The network, its weights and its labels come from the package `magika`.
 """
 
 import functools
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 schema = {
     "label": fields.Str(required=True, metadata={"description": "The kind of file in one word."}),
-    "description": fields.Str(required=True, metadata={"description": "The same for people."}),
+    "description": fields.Str(required=True, metadata={"description": "The kind of file in words."}),
     "media_type": fields.Str(required=True, metadata={"description": "Its media type."}),
-    "group": fields.Str(required=True, metadata={"description": "What the kind belongs to, such as code."}),
+    "group": fields.Str(required=True, metadata={"description": "The group of the kind, such as code."}),
     "is_text": fields.Bool(required=True, metadata={"description": "Whether the file is a text."}),
     "score": fields.Float(
         required=True,
         validate=validate.Range(min=0, max=1),
-        metadata={"description": "How sure the network is, 0 to 1."},
+        metadata={"description": "Confidence of the network, 0 to 1."},
     ),
 }
 
 
 def get_metadata() -> dict[str, str]:
-    """Return what the installed distribution says of itself, and which network is in it."""
+    """Return the metadata of the installed distribution, and the version of its network."""
     about = metadata("filetype-model")
     return {
         "name": about["Name"],
@@ -62,25 +62,25 @@ def get_predict_args() -> dict[str, fields.Field]:
             metadata={
                 "type": "file",
                 "location": "form",
-                "description": "Any file. Its name is not looked at.",
+                "description": "Any file. Its name is ignored.",
             },
         ),
     }
 
 
 def predict(file: UploadedFile) -> dict[str, Any]:
-    """Return what kind of file ``file`` is, as ``schema`` describes it."""
-    [answer] = predict_batch([{"file": file}])
-    return answer
+    """Return the type of ``file``, as ``schema`` describes it."""
+    [prediction] = predict_batch([{"file": file}])
+    return prediction
 
 
 def predict_batch(calls: list[dict[str, UploadedFile]]) -> list[dict[str, Any]]:
-    """Return what ``predict`` returns for each call; the network sees all files at once."""
+    """Return the result of ``predict`` for each call; the network evaluates all files together."""
     paths = [Path(str(call["file"].filename)) for call in calls]
-    return [_answer(result) for result in network().identify_paths(paths)]
+    return [_to_prediction(result) for result in network().identify_paths(paths)]
 
 
-def _answer(result: "MagikaResult") -> dict[str, Any]:
+def _to_prediction(result: "MagikaResult") -> dict[str, Any]:
     kind = result.output
     return {
         "label": str(kind.label),

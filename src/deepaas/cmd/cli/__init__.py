@@ -1,4 +1,4 @@
-"""`deepaas-cli`: a model's functions without a server, and what else there is to do with a model."""
+"""`deepaas-cli`: runs a model's functions without a server, checks models and creates model packages."""
 
 from deepaas.cmd.cli.commands import main
 

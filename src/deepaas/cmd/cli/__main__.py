@@ -2,5 +2,5 @@
 
 from deepaas.cmd.cli import main
 
-if __name__ == "__main__":  # not in a process that a model spawns
+if __name__ == "__main__":  # false in processes that a model spawns
     main(prog_name="deepaas-cli")

@@ -12,7 +12,7 @@ from deepaas.log import get_logger
 @click.command()
 @click.pass_obj
 def warm(settings: Settings) -> None:
-    """Let the model prepare itself: load weights, fetch what it lacks. An error is told, with exit code 1."""
+    """Run the model's function warm, which loads weights or downloads files. Exits with 1 on an error."""
     model = load_model(settings)
     log_call("warm")
     with user_code():
@@ -37,4 +37,4 @@ def get_metadata(ctx: click.Context, *, is_named: bool = True) -> None:
         if metadata is None:
             metadata = model.read_metadata_or_raise()
     write_json(metadata, ctx)
-    print_json(metadata)  # also when it is written to a file, as in 2.6
+    print_json(metadata)  # also when written to a file, as in 2.6

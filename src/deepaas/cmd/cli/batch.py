@@ -1,4 +1,4 @@
-"""`deepaas-cli predict` for many files: plan, workers, signals, exit code."""
+"""`deepaas-cli predict` for many files: planning, workers, signals, exit code."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ from deepaas.log import get_logger
 from deepaas.messages import Body, Call, Envelope, encode_call
 from deepaas.metrics import Metrics
 from deepaas.model.arguments import Arguments
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 from deepaas.scratch import ScratchFolder, ScratchRoot
 from deepaas.workers.pool import Pool
 from deepaas.workers.pool_config import PoolConfig, build_pool_config, build_worker_config
@@ -43,7 +43,7 @@ from deepaas.workers.result_stream import ResultStream
 
 
 class BatchPlan(NamedTuple):
-    """The argument that stands for many files, the other arguments, and the files of this part."""
+    """The name of the batch argument, the values of the other arguments, and the files of this shard."""
 
     key: str
     shared_values: Mapping[str, FlagValues]
@@ -53,23 +53,23 @@ class BatchPlan(NamedTuple):
     def build_raw_arguments(
         self, arguments: Arguments, copy: InputCopy, scratch: ScratchFolder
     ) -> dict[str, Any]:
-        """Return the raw arguments of one prediction, as a request would give them.
+        """Return the raw arguments of one prediction.
 
-        Raise `InvalidArguments` for another file that cannot be read.
+        Raise `InvalidArguments` if a file of another argument cannot be read.
         """
-        made = to_argument_sources(self.shared_values, scratch)
-        files = {**made.form, self.key: [create_uploaded_file(self.key, copy.path, copy.original_name)]}
-        return arguments.collect(made._replace(form=files))
+        sources = to_argument_sources(self.shared_values, scratch)
+        files = {**sources.form, self.key: [create_uploaded_file(self.key, copy.path, copy.original_name)]}
+        return arguments.collect(sources._replace(form=files))
 
     def validate(self, arguments: Arguments, scratch: ScratchFolder) -> None:
-        """Raise `InvalidArguments` for what would be wrong with every file."""
-        for one in self.inputs[:1]:
-            path = Path(one.path)
+        """Raise `InvalidArguments` for errors that do not depend on the file."""
+        for first in self.inputs[:1]:
+            path = Path(first.path)
             raw = self.build_raw_arguments(arguments, InputCopy(path, path.name), scratch)
             try:
                 arguments.validate_in_thread(raw)
             except PredictionFailed:
-                return  # it may be this file's fault
+                return  # the file may be the cause
             except InvalidArguments as error:
                 shared = {key: problem for key, problem in error.messages.items() if key != self.key}
                 if shared:
@@ -77,15 +77,15 @@ class BatchPlan(NamedTuple):
 
 
 def make_plan(flag_values: Mapping[str, FlagValues], key: str, ctx: click.Context) -> BatchPlan:
-    """Find the files and this part of them. Raise `click.BadParameter` when there are none."""
+    """Find the files and select this shard. Raise `click.BadParameter` if there are none."""
     flag, values = flag_values[key]
     others = {name: flag_values[name] for name in flag_values if name != key}
     try:
-        everything = batch_inputs.expand_inputs(values, ctx.params["output_dir"])
+        inputs = batch_inputs.expand_inputs(values, ctx.params["output_dir"])
     except ValueError as error:
         raise click.BadParameter(f"{', '.join(values)}: {error}.", param=flag) from error
     shard = _get_shard(ctx)
-    return BatchPlan(key, others, shard.select(everything), shard)
+    return BatchPlan(key, others, shard.select(inputs), shard)
 
 
 def _get_shard(ctx: click.Context) -> Shard:
@@ -96,16 +96,16 @@ def _get_shard(ctx: click.Context) -> Shard:
         raise click.BadParameter(f"expected {error}.", param=option) from error
 
 
-_EXIT_TEMPFAIL = 75  # EX_TEMPFAIL: trying again later goes on from here
+_EXIT_TEMPFAIL = 75  # EX_TEMPFAIL of sysexits.h: the batch can be resumed
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 _log = get_logger(LOGGER_NAME)
 
 
-def run_batch(model: Model, flag_values: Mapping[str, FlagValues], key: str, ctx: click.Context) -> int:
-    """Predict for every file that the argument `key` stands for; print how many, and return the exit code.
+def run_batch(model: LoadedModel, flag_values: Mapping[str, FlagValues], key: str, ctx: click.Context) -> int:
+    """Predict for every file of the argument `key`; print the counts and return the exit code.
 
-    Raise `click.BadParameter` or `InvalidArguments` for what is wrong with all of them, and
-    `ModelUnavailable` when the model cannot be used.
+    Raise `click.BadParameter` or `InvalidArguments` for errors that concern all files, and
+    `ModelUnavailable` if the model cannot be used.
     """
     output: Path = ctx.params["output_dir"]
     plan = make_plan(flag_values, key, ctx)
@@ -131,13 +131,13 @@ def run_batch(model: Model, flag_values: Mapping[str, FlagValues], key: str, ctx
             on_entry=progress.record,
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            was_told = runner.run(_run_until_signal(batch, pool))
+            was_interrupted = runner.run(_run_until_signal(batch, pool))
         manifest.finalize(is_complete=not batch.counts.left)
-    return _report_counts(batch, manifest, ctx, was_interrupted=was_told)
+    return _report_counts(batch, manifest, ctx, was_interrupted=was_interrupted)
 
 
 def _create_output_folder(folder: Path, ctx: click.Context) -> None:
-    """Make the folder of the results. Raise `UsageError`, naming its flag, when it cannot be written."""
+    """Create the output folder. Raise `UsageError`, which names its flag, if it is not writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -149,10 +149,10 @@ def _create_output_folder(folder: Path, ctx: click.Context) -> None:
         ) from error
 
 
-def _build_pool_config(model: Model, ctx: click.Context) -> PoolConfig:
-    """Return the limits of a pool that is never asked for more than its workers can have at once.
+def _build_pool_config(model: LoadedModel, ctx: click.Context) -> PoolConfig:
+    """Return a pool configuration with a fixed number of workers, and a queue of one batch for each.
 
-    All its workers are there from the first call to the last, for that is how long they have something to do.
+    Scaling is off because the workers are busy from the first call to the last.
     """
     usual = build_pool_config(model, ctx.obj)
     workers = ctx.params["workers"] or usual.workers.max
@@ -166,7 +166,7 @@ def _build_pool_config(model: Model, ctx: click.Context) -> PoolConfig:
 
 
 def _create_pool(settings: Settings, limits: PoolConfig) -> Pool:
-    """Return workers that a batch system's signals, which come to every process of a job, do not end."""
+    """Return a pool whose workers ignore the signals that a batch system sends to all processes of a job."""
     name, target = resolve_target(settings)
     start = build_worker_config(name, target, settings)._replace(
         envelope=Envelope.NONE, ignored_signals=_STOP_SIGNALS
@@ -174,15 +174,15 @@ def _create_pool(settings: Settings, limits: PoolConfig) -> Pool:
     return Pool(start, limits, Metrics().create_pool_metrics(name))
 
 
-def _build_predict_fn(model: Model, pool: Pool, plan: BatchPlan) -> PredictFn:
-    """Return what answers for one file."""
+def _build_predict_fn(model: LoadedModel, pool: Pool, plan: BatchPlan) -> PredictFn:
+    """Return the function that predicts for one file."""
     declared = model.predict_arguments
     validating = asyncio.Lock()
 
     async def predict(copy: InputCopy, scratch: ScratchFolder) -> Body:
         raw = await asyncio.to_thread(plan.build_raw_arguments, declared, copy, scratch)
         media_type = resolve_media_type(declared, raw)
-        # One after the other: the author, whose code this may call, need not think of threads.
+        # One at a time: validation may call user code, which need not be thread-safe.
         async with validating:
             arguments = await asyncio.to_thread(declared.validate_in_thread, raw)
         call = Call("predict", arguments, True, media_type, scratch.path, "-")  # noqa: FBT003
@@ -193,7 +193,7 @@ def _build_predict_fn(model: Model, pool: Pool, plan: BatchPlan) -> PredictFn:
 
 
 async def _collect_stream(stream: ResultStream, scratch: ScratchFolder) -> Body:
-    """Return all of a stream as one body."""
+    """Write a whole stream to a file and return it as one body."""
     path = scratch.create_file_path("")
     with stream, path.open("wb") as file:
         while chunk := await stream.read():
@@ -202,15 +202,19 @@ async def _collect_stream(stream: ResultStream, scratch: ScratchFolder) -> Body:
 
 
 async def _run_until_signal(batch: Batch, pool: Pool) -> bool:
-    """Do the batch; say whether a signal came. The first lets what runs end, the second does not."""
+    """Run the batch; return whether a signal arrived.
+
+    The first signal lets running predictions finish; a second one, or one before the workers are warm,
+    cancels them.
+    """
     is_warm = asyncio.Event()
     working = asyncio.create_task(_run_in_pool(batch, pool, is_warm))
-    told: list[str] = []
+    received: list[str] = []
 
     def handle_signal(number: int) -> None:
-        told.append(signal.Signals(number).name)
-        if is_warm.is_set() and len(told) == 1:
-            _log.info("%s: finishing the predictions that run", told[0])
+        received.append(signal.Signals(number).name)
+        if is_warm.is_set() and len(received) == 1:
+            _log.info("%s: finishing the predictions that run", received[0])
             batch.stop()
         else:
             working.cancel()
@@ -219,7 +223,7 @@ async def _run_until_signal(batch: Batch, pool: Pool) -> bool:
         asyncio.get_running_loop().add_signal_handler(number, handle_signal, number)
     with contextlib.suppress(asyncio.CancelledError):
         await working
-    return bool(told)
+    return bool(received)
 
 
 async def _run_in_pool(batch: Batch, pool: Pool, is_warm: asyncio.Event) -> None:
@@ -229,7 +233,7 @@ async def _run_in_pool(batch: Batch, pool: Pool, is_warm: asyncio.Event) -> None
 
 
 def _report_counts(batch: Batch, manifest: Manifest, ctx: click.Context, *, was_interrupted: bool) -> int:
-    """Print what came of the batch, and return the exit code."""
+    """Print the counts of the batch, write them to the output file, and return the exit code."""
     counts = batch.counts
     summary = counts._asdict() | {"manifest": str(manifest.current_path)}
     write_json(summary, ctx)

@@ -1,4 +1,4 @@
-"""`deepaas-cli check`: a doctor for models."""
+"""`deepaas-cli check`: diagnostics for models."""
 
 import asyncio
 import sys
@@ -13,8 +13,8 @@ import click
 from deepaas.cmd.cli.model_context import resolve_target
 from deepaas.cmd.cli.output import print_line
 from deepaas.config.settings import Settings
+from deepaas.diagnostics.checker import run_checks
 from deepaas.diagnostics.findings import CheckRequest, Finding, Level
-from deepaas.diagnostics.runner import run_checks
 from deepaas.model import loader
 
 _COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow", Level.CHANGED: "cyan", Level.OK: "green"}
@@ -22,25 +22,23 @@ _INDENT = " " * 24
 
 
 @click.command()
-@click.option(
-    "--predict", is_flag=True, help="Predict too, once for each media type, with made-up arguments."
-)
+@click.option("--predict", is_flag=True, help="Also predict once per media type, with sample arguments.")
 @click.option(
     "--with",
     "argument_texts",
     multiple=True,
     metavar="NAME=VALUE",
-    help="An argument of that prediction; for a file, its path. Implies --predict.",
+    help="Argument of that prediction; a path for a file. Implies --predict.",
 )
 @click.option(
     "--time-limit",
     default=600.0,
     type=click.FloatRange(min=0.1),
-    help="Seconds that each step may take.  [default: 600]",
+    help="Time limit of each step (s).  [default: 600]",
 )
 @click.pass_context
 def check(ctx: click.Context, *, predict: bool, argument_texts: tuple[str, ...], time_limit: float) -> None:
-    """Check the model without a server: what is wrong, what to do about it, what is not as in DEEPaaS 2.6.
+    """Check the model without a server: report errors with advice, and differences from DEEPaaS 2.6.
 
     Exits with 1 when it finds an error.
     """
@@ -48,8 +46,8 @@ def check(ctx: click.Context, *, predict: bool, argument_texts: tuple[str, ...],
     name, target = resolve_target(settings)
     pairs = [_parse_pair(text) for text in argument_texts]
     with tempfile.TemporaryDirectory(prefix="deepaas-") as scratch:
-        question = CheckRequest(name, target, list(sys.path), predict or bool(pairs), pairs, scratch)
-        counts = asyncio.run(_run_and_print(question, time_limit))
+        request = CheckRequest(name, target, list(sys.path), predict or bool(pairs), pairs, scratch)
+        counts = asyncio.run(_run_and_print(request, time_limit))
     print_line(_format_summary(counts))
     ctx.exit(1 if counts[Level.ERROR] else 0)
 
@@ -67,7 +65,7 @@ async def _run_and_print(request: CheckRequest, time_limit_s: float) -> Counter[
 
 
 def _check_discovery(request: CheckRequest) -> Iterator[Finding]:
-    """Say how the model is found."""
+    """Yield how the model was found, and whether its entry point is ambiguous."""
     step = "discovery"
     yield Finding(Level.OK, step, f"'{request.name}' is {request.target}.")
     points = entry_points(group=loader.ENTRY_POINT_GROUP, name=request.name)

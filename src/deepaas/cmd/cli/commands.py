@@ -1,4 +1,4 @@
-"""`deepaas-cli`: the group of its commands and the options that stand before them."""
+"""`deepaas-cli`: its methods (subcommands) and global options."""
 
 import difflib
 import importlib
@@ -16,10 +16,10 @@ from deepaas.cmd.options import build_click_options, load_settings
 
 
 class CommandSpec(NamedTuple):
-    """One command: where it is, and the line of help that lists it.
+    """A method: its target and its help text.
 
-    `target` is ``module:name`` of a click command, or of a function that makes one of the context of
-    `deepaas-cli` itself, whose `obj` are the `Settings`.
+    `target` is ``module:name`` of a click command, or of a function that builds one from the context of
+    `deepaas-cli`, whose `obj` is `Settings`.
     """
 
     target: str
@@ -28,30 +28,28 @@ class CommandSpec(NamedTuple):
 
 METHODS = {
     "get_metadata": CommandSpec("deepaas.cmd.cli.basic:get_metadata", "Print the model's metadata as JSON."),
-    "warm": CommandSpec(
-        "deepaas.cmd.cli.basic:warm", "Let the model prepare itself, and see whether it can."
-    ),
+    "warm": CommandSpec("deepaas.cmd.cli.basic:warm", "Call the model's warm(), to test it."),
     "predict": CommandSpec(
-        "deepaas.cmd.cli.predict:command", "Predict once, or once for each of many files."
+        "deepaas.cmd.cli.predict:command", "Predict once, or once per file for many files."
     ),
     "train": CommandSpec(
         "deepaas.cmd.cli.train:command", "Train the model, and print the training's record."
     ),
     "check": CommandSpec(
-        "deepaas.cmd.cli.check:check", "Say what is wrong with the model, and what to do about it."
+        "deepaas.cmd.cli.check:check", "Find errors in the model, with advice on how to fix them."
     ),
-    "new": CommandSpec("deepaas.cmd.cli.new:new", "Write a small model package to begin with."),
+    "new": CommandSpec("deepaas.cmd.cli.new:new", "Create a small model package as a starting point."),
 }
 
 
 def load_command(name: str, ctx: click.Context) -> click.Command | None:
-    """Return the command called `name`, if there is one."""
+    """Import and return the command of the method `name`, or `None` if there is no such method."""
     if name not in METHODS:
         return None
     module, _, attribute = METHODS[name].target.partition(":")
-    found: click.Command | Callable[[click.Context], click.Command]
-    found = getattr(importlib.import_module(module), attribute)
-    return found if isinstance(found, click.Command) else found(ctx)
+    command: click.Command | Callable[[click.Context], click.Command]
+    command = getattr(importlib.import_module(module), attribute)
+    return command if isinstance(command, click.Command) else command(ctx)
 
 
 _SETTINGS = (
@@ -67,12 +65,12 @@ _SETTINGS = (
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are run; it tells what is wrong in one line."""
+    """A group that imports a method when it runs, and reports errors in one line."""
 
     def make_context(self, *args: object, **kwargs: object) -> click.Context:
-        """Read the options before the method."""
+        """Parse the global options."""
         with short_errors():
-            return super().make_context(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they are
+            return super().make_context(*args, **kwargs)  # type: ignore[arg-type]  # passed on unchanged
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the method."""
@@ -87,7 +85,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Read the settings, which the flags of some methods depend on, and find the method."""
+        """Load the settings, on which the flags of some methods depend, and find the method."""
         if ctx.resilient_parsing:
             ctx.obj = load_settings(ctx)
         else:
@@ -117,7 +115,7 @@ class LazyGroup(click.Group):
 
 
 def _configure(ctx: click.Context) -> None:
-    """Read the settings, and let standard output and log lines be as they want it."""
+    """Load the settings into the context, and configure standard output and logging."""
     log.buffer_until_configured()
     ctx.obj = settings = load_settings(ctx)
     escape_unencodable()
@@ -126,35 +124,34 @@ def _configure(ctx: click.Context) -> None:
 
 
 def _format_unknown_method(name: str) -> str:
-    """Return what to say about a method that does not exist."""
     close = difflib.get_close_matches(name, METHODS)
-    meant = f" Did you mean {' or '.join(close)}?" if close else ""
-    return f"No such method: {name}.{meant} There are {', '.join(METHODS)}; --help describes them."
+    suggestion = f" Did you mean {' or '.join(close)}?" if close else ""
+    return f"No such method: {name}.{suggestion} Available: {', '.join(METHODS)}; see --help."
 
 
 def _hint_misplaced_option(error: click.NoSuchOption, group: click.Group) -> str | None:
-    """Return what to say about an option behind the method that has its place before it."""
+    """Return the error for a global option after the method, or `None` for an unknown option."""
     name = error.option_name
-    option = next((one for one in group.params if name in (*one.opts, *one.secondary_opts)), None)
+    option = next((param for param in group.params if name in (*param.opts, *param.secondary_opts)), None)
     if not isinstance(option, click.Option) or error.ctx is None:
         return None
-    written = name if option.is_flag else f"{name} …"
+    usage = name if option.is_flag else f"{name} …"
     method = error.ctx.info_name
-    return f"No such option: {name}. It stands before the method: deepaas-cli {written} {method}."
+    return f"No such option: {name}. Put it before the method: deepaas-cli {usage} {method}."
 
 
 def _build_options() -> list[click.Parameter]:
-    """Return the options before the method; the two that scripts know are spelled as ever."""
+    """Return the global options; scripts for 2.6 use the first two."""
     return [
         click.Option(
             ["--deepaas_method_output"],
             type=click.Path(dir_okay=False, path_type=Path),
-            help="File that the result is written to.",
+            help="Output file for the result.",
         ),
         click.Option(
             ["--deepaas_with_multiprocessing/--nodeepaas_with_multiprocessing"],
             default=True,
-            help="Let processes that the model starts begin afresh (spawn), not as copies of this one.",
+            help="Start the model's processes with spawn instead of fork.",
         ),
         *build_click_options(_SETTINGS),
     ]
@@ -177,8 +174,8 @@ main = click.version_option(package_name="deepaas", message="%(version)s")(
         callback=_run_default_method,
         invoke_without_command=True,
         subcommand_metavar="[METHOD [--ARGUMENT VALUE ...]]",
-        help="Use a model without a server. Each METHOD has a --help of its own, with the model's arguments; "
-        "without a METHOD, it is get_metadata.",
+        help="Use a model without a server. The --help of each METHOD lists the model's arguments; "
+        "the default METHOD is get_metadata.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
 )

@@ -1,4 +1,4 @@
-"""Converts values of flags to argument sources, as a request does."""
+"""Converts the values of flags to argument sources, the form in which requests pass arguments."""
 
 import ast
 import contextlib
@@ -24,9 +24,9 @@ _DIGEST_LENGTH = 16
 
 
 def to_argument_sources(flag_values: Mapping[str, FlagValues], scratch: ScratchFolder) -> ArgumentSources:
-    """Return what the flags give; the files that they name are copied into `scratch`.
+    """Return the values of the flags as argument sources, with files copied into `scratch`.
 
-    Raise `InvalidArguments` for a file that cannot be read.
+    Raise `InvalidArguments` if a file cannot be read.
     """
     query: dict[str, list[str]] = {}
     form: dict[str, list[Any]] = {}
@@ -46,7 +46,7 @@ def to_argument_sources(flag_values: Mapping[str, FlagValues], scratch: ScratchF
 
 @contextlib.contextmanager
 def explain_comma_lists(flag_values: Mapping[str, FlagValues]) -> Iterator[None]:
-    """Raise `InvalidArguments` with the right form of a list where commas alone stand between its items."""
+    """Replace the errors of comma-separated lists in `InvalidArguments` by the right syntax."""
     try:
         yield
     except InvalidArguments as error:
@@ -56,12 +56,12 @@ def explain_comma_lists(flag_values: Mapping[str, FlagValues]) -> Iterator[None]
 
 
 def create_uploaded_file(key: str, copy: Path, original_name: str) -> UploadedFile:
-    """Return a copied file as the argument `key`."""
+    """Return the value of the argument `key` for a copied file."""
     return UploadedFile(key, str(copy), mimetypes.guess_type(original_name)[0], original_name)
 
 
 def resolve_media_type(arguments: Arguments, raw: dict[str, Any]) -> str | None:
-    """Return the media type that was asked for, or the default, which is then put into `raw` too."""
+    """Return the requested media type, or else the default, which is also set in `raw`."""
     accept = arguments.accept
     if accept is None:
         return None
@@ -71,9 +71,9 @@ def resolve_media_type(arguments: Arguments, raw: dict[str, Any]) -> str | None:
 
 
 def hash_arguments(flag_values: Mapping[str, FlagValues]) -> str:
-    """Return a digest of the arguments: files count by their names."""
-    said = json.dumps({key: flag_values[key].values for key in sorted(flag_values)})
-    return hashlib.sha256(said.encode()).hexdigest()[:_DIGEST_LENGTH]
+    """Return a digest of the arguments; for files, of their paths only."""
+    values = json.dumps({key: flag_values[key].values for key in sorted(flag_values)})
+    return hashlib.sha256(values.encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
 def _explain_comma_list(problem: Any, key: str, flag_values: Mapping[str, FlagValues]) -> Any:
@@ -92,7 +92,7 @@ def _explain_comma_list(problem: Any, key: str, flag_values: Mapping[str, FlagVa
 
 
 def _copy_upload(key: str, path: Path, scratch: ScratchFolder) -> UploadedFile:
-    """Copy a file: the model may move, change or delete what it gets."""
+    """Copy a file: the model may move, change or delete its input."""
     copy = scratch.create_file_path(path.name)
     try:
         copy_with_sha256(path, copy)
@@ -102,9 +102,9 @@ def _copy_upload(key: str, path: Path, scratch: ScratchFolder) -> UploadedFile:
 
 
 def _parse_paths(values: list[str]) -> list[str]:
-    """Return the paths that were given one by one, or all in one literal list."""
-    found = _parse_literal(values[0]) if len(values) == 1 and not Path(values[0]).exists() else values
-    return [str(path) for path in found] if isinstance(found, list) else values
+    """Return the paths of repeated flags, or of one flag with a literal list."""
+    paths = _parse_literal(values[0]) if len(values) == 1 and not Path(values[0]).exists() else values
+    return [str(path) for path in paths] if isinstance(paths, list) else values
 
 
 def _is_structured(field: Field) -> bool:
@@ -112,20 +112,20 @@ def _is_structured(field: Field) -> bool:
 
 
 def _parse_structure(field: Field, values: list[str]) -> Any:
-    """Return a list of what the flag was given several times, or one literal."""
+    """Return the list of a repeated flag, or the literal value of a single one."""
     if not accepts_many(field):
         return _parse_literal(values[0])
     if len(values) == 1:
-        found = _parse_literal(values[0])
-        if isinstance(found, list):
-            return found
+        literal = _parse_literal(values[0])
+        if isinstance(literal, list):
+            return literal
     inner = field.inner if isinstance(field, fields.List) else None
     is_text = inner is not None and not _is_structured(inner)
     return values if is_text else [_parse_literal(value) for value in values]
 
 
 def _parse_literal(text: str) -> Any:
-    """Return what a literal stands for, as JSON or Python writes it; any other text is itself."""
+    """Parse a JSON or Python literal of a list or dictionary; return any other text unchanged."""
     if not text.lstrip().startswith(_OPENING_BRACKETS):
         return text
     try:
@@ -133,7 +133,7 @@ def _parse_literal(text: str) -> Any:
     except ValueError:
         pass
     try:
-        found = ast.literal_eval(text.strip())
+        value = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
-    return list(found) if isinstance(found, tuple | set) else found
+    return list(value) if isinstance(value, tuple | set) else value

@@ -1,4 +1,4 @@
-"""Owns how a model's fields become flags: their spelling, type, help and completion."""
+"""Builds the flags of a model's arguments: spelling, type, help and completion."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -31,14 +31,14 @@ _METAVARS = (
 
 
 class ArgumentType(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click only
-    """The text of an argument, whose field judges it later; it knows how a shell completes it."""
+    """The text of an argument, with shell completion; its field validates the text later."""
 
     def __init__(self, field: Field) -> None:
         self.field = field
         self.name = get_metavar(field)
 
     def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Complete choices; let the shell complete files."""
+        """Complete choices, and leave files to the shell."""
         if is_file(self.field):
             return [CompletionItem(incomplete, type="file")]
         return [
@@ -47,7 +47,7 @@ class ArgumentType(click.ParamType):  # type: ignore[type-arg] # generic in newe
 
 
 class ArgumentFlag(click.Option):
-    """The flag of one argument, named exactly like it; `key` is the name that requests use."""
+    """The flag of one argument, spelled exactly like its name and its `key`, the name in requests."""
 
     def __init__(self, number: int, name: str, field: Field) -> None:
         super().__init__(
@@ -60,12 +60,12 @@ class ArgumentFlag(click.Option):
         )
         self.field = field
         self.key = field.data_key or name
-        # As they are: click would take some characters for its own.
+        # Set directly, because click would interpret some characters of the names.
         self.opts = list(dict.fromkeys([f"--{self.key}", f"--{name}"]))
 
 
 class FlagValues(NamedTuple):
-    """What the command line says of one argument: as many texts as its flag was given."""
+    """The values of one argument on the command line, one for each occurrence of its flag."""
 
     flag: ArgumentFlag
     values: list[str]
@@ -78,17 +78,17 @@ def build_flags(arguments: Arguments) -> list[ArgumentFlag]:
 
 
 def collect_flag_values(flags: list[ArgumentFlag], ctx: click.Context) -> dict[str, FlagValues]:
-    """Return what was given for each argument, by its key."""
-    found = {}
+    """Return the values of the arguments on the command line, by their keys."""
+    collected = {}
     for flag in flags:
         value = ctx.params[flag.name or ""]
         if value is not None and value != ():
-            found[flag.key] = FlagValues(flag, list(value) if flag.multiple else [value])
-    return found
+            collected[flag.key] = FlagValues(flag, list(value) if flag.multiple else [value])
+    return collected
 
 
 def get_metavar(field: Field) -> str:
-    """Return the word for the field's type."""
+    """Return the placeholder for the field's type in the help."""
     if is_file(field):
         return "PATH"
     if accepts_many(field):
@@ -97,7 +97,7 @@ def get_metavar(field: Field) -> str:
 
 
 def format_argument_help(field: Field) -> str:
-    """Return the author's description, and what values the field takes."""
+    """Return the field's description, followed by its choices, bounds, syntax and default."""
     description = str(field.metadata.get("description") or "")
     more = "; ".join(_describe_values(field))
     return f"{description} [{more}]".lstrip() if more else description
@@ -111,7 +111,7 @@ def _describe_values(field: Field) -> Iterator[str]:
         if isinstance(validator, validate.Range):
             yield from _describe_bounds(validator)
     if accepts_many(field) and not is_file(field):
-        yield 'as "[1, 2]", or the flag several times'
+        yield 'as "[1, 2]", or repeat the flag'
     if get_metavar(field) == "DICT":
         yield """as "{'a': 1}\""""
     default = field.load_default
@@ -127,6 +127,6 @@ def _describe_bounds(value_range: validate.Range) -> Iterator[str]:
 
 
 def _get_suggestions(field: Field) -> list[str]:
-    """Return the choices that the field enforces, or those that it only documents."""
-    found = get_field_choices(field) or get_documented_choices(field)
-    return [str(choice) for choice in found] or (["true", "false"] if isinstance(field, fields.Bool) else [])
+    """Return the field's validated choices, else the documented ones."""
+    choices = get_field_choices(field) or get_documented_choices(field)
+    return list(map(str, choices)) or (["true", "false"] if isinstance(field, fields.Bool) else [])

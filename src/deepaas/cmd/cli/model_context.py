@@ -1,4 +1,4 @@
-"""Loads the model that the command line names, and runs its code with errors in one line."""
+"""Loads the model of the command line, and runs its code."""
 
 import contextlib
 import faulthandler
@@ -14,37 +14,37 @@ from deepaas.config.settings import Settings
 from deepaas.errors import DeepaasError, ModelNotFound
 from deepaas.model import loader
 from deepaas.model.failures import failure_from_exception
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 
 
 def resolve_target(settings: Settings) -> tuple[str, str]:
-    """Return the name and the target of the one model that the settings name, or that is installed.
+    """Return the name and target of the configured model, or of the only installed one.
 
-    Raise `ModelNotFound`, listing what is installed, when there is none, or none of several was named.
+    Raise `ModelNotFound`, listing the installed models, if there is none, or several and none is configured.
     """
-    found = loader.select_models(settings.model_name, settings.model)
-    if len(found) > 1:
+    models = loader.select_models(settings.model_name, settings.model)
+    if len(models) > 1:
         raise ModelNotFound(
-            f"Several models are installed: {', '.join(found)}. "
+            f"Several models are installed: {', '.join(models)}. "
             "Choose one with --model-name, or in the environment variable DEEPAAS_V2_MODEL."
         )
-    return next(iter(found.items()))
+    return next(iter(models.items()))
 
 
-def load_model(settings: Settings) -> Model:
+def load_model(settings: Settings) -> LoadedModel:
     """Import the model. Raise `ModelNotFound` or `ModelLoadError`."""
-    return Model.load(*resolve_target(settings))
+    return LoadedModel.load(*resolve_target(settings))
 
 
-def load_model_for_flags(ctx: click.Context) -> Model | None:
-    """Return the model whose arguments are to be flags; when a shell only completes, it may be none.
+def load_model_for_flags(ctx: click.Context) -> LoadedModel | None:
+    """Return the model, or `None` if it cannot be loaded during shell completion.
 
     Raise `ModelNotFound` or `ModelLoadError`.
     """
     settings: Settings = ctx.obj
     if not ctx.resilient_parsing:
         return load_model(settings)
-    # The shell reads standard output.
+    # The shell reads the completions from standard output, so the model must not print there.
     with contextlib.suppress(DeepaasError), contextlib.redirect_stdout(sys.stderr):
         return load_model(settings)
     return None
@@ -52,9 +52,9 @@ def load_model_for_flags(ctx: click.Context) -> Model | None:
 
 @contextlib.contextmanager
 def user_code() -> Iterator[None]:
-    """Run user code as the flags want it. Raise `CliError` for any exception in it.
+    """Run user code with the configured start method of processes. Raise `CliError` for any exception in it.
 
-    A process that the model forked ends as it would anywhere.
+    In a process that the model forked, exceptions pass unchanged.
     """
     faulthandler.enable()
     spawned = click.get_current_context().find_root().params.get("deepaas_with_multiprocessing")
@@ -68,5 +68,5 @@ def user_code() -> Iterator[None]:
     except BaseException as error:
         if os.getpid() != pid:
             raise
-        found = failure_from_exception(error)
-        raise CliError(found.message, getattr(error, "detail", "") or found.traceback) from error
+        failure = failure_from_exception(error)
+        raise CliError(failure.message, getattr(error, "detail", "") or failure.traceback) from error

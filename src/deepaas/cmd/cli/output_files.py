@@ -1,4 +1,4 @@
-"""Writes results to the files that the command line names."""
+"""Writes results to files."""
 
 import mimetypes
 from pathlib import Path
@@ -14,13 +14,13 @@ from deepaas.model import json_encoding
 
 
 def get_output_path(ctx: click.Context) -> Path | None:
-    """Return the file that was named for the result, if one was."""
+    """Return the value of `--deepaas_method_output`, if set."""
     path: Path | None = ctx.find_root().params["deepaas_method_output"]
     return path
 
 
 def write_json(value: Any, ctx: click.Context) -> Path | None:
-    """Write plain JSON values to the named file, if there is one, and return it."""
+    """Write JSON values to the output file, if one is set, and return its path."""
     path = get_output_path(ctx)
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def write_json(value: Any, ctx: click.Context) -> Path | None:
 
 
 def write_output(body: Body, path: Path) -> None:
-    """Write a result to the file that the command line names, and print the file's name, changed or not."""
+    """Write a result to the output file `path`, and print the path, which may get another suffix."""
     written = write_body(body, path)
     if written != path:
         print_renamed_path(path, written)
@@ -38,17 +38,14 @@ def write_output(body: Body, path: Path) -> None:
 
 
 def write_body(body: Body, path: Path) -> Path:
-    """Write a result to `path`, which gets the suffix of its media type where it has another; return it."""
-    fitting = _add_media_suffix(path, body.media_type)
-    write_result(body, fitting)
-    return fitting
+    """Write a result to `path`, append the suffix of its media type if missing, and return the new path."""
+    written = _add_media_suffix(path, body.media_type)
+    write_result(body, written)
+    return written
 
 
 def _add_media_suffix(path: Path, media_type: str) -> Path:
-    """Return `path` with the suffix of the media type behind it, unless it has one of its suffixes.
-
-    The name of a device or a pipe stays as it is.
-    """
+    """Append the suffix of the media type, unless `path` has one of its suffixes or is a device or pipe."""
     if not is_replaceable(path):
         return path
     plain = media_type.partition(";")[0]

@@ -1,4 +1,4 @@
-"""`deepaas-cli predict`: its flags, and whether it is one prediction or many."""
+"""`deepaas-cli predict`: its flags, single predictions, and the choice of batch mode."""
 
 import functools
 import json
@@ -18,15 +18,15 @@ from deepaas.cmd.cli.output_files import get_output_path, write_body, write_outp
 from deepaas.messages import Body, Envelope
 from deepaas.model import rendering, stream_encoding
 from deepaas.model.arguments import is_file
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 from deepaas.model.v2.wrapper import ReturnedFile, UploadedFile
 from deepaas.scratch import ScratchFolder, ScratchRoot
 
 
-def run_single(model: Model, flag_values: Mapping[str, FlagValues], ctx: click.Context) -> None:
-    """Predict, write the result where the flags want it, and print it.
+def run_single(model: LoadedModel, flag_values: Mapping[str, FlagValues], ctx: click.Context) -> None:
+    """Predict once, and write the result to the output file or print it.
 
-    Raise `InvalidArguments`, or `CliError` for what the model's code raises.
+    Raise `InvalidArguments`, or `CliError` for an exception of user code.
     """
     with ScratchRoot() as space:
         prediction = _predict(model, flag_values, space.create_folder(), warm=ctx.obj.warm)
@@ -38,14 +38,14 @@ def run_single(model: Model, flag_values: Mapping[str, FlagValues], ctx: click.C
 
 
 class _Prediction(NamedTuple):
-    """What `predict` returned, and the body that a client would get for it."""
+    """The return value of `predict`, and the body that an HTTP client would receive."""
 
     value: Any
     body: Body
 
 
 def _predict(
-    model: Model, flag_values: Mapping[str, FlagValues], scratch: ScratchFolder, *, warm: bool
+    model: LoadedModel, flag_values: Mapping[str, FlagValues], scratch: ScratchFolder, *, warm: bool
 ) -> _Prediction:
     declared = model.predict_arguments
     raw = declared.collect(to_argument_sources(flag_values, scratch))
@@ -65,7 +65,7 @@ def _predict(
 
 
 def _collect_stream(stream: Any, encoder: stream_encoding.StreamEncoder, scratch: ScratchFolder) -> Body:
-    """Return all items of a stream as one body."""
+    """Write all items of a stream to a file and return it as one body."""
     path = scratch.create_file_path("")
     with path.open("wb") as file:
         file.writelines(map(encoder.encode, stream_encoding.iterate_sync(stream)))
@@ -73,13 +73,13 @@ def _collect_stream(stream: Any, encoder: stream_encoding.StreamEncoder, scratch
 
 
 def _print_prediction(prediction: _Prediction, default_path: Path) -> None:
-    """Print the prediction, or write it to `default_path` if it is neither a value nor a text."""
+    """Print a JSON or text prediction; write any other to a file named after `default_path`."""
     returned, body = prediction
     content = Path(body.path).read_bytes() if body.path else body.content
     if body.media_type == stream_encoding.JSON_LINES:
         print_result([json.loads(line) for line in content.splitlines()])
     elif body.media_type.partition(";")[0].endswith("json"):
-        # The value itself, as in 2.6: JSON has no tuples, for instance.
+        # Print the original value, as in 2.6: JSON would turn tuples into lists, for instance.
         print_result(json.loads(content) if _is_file_or_stream(returned) else returned)
     elif body.media_type.startswith("text/"):
         print_result(content.decode(errors="replace"))
@@ -90,26 +90,26 @@ def _print_prediction(prediction: _Prediction, default_path: Path) -> None:
 
 
 def _is_file_or_stream(value: Any) -> bool:
-    """Return whether `predict` returned a file or a stream, whose content the prediction is."""
+    """Return whether the value is a file or a stream, so that its content is the prediction."""
     is_file = isinstance(value, ReturnedFile | UploadedFile) or rendering.is_open_file(value)
     return is_file or stream_encoding.is_stream(value)
 
 
-_HELP = """Predict with the model, once. Where a file argument is given as a folder, as a pattern in quotes
-('*.png') or as a list of paths (@list.txt), predict once for each file, with results in --output-dir."""
-_MISSING_OUTPUT_DIR = "{}: it stands for many files; name the folder of their results with --output-dir."
-_MISSING_FILES = "--output-dir: give one file argument as a folder, a pattern in quotes, or @list.txt."
+_HELP = """Predict once. If a file argument is a folder, a quoted pattern ('*.png') or a list of paths
+(@list.txt), predict once per file, and write the results to --output-dir."""
+_MISSING_OUTPUT_DIR = "{}: for many files, set the folder for the results with --output-dir."
+_MISSING_FILES = "--output-dir: set one file argument to a folder, a quoted pattern, or @list.txt."
 _UNQUOTED_PATTERN = (
-    "Got unexpected extra arguments ({}). If a pattern stood for these files, put it in quotes, as '*.png'."
+    "Got unexpected extra arguments ({}). If the shell expanded a pattern, quote it, as in '*.png'."
 )
-_MULTIPLE_BATCH_ARGUMENTS = "{}: only one argument can stand for many files."
+_MULTIPLE_BATCH_ARGUMENTS = "{}: only one argument can have many files."
 
 
 class _PredictCommand(click.Command):
-    """A command that knows what a shell makes of a pattern without quotes."""
+    """A command with an error message for patterns that the shell expanded."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the flags. UsageError: something stands behind them that is no flag."""
+        """Parse the flags. Raise `UsageError` for positional arguments."""
         ctx.allow_extra_args = True
         extra = super().parse_args(ctx, args)
         if not extra or ctx.resilient_parsing:
@@ -135,7 +135,7 @@ def command(ctx: click.Context) -> click.Command:
     )
 
 
-def _run_command(model: Model, flags: list[ArgumentFlag], **_: object) -> None:
+def _run_command(model: LoadedModel, flags: list[ArgumentFlag], **_: object) -> None:
     ctx = click.get_current_context()
     model.get_function("predict")
     texts = collect_flag_values(flags, ctx)
@@ -152,9 +152,9 @@ def _has_file_flags(click_command: click.Command) -> bool:
 
 
 def _find_batch_argument(flag_values: dict[str, FlagValues], output: Path | None) -> str | None:
-    """Return the argument that stands for many files, if one does. Raise `UsageError` for half a batch."""
-    files = {key: given for key, given in flag_values.items() if is_file(given.flag.field)}
-    many = [key for key, given in files.items() if any(map(expands_to_many, given.values))]
+    """Return the argument with many files, or `None`. Raise `UsageError` for an incomplete batch."""
+    files = {key: values for key, values in flag_values.items() if is_file(values.flag.field)}
+    many = [key for key, (_, values) in files.items() if any(map(expands_to_many, values))]
     if len(many) > 1:
         raise click.UsageError(_MULTIPLE_BATCH_ARGUMENTS.format(" and ".join(f"--{key}" for key in many)))
     if output is None:
@@ -168,7 +168,7 @@ def _find_batch_argument(flag_values: dict[str, FlagValues], output: Path | None
 
 
 def build_batch_options(used_spellings: Collection[str]) -> list[click.Option]:
-    """Return the options of a batch; one that is called like an argument begins with `--deepaas-`."""
+    """Return the options of a batch; if a name is also an argument's, the option starts with `--deepaas-`."""
 
     def get_spellings(name: str) -> list[str]:
         return [name, f"--{name.replace('_', '-')}"]
@@ -177,30 +177,29 @@ def build_batch_options(used_spellings: Collection[str]) -> list[click.Option]:
         click.Option(
             get_spellings("output_dir"),
             type=click.Path(file_okay=False, path_type=Path),
-            help="Many files: folder of the results, and of manifest.jsonl, which says what became of each.",
+            help="Batch: output folder, also for manifest.jsonl with the status of each file.",
         ),
         click.Option(
-            get_spellings("resume"), is_flag=True, help="Many files: pass over those that have their results."
+            get_spellings("resume"), is_flag=True, help="Batch: skip files that already have results."
         ),
         click.Option(
-            get_spellings("fail_fast"), is_flag=True, help="Many files: begin no more when one has failed."
+            get_spellings("fail_fast"), is_flag=True, help="Batch: start no more predictions after a failure."
         ),
         click.Option(
             get_spellings("shard"),
             default="",
             metavar="K/N",
-            help="Many files: do the K-th of N parts; /N takes K from the array job. "
-            "In SLURM and SGE array jobs, without it, each task does its part.",
+            help="Batch: shard K of N, or /N in an array job (default there: one shard per task).",
         ),
         click.Option(
             get_spellings("workers"),
             type=click.IntRange(min=1),
-            help="Many files: predictions at a time, each in a process of its own. [default: 1]",
+            help="Batch: number of worker processes. [default: 1]",
         ),
         click.Option(
             get_spellings("predict_timeout"),
             type=click.FloatRange(min=0),
-            help="Many files: seconds that a prediction may take; 0 is no limit. [default: 0]",
+            help="Batch: time limit of a prediction (s); 0 disables it. [default: 0]",
         ),
     ]
     for option in options:

@@ -1,4 +1,4 @@
-"""Owns how far a batch is, on a terminal or in a log."""
+"""Reports the progress of a batch, on a terminal or in the log."""
 
 import contextlib
 import sys
@@ -16,7 +16,7 @@ _log = get_logger(LOGGER_NAME)
 
 
 class ProgressReporter:
-    """A bar with rate and remaining time on a terminal, else a line now and then.
+    """A progress bar with rate and remaining time on a terminal, else a log line every few seconds.
 
     Use it as a context manager.
     """
@@ -33,7 +33,7 @@ class ProgressReporter:
             bar: Any = click.progressbar(
                 length=self._total,
                 file=sys.stderr,
-                show_eta=False,  # it comes with the rate, and counts what was predicted alone
+                show_eta=False,  # `_format_rate` has the remaining time, without reused results
                 show_pos=True,
                 item_show_func=lambda _: self._format_rate(),
             )
@@ -44,7 +44,7 @@ class ProgressReporter:
         self._exit_stack.close()
 
     def record(self, _: ManifestEntry, was_reused: bool) -> None:  # noqa: FBT001 - a callback
-        """Take notice of an input that has come to its end."""
+        """Count a finished input; `was_reused` if its result existed already."""
         self._finished_count += 1
         self._predicted_count += not was_reused
         if self._bar:
@@ -54,9 +54,9 @@ class ProgressReporter:
             _log.info("%d of %d, %s", self._finished_count, self._total, self._format_rate())
 
     def _format_rate(self) -> str:
-        """Return predictions a second, and the time that the rest will take, as H:MM:SS."""
+        """Return the predictions per second, and the remaining time as H:MM:SS."""
         rate = self._predicted_count / max(time.monotonic() - self._started_s, 1e-6)
         if not self._predicted_count:
-            return "nothing predicted yet"
+            return "all skipped" if self._finished_count == self._total else "nothing predicted yet"
         minutes, seconds = divmod(round((self._total - self._finished_count) / rate), 60)
         return f"{rate:.1f}/s, {minutes // 60}:{minutes % 60:02}:{seconds:02} to go"

@@ -1,4 +1,4 @@
-"""`deepaas-cli train`: a training in this process, with a folder and a record like any other."""
+"""`deepaas-cli train`: trains in this process, with a folder and a record like a server's trainings."""
 
 import contextlib
 import dataclasses
@@ -21,7 +21,7 @@ from deepaas.cmd.cli.output_files import write_json
 from deepaas.errors import SettingsError
 from deepaas.log import get_logger
 from deepaas.model import loader, rendering
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 from deepaas.reporting import ARTIFACTS_VARIABLE, FOLDER_VARIABLE
 from deepaas.scratch import ScratchFolder
 from deepaas.trainings.folder import TrainingFolder, resolve_state_folder
@@ -48,7 +48,7 @@ def command(ctx: click.Context) -> click.Command:
     )
 
 
-def _train(model: Model, flags: list[ArgumentFlag], **_: object) -> None:
+def _train(model: LoadedModel, flags: list[ArgumentFlag], **_: object) -> None:
     ctx = click.get_current_context()
     function = model.get_function("train")
     identity = uuid.uuid4().hex
@@ -67,25 +67,25 @@ def _train(model: Model, flags: list[ArgumentFlag], **_: object) -> None:
         log_call("train")
         if ctx.obj.warm:
             _warm_model(model)
-        noted: dict[str, Any] = {"started": time.time()}
-        with user_code(), TrainingMonitor(folder, noted.update) as watch:
-            noted["output"] = rendering.to_jsonable_or_repr(function(**arguments))
-        noted |= watch.finish()
-    noted |= {"finished": time.time(), "artifacts": folder.list_artifacts(hashed=True) or None}
+        updates: dict[str, Any] = {"started": time.time()}
+        with user_code(), TrainingMonitor(folder, updates.update) as monitor:
+            updates["output"] = rendering.to_jsonable_or_repr(function(**arguments))
+        updates |= monitor.finish()
+    updates |= {"finished": time.time(), "artifacts": folder.list_artifacts(hashed=True) or None}
     _print_record(
-        _order_keys(dataclasses.replace(training, state=TrainingState.DONE, **noted).to_v2_json()), ctx
+        _order_keys(dataclasses.replace(training, state=TrainingState.DONE, **updates).to_v2_json()), ctx
     )
 
 
 def _order_keys(record: dict[str, Any]) -> dict[str, Any]:
-    """Return the record with its keys in the order of 2.6, then those that 2.6 does not have."""
+    """Return the record with the keys of 2.6 first, in the order of 2.6."""
     result = {key: record["result"][key] for key in _RESULT_KEYS}
     return {key: record[key] for key in _KEYS} | record | {"result": result}
 
 
 def _print_record(record: dict[str, Any], ctx: click.Context) -> None:
-    """Write the record to the named file, or print what 2.6 has of it and what the training reports."""
-    # With two blanks, as in 2.6.
+    """Write the record to the output file, or print it without the keys in `_FILE_ONLY_KEYS`."""
+    # Two spaces, as in 2.6.
     _log.info("Elapsed time:  %s", record["result"]["duration"])
     written = write_json(record, ctx)
     if written:
@@ -95,7 +95,7 @@ def _print_record(record: dict[str, Any], ctx: click.Context) -> None:
 
 
 def _resolve_state_folder(configured: str) -> Path:
-    """Return the folder of all trainings; where none can be written, one that nobody keeps."""
+    """Return the folder of all trainings; if the default one is not writable, a temporary folder."""
     try:
         return resolve_state_folder(configured)
     except SettingsError as error:
@@ -107,7 +107,7 @@ def _resolve_state_folder(configured: str) -> Path:
 
 @contextlib.contextmanager
 def _expose_folder(folder: TrainingFolder) -> Iterator[None]:
-    """Let `deepaas.report` and `deepaas.artifacts` find the folder, and keep what they leave there."""
+    """Set the folder for `deepaas.report` and `deepaas.artifacts`; afterwards keep it unless it is empty."""
     folder.create()
     os.environ |= {FOLDER_VARIABLE: str(folder.path), ARTIFACTS_VARIABLE: str(folder.artifacts)}
     try:
@@ -120,9 +120,9 @@ def _expose_folder(folder: TrainingFolder) -> Iterator[None]:
             _log.info("What the training left is in %s", folder.path)
 
 
-def _warm_model(model: Model) -> None:
-    """Warm the model as for predictions; a training may be what makes that work again."""
+def _warm_model(model: LoadedModel) -> None:
+    """Call the model's warm(). A failure is only logged: it may need files that this training writes."""
     try:
         model.warm()
-    except Exception:  # noqa: BLE001 - the author's code may raise anything
+    except Exception:  # noqa: BLE001 - user code may raise anything
         _log.exception("warm() of the model %r failed; training all the same", model.name)

@@ -1,4 +1,4 @@
-"""The engine of a Ray cluster: a worker, and a training, is a process that an actor holds on some node.
+"""The Ray engine: every worker and training is a process held by a Ray actor on a node of the cluster.
 
-Nothing here is imported unless this engine is chosen.
+Imported only with `--engine ray`.
 """

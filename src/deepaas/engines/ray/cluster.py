@@ -8,8 +8,9 @@ import signal
 import threading
 from typing import Any, Self
 
-# Ray reads these when it is imported: nothing is reported to anybody unless the user wants that, and what
-# fails while nobody waits for it is no news.
+# Ray reads these on import: no usage statistics unless the user enables them
+# (https://docs.ray.io/en/latest/cluster/usage-stats.html), and no logs about errors of remote calls whose
+# result nobody awaits.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
 
@@ -22,16 +23,16 @@ _CONNECT_TIMEOUT_S = 60.0
 _DISCONNECT_TIMEOUT_S = 10.0
 _CONNECT_HINT = (
     "Start one here with 'ray start --head', or join one with 'ray start --address=HOST:PORT': the server "
-    "must run on a machine that is a node of the cluster (with --num-cpus=0 nothing else runs on it). A "
-    "cluster that asks for a token is reached with RAY_AUTH_MODE=token."
+    "must run on a node of the cluster (with --num-cpus=0, nothing else runs on that node). If the cluster "
+    "requires a token, set RAY_AUTH_MODE=token."
 )
 
 
 class Cluster:
-    """A connection of this process's.
+    """The connection of this process to a Ray cluster.
 
-    Use it as an asynchronous context manager: entering connects and raises `SettingsError` when that fails,
-    leaving disconnects, which ends all actors but detached ones.
+    Use it as an asynchronous context manager: entering connects, or raises `SettingsError`; leaving
+    disconnects, which kills all actors except detached ones.
     """
 
     def __init__(self, address: str) -> None:
@@ -54,17 +55,17 @@ class Cluster:
                 await asyncio.to_thread(ray.shutdown)
 
     async def _check_address(self) -> None:
-        """Look whether anybody answers there: where nobody does, Ray's library ends the process."""
+        """Check that the address accepts connections, because `ray.init` would otherwise exit the process."""
         if self._address == "auto":
             return
         host, _, port = self._address.rpartition(":")
         if not port.isdecimal():
-            raise ValueError("an address is HOST:PORT, or auto.")
+            raise ValueError("the address must be HOST:PORT, or auto.")
         _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
         writer.close()
 
     def _connect(self) -> None:
-        # It warns that it sets no signal handlers, which are not its to set.
+        # In a thread, ray.init() cannot install its signal handlers, and warns about it; we do not want them.
         logging.getLogger("ray").setLevel(logging.ERROR)
         ray.init(
             address=self._address,
@@ -76,7 +77,7 @@ class Cluster:
 
 
 def actor_options(cpus: float, gpus: float, **extra: Any) -> dict[str, Any]:
-    """Return how an actor is to be placed: what is set aside for it, spread over the nodes."""
+    """Return the Ray options of an actor: reserved resources, spread over the nodes, no restarts."""
     return {
         "num_cpus": cpus,
         "num_gpus": gpus,
@@ -88,6 +89,6 @@ def actor_options(cpus: float, gpus: float, **extra: Any) -> dict[str, Any]:
 
 
 def _restore_sigterm() -> None:
-    """Undo what Ray's library does about SIGTERM: it writes a trace and, three seconds later, aborts."""
+    """Restore Python's SIGTERM handler: Ray's writes a trace and aborts three seconds later."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))

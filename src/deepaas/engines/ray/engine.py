@@ -1,4 +1,4 @@
-"""The engine of a Ray cluster."""
+"""The Ray engine: creates pools and training executors whose processes run on a cluster."""
 
 import functools
 import os
@@ -20,7 +20,7 @@ from deepaas.workers.process import WorkerProcess
 
 
 class RayEngine:
-    """Runs everything on the nodes of a cluster."""
+    """Runs workers and trainings on the nodes of a Ray cluster."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -40,15 +40,15 @@ class RayEngine:
         metrics: PoolMetrics,
         on_output: Callable[[bytes], None] | None,
     ) -> Pool:
-        """Return the workers of a model, yet to be started, each held by an actor."""
+        """Return a pool that is not started; an actor holds each of its workers."""
         options = actor_options(self._settings.worker_cpus, self._settings.worker_gpus)
-        # A node has no log file of ours: its lines come to the server, which knows where they go.
-        elsewhere = start._replace(log_file="")
+        # Workers on nodes log to their output, which the server writes to its own log file.
+        remote_config = start._replace(log_file="")
         make = functools.partial(self._create_process, options)
-        return Pool(elsewhere, limits, metrics, on_output or self._write_output, make)
+        return Pool(remote_config, limits, metrics, on_output or self._write_output, make)
 
     def create_training_executor(self, store: TrainingStore) -> RayExecutor:
-        """Return what runs the processes of trainings."""
+        """Return an executor that runs each training in a detached actor."""
         return RayExecutor(store, actor_options(self._settings.train_cpus, self._settings.train_gpus))
 
     def _create_process(
@@ -57,7 +57,7 @@ class RayEngine:
         return RayProcess(options, on_output or self._write_output)
 
     def _write_output(self, printed: bytes) -> None:
-        """Write what a worker printed where its lines go on this machine."""
+        """Append a worker's output to the server's log file, or write it to standard error."""
         if self._settings.log_file:
             with Path(self._settings.log_file).open("ab") as file:
                 file.write(printed)

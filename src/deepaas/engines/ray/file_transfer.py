@@ -1,6 +1,6 @@
-"""Copies files to and from an actor's node in chunks; the server's end and the actor's.
+"""Copies files to and from an actor's node in chunks: the server's side and the actor's side.
 
-What fails there is an error of Ray's, also when it is the node's disk; what fails here is an `OSError` only.
+On the server, errors of the node, including its disk, are `RayError`s; local errors are plain `OSError`s.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ from deepaas.private_files import make_folders, open_file
 
 
 def append_chunk(path: str, chunk: bytes) -> None:
-    """Append a piece to a file, which is made, with its folder, when it is not there."""
+    """Append a chunk to a file; create the file and its folder if necessary."""
     make_folders(Path(path).parent)
     with open_file(Path(path), "ab") as file:
         file.write(chunk)
 
 
 def read_chunk(path: str, offset: int) -> bytes:
-    """Return the piece of a file that begins at `offset`; nothing at the end, or without a file."""
+    """Return the chunk of a file that starts at `offset`; empty at the end, or if there is no file."""
     try:
         with Path(path).open("rb") as file:
             file.seek(offset)
@@ -31,12 +31,12 @@ def read_chunk(path: str, offset: int) -> bytes:
 
 
 def delete_folder(path: str) -> None:
-    """Remove a folder with all that is in it."""
+    """Delete a folder and its content; errors are ignored."""
     shutil.rmtree(path, ignore_errors=True)
 
 
 async def upload(path: Path, actor: Any, name: str) -> None:
-    """Copy a file to the actor's node, where it is called `name`."""
+    """Copy a local file to the actor's node, under the relative path `name`."""
     with path.open("rb") as file:
         await actor.append_chunk.remote(name, b"")
         while piece := await asyncio.to_thread(file.read, CHUNK_BYTES):
@@ -44,7 +44,7 @@ async def upload(path: Path, actor: Any, name: str) -> None:
 
 
 async def download(actor: Any, source: str, target: Path) -> None:
-    """Copy a file of the actor's node here, whole or not at all."""
+    """Copy a file from the actor's node; `target` appears only when it is complete."""
     make_folders(target.parent)
     with atomic_write(target) as file:
         while piece := await actor.read_chunk.remote(source, file.tell()):

@@ -1,6 +1,6 @@
-"""The Ray actor that holds a training's process.
+"""The Ray actor that holds a training's process; detached, so that it outlives the server.
 
-It runs in the actor, which is detached so that it outlives the server, and must not import Ray.
+This module must not import Ray.
 """
 
 import asyncio
@@ -26,10 +26,7 @@ from deepaas.trainings.store import TrainingStore, sqlite_url
 
 
 class TrainingUpdate(NamedTuple):
-    """How a training stands: what its log and metrics have behind the offsets asked for, and its record.
-
-    `ended` is there when its process is not any more.
-    """
+    """State of a training: new bytes of its log and metrics, its record, and its exit once it has exited."""
 
     log: bytes
     metrics: bytes
@@ -38,12 +35,12 @@ class TrainingUpdate(NamedTuple):
 
     @property
     def is_last(self) -> bool:
-        """Say whether the process has ended and nothing more is to be read."""
+        """Whether the process has exited and its log and metrics are read to the end."""
         return self.process_exit is not None and max(len(self.log), len(self.metrics)) < CHUNK_BYTES
 
 
 class TrainingActor:
-    """Holds the process of one training."""
+    """Runs the process of one training, and gives the server access to its files."""
 
     def __init__(self, uuid: str) -> None:
         self._root = tempfile.TemporaryDirectory(prefix="deepaas-training-")
@@ -56,11 +53,14 @@ class TrainingActor:
         self._watch_task: asyncio.Task[None] | None = None
 
     async def append_chunk(self, name: str, chunk: bytes) -> None:
-        """Append a piece to a file that the training needs."""
+        """Append a chunk to an input file of the training."""
         await asyncio.to_thread(file_transfer.append_chunk, str(self._folder.path / name), chunk)
 
     async def start(self, training: TrainingRecord, folder: str) -> str:
-        """Start the process, in the server's working directory if that is there; return Python's version."""
+        """Start the process and return the Python version.
+
+        It runs in `folder`, the server's working directory, if that exists on this node.
+        """
         with contextlib.suppress(OSError):
             os.chdir(folder)
         self._folder.create()
@@ -73,7 +73,7 @@ class TrainingActor:
         return platform.python_version()
 
     async def poll(self, log_offset: int, metrics_offset: int) -> TrainingUpdate | None:
-        """Return how the training stands; nothing when it was never started."""
+        """Return the state with the log and metrics after the offsets; `None` if it was never started."""
         if self._process is None:
             return None
         has_ended = self._process_exit
@@ -87,20 +87,20 @@ class TrainingActor:
         return TrainingUpdate(log, metrics, record, has_ended)
 
     async def get_environment(self, key: str) -> dict[str, Any]:
-        """Return a set of packages that the record names."""
+        """Return the recorded packages with that key."""
         return await asyncio.to_thread(self._store.get_environment, key)
 
     async def list_artifacts(self) -> list[tuple[str, str]]:
-        """Return the name and the path of each file that the training left."""
+        """Return the name and the path on this node of each artifact."""
         found = await asyncio.to_thread(self._folder.list_artifacts, hashed=False)
         return [(one["path"], str(self._folder.artifacts / one["path"])) for one in found]
 
     async def read_chunk(self, path: str, offset: int) -> bytes:
-        """Return a piece of a file; nothing at its end."""
+        """Return a chunk of a file; empty at its end."""
         return await asyncio.to_thread(file_transfer.read_chunk, path, offset)
 
     async def terminate(self, grace_s: float) -> None:
-        """Ask the process and all it started to end; kill them after `grace_s` seconds."""
+        """Terminate the process and its children; kill them after `grace_s` seconds."""
         self._is_terminated = True
         if self._process and self._process_exit is None:
             name = ProcessId.of_pid(self._process.pid)
@@ -108,7 +108,7 @@ class TrainingActor:
                 await name.terminate(grace_s, asyncio.Event())
 
     async def clean_up(self) -> None:
-        """Remove all that is left here."""
+        """Close the database and delete the training's folder on this node."""
         await asyncio.to_thread(self._store.__exit__)
         await asyncio.to_thread(self._root.cleanup)
 

@@ -1,7 +1,7 @@
-"""Runs trainings as detached Ray actors.
+"""Runs trainings in detached Ray actors, named by the training's id.
 
-Each is held by a detached actor of its name. What it prints, reports and leaves is copied to its folder here,
-and its record to the store, so that whoever reads those need not know where it runs.
+Output, metrics and artifacts are copied to the training's folder on the server, its record to the store, so
+readers need not know where a training runs.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _FINAL_FIELDS = ("finished", "output", "message", "traceback", "exit", "artifact
 
 
 class RayExecutor:
-    """Runs trainings on nodes; `options` are those of their actors."""
+    """Runs trainings on the nodes of a cluster; `options` are the options of their actors."""
 
     def __init__(self, store: TrainingStore, options: Mapping[str, Any]) -> None:
         self._store = store
@@ -43,7 +43,7 @@ class RayExecutor:
         self._attached: set[str] = set()
 
     async def run(self, training: TrainingRecord, folder: TrainingFolder) -> TrainingExit:
-        """Run the job in the folder on a node with room for it, and bring here what it leaves."""
+        """Run the folder's job on a node with enough resources; copy its output and artifacts here."""
         uuid = training.uuid
         await asyncio.to_thread(reserve_disk_space, folder)
         named = {"name": uuid, "namespace": NAMESPACE, "lifetime": "detached"}
@@ -61,19 +61,19 @@ class RayExecutor:
             await _terminate_actor(actor)
             return _LOST_EXIT
         except Exception:
-            # The record is about to end, whatever it was: nothing may go on there.
+            # After any error the training's record becomes final, so its process must not keep running.
             await _terminate_actor(actor)
             raise
         finally:
             self._attached.discard(uuid)
 
     async def attach(self, training: TrainingRecord, folder: TrainingFolder) -> None:
-        """Go on with a training that another server started, from where its copy here ends."""
+        """Take over a training that another server started; continue copying where the local files end."""
         actor = _find_actor(training)
         if actor is None:
-            return  # it is gone, and its runner says so
+            return  # the scheduler records the loss
         try:
-            await asyncio.to_thread(folder.create)  # it may have been another machine's
+            await asyncio.to_thread(folder.create)  # another machine may have started it
             self._attached.add(training.uuid)
             await self._copy_until_exit(actor, training.uuid, folder)
         except ray.exceptions.RayError:
@@ -85,16 +85,16 @@ class RayExecutor:
             self._attached.discard(training.uuid)
 
     async def can_attach(self, training: TrainingRecord) -> bool:
-        """Say whether the training has an actor on the cluster, whichever server had it placed."""
+        """Return whether the training has an actor on the cluster, created by any server."""
         return await asyncio.to_thread(_find_actor, training) is not None
 
     async def terminate(self, training: TrainingRecord, grace_s: float, force_stop: asyncio.Event) -> bool:
-        """End the training's process; say whether there was an actor that may hold one."""
+        """Terminate the training's process; return whether there was an actor."""
         actor = _find_actor(training)
         if actor is None:
             return False
         if training.uuid not in self._attached:
-            ray.kill(actor)  # it waits for room, or is another server's that is gone
+            ray.kill(actor)  # not placed yet, or created by a server that is gone
             return True
         ending = asyncio.ensure_future(_terminate_process(actor, grace_s))
         hurrying = asyncio.create_task(force_stop.wait())
@@ -107,16 +107,16 @@ class RayExecutor:
         return True
 
     async def _copy_until_exit(self, actor: Any, uuid: str, folder: TrainingFolder) -> TrainingExit:
-        """Copy what is new, again and again, until the process has ended and all has come."""
-        noted: dict[str, Any] = {}
+        """Poll the actor and copy new output until the process has exited, then copy the artifacts."""
+        recorded: dict[str, Any] = {}
         while True:
             seen = await actor.poll.remote(_file_size(folder.log), _file_size(folder.metrics))
             if seen is None:
                 ray.kill(actor)
                 return _LOST_EXIT
             await asyncio.to_thread(_append_output, folder, seen)
-            with contextlib.suppress(StoreUnavailable):  # the next look notes it
-                noted |= await self._update_store(actor, uuid, seen.record, noted)
+            with contextlib.suppress(StoreUnavailable):  # the next poll retries
+                recorded |= await self._update_store(actor, uuid, seen.record, recorded)
             if seen.is_last:
                 break
             if max(len(seen.log), len(seen.metrics)) < CHUNK_BYTES:
@@ -127,13 +127,13 @@ class RayExecutor:
         with contextlib.suppress(ray.exceptions.RayError):
             await actor.clean_up.remote()
         ray.kill(actor)
-        ended: TrainingExit = seen.process_exit
-        return ended
+        process_exit: TrainingExit = seen.process_exit
+        return process_exit
 
     async def _update_store(
         self, actor: Any, uuid: str, record: TrainingRecord, sent: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Write to the store what has changed in the record; return that."""
+        """Write the changed fields of the record to the store, and return them."""
         if record.started and "started" not in sent:
             change = self._store.transition
             started = {"started": record.started}
@@ -154,7 +154,7 @@ class RayExecutor:
     async def _record_outcome(
         self, actor: Any, uuid: str, record: TrainingRecord, folder: TrainingFolder
     ) -> None:
-        """Write the end that the process has written; without one, the runner says what became of it."""
+        """Record the outcome that the process has written; without one, the scheduler records the exit."""
         if not record.state.is_final:
             return None
         values = {name: getattr(record, name) for name in (*_UPDATED_FIELDS, *_FINAL_FIELDS)}
@@ -164,10 +164,10 @@ class RayExecutor:
         outcome = Outcome(record.state, known, packages)
         try:
             await asyncio.to_thread(outcome.write, folder)
-        except OSError:  # the disk is full: the store alone can say it
+        except OSError:  # the disk is full: record it in the store only
             return await asyncio.to_thread(outcome.record, uuid, self._store, only_from=TrainingState.RUNNING)
         await asyncio.to_thread(folder.delete_inputs)
-        with contextlib.suppress(StoreUnavailable):  # the runner records what is in the folder
+        with contextlib.suppress(StoreUnavailable):  # the scheduler records the outcome from the folder
             await asyncio.to_thread(outcome.record, uuid, self._store, only_from=TrainingState.RUNNING)
         return None
 
@@ -191,7 +191,7 @@ def _file_size(path: Path) -> int:
 
 
 async def _terminate_actor(actor: Any) -> None:
-    """End what an actor runs, if it still answers, and the actor."""
+    """Terminate the actor's process, if the actor responds, then kill the actor."""
     await _completes_in_time(_terminate_process(actor, 0))
     with contextlib.suppress(ray.exceptions.RayError):
         ray.kill(actor)

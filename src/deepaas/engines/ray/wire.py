@@ -1,18 +1,18 @@
-"""Messages between the server and a worker's actor, and their order."""
+"""Messages between the server and a worker's actor, and restoring their order."""
 
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 CHUNK_BYTES = 4 << 20
-"""How much of a file goes at a time: all that either end, and the object store, holds of it at once."""
+"""Chunk size of file transfers; bounds the memory used by both sides and by Ray's object store."""
 
 
 class WorkerUpdate(NamedTuple):
-    """What a worker's process said and printed since the last time, and how it stands.
+    """Messages and output of a worker process since the last update, and its state.
 
-    `number` counts from 0, since answers may overtake each other. `said` is framed. `code` and `has_ended`
-    tell how it ended; `begun` is the last call that it has begun.
+    `number` counts updates from 0, since they may arrive out of order. `frames` are framed messages.
+    `last_started` is the number of the last started call. `exit_code` is valid only with `has_exited`.
     """
 
     number: int
@@ -25,14 +25,14 @@ class WorkerUpdate(NamedTuple):
 
 
 class Reorderer(Generic[T]):
-    """Puts numbered things, which may come in any order, in the order of their numbers."""
+    """Restores the order of numbered items that arrive in any order."""
 
     def __init__(self) -> None:
         self._next = 0
         self._out_of_order: dict[int, T] = {}
 
     def add(self, number: int, item: T) -> list[T]:
-        """Return what can be used now that `thing` has come."""
+        """Add an item; return the items that are next in order, possibly none."""
         self._out_of_order[number] = item
         usable = []
         while self._next in self._out_of_order:

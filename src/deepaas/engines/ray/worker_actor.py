@@ -1,7 +1,4 @@
-"""The Ray actor that holds a worker process.
-
-It runs in the actor and must not import Ray. It does not know what calls mean.
-"""
+"""The Ray actor that holds a worker process. This module must not import Ray."""
 
 import asyncio
 import contextlib
@@ -24,10 +21,10 @@ Frames = list[tuple[bytes, int]]
 
 
 class WorkerActor:
-    """Holds the process of one worker.
+    """Runs one worker process on a node, and relays messages between it and the server.
 
-    `talk` is asked again and again: it tells the process what the server says, and returns what is new, or
-    after some seconds that nothing is.
+    The server calls `exchange` continuously, as a long poll: it sends messages to the process and returns new
+    ones, or an empty update after 2 s.
     """
 
     def __init__(self) -> None:
@@ -44,11 +41,14 @@ class WorkerActor:
         self._watch_task: asyncio.Task[None] | None = None
 
     async def get_node_info(self) -> tuple[str, str]:
-        """Return the name of the node, and the version of the Python that runs here."""
+        """Return the node's host name and Python version."""
         return socket.gethostname(), platform.python_version()
 
     async def start(self, start: bytes, folder: str) -> int:
-        """Start the process, in the server's working directory if that is there; return its id."""
+        """Start the process and return its id.
+
+        It runs in `folder`, the server's working directory, if that exists on this node.
+        """
         with contextlib.suppress(OSError):
             os.chdir(folder)
         self._scratch_root.__enter__()
@@ -60,12 +60,12 @@ class WorkerActor:
         return self._process.pid
 
     async def exchange(self, number: int, frames: Frames) -> WorkerUpdate:
-        """Send messages to the process; return what is new as soon as there is anything."""
+        """Send messages to the process; return an update as soon as there is one, or after 2 s."""
         assert self._process is not None
         for messages in self._inbox.add(number, frames):
             for content, call in messages:
                 self._process.send(content, call)
-        # Two listeners are enough: one that has always been there, one that came with a message.
+        # Keep at most two long polls: the standing one, and the one that carried the latest messages.
         self._poll_count = mine = self._poll_count + 1
         if not self._has_update():
             self._update_event.set()
@@ -77,26 +77,26 @@ class WorkerActor:
         return self._take_update()
 
     async def revoke_up_to(self, last: int) -> int | None:
-        """Let no call up to `last` be begun any more; return the last that was."""
+        """Revoke all unstarted calls up to `last`; return the number of the last started call."""
         return await self._process.revoke_up_to(last) if self._process else None
 
     async def cancel_stream(self, number: int) -> None:
-        """Let the process end a call whose result comes in chunks."""
+        """Make the process end a streaming call after its next chunk."""
         if self._process:
             self._process.cancel_stream(number)
 
     async def kill(self) -> None:
-        """Kill the process and all it started."""
+        """Kill the process and its children."""
         if self._process:
             self._process.kill()
 
     async def close_connection(self) -> None:
-        """Read nothing from the process any more."""
+        """Close the connection to the process at once."""
         if self._process:
             self._process.close_connection()
 
     async def terminate(self, grace_s: float) -> int:
-        """End the process; return its code. What it said before can still be heard."""
+        """Terminate the process and return its exit code; its last messages can still be polled."""
         code = (await self._process.terminate(grace_s)).code if self._process else 0
         if self._watch_task:
             await self._watch_task
@@ -104,31 +104,31 @@ class WorkerActor:
         return code or 0
 
     async def append_chunk(self, name: str, chunk: bytes) -> None:
-        """Append a piece to a file of a call's; `name` is the call's folder and the file's name."""
+        """Append a chunk to a call's file; `name` is its path below the scratch folder."""
         await asyncio.to_thread(file_transfer.append_chunk, f"{self._scratch_path}/{name}", chunk)
 
     async def read_chunk(self, path: str, offset: int) -> bytes:
-        """Return a piece of a file that the process wrote; nothing at its end."""
+        """Return a chunk of a file that the process wrote; empty at its end."""
         return await asyncio.to_thread(file_transfer.read_chunk, path, offset)
 
     async def delete_files(self, name: str) -> None:
-        """Remove the files of a call."""
+        """Delete the files of a call."""
         await asyncio.to_thread(file_transfer.delete_folder, f"{self._scratch_path}/{name}")
 
     def on_message(self, number: int, message: Message) -> None:
-        """Keep a message of the process's for the server; stop reading when the server takes too little."""
+        """Buffer a message for the server; pause the process while the server polls too slowly."""
         self._frames += encode_frame(encode(message), number)
         if len(self._frames) > _HIGH_WATER_BYTES and self._process and self._exit_code is None:
             self._process.pause()
         self._update_event.set()
 
     def on_protocol_error(self) -> None:
-        """Let the server find what cannot be understood."""
+        """Send an empty frame, which the server cannot decode, so that it handles the protocol error."""
         self._frames += encode_frame(b"")
         self._update_event.set()
 
     def on_disconnect(self) -> None:
-        """Kill a process that has closed its pipe without ending: it can answer nothing any more."""
+        """Kill the process shortly after its pipe has closed, since it cannot reply any more."""
         if self._process:
             asyncio.get_running_loop().call_later(_DISCONNECT_KILL_DELAY_S, self._process.kill)
 

@@ -1,4 +1,4 @@
-"""A worker process over a Ray actor, as the server sees it."""
+"""The server's handle of a worker process that a Ray actor holds on a node."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from typing import Any
 
 import ray
 
-from deepaas.engines.ray import errors, file_transfer
+from deepaas.engines.ray import error_translation, file_transfer
 from deepaas.engines.ray.wire import Reorderer, WorkerUpdate
 from deepaas.engines.ray.worker_actor import Frames, WorkerActor
 from deepaas.messages import Body, Failure, FrameDecoder, Reply, Revoked, WorkerConfig, decode_plain, encode
@@ -24,7 +24,7 @@ _RETRY_INTERVAL_S = 0.5
 
 
 class RayProcess:
-    """A process on a node. `options` are those of its actor, `on_output` is called with what it prints."""
+    """A worker process on a node; `options` are its actor's options, `on_output` receives its output."""
 
     def __init__(self, options: dict[str, Any], on_output: Callable[[bytes], None]) -> None:
         self._options = options
@@ -50,34 +50,35 @@ class RayProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process's id on its node, once it has one."""
+        """The process id on its node, once it is known."""
         return self._pid
 
     @property
     def has_exited(self) -> bool:
-        """Say whether the process is known to have ended."""
+        """Whether the process is known to have exited."""
         return self._exit.done()
 
     @property
     def last_started(self) -> int:
-        """The number of the last call that is known to have been begun."""
+        """The number of the last call that is known to have started."""
         return self._last_started
 
     async def start(self, config: WorkerConfig, listener: ProcessListener) -> None:
-        """Have an actor placed, and start the process there.
+        """Create an actor, and start the process on its node.
 
-        Raise `ModelUnavailable` when there is no room, or `WorkerKilledDuringStart` when the actor is lost.
+        Raise `ModelUnavailable` when no node has enough resources, `WorkerKilledDuringStart` when the actor
+        is lost.
         """
         self._listener = listener
-        with errors.translate_ray_errors(config.name, self._options, _PLACEMENT_TIMEOUT_S):
+        with error_translation.translate_ray_errors(config.name, self._options, _PLACEMENT_TIMEOUT_S):
             async with asyncio.timeout(_PLACEMENT_TIMEOUT_S):
                 self._node, version = await self._create_actor()
-            errors.check_version(config.name, self._node, version)
+            error_translation.check_version(config.name, self._node, version)
             self._pid = await self._actor.start.remote(encode(config), str(Path.cwd()))
         self._exchange([])
 
     def send(self, content: bytes, number: int = 0, scratch: ScratchFolder | None = None) -> None:
-        """Send a message, behind the files that it needs; what one turn of the loop sends goes together."""
+        """Send a message after the files of its call; messages of one loop iteration share an exchange."""
         if number:
             self._in_flight.add(number)
             if scratch:
@@ -88,65 +89,65 @@ class RayProcess:
             self._loop.call_soon(self._flush)
 
     def pause(self) -> None:
-        """Stop requesting messages; the actor waits then, and the worker with it."""
+        """Stop polling; the actor, and then the process, blocks once its buffer is full."""
         self._is_paused = True
 
     def resume(self) -> None:
-        """Request messages again."""
+        """Continue polling."""
         if self._is_paused:
             self._last_update_at = self._loop.time()
         self._is_paused = False
         self._poll()
 
     async def revoke_up_to(self, last: int) -> int | None:
-        """Let no call up to `last` be begun any more; return the last that was, if the actor says so."""
+        """Revoke all unstarted calls up to `last`; return the last started one, if the actor responds."""
         if self._actor is None:
             return None
-        begun: int | None = await self._call(self._actor.revoke_up_to.remote(last), _CALL_TIMEOUT_S)
-        return begun
+        started: int | None = await self._call(self._actor.revoke_up_to.remote(last), _CALL_TIMEOUT_S)
+        return started
 
     def cancel_stream(self, number: int) -> None:
-        """Let the process end a call whose result comes in chunks."""
+        """Make the process end a streaming call after its next chunk."""
         self._notify("cancel_stream", number)
 
     def is_responsive(self) -> bool:
-        """Say whether the process runs, and its actor was heard of lately."""
+        """Return whether the process can run and its actor has sent an update recently."""
         is_heard = self._is_paused or self._loop.time() - self._last_update_at < _UPDATE_TIMEOUT_S
         return self._is_process_running and is_heard and not self.has_exited
 
     async def wait(self) -> ExitStatus:
-        """Wait until the process has ended; return how."""
+        """Wait until the process has exited; return its exit status."""
         return await asyncio.shield(self._exit)
 
     async def drain_output(self) -> None:
-        """Wait until files that an ended process has announced have come."""
+        """Wait for file transfers in progress, for at most 1 s."""
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=_CALL_TIMEOUT_S)
 
     def kill(self) -> None:
-        """Kill the process and all it started; when its actor is silent, the actor too."""
+        """Kill the process and its children, and 3 s later the actor."""
         self._notify("kill")
         self._loop.call_later(_KILL_GRACE_S, self._give_up_actor)
 
     def close_connection(self) -> None:
-        """Hear nothing any more."""
+        """Close the connection to the process at once."""
         self._notify("close_connection")
 
     async def terminate(self, grace_s: float) -> ExitStatus:
-        """End the process, and its actor."""
+        """Terminate the process, then kill its actor; return the exit status."""
         if self._actor is not None and not self.has_exited:
             await self._call(self._actor.terminate.remote(grace_s), grace_s + _KILL_GRACE_S)
         self._give_up_actor()
         return await self.wait()
 
     def close(self) -> None:
-        """Let go of the actor."""
+        """Kill the actor and cancel file transfers."""
         self._give_up_actor()
         for task in self._tasks:
             task.cancel()
 
     async def _create_actor(self) -> tuple[str, str]:
-        """Have an actor placed, another when its node turns out to be dead; return its node and Python."""
+        """Create an actor, again if its node turns out to be dead; return its node and Python version."""
         while True:
             self._actor = ray.remote(WorkerActor).options(**self._options).remote()
             try:
@@ -161,7 +162,7 @@ class RayProcess:
                 return node, version
 
     def _flush(self) -> None:
-        """Send what can be sent now; when that is a call with files, its files first."""
+        """Send the messages before the next call with files, then upload that call's files."""
         count = next(
             (index for index, (*_, scratch) in enumerate(self._outbox) if _list_files(scratch)), None
         )
@@ -183,10 +184,10 @@ class RayProcess:
             for path in map(Path, scratch.files):
                 await file_transfer.upload(path, host, f"{get_scratch_name(scratch.path)}/{path.name}")
         except ray.exceptions.RayError:
-            # Before what follows: an error of the node's disk is one of the system's too.
+            # Caught before OSError, because Ray's error for a full node disk is an OSError, too.
             return self._give_up_actor()
         except OSError:
-            pass  # the client has left, and its files with it
+            pass  # the client has disconnected, and its files are deleted
         self._exchange([(content, number)])
         self._flush()
         return None
@@ -197,50 +198,50 @@ class RayProcess:
 
     def _exchange(self, frames: Frames) -> None:
         if self._actor is None:
-            return  # what was to be said is given to another worker
+            return  # the pool retries the calls on another worker
         number, self._next_exchange = self._next_exchange, self._next_exchange + 1
         self._pending_polls += 1
         self._create_task(self._await_update(self._actor.exchange.remote(number, frames)))
 
     async def _await_update(self, answer: Awaitable[WorkerUpdate]) -> None:
         try:
-            heard = await answer
+            update = await answer
         except ray.exceptions.RayError:
             self._give_up_actor()
             return
         finally:
             self._pending_polls -= 1
-        for one in self._inbox.add(heard.number, heard):
-            self._on_update(one)
+        for ready in self._inbox.add(update.number, update):
+            self._on_update(ready)
         self._poll()
 
-    def _on_update(self, heard: WorkerUpdate) -> None:
+    def _on_update(self, update: WorkerUpdate) -> None:
         assert self._listener is not None
         self._last_update_at = self._loop.time()
-        # What was decided when the actor was lost is not undone by an answer that was on its way.
+        # An update that arrives after the actor was given up must not lower `last_started`.
         self._is_process_running, self._last_started = (
-            heard.is_running,
-            max(self._last_started, heard.last_started),
+            update.is_running,
+            max(self._last_started, update.last_started),
         )
-        if heard.output:
-            self._on_output(heard.output)
+        if update.output:
+            self._on_output(update.output)
         try:
-            messages = list(FrameDecoder(decode_plain).feed(heard.frames))
-        except Exception:  # noqa: BLE001 - the model may have written anything
+            messages = list(FrameDecoder(decode_plain).feed(update.frames))
+        except Exception:  # noqa: BLE001 - user code may have written anything into the pipe
             self._listener.on_protocol_error()
             messages = []
         for number, message in messages:
             if isinstance(message, Reply | Revoked):
                 self._on_reply(number, message)
             elif isinstance(message, Failure):
-                self._listener.on_message(number, errors.add_node_hint(message, self._node))
+                self._listener.on_message(number, error_translation.add_node_hint(message, self._node))
             else:
                 self._listener.on_message(number, message)
-        if heard.has_exited and not self._exit.done():
-            self._exit.set_result(ExitStatus(heard.exit_code))
+        if update.has_exited and not self._exit.done():
+            self._exit.set_result(ExitStatus(update.exit_code))
 
     def _on_reply(self, number: int, message: Reply | Revoked) -> None:
-        """Pass an answer on; one in a file, when that has come. Then the call's files there can go."""
+        """Deliver a reply, after downloading its file if it has one, then delete the call's remote files."""
         scratch = self._scratch.pop(number, None)
         if isinstance(message, Reply) and isinstance(message.outcome, Body) and message.outcome.path:
             assert scratch is not None
@@ -266,7 +267,7 @@ class RayProcess:
         except ray.exceptions.RayError:
             return self._give_up_actor()
         except OSError as error:
-            failed = Failure(500, f"The result could not be brought from its node: {error.strerror}.")
+            failed = Failure(500, f"The result could not be copied from its node: {error.strerror}.")
             self._deliver(number, reply._replace(outcome=failed))
             return self._delete_remote_files(scratch)
         self._deliver(number, reply._replace(outcome=body._replace(path=str(target))))
@@ -278,23 +279,26 @@ class RayProcess:
             self._notify("delete_files", get_scratch_name(scratch.path))
 
     def _notify(self, method: str, *arguments: Any) -> None:
-        """Call a method of the actor's without waiting for it."""
+        """Call a method of the actor without waiting for it."""
         if self._actor is not None and not self.has_exited:
             getattr(self._actor, method).remote(*arguments)
 
     async def _call(self, answer: Awaitable[Any], timeout_s: float) -> Any:
-        """Return an answer of the actor's; nothing when it does not come in time."""
+        """Await a response of the actor; return `None` on timeout or error."""
         with contextlib.suppress(TimeoutError, ray.exceptions.RayError):
             async with asyncio.timeout(timeout_s):
                 return await answer
         return None
 
     def _give_up_actor(self) -> None:
-        """Give the actor up. Which call it ran is not known then, but that it is the first unanswered one."""
+        """Kill the actor and treat the process as lost.
+
+        The call it ran is unknown; assume at least the first unanswered one.
+        """
         host, self._actor = self._actor, None
         if not self._exit.done():
             self._last_started = max(self._last_started, min(self._in_flight, default=0))
-            self._exit.set_result(ExitStatus(None, errors.ACTOR_LOST))
+            self._exit.set_result(ExitStatus(None, error_translation.ACTOR_LOST))
         if host is not None:
             with contextlib.suppress(ray.exceptions.RayError):
                 ray.kill(host)

@@ -1,1 +1,1 @@
-"""Small predictions, past aiohttp's machinery."""
+"""Fast path for small predictions, without aiohttp's request and response objects."""

@@ -1,6 +1,6 @@
-"""A client's connection: the fast path while its requests fit, else aiohttp; time limits of both.
+"""Protocol of a client connection: the fast path first, then aiohttp; timeouts of both.
 
-This is the one file that uses what aiohttp does not document, and so may change in any of its releases
+Only this file uses undocumented parts of aiohttp, which any release may change
 (https://github.com/aio-libs/aiohttp/issues/724). The tests run with the oldest and the newest aiohttp that
 `pyproject.toml` allows.
 """
@@ -14,8 +14,8 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from deepaas.config.settings import Settings
-from deepaas.http.errors import json_response
-from deepaas.http.fast_path.predict import FastPath
+from deepaas.http.error_responses import json_response
+from deepaas.http.fast_path.handler import FastPath
 from deepaas.http.fast_path.request import BufferedRequest
 from deepaas.http.request_body import MIN_BYTES_PER_SECOND
 from deepaas.http.request_id import REQUEST_ID_HEADER, generate_request_id
@@ -29,9 +29,9 @@ _READ_BUFFER_BYTES = 1 << 18
 
 
 class FastPathProtocol(RequestHandler):
-    """A connection. Requests take the fast path until one cannot; from then on aiohttp has the connection.
+    """A connection whose requests take the fast path until one cannot; from then on aiohttp handles all.
 
-    Without `fast_path`, aiohttp has it from the start.
+    Without `fast_path`, aiohttp handles all requests.
     """
 
     __slots__ = (
@@ -58,12 +58,12 @@ class FastPathProtocol(RequestHandler):
         super().__init__(
             server,
             loop=loop,
-            access_log=None,  # type: ignore[arg-type]  # None is none
+            access_log=None,  # type: ignore[arg-type]  # None disables the access log
             keepalive_timeout=settings.keepalive_timeout,
             max_line_size=settings.max_header_size,
             max_field_size=settings.max_header_size,
             read_bufsize=_READ_BUFFER_BYTES,
-            auto_decompress=False,  # aiohttp does it in the event loop, before our limits
+            auto_decompress=False,  # aiohttp would do it in the event loop, before our limits apply
         )
         self._settings = settings
         self._fast_path = fast_path
@@ -78,14 +78,14 @@ class FastPathProtocol(RequestHandler):
         self._slow_reader_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Give the client its time for the first request."""
+        """Start the timeout for the first request."""
         super().connection_made(transport)
-        self.keep_alive(False)  # noqa: FBT003 - aiohttp's signature; until it has answered something itself
+        self.keep_alive(False)  # noqa: FBT003 - aiohttp's signature; its first response sets this again
         self._idle_since, self._idle_limit_s = self._loop.time(), self._settings.header_timeout
         self._arm_timeout(min(self._settings.header_timeout, self._settings.keepalive_timeout))
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Forget the time and the answer."""
+        """Cancel the timers and the response in progress."""
         self._disarm_timeout()
         self._disarm_slow_reader_timer()
         if self._response_task:
@@ -93,17 +93,17 @@ class FastPathProtocol(RequestHandler):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Wait for a client that has more to read than the system and this server keep for it."""
+        """Start the slow-reader timer, because the send buffers are full."""
         super().pause_writing()
         self._arm_slow_reader_timer()
 
     def resume_writing(self) -> None:
-        """Go on writing: the client has read."""
+        """Stop the slow-reader timer, because the client has read enough."""
         self._disarm_slow_reader_timer()
         super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Feed the fast path, or aiohttp; keep what comes while a response is being written."""
+        """Feed the fast path or aiohttp; buffer pipelined requests while a response is in progress."""
         if self._fast_path is None:
             super().data_received(data)
         elif self._response_task:
@@ -114,7 +114,7 @@ class FastPathProtocol(RequestHandler):
             self._feed(self._fast_path, data)
 
     def close(self) -> None:
-        """End when what is being answered has been."""
+        """Close the connection after the response in progress."""
         self._is_closing = True
         if self._fast_path is None:
             super().close()
@@ -122,13 +122,13 @@ class FastPathProtocol(RequestHandler):
             self.force_close()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's signature
-        """End now."""
+        """Cancel the fast path's response; give aiohttp's handler up to `timeout` seconds; then close."""
         if self._response_task:
             self._response_task.cancel()
         await super().shutdown(timeout)
 
     def on_request_received(self) -> None:
-        """Say that aiohttp has read a whole request: from now on it looks after the time between requests."""
+        """Stop our timeout: aiohttp has received a request and times later ones itself."""
         self._disarm_timeout()
 
     def handle_error(
@@ -138,14 +138,14 @@ class FastPathProtocol(RequestHandler):
         exc: BaseException | None = None,  # noqa: ARG002 - aiohttp's signature
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Return the answer to what aiohttp could not read."""
+        """Return the response to a request that aiohttp could not parse."""
         response = json_response({"message": (message or "The request cannot be read.").strip()}, status)
         response.headers[REQUEST_ID_HEADER] = generate_request_id()
         response.force_close()
         return response
 
     async def write(self, response: bytes) -> None:
-        """Write a response, and wait while the client reads more slowly than it asks."""
+        """Write a response, and wait while the send buffer is full."""
         transport = self.transport
         if transport is None:
             return
@@ -154,7 +154,7 @@ class FastPathProtocol(RequestHandler):
             await StreamWriter(self, self._loop).drain()
 
     def to_aiohttp_request(self, request: BufferedRequest) -> web.BaseRequest:
-        """Return the request in the form that aiohttp's responses need."""
+        """Return the request as an aiohttp request, which aiohttp's responses need."""
         message = RawRequestMessage(
             method=hdrs.METH_POST,
             path=request.url.raw_path_qs,
@@ -171,7 +171,7 @@ class FastPathProtocol(RequestHandler):
         return web.BaseRequest(message, EMPTY_PAYLOAD, self, writer, task, self._loop)  # type: ignore[arg-type]
 
     def _feed(self, fast_path: FastPath, data: bytes) -> None:
-        """Read a request, or one more piece of it, and answer it when that was all."""
+        """Add data to the current request, and start the response when the request is complete."""
         request = self._partial_request or BufferedRequest()
         request.feed(data)
         served = fast_path.match(request)
@@ -185,7 +185,7 @@ class FastPathProtocol(RequestHandler):
             self._arm_timeout(_FAST_PATH_TIMEOUT_S)
 
     def _hand_over_to_aiohttp(self, request: BufferedRequest) -> None:
-        """Let aiohttp have the connection, with all that has come of a request."""
+        """Let aiohttp handle the connection, starting with the data received of this request."""
         self._fast_path = self._partial_request = None
         self._arm_timeout(self._settings.header_timeout)
         super().data_received(b"".join(request.chunks))
@@ -198,8 +198,8 @@ class FastPathProtocol(RequestHandler):
         except ConnectionResetError:
             self.force_close()
             return
-        except Exception:  # noqa: BLE001 - whatever it is, the client must not wait for ever
-            _log.exception("A request could not be answered")
+        except Exception:  # noqa: BLE001 - close the connection, or the client would wait forever
+            _log.exception("Request failed; closing the connection")
             self.force_close()
             return
         finally:
@@ -225,15 +225,18 @@ class FastPathProtocol(RequestHandler):
             self._slow_reader_timer = None
 
     def _on_slow_reader_timeout(self) -> None:
-        """Cut off a client that reads less than 500 bytes a second: a worker or a file may wait for it.
+        """Disconnect a client that reads less than 500 bytes per second: a worker or a file may wait for it.
 
-        While writing is paused, what is left to send only becomes less.
+        While writing is paused, the send buffer only shrinks.
         """
         if self.transport is None:
             return
         read_bytes = self._unsent_bytes - self.transport.get_write_buffer_size()
         if read_bytes < self._settings.body_timeout * MIN_BYTES_PER_SECOND:
-            _log.info("A client did not read its response and is cut off (--body-timeout)")
+            _log.info(
+                "Disconnecting a client that reads less than %d bytes per second (--body-timeout)",
+                MIN_BYTES_PER_SECOND,
+            )
             self.transport.abort()
         else:
             self._arm_slow_reader_timer()
@@ -248,7 +251,7 @@ class FastPathProtocol(RequestHandler):
             self._timer = None
 
     def _on_timeout(self) -> None:
-        """End a connection on which no request came in time: a first one, a whole one, another one."""
+        """Hand an incomplete request to aiohttp; close a connection that has been idle for too long."""
         left_s = self._idle_since + self._idle_limit_s - self._loop.time()
         if self._partial_request:
             self._hand_over_to_aiohttp(self._partial_request)

@@ -1,4 +1,4 @@
-"""A small request that arrived complete, parsed without a stream."""
+"""Parses small requests from buffered chunks, without a stream."""
 
 import functools
 
@@ -16,11 +16,11 @@ _TRANSFER_ENCODING = hdrs.TRANSFER_ENCODING.lower()
 
 
 class BufferedRequest:
-    """A request that is fed piece by piece; `chunks` is all that was fed, `size` how many bytes that is.
+    """A request that is fed in chunks; `chunks` has all of them, `size` is their total in bytes.
 
-    When `headers_complete`, which has `head_size` bytes, there are `url` and its `path`, as they were sent;
-    `headers` and their `header_names` in lower case; and `keep_alive`, whether another request may follow on
-    the connection.
+    These attributes exist once `headers_complete` is true: `url` and its `path`, as sent; `headers` and their
+    `header_names` in lower case; and `keep_alive`, whether another request may follow on the connection.
+    `head_size` is in bytes.
     """
 
     __slots__ = (
@@ -46,7 +46,7 @@ class BufferedRequest:
         self._total_size = 0
 
     def feed(self, chunk: bytes) -> None:
-        """Read one more piece. None may follow the last one, nor one that made the request unusual."""
+        """Add a chunk; not allowed once the request is complete, or not eligible for the fast path."""
         self.chunks.append(chunk)
         self.size += len(chunk)
         if not self.headers_complete:
@@ -54,30 +54,30 @@ class BufferedRequest:
 
     @property
     def is_eligible(self) -> bool:
-        """Whether this is one small POST of today's HTTP, as far as it has come."""
+        """Whether the chunks so far are one small, unambiguous POST of HTTP/1.1."""
         return self._is_head_eligible and self.size <= self._total_size <= MAX_REQUEST_BYTES
 
     @property
     def is_complete(self) -> bool:
-        """Whether all of a usual request has come."""
+        """Whether an eligible request has been received completely."""
         return self.size == self._total_size
 
     @property
     def body(self) -> list[bytes]:
-        """The body, in as many pieces as it came in; none when there is no body."""
+        """The body in the chunks that were received; empty without a body."""
         first, *others = self.chunks
         first = first[self.head_size :]
         return [first, *others] if first else others
 
     def _read_head(self, chunk: bytes) -> None:
-        """Read the head, which must be in one piece; what follows it is not looked at."""
+        """Parse the head, which must be in one chunk; the body is not parsed."""
         end = chunk.find(_END_OF_HEAD)
         if end < 0:
             return
         self.head_size = end + len(_END_OF_HEAD)
         head = _parse_head(chunk[: self.head_size])
         if not head.is_complete:
-            return  # empty lines, or another protocol's greeting
+            return  # empty lines, or the preface of another protocol
         self.headers_complete = True
         self.url, self.path = head.url, head.path
         self.headers, self.header_names = head.headers, head.header_names
@@ -87,7 +87,7 @@ class BufferedRequest:
 
 
 class _RequestHead:
-    """The head of a request, and what the parser calls to fill it in."""
+    """The head of a request, with the callbacks by which the parser fills it in."""
 
     def __init__(self) -> None:
         self.is_complete = False
@@ -100,28 +100,28 @@ class _RequestHead:
         self._parser: httptools.HttpRequestParser | None = None
 
     def parse(self, head: bytes) -> None:
-        """Read all of a head."""
+        """Parse a complete head."""
         self._parser = httptools.HttpRequestParser(self)
         try:
             self._parser.feed_data(head)
             if self.is_complete:
-                # The parser has made sure that there is one length at the most, and that it is a number.
+                # The parser rejects repeated lengths, and lengths that are not numbers.
                 self.body_size = int(self.headers.get(hdrs.CONTENT_LENGTH, "0"))
-                is_todays_post = (self._parser.get_method(), self._parser.get_http_version()) == (
+                is_http11_post = (self._parser.get_method(), self._parser.get_http_version()) == (
                     b"POST",
                     "1.1",
                 )
-                self.is_eligible = is_todays_post and self._is_unambiguous(head)
+                self.is_eligible = is_http11_post and self._is_unambiguous(head)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError):
             self.is_eligible = False
         finally:
-            self._parser = None  # it refers to this object
+            self._parser = None  # breaks a reference cycle
 
     def _is_unambiguous(self, head: bytes) -> bool:
-        """Return whether no reader of the head can take it for another one.
+        """Return whether every HTTP parser interprets the head in the same way.
 
-        Which headers may be repeated, and what that means, is left to aiohttp. So is white space behind a
-        value: aiohttp strips it, and our parser does not.
+        Requests with repeated headers, or with white space after a value, which aiohttp strips and httptools
+        does not, go to aiohttp.
         """
         return (
             not self._has_early_end
@@ -135,36 +135,36 @@ class _RequestHead:
         )
 
     def on_message_begin(self) -> None:
-        """Count the requests in what is taken for one head."""
+        """Count the requests; a head with more than one is ambiguous."""
         self._message_count += 1
 
     def on_url(self, target: bytes) -> None:
-        """Take what is asked for."""
+        """Append to the request target, which may come in several parts."""
         self._target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
+        """Add a header."""
         self._fields.append((name.decode(), value.decode()))
 
     def on_headers_complete(self) -> None:
-        """Make the head ready to be looked at."""
+        """Set the public attributes."""
         target = self._target.decode()
         self.path = target.partition("?")[0]
         self.url = URL(target, encoded=True)
         self.headers = CIMultiDictProxy(CIMultiDict(self._fields))
         self.header_names = frozenset(name.lower() for name, _ in self._fields)
-        # The parser forgets this when the request ends with its head.
+        # Read it now: the parser resets it at the end of a request without a body.
         self.keep_alive = self._parser is not None and self._parser.should_keep_alive()
         self.is_complete = True
 
     def on_body(self, _: bytes) -> None:
-        """Note that the parser found an end of the head before ours."""
+        """Record that the parser found the end of the head before we did."""
         self._has_early_end = True
 
 
 @functools.lru_cache(_HEAD_CACHE_SIZE)
 def _parse_head(head: bytes) -> _RequestHead:
-    """Read a head. A client often sends the same one again and again."""
-    found = _RequestHead()
-    found.parse(head)
-    return found
+    """Parse a head; cached, because clients often repeat it."""
+    parsed = _RequestHead()
+    parsed.parse(head)
+    return parsed

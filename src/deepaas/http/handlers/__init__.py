@@ -1,1 +1,1 @@
-"""What answers requests, a file for each noun."""
+"""Request handlers, one file per resource."""

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from deepaas.http.context import SERVICE, SETTINGS
-from deepaas.http.errors import json_response
+from deepaas.http.error_responses import json_response
 from deepaas.http.prediction import run_prediction
 from deepaas.http.request_body import parse_request
 from deepaas.http.request_params import get_model, get_model_for_prediction
@@ -17,7 +17,7 @@ from deepaas.thread_pools import USER_CODE_EXECUTOR, run_in_executor
 
 
 async def list_models(request: web.Request) -> web.Response:
-    """Answer with the metadata of every model."""
+    """Return the metadata of all models."""
     served = request.app[SERVICE].models.values()
     return json_response(
         {"models": await asyncio.gather(*(_build_metadata(request, model) for model in served))}
@@ -25,24 +25,25 @@ async def list_models(request: web.Request) -> web.Response:
 
 
 async def get_metadata(request: web.Request) -> web.Response:
-    """Answer with the metadata of one model."""
+    """Return the metadata of one model."""
     return json_response(await _build_metadata(request, get_model(request)))
 
 
 async def predict(request: web.Request) -> web.StreamResponse:
-    """Answer with a prediction."""
+    """Run a prediction and return the result."""
     served = get_model_for_prediction(request)
     async with request.app[SERVICE].create_scratch_folder() as scratch:
         return await to_response(request, await run_prediction(served, parse_request(request), scratch))
 
 
 async def reload_model(request: web.Request) -> web.Response:
-    """Let new workers take over from the old ones, and answer when they have."""
+    """Replace the workers, and respond when the new ones have taken over."""
     return json_response({"workers": await get_model(request).reload()})
 
 
 async def _build_metadata(request: web.Request, served_model: ServedModel) -> dict[str, Any]:
-    """Ask the author's code, which may read disks, outside the loop."""
-    said = await run_in_executor(USER_CODE_EXECUTOR, served_model.model.read_metadata)
+    """Read the metadata in a thread: it runs user code, which may block."""
+    metadata = await run_in_executor(USER_CODE_EXECUTOR, served_model.model.read_metadata)
     href = f"{request.app[SETTINGS].base_path}/v2/models/{quote(served_model.name)}"
-    return {"id": said["id"], "name": said["name"], "links": [{"rel": "self", "href": href}]} | said
+    links = [{"rel": "self", "href": href}]
+    return {"id": metadata["id"], "name": metadata["name"], "links": links} | metadata

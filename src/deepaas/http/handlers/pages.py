@@ -1,4 +1,4 @@
-"""The API's documentation, for people and for machines."""
+"""Serves the web UI, Swagger UI, the OpenAPI documents and static files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,17 +8,17 @@ from aiohttp import hdrs, web
 
 from deepaas.http import openapi
 from deepaas.http.context import SERVICE, SETTINGS, TOKENS
-from deepaas.http.errors import json_response
+from deepaas.http.error_responses import json_response
 from deepaas.http.request_params import get_model
 from deepaas.http.responses import FileResponse
 from deepaas.messages import Envelope
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 
 STATIC_FOLDER = Path(__file__).resolve().parents[1] / "static"
 
 _FRAME_ANCESTORS = "frame-ancestors 'self'"
-# The page runs our scripts alone, speaks to this server alone, and makes no markup of texts: models may be
-# hostile.
+# The web UI runs only our scripts, connects only to this server and creates no markup from text, because
+# models are not trusted.
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'",
     "script-src 'self'",
@@ -41,29 +41,29 @@ _UI_HEADERS = {
 
 
 async def get_swagger(request: web.Request) -> web.Response:
-    """Answer with the Swagger 2.0 document."""
+    """Return the Swagger 2.0 document."""
     return json_response(openapi.build_swagger(_iterate_models(request), _build_spec_options(request)))
 
 
 async def get_openapi(request: web.Request) -> web.Response:
-    """Answer with the OpenAPI 3.1 document."""
+    """Return the OpenAPI 3.1 document."""
     return json_response(openapi.build_openapi(_iterate_models(request), _build_spec_options(request)))
 
 
 async def get_static_file(request: web.Request) -> FileResponse:
-    """Answer with a file that the pages use."""
+    """Return a static file; raise 404 for paths outside the static folder."""
     try:
         path = (STATIC_FOLDER / request.match_info["path"]).resolve()
         if path.is_relative_to(STATIC_FOLDER) and path.is_file():
-            # A browser asks whether it has changed, so that no page runs with the scripts of another release.
+            # no-cache: browsers revalidate, so that no page runs with scripts of another release.
             return FileResponse(path, headers={hdrs.CACHE_CONTROL: "no-cache"})
     except (OSError, ValueError):
-        pass  # a name that no file can have
+        pass  # not a valid file name
     raise web.HTTPNotFound
 
 
 async def get_api_docs(request: web.Request) -> FileResponse:
-    """Answer with Swagger UI, whose addresses are relative to that of this page without a final slash."""
+    """Return Swagger UI; redirect a trailing slash, because the page's relative URLs need none."""
     if request.path.endswith("/"):
         raise web.HTTPFound(request.path.rstrip("/"))
     return FileResponse(
@@ -72,20 +72,20 @@ async def get_api_docs(request: web.Request) -> FileResponse:
 
 
 async def get_ui(request: web.Request) -> FileResponse:
-    """Answer with the page for people, whose addresses are relative to its own without a final slash."""
+    """Return the web UI; redirect a trailing slash, because the page's relative URLs need none."""
     if request.path.endswith("/"):
         raise web.HTTPFound("../ui")
     return FileResponse(STATIC_FOLDER / "ui" / "index.html", headers=_UI_HEADERS)
 
 
 async def redirect_to_ui(request: web.Request) -> web.Response:
-    """Lead to the page for people, since some append /ui to a model's address."""
+    """Redirect to the web UI of a model, because some users append /ui to the model's URL."""
     model = get_model(request).name
     up = "../../../.." if request.path.endswith("/") else "../../.."
     raise web.HTTPFound(f"{up}/ui#/{quote(model, safe='')}")
 
 
-def _iterate_models(request: web.Request) -> Iterator[Model]:
+def _iterate_models(request: web.Request) -> Iterator[LoadedModel]:
     return (served.model for served in request.app[SERVICE].models.values())
 
 

@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 
 from deepaas import reporting
 from deepaas.http.context import EVENT_BROADCASTERS
-from deepaas.http.errors import json_response
+from deepaas.http.error_responses import json_response
 from deepaas.http.request_body import collect_arguments_and_json, parse_request, read_argument_sources
 from deepaas.http.request_params import get_bool_query, get_int_query, get_model_for_training, get_training_id
 from deepaas.http.responses import FileResponse, start_stream_response
@@ -23,15 +23,15 @@ from deepaas.trainings.terminal_output import read_last_lines
 
 _END_OFFSET = EventOffset(1 << 62, 1 << 62)
 _KEEP_ALIVE_S = 5.0
-"""Proxies cut connections on which nothing comes for 30 to 60 s; the comment is what the standard advises:
+"""Proxies close connections that are idle for 30 to 60 s. The HTML standard recommends sending comments:
 https://html.spec.whatwg.org/multipage/server-sent-events.html#authoring-notes"""
 _CHUNK_BYTES = 1 << 18
 
 
 async def get_log(request: web.Request) -> web.StreamResponse:
-    """Answer with what a training printed: all, or `?tail=` lines; with `?follow=true` also what comes.
+    """Return the output of a training, or its last `?tail=` lines; `?follow=true` streams new output.
 
-    Of a bar that was drawn again and again, the tail alone has the last state only.
+    With `tail` alone, a redrawn progress bar appears only in its last state.
     """
     model, uuid = get_model_for_training(request), get_training_id(request)
     await model.get_training(uuid)
@@ -57,7 +57,7 @@ async def get_log(request: web.Request) -> web.StreamResponse:
 
 
 async def list_metrics(request: web.Request) -> web.Response:
-    """Answer with the history of a training's metrics, oldest first."""
+    """Return all metrics that a training reported, oldest first."""
     model, uuid = get_model_for_training(request), get_training_id(request)
     await model.get_training(uuid)
     history = await run_in_executor(READING_EXECUTOR, _encode_metrics, model.get_training_folder(uuid))
@@ -65,9 +65,9 @@ async def list_metrics(request: web.Request) -> web.Response:
 
 
 async def stream_events(request: web.Request) -> web.StreamResponse:
-    """Send what happens in a training as server-sent events, from where the client left off.
+    """Stream a training's server-sent events, from `Last-Event-ID` on.
 
-    A client that begins gets the whole log, or its last `?tail=` lines.
+    Without that header, the client gets the complete log, or its last `?tail=` lines.
     """
     model, uuid = get_model_for_training(request), get_training_id(request)
     await model.get_training(uuid)
@@ -77,29 +77,29 @@ async def stream_events(request: web.Request) -> web.StreamResponse:
         begin = await asyncio.to_thread(find_last_lines, model.get_training_folder(uuid).log, lines)
         position = EventOffset(log=begin)
     if position.is_end:
-        # The one answer that keeps a browser from connecting again.
+        # Only 204 stops the browser's `EventSource` from reconnecting.
         return web.Response(status=204)
     response = await start_stream_response(request, "text/event-stream")
-    written = time.monotonic()
+    last_write_s = time.monotonic()
     async for content in request.app[EVENT_BROADCASTERS][model.name].subscribe(uuid, position):
         if content:
             await response.write(content)
-        elif time.monotonic() > written + _KEEP_ALIVE_S:
+        elif time.monotonic() > last_write_s + _KEEP_ALIVE_S:
             await response.write(b": keep-alive\n\n")
         else:
             continue
-        written = time.monotonic()
+        last_write_s = time.monotonic()
     await response.write_eof()
     return response
 
 
 def encode_event(event: TrainingEvent) -> bytes:
-    """Return an event as server-sent events have it."""
+    """Return an event in the format of server-sent events."""
     return f"id: {event.id}\nevent: {event.kind}\ndata: {dumps_jsonable(event.content).decode()}\n\n".encode()
 
 
 async def list_artifacts(request: web.Request) -> web.Response:
-    """Answer with the files that a training left; with those that are there, while it runs."""
+    """Return the artifacts of a training; while it runs, its files so far, without checksums."""
     model, uuid = get_model_for_training(request), get_training_id(request)
     training = await model.get_training(uuid)
     if training.artifacts is not None:
@@ -110,7 +110,7 @@ async def list_artifacts(request: web.Request) -> web.Response:
 
 
 async def get_artifact(request: web.Request) -> FileResponse:
-    """Answer with a file that a training left, or a range of it."""
+    """Return an artifact of a training, or a range of it."""
     model, uuid = get_model_for_training(request), get_training_id(request)
     await model.get_training(uuid)
     path = await asyncio.to_thread(model.get_training_folder(uuid).find_artifact, request.match_info["path"])
@@ -118,7 +118,7 @@ async def get_artifact(request: web.Request) -> FileResponse:
 
 
 async def _iterate_chunks(path: Path, offset: int) -> AsyncIterator[bytes]:
-    """Yield what a file has from `offset` on."""
+    """Yield the content of a file from `offset` to its current end."""
     tail = Tail(path, offset)
     while chunk := await asyncio.to_thread(tail.read, _CHUNK_BYTES):
         tail.offset += len(chunk)
@@ -130,50 +130,52 @@ def _encode_metrics(folder: TrainingFolder) -> bytes:
 
 
 async def start_training(request: web.Request) -> web.Response:
-    """Start a training and answer with its record."""
+    """Start a training and return its record."""
     model = get_model_for_training(request)
     arguments = model.model.train_arguments
     draft = model.prepare_training()
     async with draft.scratch as scratch:
-        given = await read_argument_sources(parse_request(request), arguments, scratch)
-        raw = await collect_arguments_and_json(arguments, given)
-        training = await model.train(draft, raw, size_bytes=given.size_bytes)
+        sources = await read_argument_sources(parse_request(request), arguments, scratch)
+        raw = await collect_arguments_and_json(arguments, sources)
+        training = await model.train(draft, raw, size_bytes=sources.size_bytes)
     return await _create_records_response(training)
 
 
 async def list_trainings(request: web.Request) -> web.Response:
-    """Answer with the records of all trainings of a model."""
+    """Return the records of all trainings of a model."""
     return await _create_records_response(await get_model_for_training(request).list_trainings())
 
 
 async def get_training(request: web.Request) -> web.Response:
-    """Answer with the record of one training."""
+    """Return the record of one training."""
     return await _create_records_response(
         await get_model_for_training(request).get_training(get_training_id(request))
     )
 
 
 async def cancel_training(request: web.Request) -> web.Response:
-    """Cancel a training and answer with its record; with `?purge=true`, forget it afterwards."""
+    """Cancel a training and return its record; with `?purge=true`, delete it afterwards."""
     model = get_model_for_training(request)
-    end = model.purge if get_bool_query(request, "purge") else model.cancel
-    return await _create_records_response(await end(get_training_id(request)))
+    cancel = model.purge if get_bool_query(request, "purge") else model.cancel
+    return await _create_records_response(await cancel(get_training_id(request)))
 
 
 async def get_provenance(request: web.Request) -> web.Response:
-    """Answer with all that tells how a training came to be."""
-    found = await get_model_for_training(request).get_provenance(get_training_id(request))
-    return _create_json_response(await run_in_executor(PARSING_EXECUTOR, dumps_in_steps, found))
+    """Return the provenance of a training."""
+    provenance = await get_model_for_training(request).get_provenance(get_training_id(request))
+    return _create_json_response(await run_in_executor(PARSING_EXECUTOR, dumps_in_steps, provenance))
 
 
 async def _create_records_response(trainings: TrainingRecord | list[TrainingRecord]) -> web.Response:
-    """Return a response with records, which may be many or large."""
+    """Encode records in a thread, because they may be many or large."""
     return _create_json_response(await run_in_executor(PARSING_EXECUTOR, _encode_records, trainings))
 
 
 def _encode_records(trainings: TrainingRecord | list[TrainingRecord]) -> bytes:
     records = (
-        [one.to_v2_json() for one in trainings] if isinstance(trainings, list) else trainings.to_v2_json()
+        [record.to_v2_json() for record in trainings]
+        if isinstance(trainings, list)
+        else trainings.to_v2_json()
     )
     return dumps_in_steps(records)
 

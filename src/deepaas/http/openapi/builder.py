@@ -1,4 +1,4 @@
-"""What the two versions share: apispec, the operations, and what the settings add."""
+"""Builds an API document with apispec: the parts that Swagger 2.0 and OpenAPI 3.1 share."""
 
 import abc
 import warnings
@@ -24,17 +24,17 @@ from deepaas.http.request_id import REQUEST_ID_HEADER
 from deepaas.messages import Envelope
 from deepaas.model import rendering
 from deepaas.model.arguments import Arguments
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 
-_ANY_JSON_SCHEMA: Schema = {"description": "The model's prediction, whatever JSON it is"}
+_ANY_JSON_SCHEMA: Schema = {"description": "The model's prediction, as any JSON value"}
 _DESCRIPTION = "Serve and train models over REST."
 
 
 class SpecOptions(NamedTuple):
-    """What the settings add to what the models say.
+    """Settings that change the document.
 
-    `envelope` is how predictions without a schema are sent, `debug_enabled` says that what models print can
-    be read; `disabled_functions` are the functions that the server was started without.
+    `envelope` is the format of predictions without a schema. With `debug_enabled`, clients can read recent
+    output. `disabled_functions` are the functions whose endpoints are disabled.
     """
 
     base_path: str
@@ -45,12 +45,12 @@ class SpecOptions(NamedTuple):
 
 
 class SpecBuilder(abc.ABC):
-    """A document in the making; a subclass for each version says how things are written in it."""
+    """Builds one document; each subclass implements one version of the specification."""
 
     specification_version: str
     ref_prefix: str
     always_names_predictions: bool
-    """Whether the schema of predictions is published by name also where the model declares none."""
+    """Whether to publish a named schema of predictions even if the model declares none."""
 
     def __init__(self, options: SpecOptions) -> None:
         self._options = options
@@ -63,13 +63,13 @@ class SpecBuilder(abc.ABC):
         self._field_schemas = FieldSchemas(plugin.converter)
         self._identifiers: Mapping[str, str] = {}
 
-    def build(self, models: Iterable[Model], **extra_keys: Any) -> dict[str, Any]:
-        """Return the whole document, with `top` beside what apispec puts there."""
+    def build(self, models: Iterable[LoadedModel], **extra_keys: Any) -> dict[str, Any]:
+        """Return the complete document, with `extra_keys` at its top level."""
         if self._options.auth_required:
             self.spec.components.security_scheme("token", self.build_security_scheme())
             extra_keys["security"] = [{"token": []}]
         with warnings.catch_warnings():
-            # Two models may name their nested schemas alike; apispec then numbers them, and warns.
+            # apispec numbers nested schemas that have the same name in several models, and warns.
             warnings.simplefilter("ignore", UserWarning)
             served = list(models)
             self._identifiers = identifiers.build_identifiers(model.name for model in served)
@@ -79,8 +79,7 @@ class SpecBuilder(abc.ABC):
             )
             for model in served:
                 name = identifiers.choose_schema_name(model.name, self._identifiers[model.name])
-                own = f"{PREDICTION}-{name}"
-                self._add_model(model, PREDICTION if len(served) == 1 else own)
+                self._add_model(model, PREDICTION if len(served) == 1 else f"{PREDICTION}-{name}")
         return rendering.to_jsonable_or_repr(extra_keys | self.spec.to_dict())  # type: ignore[no-any-return]  # a dict stays a dict
 
     def create_ref(self, name: str) -> Schema:
@@ -88,14 +87,14 @@ class SpecBuilder(abc.ABC):
         return {"$ref": f"{self.ref_prefix}{name}"}
 
     def _add_shared_components(self) -> None:
-        """Publish our schemas before the models', which get other names where they are called alike."""
+        """Publish our schemas first, so that models' schemas of the same name are renamed."""
         for name, schema in schemas.build_shared_schemas(self.create_ref).items():
             self.spec.components.schema(name, schema)
-        for name, answer in SHARED_RESPONSES.items():
-            self.spec.components.response(name, self.build_response(answer))
+        for name, response in SHARED_RESPONSES.items():
+            self.spec.components.response(name, self.build_response(response))
 
-    def _add_model(self, model: Model, name: str) -> None:
-        """Publish a model; `name` is for the schema of its predictions."""
+    def _add_model(self, model: LoadedModel, name: str) -> None:
+        """Publish a model; `name` is the name for the schema of its predictions."""
         prediction = self._build_prediction_schema(model)
         is_named = model.schema is not None or self.always_names_predictions
         if is_named:
@@ -129,16 +128,18 @@ class SpecBuilder(abc.ABC):
         return described | self.build_produces(operation)
 
     def _build_responses(self, operation: OperationSpec) -> dict[str, Any]:
-        answers = dict(operation.responses) | {405: operations.METHOD_NOT_ALLOWED}
+        responses = dict(operation.responses) | {405: operations.METHOD_NOT_ALLOWED}
         if self._options.auth_required and not operation.is_public:
-            answers |= {401: operations.NOT_AUTHENTICATED, 403: operations.NOT_ALLOWED}
-        written = {str(status): self._build_response_or_ref(answers[status]) for status in sorted(answers)}
-        return written | {"default": operations.ERROR}
+            responses |= {401: operations.NOT_AUTHENTICATED, 403: operations.NOT_ALLOWED}
+        described = {
+            str(status): self._build_response_or_ref(responses[status]) for status in sorted(responses)
+        }
+        return described | {"default": operations.ERROR}
 
     def _build_response_or_ref(self, response: ResponseSpec | str) -> dict[str, Any] | str:
         return response if isinstance(response, str) else self.build_response(response)
 
-    def _build_prediction_schema(self, model: Model) -> Schema:
+    def _build_prediction_schema(self, model: LoadedModel) -> Schema:
         if model.schema is not None:
             return self._field_schemas.describe_schema(model.schema)
         if model.predict_is_generator:
@@ -153,11 +154,11 @@ class SpecBuilder(abc.ABC):
         )
 
     def get_field_schema(self, field: Field) -> Schema:
-        """Return what a field says."""
+        """Return the JSON Schema of a field."""
         return self._field_schemas.describe_field(field)
 
     def get_content_schema(self, response: ResponseSpec) -> Schema:
-        """Return the schema of an answer's body, or of one item of it where there are many."""
+        """Return the schema of a response's body, or of one item if the body is a list."""
         return (
             self.create_ref(response.content)
             if isinstance(response.content, str)
@@ -166,41 +167,41 @@ class SpecBuilder(abc.ABC):
 
     @abc.abstractmethod
     def build_arguments(self, arguments: Arguments) -> dict[str, Any]:
-        """Return what an operation says of a model's arguments."""
+        """Return the keys of an operation that describe a model's arguments."""
 
     @abc.abstractmethod
     def build_produces(self, operation: OperationSpec) -> dict[str, Any]:
-        """Return what an operation itself says of the media types of its answers."""
+        """Return the keys of an operation that list the media types of its responses, if any."""
 
     @abc.abstractmethod
     def build_response(self, response: ResponseSpec) -> dict[str, Any]:
-        """Return a response."""
+        """Return the description of a response."""
 
     @abc.abstractmethod
     def build_parameter(self, parameter: ParameterSpec) -> dict[str, Any]:
-        """Return a parameter of the server's own."""
+        """Return the description of a parameter of the server."""
 
     @abc.abstractmethod
     def build_security_scheme(self) -> dict[str, Any]:
-        """Return how a token is sent."""
+        """Return the description of how clients send a token."""
 
 
 def get_header_descriptions(response: ResponseSpec) -> dict[str, str]:
-    """Return the descriptions of an answer's headers, by name."""
-    return {REQUEST_ID_HEADER: "The id of the request in the server's log"} | dict(response.headers)
+    """Return the descriptions of a response's headers, by name."""
+    return {REQUEST_ID_HEADER: "Id of the request, as in the server's log"} | dict(response.headers)
 
 
 def is_required(arguments: Arguments, field: Field, key: str) -> bool:
-    """Return whether a request must have the argument; a media type is chosen for one that has none."""
+    """Return whether a request must have the argument; a negotiated media type is optional."""
     return bool(field.required) and not arguments.is_negotiated(key)
 
 
 def is_always_sent(name: str, response: ResponseSpec) -> bool:
-    """Say whether the answer never lacks this header."""
+    """Return whether the response always has this header."""
     return name == REQUEST_ID_HEADER or name in response.required_headers
 
 
 def _resolve_schema_name(schema: Any) -> str | None:
-    """Name a schema by its class; one made of a dictionary has no name and is written in place."""
+    """Return a name from the schema's class, or `None` to inline a schema generated from a dictionary."""
     name = (schema if isinstance(schema, type) else type(schema)).__name__
     return None if name == "GeneratedSchema" else identifiers.to_identifier(name)

@@ -1,4 +1,4 @@
-"""apispec's converter of fields, with defaults and documented choices published as JSON values."""
+"""apispec field converter that publishes defaults and documented choices as JSON values."""
 
 import decimal
 import enum
@@ -22,14 +22,14 @@ _JSON_TYPES = (bool, int, float, str, list, dict)
 
 
 class FieldConverter(OpenAPIConverter):
-    """Converts a field to a property, also where its default or its choices are Python objects.
+    """Converts a field to a property, even if its default or its choices are Python objects.
 
-    apispec 6.10 publishes `metadata["default"]` and `metadata["enum"]` as they are. When a field cannot
-    serialise its `load_default`, apispec fails, and everything else about the field would be lost.
+    apispec 6.10 publishes `metadata["default"]` and `metadata["enum"]` unchanged. If a field cannot serialise
+    its `load_default`, apispec raises, and the rest of the property would be lost.
     """
 
     def field2default(self, field: Field, **_: Any) -> Schema:
-        """Return the default as the field serialises it, and nothing where that fails."""
+        """Return the default as the field serialises it, or nothing if that fails."""
         default = _get_default(field)
         if default is None:
             return {"default": None} if has_null_default(field) else {}
@@ -39,13 +39,13 @@ class FieldConverter(OpenAPIConverter):
             is_documented = "default" in field.metadata and type(default) in _JSON_TYPES
             value = default if is_documented else _serialize_default(field, default)
             return {"default": json_encoding.to_jsonable(value, value_name="the default")}
-        except Exception as error:  # noqa: BLE001 - the field and the default may be user code, and do anything
+        except Exception as error:  # noqa: BLE001 - the field and the default may be user code, and raise anything
             kind = type(field).__name__
             _log.warning("The specification omits the default of a %s: %s", kind, describe_exception(error))
             return {}
 
     def metadata2properties(self, field: Field, **kwargs: Any) -> Schema:
-        """Return the properties in the metadata but the default; choices are a list without duplicates."""
+        """Return the metadata without the default, and its choices as a list without duplicates."""
         properties: Schema = super().metadata2properties(field, **kwargs)
         properties.pop("default", None)
         if "enum" in properties:
@@ -56,13 +56,13 @@ class FieldConverter(OpenAPIConverter):
 
 
 class FieldPlugin(MarshmallowPlugin):
-    """apispec's plug-in for marshmallow with our converter."""
+    """apispec's marshmallow plug-in with `FieldConverter`."""
 
     Converter = FieldConverter
 
 
 def has_null_default(field: Field) -> bool:
-    """Return whether the default to publish is null; one that the field refuses in a request is not."""
+    """Return whether to publish null as the default; not if requests must not send null."""
     return _get_default(field) is None and bool(field.allow_none)
 
 
@@ -72,11 +72,11 @@ def _get_default(field: Field) -> Any:
 
 def _serialize_default(field: Field, default: Any) -> Any:
     if type(field) is fields.String and isinstance(default, enum.Enum):
-        default = default.value  # of Colour.RED, a string's serialisation makes "Colour.RED"
+        default = default.value  # a String would serialise Colour.RED as "Colour.RED"
     if isinstance(field, fields.Function) and field.serialize_func is None:
         return default
     value = field.serialize("default", default, accessor=lambda value, *_: value)
     if value is marshmallow.missing:  # a Method that only deserialises
         return default
-    # The type of a Decimal is published as `number`, and its default has to be one.
+    # apispec publishes Decimal as `number`, so its default must be a number.
     return float(value) if isinstance(value, decimal.Decimal) else value

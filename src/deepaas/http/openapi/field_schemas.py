@@ -1,4 +1,4 @@
-"""What a field says of the values it takes, as JSON Schema: what apispec reads off it, and the rest."""
+"""JSON Schemas of marshmallow fields, with keywords that apispec does not derive."""
 
 import datetime as dt
 import re
@@ -18,25 +18,25 @@ from deepaas.model.failures import describe_exception
 _log = get_logger(__name__)
 
 X_NULL_DEFAULT: Schema = {"x-default": None}
-"""A default of null where `default` cannot be null, because it has to fit the type.
+"""A default of null where `default` cannot be null, because it must match the type.
 
-No type of Swagger 2.0 has null (https://swagger.io/specification/v2/#parameter-object), nor has a file.
+Types of Swagger 2.0 exclude null (https://swagger.io/specification/v2/#parameter-object), and so do files.
 """
 _NON_NULL_TYPES = ["string", "number", "boolean", "array", "object"]
 _PYTHON_TO_ECMASCRIPT = {r"\A": "^", r"\Z": "$", "(?P<": "(?<"}
 _HOST_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _TIME_PATTERN = r"^([01]?\d|2[0-3]):[0-5]?\d(:[0-5]?\d(\.\d{1,6})?)?$"
-_MAX_TIMESTAMP_S = 253402300799  # of the year 9999, since the epoch
+_MAX_TIMESTAMP_S = 253402300799  # the end of the year 9999
 _TIMESTAMP_UNITS = {"timestamp": 1, "timestamp_ms": 1000}
 _MAX_TIMEDELTA = dt.timedelta(days=999_999_999)
 
 
 class FieldSchemas:
-    """Reads fields for one version of the specification."""
+    """Describes fields for one version of the specification."""
 
     def __init__(self, converter: OpenAPIConverter) -> None:
         self._converter = converter
-        readers = [
+        attribute_functions = [
             *_CONVERTERS,
             *(
                 _CONVERTERS_OPENAPI31
@@ -44,18 +44,18 @@ class FieldSchemas:
                 else _CONVERTERS_SWAGGER20
             ),
         ]
-        for reader in readers:
-            converter.add_attribute_function(reader)  # type: ignore[no-untyped-call]  # apispec's
+        for function in attribute_functions:
+            converter.add_attribute_function(function)  # type: ignore[no-untyped-call]  # apispec's
 
     def describe_field(self, field: Field) -> Schema:
-        """Return the schema of a field's values; nothing for a field that cannot be described."""
+        """Return the schema of a field's values, or an empty schema if apispec fails."""
         try:
             return dict(self._converter.field2property(field))
-        except Exception as error:  # noqa: BLE001 - the field may be the author's, and do anything
+        except Exception as error:  # noqa: BLE001 - the field may be user code, and raise anything
             return _log_undescribed(field, error)
 
     def describe_schema(self, schema: marshmallow.Schema) -> Schema:
-        """Return the schema of what a marshmallow schema takes; nothing where it cannot be described."""
+        """Return the JSON Schema of a marshmallow schema, or an empty schema if apispec fails."""
         try:
             return dict(self._converter.schema2jsonschema(schema))  # type: ignore[no-untyped-call]  # apispec's
         except Exception as error:  # noqa: BLE001 - likewise
@@ -63,27 +63,27 @@ class FieldSchemas:
 
 
 def remove_null(schema: Schema) -> Schema:
-    """Return the schema of a value that is sent as a text, which cannot be null."""
-    found = {key: value for key, value in schema.items() if key != "x-nullable"}
-    if found.get("default", ...) is None:
-        del found["default"]
-    if "enum" in found:
-        found["enum"] = [choice for choice in found["enum"] if choice is not None]
-    if isinstance(found.get("type"), list):
-        types = [one for one in found["type"] if one != "null"]
-        found["type"] = types[0] if len(types) == 1 else types
-    return found
+    """Return the schema without null, for a value that is sent as text."""
+    non_null = {key: value for key, value in schema.items() if key != "x-nullable"}
+    if non_null.get("default", ...) is None:
+        del non_null["default"]
+    if "enum" in non_null:
+        non_null["enum"] = [choice for choice in non_null["enum"] if choice is not None]
+    if isinstance(non_null.get("type"), list):
+        types = [name for name in non_null["type"] if name != "null"]
+        non_null["type"] = types[0] if len(types) == 1 else types
+    return non_null
 
 
 def add_null_default(schema: Schema) -> Schema:
-    """Return the schema with null as its default, which has to fit the schema."""
-    found = schema | {"default": None}
+    """Return the schema with null as default, also among its types and choices."""
+    nullable = schema | {"default": None}
     if "type" in schema:
         types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-        found["type"] = [*types, *({"null"} - {*types})]
+        nullable["type"] = [*types, *({"null"} - {*types})]
     if "enum" in schema:
-        found["enum"] = [*(choice for choice in schema["enum"] if choice is not None), None]
-    return found
+        nullable["enum"] = [*(choice for choice in schema["enum"] if choice is not None), None]
+    return nullable
 
 
 def _log_undescribed(subject: object, error: Exception) -> Schema:
@@ -92,14 +92,14 @@ def _log_undescribed(subject: object, error: Exception) -> Schema:
 
 
 def _convert_times(_: Any, field: Field, ret: Schema) -> Schema:
-    """Say how dates and times are written, where apispec leaves it open."""
+    """Add format and bounds of dates and times, which apispec omits."""
     if not isinstance(field, fields.DateTime):
         return {}
     for key in ("format", "pattern"):
         if key in ret and ret[key] is None:
             del ret[key]
     if field.format in _TIMESTAMP_UNITS:
-        del ret["min"]  # which is no word of JSON Schema
+        del ret["min"]  # not a keyword of JSON Schema
         last = _MAX_TIMESTAMP_S * _TIMESTAMP_UNITS[field.format]
         return {"format": "double", "example": last // 2, "minimum": 0, "maximum": last}
     return _convert_local_times(field) if field.format in (None, "iso", "iso8601") else {}
@@ -113,23 +113,22 @@ def _convert_local_times(field: fields.DateTime) -> Schema:
 
 
 def _has_naive_default(field: fields.DateTime) -> bool:
-    """Return whether the default is a time without a zone, which the format `date-time` does not allow."""
+    """Return whether the default is a time without a zone, which `date-time` does not allow."""
     default = field.load_default
     return isinstance(default, dt.datetime) and default.tzinfo is None
 
 
 def _convert_periods(_: Any, field: Field, ret: Schema) -> Schema:
-    """Bound a period by the longest that there is, unless the author does."""
+    """Bound a period by the longest `timedelta`, unless the model author sets bounds."""
     if not isinstance(field, fields.TimeDelta):
         return {}
-    most = _MAX_TIMEDELTA // dt.timedelta(**{field.precision: 1})
-    return {"minimum": ret.get("minimum", -most), "maximum": ret.get("maximum", most)}
+    longest = _MAX_TIMEDELTA // dt.timedelta(**{field.precision: 1})
+    return {"minimum": ret.get("minimum", -longest), "maximum": ret.get("maximum", longest)}
 
 
 def _convert_urls(_: Any, field: Field, **__: Any) -> Schema:
-    """Say which addresses are taken."""
-    found = [validator for validator in field.validators if isinstance(validator, validate.URL)]
-    return {"pattern": _build_url_pattern(found[0])} if found else {}
+    url_validators = [validator for validator in field.validators if isinstance(validator, validate.URL)]
+    return {"pattern": _build_url_pattern(url_validators[0])} if url_validators else {}
 
 
 def _build_url_pattern(validator: validate.URL) -> str:
@@ -152,13 +151,13 @@ def _build_url_pattern(validator: validate.URL) -> str:
 
 
 def _convert_patterns(_: Any, field: Field, **__: Any) -> Schema:
-    """Anchor a regular expression as Python's `match` does, and spell it as JavaScript has it."""
+    """Convert a regular expression to JavaScript syntax, anchored at the start like Python's `match`."""
     for validator in field.validators:
         regex = getattr(validator, "regex", None)
         if isinstance(regex, re.Pattern) and isinstance(regex.pattern, str):
             pattern = regex.pattern
-            for ours, theirs in _PYTHON_TO_ECMASCRIPT.items():
-                pattern = pattern.replace(ours, theirs)
+            for python, ecmascript in _PYTHON_TO_ECMASCRIPT.items():
+                pattern = pattern.replace(python, ecmascript)
             return {
                 "pattern": pattern if pattern.startswith("^") and "|" not in pattern else f"^(?:{pattern})"
             }
@@ -166,7 +165,7 @@ def _convert_patterns(_: Any, field: Field, **__: Any) -> Schema:
 
 
 def _convert_lengths(_: Any, __: Field, ret: Schema) -> Schema:
-    """Call the length of what is no text by its name."""
+    """Rename length keywords: JSON Schema has separate ones for objects and arrays."""
     plural = {"object": "Properties", "array": "Items"}.get(str(ret.get("type")))
     if plural is None:
         return {}
@@ -174,20 +173,20 @@ def _convert_lengths(_: Any, __: Field, ret: Schema) -> Schema:
 
 
 def _convert_item_choices(_: Any, field: Field, ret: Schema) -> Schema:
-    """Let the choices of a list be those of its items."""
+    """Move the choices of a list to its items."""
     if not isinstance(field, fields.List) or "enum" not in ret:
         return {}
-    # apispec adds null to the choices where the list may be null; its items may not.
+    # apispec adds null to the choices if the list may be null, but its items may not.
     choices = [choice for choice in ret.pop("enum") if choice is not None]
     return {"items": ret["items"] | {"enum": choices}}
 
 
 def _convert_structures(converter: OpenAPIConverter, field: Field, ret: Schema) -> Schema:
-    """Describe the structures that apispec does not know."""
+    """Describe tuples and mappings, which apispec does not."""
     if isinstance(field, fields.Tuple):
-        inner = [converter.field2property(one) for one in field.tuple_fields]
-        is_alike = all(one == inner[0] for one in inner[1:])
-        items = inner[0] if inner and is_alike else {}
+        inner = [converter.field2property(inner_field) for inner_field in field.tuple_fields]
+        is_uniform = all(schema == inner[0] for schema in inner[1:])
+        items = inner[0] if inner and is_uniform else {}
         return {"type": "array", "items": items, "minItems": len(inner), "maxItems": len(inner)}
     if isinstance(field, fields.Mapping) and "type" not in ret:
         values = converter.field2property(field.value_field) if field.value_field else {}
@@ -196,13 +195,13 @@ def _convert_structures(converter: OpenAPIConverter, field: Field, ret: Schema) 
 
 
 def _convert_enums(_: Any, field: Field, ret: Schema) -> Schema:
-    """Say the type of an enumeration's values, where they are all texts."""
-    is_open = isinstance(field, fields.Enum) and "type" not in ret
-    return {"type": "string"} if is_open and all(isinstance(one, str) for one in ret["enum"]) else {}
+    """Add the type of an enumeration whose values are all texts."""
+    is_untyped = isinstance(field, fields.Enum) and "type" not in ret
+    return {"type": "string"} if is_untyped and all(isinstance(value, str) for value in ret["enum"]) else {}
 
 
 def _convert_interfaces(_: Any, field: Field, **__: Any) -> Schema:
-    """Name an address with a network."""
+    """Add the format of an IP address with a network."""
     if not isinstance(field, fields.IPInterface):
         return {}
     kind = {fields.IPv4Interface: "ipv4", fields.IPv6Interface: "ipv6"}.get(type(field), "ip")
@@ -210,7 +209,7 @@ def _convert_interfaces(_: Any, field: Field, **__: Any) -> Schema:
 
 
 def _convert_defaults(_: Any, field: Field, ret: Schema) -> Schema:
-    """Show the default of a delimited list as the list it is."""
+    """Publish the default of a delimited list as a list."""
     delimiter = get_field_delimiter(field)
     default = ret.get("default")
     return {"default": default.split(delimiter)} if delimiter and isinstance(default, str) else {}
@@ -253,27 +252,30 @@ def _convert_keys_openapi31(converter: OpenAPIConverter, field: Field, **_: Any)
 
 
 def _convert_choices_openapi31(_: Any, field: Field, ret: Schema) -> Schema:
-    """Show choices that the author only documents as examples, since others are taken, too."""
+    """Publish choices that are only documented as examples, because other values are valid, too."""
     excluded = [
-        choice for one in field.validators if isinstance(one, validate.NoneOf) for choice in one.iterable
+        choice
+        for validator in field.validators
+        if isinstance(validator, validate.NoneOf)
+        for choice in validator.iterable
     ]
-    refused: Schema = {"not": {"enum": excluded}} if excluded else {}
+    exclusion: Schema = {"not": {"enum": excluded}} if excluded else {}
     is_enforced = isinstance(field, fields.Enum) or any(
         isinstance(validator, validate.OneOf | validate.Equal) for validator in field.validators
     )
     if "enum" in field.metadata and not is_enforced and "enum" in ret:
-        return refused | {"examples": list(ret.pop("enum"))}
-    return refused
+        return exclusion | {"examples": list(ret.pop("enum"))}
+    return exclusion
 
 
 def _convert_null_choices_openapi31(_: Any, field: Field, ret: Schema) -> Schema:
-    """Make null a choice where it is allowed, as apispec does, but not with choices from the metadata."""
+    """Add null to choices from the metadata if it is allowed; apispec does so only for validators."""
     is_lacking = field.allow_none and "enum" in ret and None not in ret["enum"]
     return {"enum": [*ret["enum"], None]} if is_lacking else {}
 
 
 def _convert_addresses_openapi31(_: Any, __: Field, ret: Schema) -> Schema:
-    """Name the formats of addresses as JSON Schema does."""
+    """Use the format names of JSON Schema for URLs and IP addresses."""
     if ret.get("format") == "url":
         return {"format": "uri"}
     if ret.get("format") == "ip":
@@ -283,11 +285,11 @@ def _convert_addresses_openapi31(_: Any, __: Field, ret: Schema) -> Schema:
 
 
 def _convert_nulls_openapi31(_: Any, field: Field, ret: Schema) -> Schema:
-    """Say that a field of any type takes no null, unless it does."""
-    says_something = {"type", "$ref", "anyOf", "allOf", "enum"} & set(ret)
-    if field.allow_none or says_something or isinstance(field, fields.Constant):
+    """List all types but null for a field of any type that does not allow null."""
+    is_typed = {"type", "$ref", "anyOf", "allOf", "enum"} & set(ret)
+    if field.allow_none or is_typed or isinstance(field, fields.Constant):
         return {}
-    # openapi-python-client 0.29 leaves out an operation that has an array without items.
+    # openapi-python-client 0.29 omits operations that have an array without items.
     return {"type": _NON_NULL_TYPES, "items": {}}
 
 

@@ -1,4 +1,4 @@
-"""OpenAPI 3.1: parameters hold a schema, and what is not a text goes into the body."""
+"""OpenAPI 3.1: parameters have a schema; files and structures go into the body."""
 
 from typing import Any
 
@@ -24,14 +24,14 @@ _STRUCTURE_FIELDS = (fields.Mapping, fields.Nested, fields.List, fields.Tuple)
 
 
 class OpenApi31Builder(SpecBuilder):
-    """The document for clients of today."""
+    """Builds the document for current clients."""
 
     specification_version = "3.1.0"
     ref_prefix = "#/components/schemas/"
     always_names_predictions = True
 
     def build_arguments(self, arguments: Arguments) -> dict[str, Any]:
-        """Return what is a text as parameters, and the rest as a body."""
+        """Return arguments that are sent as text as parameters, and the others as a body."""
         in_body = {name: field for name, field in arguments.fields.items() if _needs_body(field)}
         parameters = [
             self._build_argument_parameter(arguments, name, field)
@@ -48,7 +48,7 @@ class OpenApi31Builder(SpecBuilder):
         if delimiter is not None and delimiter not in _PARAMETER_STYLES:
             schema = dict(TEXT)
         if has_null_default(field):
-            schema = add_null_default(schema)  # which clients express by leaving the argument out
+            schema = add_null_default(schema)  # clients send null by omitting the argument
         style = (
             {} if delimiter is None else {"style": _PARAMETER_STYLES.get(delimiter, "form"), "explode": False}
         )
@@ -58,7 +58,7 @@ class OpenApi31Builder(SpecBuilder):
             "required": is_required(arguments, field, key),
             "description": description,
             "schema": schema,
-            # What is sent in a JSON body may be null all the same, and clients of ours want to know.
+            # A JSON body may send null for a parameter, and our clients read this key.
             **({"x-nullable": True} if field.allow_none else {}),
         } | style
 
@@ -83,12 +83,12 @@ class OpenApi31Builder(SpecBuilder):
         described |= X_NULL_DEFAULT if has_null_default(field) else {}
         return described | ({"type": "array", "items": file} if isinstance(field, fields.List) else file)
 
-    def build_produces(self, operation: OperationSpec) -> dict[str, Any]:  # noqa: ARG002 - each response says it
-        """Return nothing: every response says its own media types."""
+    def build_produces(self, operation: OperationSpec) -> dict[str, Any]:  # noqa: ARG002 - each response lists them
+        """Return nothing: in OpenAPI 3.1, each response lists its media types."""
         return {}
 
     def build_response(self, response: ResponseSpec) -> dict[str, Any]:
-        """Return a response."""
+        """Return the description of a response."""
         headers = {
             name: {
                 "description": description,
@@ -97,16 +97,16 @@ class OpenApi31Builder(SpecBuilder):
             }
             for name, description in get_header_descriptions(response).items()
         }
-        written: dict[str, Any] = {"description": response.description, "headers": headers}
+        described: dict[str, Any] = {"description": response.description, "headers": headers}
         if response.content is not None:
-            written["content"] = {
+            described["content"] = {
                 media_type: {"schema": self._build_media_type_schema(media_type, response)}
                 for media_type in response.media_types
             }
-        return written
+        return described
 
     def _build_media_type_schema(self, media_type: str, response: ResponseSpec) -> Schema:
-        """Return what a body of this media type is; of events, what one of them is."""
+        """Return the schema of a body of this media type; for an event stream, the schema of one event."""
         schema = self.get_content_schema(response)
         if media_type == JSON:
             return create_array(schema) if response.is_list else schema
@@ -115,7 +115,7 @@ class OpenApi31Builder(SpecBuilder):
         return schema if schema.get("type") == "string" else {"type": "string", "format": "binary"}
 
     def build_parameter(self, parameter: ParameterSpec) -> dict[str, Any]:
-        """Return a parameter of the server's own."""
+        """Return the description of a parameter of the server."""
         return {
             "name": parameter.name,
             "in": parameter.location,
@@ -125,12 +125,12 @@ class OpenApi31Builder(SpecBuilder):
         }
 
     def build_security_scheme(self) -> dict[str, Any]:
-        """Return how a token is sent."""
+        """Return the description of how clients send a token."""
         return {"type": "http", "scheme": "bearer"}
 
 
 def _needs_body(field: Field) -> bool:
-    """Say whether the argument is no text, nor a list of texts."""
+    """Return whether the argument is neither a text nor a list of texts."""
     if isinstance(field, fields.List):
         return is_file(field) or _is_structure(field.inner)
     return is_file(field) or _is_structure(field)

@@ -1,11 +1,11 @@
-"""The table of what is published: every operation with its parameters and answers."""
+"""Table of all published operations, with their parameters and responses."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from deepaas.http.openapi.schemas import TEXT, UUID, Schema
 from deepaas.model.arguments import Arguments
-from deepaas.model.model import Model
+from deepaas.model.model import LoadedModel
 from deepaas.model.stream_encoding import EVENT_STREAM, JSON_LINES, get_stream_media_type
 
 JSON = "application/json"
@@ -15,7 +15,7 @@ PREDICTION = "ModelPredictionResponse"
 
 
 class ParameterSpec(NamedTuple):
-    """A parameter that is the server's own; `location` is path, query or header."""
+    """A parameter of the server, not of a model; `location` is path, query or header."""
 
     name: str
     location: str
@@ -24,10 +24,10 @@ class ParameterSpec(NamedTuple):
 
 
 class ResponseSpec(NamedTuple):
-    """A response: its `content` is a published schema's name, a schema, or None where there is no body.
+    """A response; `content` is the name of a published schema, a schema, or None without a body.
 
-    With `is_list`, the body is a list of such.
-    `headers` are descriptions by name; those in `required_headers` are never left out.
+    With `is_list`, the body is a list of `content`.
+    `headers` maps names to descriptions; headers in `required_headers` are always sent.
     """
 
     description: str
@@ -39,13 +39,13 @@ class ResponseSpec(NamedTuple):
 
 
 class OperationSpec(NamedTuple):
-    """A method on a path; `responses` holds a response, or the name of a shared one, by status.
+    """A method on a path; `responses` maps a status to a response or to the name of a shared one.
 
-    `action` is a verb, often with a noun, such as `listTrainings`; `model` is the name of the model that it
-    is for, and empty for the server itself. No action begins with the action of a model: with
-    `getTrainingLog` beside `getTraining`, the models `digits` and `log_digits` would share an identifier.
-    `arguments` are the model's. An open operation never wants a token. `unavailable_reason` says why the
-    operation is always refused, if it is: a page then need not offer it.
+    `action` is a verb, often with a noun, such as `listTrainings`; `model` is the model's name, or empty for
+    the server itself. No action may begin with the action of a model: with `getTrainingLog` beside
+    `getTraining`, the models `digits` and `log_digits` would share an identifier. `arguments` belong to
+    the model. A public operation requires no token. `unavailable_reason` is set if the server always rejects
+    the operation, so that a UI need not offer it.
     """
 
     method: str
@@ -61,11 +61,11 @@ class OperationSpec(NamedTuple):
 
     @property
     def tag(self) -> str:
-        """Return the group of operations that it is shown in: its model, or what is general."""
+        """Return the group that a UI lists the operation in: the model's name, or `general`."""
         return self.model or "general"
 
     def build_operation_id(self, identifiers: Mapping[str, str]) -> str:
-        """Return the `operationId`; `identifiers` are identifiers by the models' names."""
+        """Return the `operationId`; `identifiers` maps names of models to identifiers."""
         return f"{self.action}_{identifiers[self.model]}" if self.model else self.action
 
 
@@ -74,31 +74,31 @@ NOT_AUTHENTICATED = "NotAuthenticated"
 NOT_ALLOWED = "NotAllowed"
 METHOD_NOT_ALLOWED = "MethodNotAllowed"
 SHARED_RESPONSES: Mapping[str, ResponseSpec] = {
-    ERROR: ResponseSpec("What is wrong", "Error"),
-    "Unreadable": ResponseSpec("The request cannot be read", "Unreadable"),
+    ERROR: ResponseSpec("Error", "Error"),
+    "Unreadable": ResponseSpec("Malformed request", "Unreadable"),
     NOT_AUTHENTICATED: ResponseSpec(
-        "No token, or none that is known",
+        "Missing or unknown token",
         "Error",
-        headers={"WWW-Authenticate": "How to send a token"},
+        headers={"WWW-Authenticate": "Authentication scheme"},
         required_headers=("WWW-Authenticate",),
     ),
-    NOT_ALLOWED: ResponseSpec("The token does not have the scope that this takes", "Error"),
-    "NotFound": ResponseSpec("There is nothing of that name", "Error"),
+    NOT_ALLOWED: ResponseSpec("The token lacks the required scope", "Error"),
+    "NotFound": ResponseSpec("Not found", "Error"),
     METHOD_NOT_ALLOWED: ResponseSpec(
-        "The path has other methods",
+        "Method not allowed",
         "Error",
-        headers={"Allow": "The methods that it has"},
+        headers={"Allow": "Allowed methods"},
         required_headers=("Allow",),
     ),
-    "NotAcceptable": ResponseSpec("The model answers with none of the accepted media types", "Error"),
-    "TooSlow": ResponseSpec("The body came too slowly", "Error"),
-    "TooLarge": ResponseSpec("The body is larger than the server reads", "Error"),
-    "InvalidArguments": ResponseSpec("Arguments do not fit", "InvalidArguments"),
-    "NotImplemented": ResponseSpec("The model does not have this function", "Error"),
+    "NotAcceptable": ResponseSpec("The model supports none of the accepted media types", "Error"),
+    "TooSlow": ResponseSpec("The body arrived too slowly", "Error"),
+    "TooLarge": ResponseSpec("The body is too large", "Error"),
+    "InvalidArguments": ResponseSpec("Invalid arguments", "InvalidArguments"),
+    "NotImplemented": ResponseSpec("The model does not implement this function", "Error"),
     "Unavailable": ResponseSpec(
-        "Not now", "Error", headers={"Retry-After": "Seconds to wait, where they can be told"}
+        "Temporarily unavailable", "Error", headers={"Retry-After": "Seconds to wait, if known"}
     ),
-    "TimedOut": ResponseSpec("The prediction took longer than it may", "Error"),
+    "TimedOut": ResponseSpec("The prediction exceeded its time limit", "Error"),
 }
 _BODY_ERRORS = {
     400: "Unreadable",
@@ -112,39 +112,39 @@ _PARAMETER_ERRORS = {400: "Unreadable", 404: "NotFound"}
 
 
 def iterate_server_operations(*, debug_enabled: bool) -> Iterator[OperationSpec]:
-    """Yield what there is whichever models are served; `debug_enabled`: what they print can be read."""
-    yield _create_get_operation("/", "getRoot", "The versions of the API", "Versions", is_public=True)
-    yield _create_get_operation("/v2/", "getVersion", "This version of the API", "Version", is_public=True)
-    yield _create_get_operation("/v2/models/", "listModels", "The metadata of all models", "Models")
+    """Yield the operations of the server itself; with `debug_enabled`, recent output can be read."""
+    yield _create_get_operation("/", "getRoot", "API versions", "Versions", is_public=True)
+    yield _create_get_operation("/v2/", "getVersion", "This API version", "Version", is_public=True)
+    yield _create_get_operation("/v2/models/", "listModels", "Metadata of all models", "Models")
     for path, suffix in (("/health", ""), ("/v2/health", "V2")):
         yield _create_get_operation(
-            f"{path}/live", f"getLive{suffix}", "Whether the server lives", "Live", is_public=True
+            f"{path}/live", f"getLive{suffix}", "Liveness of the server", "Live", is_public=True
         )
-        yield _create_readiness_operation(f"{path}/ready", f"getReady{suffix}", "every model")
-    figures = ResponseSpec("Figures for Prometheus", TEXT, (TEXT_PLAIN,))
-    yield OperationSpec("get", "/metrics", "getMetrics", "", "The server's figures", {200: figures})
-    printed = {200: ResponseSpec("The recent output", TEXT, (TEXT_PLAIN,))}
-    nothing = {204: ResponseSpec("The endpoint is switched off", None, ())}
-    answers = printed if debug_enabled else nothing
-    yield OperationSpec("get", "/v2/debug/", "getDebug", "", "What models printed and logged", answers)
+        yield _create_readiness_operation(f"{path}/ready", f"getReady{suffix}", "all models")
+    metrics = ResponseSpec("Metrics in Prometheus format", TEXT, (TEXT_PLAIN,))
+    yield OperationSpec("get", "/metrics", "getMetrics", "", "Metrics of the server", {200: metrics})
+    output = {200: ResponseSpec("Recent output", TEXT, (TEXT_PLAIN,))}
+    disabled = {204: ResponseSpec("The endpoint is disabled", None, ())}
+    responses = output if debug_enabled else disabled
+    yield OperationSpec("get", "/v2/debug/", "getDebug", "", "Recent output of models and server", responses)
 
 
 def iterate_model_operations(
-    model: Model, prediction: str | Schema, disabled_functions: tuple[str, ...]
+    model: LoadedModel, prediction: str | Schema, disabled_functions: tuple[str, ...]
 ) -> Iterator[OperationSpec]:
-    """Yield what there is for one model; `prediction` is the schema of its predictions, or names it.
+    """Yield the operations of one model; `prediction` is the schema of its predictions, or its name.
 
-    `disabled_functions` are the functions that the server was started without.
+    `disabled_functions` are the functions whose endpoints are disabled on this server.
     """
     name, root = model.name, f"/v2/models/{model.name}"
-    yield _create_get_operation(f"{root}/", "getMetadata", "The model's metadata", "Metadata", model=name)
+    yield _create_get_operation(f"{root}/", "getMetadata", "Metadata of the model", "Metadata", model=name)
     yield _create_readiness_operation(f"{root}/ready", "getReadiness", "the model", model=name)
     predict = _create_predict_operation(model, f"{root}/predict/", prediction)
     yield predict._replace(unavailable_reason=_get_unavailable_reason(model, "predict", disabled_functions))
     reloaded: dict[int, ResponseSpec | str] = {200: ResponseSpec("New workers have taken over", "Reloaded")}
     reloaded[503] = "Unavailable"
     yield OperationSpec("post", f"{root}/reload", "reload", name, "Replace the workers", reloaded)
-    trainings = {200: ResponseSpec("All trainings, the oldest first", "Training", is_list=True)}
+    trainings = {200: ResponseSpec("All trainings, oldest first", "Training", is_list=True)}
     yield OperationSpec("get", f"{root}/train/", "listTrainings", name, "All trainings", trainings)
     yield _create_train_operation(model, f"{root}/train/")._replace(
         unavailable_reason=_get_unavailable_reason(model, "train", disabled_functions)
@@ -154,53 +154,51 @@ def iterate_model_operations(
 
 
 def _iterate_training_operations(root: str) -> Iterator[OperationSpec]:
-    training = ResponseSpec("The training's record", "Training")
-    artifacts = ResponseSpec("The files that it left", "Artifact", is_list=True)
+    training = ResponseSpec("Record of the training", "Training")
+    artifacts = ResponseSpec("Artifacts of the training", "Artifact", is_list=True)
     artifact = ResponseSpec(
         "The file",
         TEXT | {"format": "binary"},
         (BINARY,),
-        {"Content-Disposition": "That it is a file to save"},
+        {"Content-Disposition": "Marks the response as a download"},
         ("Content-Disposition",),
     )
-    log = ResponseSpec("What the training printed", TEXT, (TEXT_PLAIN,))
-    events = ResponseSpec("What happens, as it happens", "Event", (EVENT_STREAM,), is_list=True)
-    metrics = ResponseSpec("The history of its metrics, the oldest first", "Metrics", is_list=True)
-    tail = ParameterSpec(
-        "tail", "query", {"type": "integer", "minimum": 0}, "Only so many of the last lines."
-    )
-    follow = _create_flag_parameter("follow", "Send what comes, too, until the training ends.")
-    purge = _create_flag_parameter("purge", "Forget the training, its log and its files, afterwards.")
-    last = ParameterSpec("Last-Event-ID", "header", TEXT, "The id of the last event that was received.")
-    path = ParameterSpec("path", "path", TEXT, "The artifact's path, as the list has it.")
-    end = ResponseSpec("The training has ended and all of it was received")
-    yield _create_training_operation("get", root, "getTraining", "One training", {200: training})
+    log = ResponseSpec("Output of the training", TEXT, (TEXT_PLAIN,))
+    events = ResponseSpec("Events of the training, as they occur", "Event", (EVENT_STREAM,), is_list=True)
+    metrics = ResponseSpec("All reported metrics, oldest first", "Metrics", is_list=True)
+    tail = ParameterSpec("tail", "query", {"type": "integer", "minimum": 0}, "Number of last lines.")
+    follow = _create_flag_parameter("follow", "Also send new output until the training finishes.")
+    purge = _create_flag_parameter("purge", "Delete the training, its log and its files afterwards.")
+    last = ParameterSpec("Last-Event-ID", "header", TEXT, "Id of the last event received.")
+    path = ParameterSpec("path", "path", TEXT, "Path of the artifact, as listed.")
+    end = ResponseSpec("The training has finished, and the client has received all events")
+    yield _create_training_operation("get", root, "getTraining", "Record of a training", {200: training})
     yield _create_training_operation(
         "delete", root, "cancelTraining", "Cancel a training", {200: training}, purge
     )
     yield _create_training_operation(
-        "get", f"{root}/log", "getLog", "A training's log", {200: log}, tail, follow
+        "get", f"{root}/log", "getLog", "Log of a training", {200: log}, tail, follow
     )
     yield _create_training_operation(
-        "get", f"{root}/metrics", "listMetrics", "A training's metrics", {200: metrics}
+        "get", f"{root}/metrics", "listMetrics", "Metrics of a training", {200: metrics}
     )
     yield _create_training_operation(
-        "get", f"{root}/events", "getEvents", "A training's events", {200: events, 204: end}, last, tail
+        "get", f"{root}/events", "getEvents", "Events of a training", {200: events, 204: end}, last, tail
     )
     yield _create_training_operation(
-        "get", f"{root}/artifacts/", "listArtifacts", "What a training left", {200: artifacts}
+        "get", f"{root}/artifacts/", "listArtifacts", "Artifacts of a training", {200: artifacts}
     )
     yield _create_training_operation(
         "get",
         f"{root}/artifacts/{{path}}",
         "getArtifact",
-        "A file a training left",
+        "An artifact of a training",
         {200: artifact},
         path,
     )
     provenance = ResponseSpec("Arguments, files, packages and machine", "Provenance")
     yield _create_training_operation(
-        "get", f"{root}/provenance", "getProvenance", "How it came to be", {200: provenance}
+        "get", f"{root}/provenance", "getProvenance", "Provenance of a training", {200: provenance}
     )
 
 
@@ -213,38 +211,38 @@ def _create_get_operation(
 
 
 def _create_readiness_operation(path: str, action: str, subject: str, model: str = "") -> OperationSpec:
-    answers = {
-        200: ResponseSpec("A prediction could be made now", "Ready"),
-        503: ResponseSpec("Why it could not", "Ready"),
+    responses = {
+        200: ResponseSpec("Ready for predictions", "Ready"),
+        503: ResponseSpec("Not ready, with the reasons", "Ready"),
     }
-    summary = f"Whether {subject} can answer now"
-    return OperationSpec("get", path, action, model, summary, answers, is_public=True)
+    summary = f"Readiness of {subject}"
+    return OperationSpec("get", path, action, model, summary, responses, is_public=True)
 
 
-def _create_predict_operation(model: Model, path: str, prediction: str | Schema) -> OperationSpec:
+def _create_predict_operation(model: LoadedModel, path: str, prediction: str | Schema) -> OperationSpec:
     description = "The prediction, item by item" if model.predict_is_generator else "The prediction"
-    answer = ResponseSpec(description, prediction, tuple(_list_media_types(model)) or (JSON,))
-    answers = {200: answer} | _BODY_ERRORS | {406: "NotAcceptable", 503: "Unavailable", 504: "TimedOut"}
+    success = ResponseSpec(description, prediction, tuple(_list_media_types(model)) or (JSON,))
+    responses = {200: success} | _BODY_ERRORS | {406: "NotAcceptable", 503: "Unavailable", 504: "TimedOut"}
     return OperationSpec(
         "post",
         path,
         "predict",
         model.name,
         "Make a prediction",
-        answers,
+        responses,
         (),
         model.predict_arguments,
     )
 
 
-def _get_unavailable_reason(model: Model, function: str, disabled_functions: tuple[str, ...]) -> str:
+def _get_unavailable_reason(model: LoadedModel, function: str, disabled_functions: tuple[str, ...]) -> str:
     if function in disabled_functions:
         return f"This server was started with --no{function}-endpoint."
     return "" if model.implements(function) else f"The model '{model.name}' has no function '{function}'."
 
 
-def _list_media_types(model: Model) -> Iterable[str]:
-    """Return what a prediction may be sent as."""
+def _list_media_types(model: LoadedModel) -> Iterable[str]:
+    """Return the media types that a prediction may have."""
     accept = model.predict_arguments.accept
     if model.predict_is_generator:
         return (
@@ -255,15 +253,15 @@ def _list_media_types(model: Model) -> Iterable[str]:
     return accept.choices if accept else (JSON,)
 
 
-def _create_train_operation(model: Model, path: str) -> OperationSpec:
-    answers = {200: ResponseSpec("The record of the new training", "Training")} | _BODY_ERRORS
+def _create_train_operation(model: LoadedModel, path: str) -> OperationSpec:
+    responses = {200: ResponseSpec("Record of the new training", "Training")} | _BODY_ERRORS
     return OperationSpec(
         "post",
         path,
         "train",
         model.name,
         "Start a training",
-        answers,
+        responses,
         (),
         model.train_arguments,
     )
@@ -277,10 +275,10 @@ def _create_training_operation(
     responses: Mapping[int, ResponseSpec | str],
     *extra_parameters: ParameterSpec,
 ) -> OperationSpec:
-    """Return an operation on one training, without its model."""
-    found = dict(responses) | (_PARAMETER_ERRORS if extra_parameters else _NOT_FOUND_ERRORS)
-    uuid = ParameterSpec("uuid", "path", UUID, "The training's id.")
-    return OperationSpec(method, path, action, "", summary, found, (uuid, *extra_parameters))
+    """Return an operation on one training; the caller sets the model."""
+    all_responses = dict(responses) | (_PARAMETER_ERRORS if extra_parameters else _NOT_FOUND_ERRORS)
+    uuid = ParameterSpec("uuid", "path", UUID, "Id of the training.")
+    return OperationSpec(method, path, action, "", summary, all_responses, (uuid, *extra_parameters))
 
 
 def _create_flag_parameter(name: str, description: str) -> ParameterSpec:

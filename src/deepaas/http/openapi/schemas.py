@@ -1,4 +1,4 @@
-"""What the server itself sends, as JSON Schemas that Swagger 2.0 and OpenAPI 3.1 both understand."""
+"""JSON Schemas of the server's own responses, valid in both Swagger 2.0 and OpenAPI 3.1."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ from deepaas.trainings.record import TrainingState
 
 Schema = dict[str, Any]
 CreateRef = Callable[[str], Schema]
-"""From the name of a published schema to a reference to it, which each version writes in its own way."""
+"""Returns a reference to the published schema of that name; the syntax depends on the version."""
 
 ANY_VALUE: Schema = {}
 TEXT: Schema = {"type": "string"}
@@ -34,18 +34,18 @@ def create_array(items: Schema, description: str = "") -> Schema:
 
 
 def create_object(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
-    """Return the schema of an object with these properties, and perhaps others."""
+    """Return the schema of an object with these properties; others are allowed."""
     return {"type": "object", "properties": required | (optional or {}), "required": list(required)}
 
 
 def create_mapping(values: Schema, description: str = "") -> Schema:
-    """Return the schema of an object whose properties have names of any kind."""
+    """Return the schema of an object with arbitrary names of properties."""
     described = {"description": description} if description else {}
     return {"type": "object", "additionalProperties": values} | described
 
 
 def build_shared_schemas(create_ref: CreateRef) -> dict[str, Schema]:
-    """Return every schema that operations refer to, by its name."""
+    """Return all schemas that operations refer to, by name."""
     return (
         _build_error_schemas()
         | _build_description_schemas(create_ref)
@@ -59,10 +59,10 @@ def _build_error_schemas() -> dict[str, Schema]:
         "Error": create_object({"message": TEXT}),
         "Unreadable": {
             "type": "object",
-            "properties": {"message": TEXT, "json": create_array(TEXT, "What is wrong with a JSON body.")},
+            "properties": {"message": TEXT, "json": create_array(TEXT, "Errors in a JSON body.")},
         },
         "InvalidArguments": create_mapping(
-            ANY_VALUE, "What is wrong with each argument: a list of texts, or the same for each of its parts."
+            ANY_VALUE, "Errors by argument: a list of messages, or an object with errors of its parts."
         ),
     }
 
@@ -74,17 +74,17 @@ def _build_description_schemas(create_ref: CreateRef) -> dict[str, Schema]:
         "Version": create_object({"version": TEXT, "id": TEXT, "links": links}),
         "Versions": create_object({"versions": create_array(create_ref("Version")), "links": links}),
         "Metadata": create_object({"id": TEXT, "name": TEXT, "links": links})
-        | {"description": "With all else that the model's author says of it."},
+        | {"description": "Also has all other metadata of the model."},
         "Models": create_object({"models": create_array(create_ref("Metadata"))}),
     }
 
 
 def _build_health_schemas() -> dict[str, Schema]:
-    problems = create_mapping(TEXT, "What keeps each model from answering.")
+    problems = create_mapping(TEXT, "Why each model is not ready.")
     return {
         "Live": create_object({"live": {"type": "boolean"}}),
         "Ready": create_object({"ready": {"type": "boolean"}}, {"problems": problems}),
-        "Reloaded": create_object({"workers": {"type": "integer", "description": "How many were replaced."}}),
+        "Reloaded": create_object({"workers": {"type": "integer", "description": "Number of new workers."}}),
     }
 
 
@@ -102,10 +102,15 @@ def _build_training_schemas(create_ref: CreateRef) -> dict[str, Schema]:
                 "total": ANY_VALUE,
                 "metrics": create_mapping(ANY_VALUE),
             },
-            {"hint": {"type": "boolean", "description": "Whether it was only read off what was printed."}},
+            {
+                "hint": {
+                    "type": "boolean",
+                    "description": "Whether the values were parsed from printed output.",
+                }
+            },
         ),
         "Event": create_object({"id": TEXT, "event": {"type": "string", "enum": _EVENT_KINDS}, "data": TEXT})
-        | {"description": "One event of the stream; its data are JSON."},
+        | {"description": "One event of the stream; `data` is JSON."},
         "Provenance": _build_provenance(create_ref),
     }
 
@@ -121,9 +126,9 @@ def _build_training_record(create_ref: CreateRef) -> Schema:
     }
     optional = {
         "result": create_ref("Result"),
-        "message": {"type": "string", "description": "Why the training ended as it did."},
+        "message": {"type": "string", "description": "Reason for the outcome of the training."},
         "progress": {"type": "number", "minimum": 0, "maximum": 1},
-        "eta_s": {"type": "number", "description": "Seconds until the end, as far as can be told."},
+        "eta_s": {"type": "number", "description": "Estimated seconds until the training finishes."},
         "metrics": create_mapping(ANY_VALUE, "The latest value of each metric."),
         "queue_position": {"type": "integer", "minimum": 1},
         "exit": TEXT,
@@ -138,14 +143,12 @@ def _build_training_record(create_ref: CreateRef) -> Schema:
 def _build_provenance(create_ref: CreateRef) -> Schema:
     return create_object(
         {
-            "training": create_mapping(
-                ANY_VALUE, "Those parts of the record that tell what was asked and came out."
-            ),
-            "model": create_mapping(ANY_VALUE, "Its name and version."),
+            "training": create_mapping(ANY_VALUE, "Arguments and outcome, as in the training's record."),
+            "model": create_mapping(ANY_VALUE, "Name and version of the model."),
             "uploads": create_mapping(ANY_VALUE, "SHA-256 of each uploaded file, by argument."),
             "artifacts": create_array(create_ref("Artifact")),
             "environment": {
-                "description": "Interpreter, platform and packages, once the training has begun."
+                "description": "Interpreter, platform and packages, once the training has started."
             },
             "host": TEXT,
             "started": {"description": "Seconds since the epoch, or null."},

@@ -1,4 +1,4 @@
-"""Swagger 2.0: a parameter has its type beside its name, and a form's parts are parameters."""
+"""Swagger 2.0: parameters have no schema but a type, and the parts of a form are parameters."""
 
 from typing import Any
 
@@ -24,14 +24,14 @@ _COLLECTION_FORMATS = {",": "csv", " ": "ssv", "\t": "tsv", "|": "pipes"}
 
 
 class Swagger20Builder(SpecBuilder):
-    """The document that existing clients build their forms from."""
+    """Builds the document from which existing clients generate their forms."""
 
     specification_version = "2.0"
     ref_prefix = "#/definitions/"
     always_names_predictions = False  # deepaas_ui shows the JSON of a model without a definition
 
     def build_arguments(self, arguments: Arguments) -> dict[str, Any]:
-        """Return every argument as a parameter."""
+        """Return all arguments as parameters."""
         parameters = [
             self._build_argument_parameter(arguments, name, field) for name, field in arguments.fields.items()
         ]
@@ -53,37 +53,37 @@ class Swagger20Builder(SpecBuilder):
         )
 
     def build_produces(self, operation: OperationSpec) -> dict[str, Any]:
-        """Return the media types of all answers; a model with media types to choose from may send any."""
-        answers = [answer for answer in operation.responses.values() if isinstance(answer, ResponseSpec)]
-        media_types = [media_type for answer in answers for media_type in answer.media_types]
-        chosen = operation.arguments is not None and operation.arguments.accept is not None
+        """Return the media types of all responses; a model that negotiates them may send any."""
+        responses = [spec for spec in operation.responses.values() if isinstance(spec, ResponseSpec)]
+        media_types = [media_type for response in responses for media_type in response.media_types]
+        is_negotiated = operation.arguments is not None and operation.arguments.accept is not None
         if not media_types:
             return {}
-        return {"produces": list(dict.fromkeys([*media_types, _ANY_MEDIA_TYPE if chosen else JSON]))}
+        return {"produces": list(dict.fromkeys([*media_types, _ANY_MEDIA_TYPE if is_negotiated else JSON]))}
 
     def build_response(self, response: ResponseSpec) -> dict[str, Any]:
-        """Return a response."""
-        written: dict[str, Any] = {"description": response.description, "headers": {}}
+        """Return the description of a response."""
+        described: dict[str, Any] = {"description": response.description, "headers": {}}
         for name, description in get_header_descriptions(response).items():
-            written["headers"][name] = {"type": "string", "description": description}
+            described["headers"][name] = {"type": "string", "description": description}
         if response.content is not None:
             schema = self.get_content_schema(response)
-            written["schema"] = create_array(schema) if response.is_list else schema
-        return written
+            described["schema"] = create_array(schema) if response.is_list else schema
+        return described
 
     def build_parameter(self, parameter: ParameterSpec) -> dict[str, Any]:
-        """Return a parameter of the server's own."""
-        about = {"name": parameter.name, "in": parameter.location, "required": parameter.location == "path"}
-        return about | {"description": parameter.description} | parameter.schema
+        """Return the description of a parameter of the server."""
+        keys = {"name": parameter.name, "in": parameter.location, "required": parameter.location == "path"}
+        return keys | {"description": parameter.description} | parameter.schema
 
     def build_security_scheme(self) -> dict[str, Any]:
-        """Return how a token is sent."""
-        description = "Bearer, a blank, and the token"
+        """Return the description of how clients send a token."""
+        description = "Bearer, a space, and the token"
         return {"type": "apiKey", "in": "header", "name": "Authorization", "description": description}
 
 
 def _to_text_property(field: Field, schema: Schema) -> Schema:
-    """Return a property whose values are sent as texts."""
+    """Convert a property to one whose value is sent as text."""
     if schema.get("type") != "array":
         return _to_primitive_property(schema)
     is_flat = isinstance(field, fields.List | fields.Tuple) and schema["items"].get("type") != "array"
@@ -101,7 +101,7 @@ def _to_list_property(field: Field, schema: Schema) -> Schema:
 
 
 def _to_primitive_property(schema: Schema) -> Schema:
-    """Return a property as Swagger 2.0 allows it outside a body."""
+    """Reduce a property to the keywords that Swagger 2.0 allows outside a body."""
     if schema.get("type") in _PRIMITIVE_TYPES:
         allowed = {
             key: value for key, value in schema.items() if key in _ALLOWED_KEYWORDS or key.startswith("x-")
@@ -113,7 +113,7 @@ def _to_primitive_property(schema: Schema) -> Schema:
 
 
 def _to_json_property(schema: Schema) -> Schema:
-    """Return what a structure is outside a body: JSON text."""
+    """Describe a structure outside a body as JSON text."""
     return _get_description(schema) | {
         "type": "string",
         "minLength": 2,

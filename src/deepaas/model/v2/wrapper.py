@@ -1,4 +1,4 @@
-"""The files that pass between the server and a model's functions."""
+"""Files that the server passes to a model's functions, and files that a model returns."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,12 @@ from typing import NamedTuple
 class UploadedFile(NamedTuple):
     """A file that a client uploaded for one of the model's arguments.
 
-    The file is there until the function's result has been sent; the model may read, move or delete it.
+    The file exists until the function's result has been sent; the model may read, move or delete it.
 
     :param name: the argument's name.
-    :param filename: path of the file on disk, with the suffix of the name it was uploaded under.
+    :param filename: path of the file on disk, with the suffix of `original_filename`.
     :param content_type: media type that the client declared, such as ``image/png``.
-    :param original_filename: the name that the client gave the file. Never use it as a path.
+    :param original_filename: the client's name for the file. Never use it as a path.
     """
 
     name: str | None = None
@@ -23,10 +23,10 @@ class UploadedFile(NamedTuple):
 class ReturnedFile(NamedTuple):
     """A file that a model returns as its prediction.
 
-    :param name: a name of the author's choice; not used by the server.
+    :param name: any name; the server does not use it.
     :param filename: path of the file on disk.
-    :param content_type: media type to answer with; without it, the one that the client accepted.
-    :param original_filename: the name to offer the client for saving the file.
+    :param content_type: media type of the response; by default the one that the client accepts.
+    :param original_filename: file name to suggest to the client (``Content-Disposition``).
     """
 
     name: str | None = None

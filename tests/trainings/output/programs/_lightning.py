@@ -1,4 +1,4 @@
-"""A model in Lightning, for two bars."""
+"""Lightning training that both Lightning programs run, each with its own bar."""
 
 import time
 from typing import Any
@@ -9,30 +9,27 @@ from torch.utils.data import DataLoader, TensorDataset
 
 
 class Model(lightning.LightningModule):
-    """A line, fitted slowly."""
+    """A linear model with slow training steps."""
 
     def __init__(self) -> None:
         super().__init__()
         self.line = torch.nn.Linear(4, 1)
 
     def training_step(self, batch: list[torch.Tensor]) -> torch.Tensor:
-        """Return the loss of a batch."""
         time.sleep(0.1)
         loss = ((self.line(batch[0]) - batch[1]) ** 2).mean()
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
     def validation_step(self, batch: list[torch.Tensor]) -> None:
-        """Log the loss of a batch."""
         self.log("val_loss", ((self.line(batch[0]) - batch[1]) ** 2).mean(), prog_bar=True)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return the optimizer."""
         return torch.optim.SGD(self.parameters(), 0.05)
 
 
 def fit(bar: Any) -> None:
-    """Fit it in four epochs of ten batches."""
+    """Fit the model for four epochs of ten batches."""
     x = torch.rand(320, 4)
     data = DataLoader(TensorDataset(x, x.sum(1, keepdim=True)), batch_size=32)
     trainer = lightning.Trainer(

@@ -10,10 +10,9 @@ import numpy as np
 
 
 class Slow(keras.callbacks.Callback):
-    """As slow as a model that is worth watching."""
+    """Slows training down to the pace of a real model."""
 
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:
-        """Wait."""
         time.sleep(0.1)
 
 

@@ -1,4 +1,4 @@
-"""Boosting with LightGBM, with the losses of two data sets."""
+"""LightGBM boosting that prints the losses of two data sets."""
 
 import time
 

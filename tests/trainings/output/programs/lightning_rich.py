@@ -1,4 +1,4 @@
-"""Lightning with its rich bar."""
+"""Lightning with its rich progress bar."""
 
 from _lightning import fit
 from lightning.pytorch.callbacks import RichProgressBar

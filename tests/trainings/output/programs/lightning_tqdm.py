@@ -1,4 +1,4 @@
-"""Lightning with the bar that it has without rich."""
+"""Lightning with its tqdm progress bar."""
 
 from _lightning import fit
 from lightning.pytorch.callbacks import TQDMProgressBar

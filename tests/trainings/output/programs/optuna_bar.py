@@ -1,4 +1,4 @@
-"""A study of optuna with its bar."""
+"""Optuna study with a progress bar."""
 
 import time
 
@@ -6,7 +6,6 @@ import optuna
 
 
 def objective(trial: optuna.Trial) -> float:
-    """Return the value of a trial."""
     time.sleep(0.1)
     return trial.suggest_float("x", -1, 1) ** 2
 

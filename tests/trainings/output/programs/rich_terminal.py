@@ -1,4 +1,4 @@
-"""A bar of rich that its author has told to draw as on a terminal."""
+"""rich progress bar with a forced terminal."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The bar of rich's own first example."""
+"""rich progress bar from rich's first example."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Gradient boosting of scikit-learn, verbose."""
+"""scikit-learn gradient boosting with verbose output."""
 
 import numpy as np
 from sklearn.ensemble import GradientBoostingRegressor

@@ -1,4 +1,4 @@
-"""A network of scikit-learn, verbose."""
+"""scikit-learn neural network with verbose output."""
 
 import warnings
 

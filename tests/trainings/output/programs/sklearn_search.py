@@ -1,4 +1,4 @@
-"""A grid search of scikit-learn over a forest, both verbose."""
+"""scikit-learn grid search over a forest, both with verbose output."""
 
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor

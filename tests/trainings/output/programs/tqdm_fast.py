@@ -1,4 +1,4 @@
-"""Bars in each other whose steps are faster than tqdm draws, so that no inner bar is drawn to its end."""
+"""Nested bars with steps faster than tqdm draws, so that no inner bar is drawn to its end."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The same with inner bars that stay: tqdm draws each for the last time in the row of the outer one."""
+"""Nested bars whose inner bars stay: tqdm draws each for the last time in the row of the outer one."""
 
 import time
 

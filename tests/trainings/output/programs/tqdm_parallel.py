@@ -1,4 +1,4 @@
-"""Two bars that count side by side, in two threads."""
+"""Two bars that advance side by side in two threads."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 
 def work(position: int) -> None:
-    """Count in a bar of its own line."""
+    """Advance a bar in a separate row."""
     for _ in tqdm(range(20 + 20 * position), desc=f"part {position}", position=position):
         time.sleep(0.1)
 

@@ -1,4 +1,4 @@
-"""A bar of epochs, and a line that is printed in each of them, behind the bar."""
+"""A bar of epochs, with a line that each epoch prints after the bar."""
 
 import time
 
@@ -6,4 +6,4 @@ from tqdm import trange
 
 for epoch in trange(20):
     time.sleep(0.2)
-    print(f"Epoch {epoch + 1}/20 loss: {1 / (1 + epoch):.4f}")  # noqa: T201 - as many loops do
+    print(f"Epoch {epoch + 1}/20 loss: {1 / (1 + epoch):.4f}")  # noqa: T201 - many training loops print

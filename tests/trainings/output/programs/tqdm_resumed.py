@@ -1,4 +1,4 @@
-"""A bar that goes on where a training stopped, after a slow start."""
+"""A bar of a resumed training, after a slow start."""
 
 import time
 

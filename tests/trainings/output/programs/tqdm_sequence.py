@@ -1,4 +1,4 @@
-"""One bar after the other: nobody knows how many are to come."""
+"""Consecutive bars, whose number is unknown to a reader."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The Trainer of transformers, with an evaluation after each epoch."""
+"""transformers Trainer with an evaluation after each epoch."""
 
 import tempfile
 import time
@@ -14,10 +14,9 @@ from transformers import (
 
 
 class Slow(TrainerCallback):
-    """As slow as a model that is worth watching."""
+    """Slows training down to the pace of a real model."""
 
     def on_step_end(self, *_: object, **__: object) -> None:
-        """Wait."""
         time.sleep(0.1)
 
 

@@ -1,4 +1,4 @@
-"""YOLO from scratch, on pictures made here."""
+"""YOLO training from scratch on generated pictures."""
 
 import tempfile
 import time
@@ -20,7 +20,7 @@ for part, count in (("train", 16), ("val", 4)):
 data = folder / "data.yaml"
 data.write_text(f"path: {folder}\ntrain: images/train\nval: images/val\nnames: [thing]\n")
 model = YOLO("yolo11n.yaml")
-# as slow as a model that is worth watching
+# slow training down to the pace of a real model
 model.add_callback("on_train_batch_end", lambda _: time.sleep(0.2))
 model.train(
     data=str(data),

@@ -1,4 +1,4 @@
-"""Boosting with xgboost, with the losses of two data sets."""
+"""xgboost boosting that prints the losses of two data sets."""
 
 import time
 
@@ -7,10 +7,9 @@ import xgboost
 
 
 class Slow(xgboost.callback.TrainingCallback):
-    """As slow as a model that is worth watching."""
+    """Slows training down to the pace of a real model."""
 
     def after_iteration(self, model: object, epoch: int, evals_log: object) -> bool:
-        """Wait, and go on."""
         time.sleep(0.1)
         return False
 

@@ -1,18 +1,18 @@
-// The client of the server that this page came from. It must not know what is done with the answers.
+// HTTP client for the server's API: sends the token and reconnects event streams.
 
 import { createParser } from "../vendor/eventsource-parser/dist/parse.js";
 import { parseJson } from "./json.js";
-import { askForToken, currentToken } from "./token.js";
+import { getToken, promptForToken } from "./token.js";
 
 const UNAUTHORIZED = 401;
 const UNPROCESSABLE = 422;
 const SERVER_ERROR = 500;
 const NO_CONTENT = 204;
-const AGAIN_MS = 1000;
+const RETRY_MS = 1000;
 const BASE = new URL(".", location.href);
 
-/** What the server answered instead of what was asked for. `problems` are messages by argument, or null. */
-export class Refusal extends Error {
+/** An error response; `status` is 0 without a response. `problems` are the messages of a 422 by argument, or null. */
+export class ApiError extends Error {
   constructor(message, status = 0, problems = null) {
     super(message);
     this.status = status;
@@ -20,91 +20,97 @@ export class Refusal extends Error {
   }
 }
 
-/** Return the address of `path`, which is relative to the API's root, so that any base path will do. */
-export function addressOf(path) {
+/** Return the URL of `path`, relative to the API's root, so that it works under any base path. */
+export function buildUrl(path) {
   return new URL(path, BASE).href;
 }
 
-/** Return the path of a model, or of something below it. */
-export function pathOf(model, ...below) {
+/** Return the path of a model, or of a resource below it; segments are URL-encoded. */
+export function buildPath(model, ...below) {
   return ["v2/models", ...[model, ...below].map(encodeURIComponent)].join("/");
 }
 
-/** Ask the server and return its response. Throw `Refusal`; ask the reader for a token where one is wanted. */
-export async function ask(path, options = {}) {
-  const response = await answered(path, options);
+/** Return a successful response, or throw `ApiError`. After a 401, prompt for a token and retry. */
+export async function sendRequest(path, options = {}) {
+  const response = await fetchWithToken(path, options);
   if (response.status === UNAUTHORIZED) {
-    const refusal = await refusalOf(response);
-    if (await askForToken(refusal.message)) return ask(path, options);
-    throw refusal;
+    const error = await readError(response);
+    if (await promptForToken(error.message)) return sendRequest(path, options);
+    throw error;
   }
-  if (!response.ok) throw await refusalOf(response);
+  if (!response.ok) throw await readError(response);
   return response;
 }
 
-/** Ask the server and return what its JSON says. */
-export async function askJson(path, options = {}) {
-  return parseJson(await (await ask(path, options)).text());
+/** Return the parsed JSON of a response. Throw `ApiError` like `sendRequest`. */
+export async function fetchJson(path, options = {}) {
+  return parseJson(await (await sendRequest(path, options)).text());
 }
 
-/** Yield the server-sent events of `path`; after a lost connection, go on where it broke off. */
-export async function* eventsOf(path, signal) {
-  let last = "";
+/**
+ * Yield the server-sent events of `path` as `{kind, content}` until the server sends 204 or `signal` is aborted.
+ * After a lost connection or a 5xx response, reconnect with `Last-Event-ID`.
+ */
+export async function* streamEvents(path, signal) {
+  let lastId = "";
   while (!signal.aborted) {
     try {
-      const response = await ask(path, { signal, headers: last ? { "Last-Event-ID": last } : {} });
+      const response = await sendRequest(path, {
+        signal,
+        headers: lastId ? { "Last-Event-ID": lastId } : {},
+      });
       if (response.status === NO_CONTENT) return;
-      for await (const event of eventsIn(response.body)) {
-        last = event.id ?? last;
+      for await (const event of readEvents(response.body)) {
+        lastId = event.id ?? lastId;
         yield { kind: event.event, content: parseJson(event.data) };
       }
     } catch (error) {
-      const isRefused = error.status && error.status < SERVER_ERROR;
-      if (signal.aborted || isRefused) throw error;
+      const isClientError = error.status && error.status < SERVER_ERROR;
+      if (signal.aborted || isClientError) throw error;
     }
-    await new Promise((done) => setTimeout(done, AGAIN_MS));
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 
-async function answered(path, { headers = {}, ...options }) {
-  const token = currentToken();
+async function fetchWithToken(path, { headers = {}, ...options }) {
+  const token = getToken();
   const authorization = token ? { Authorization: `Bearer ${token}` } : {};
   try {
-    return await fetch(addressOf(path), { ...options, headers: { ...headers, ...authorization } });
+    return await fetch(buildUrl(path), { ...options, headers: { ...headers, ...authorization } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Refusal("The server cannot be reached. Look whether it still runs, then try again.");
+    throw new ApiError("The server cannot be reached. Check that it is running, then try again.");
   }
 }
 
-async function refusalOf(response) {
+async function readError(response) {
   const text = await response.text();
   try {
-    const said = parseJson(text);
-    const problems = response.status === UNPROCESSABLE ? said : null;
-    return new Refusal(messageIn(said), response.status, problems);
+    const body = parseJson(text);
+    const problems = response.status === UNPROCESSABLE ? body : null;
+    return new ApiError(findMessage(body), response.status, problems);
   } catch {
-    return new Refusal(text || response.statusText, response.status);
+    return new ApiError(text || response.statusText, response.status);
   }
 }
 
-/** Say what is wrong: in a message, or, as health checks do, in one for each model. */
-function messageIn(said) {
-  const [first = "Some arguments are not right."] = Object.values(said.problems ?? {});
-  return said.message ?? first;
+/** Return the `message` of an error body, or the first of the `problems` that a health check reports. */
+function findMessage(body) {
+  const [first = "Some arguments are invalid."] = Object.values(body.problems ?? {});
+  return body.message ?? first;
 }
 
-/** Yield the server-sent events in a body, as they come. */
-export async function* eventsIn(body) {
-  let found = [];
-  const parser = createParser({ onEvent: (event) => found.push(event) });
+/** Yield the server-sent events of a response body as they arrive. */
+export async function* readEvents(body) {
+  let events = [];
+  const parser = createParser({ onEvent: (event) => events.push(event) });
   const decoder = new TextDecoder();
   const reader = body.getReader();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
     parser.feed(decoder.decode(value, { stream: true }));
-    yield* found;
-    found = [];
+    yield* events;
+    events = [];
   }
 }

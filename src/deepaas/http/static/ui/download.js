@@ -1,32 +1,32 @@
-// Saving files: bytes that the page holds, and what the server has, also behind a token.
+// Downloads: saves blobs, and files from the server with the token.
 
-import { addressOf, ask } from "./api.js";
-import { html, nothing } from "./library.js";
-import { currentToken } from "./token.js";
-import { define, View } from "./view.js";
+import { buildUrl, sendRequest } from "./api.js";
+import { BaseElement, define } from "./element.js";
+import { html, nothing } from "./lit.js";
+import { getToken } from "./token.js";
 
-const KEPT_MS = 60_000;
+const REVOKE_AFTER_MS = 60_000;
 
-/** Let the browser save `blob` as `filename`. */
+/** Save `blob` as `filename` through the browser. */
 export function save(blob, filename) {
-  const address = URL.createObjectURL(blob);
-  const link = Object.assign(document.createElement("a"), { href: address, download: filename });
+  const url = URL.createObjectURL(blob);
+  const link = Object.assign(document.createElement("a"), { href: url, download: filename });
   document.body.append(link);
   link.click();
   link.remove();
-  setTimeout(() => URL.revokeObjectURL(address), KEPT_MS);
+  setTimeout(() => URL.revokeObjectURL(url), REVOKE_AFTER_MS);
 }
 
-/** A link that saves what the server has at `path`; `text` is what it reads. */
-class DownloadLink extends View {
+/** A link that downloads the API resource `path`; `text` is the link text. */
+class DownloadLink extends BaseElement {
   #problem = "";
 
-  /** A link alone cannot carry a token. */
+  /** Fetch with the Authorization header, which a plain link cannot send. */
   async #fetch(event, filename) {
-    if (!currentToken()) return;
+    if (!getToken()) return;
     event.preventDefault();
     try {
-      save(await (await ask(this.path)).blob(), filename);
+      save(await (await sendRequest(this.path)).blob(), filename);
       this.#problem = "";
     } catch (error) {
       this.#problem = error.message;
@@ -34,11 +34,11 @@ class DownloadLink extends View {
     this.update();
   }
 
-  view() {
+  render() {
     const filename = this.text.split("/").pop();
     const fetch = (event) => this.#fetch(event, filename);
     return html`
-      <a href=${addressOf(this.path)} download=${filename} @click=${fetch}>${this.text}</a>
+      <a href=${buildUrl(this.path)} download=${filename} @click=${fetch}>${this.text}</a>
       ${this.#problem ? html`<span class="problem" role="alert">${this.#problem}</span>` : nothing}
     `;
   }

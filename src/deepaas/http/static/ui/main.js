@@ -1,6 +1,6 @@
-// Where the page starts. Importing a part defines its element; index.html holds the outermost one.
+// Entry point. Importing app.js registers all custom elements; index.html contains <deepaas-page>.
 
 import { applyTheme } from "./theme.js";
-import "./page.js";
+import "./app.js";
 
 applyTheme();

@@ -1,16 +1,16 @@
-// A picture, sound, film or document, shown in place. Only a browser's own viewers ever see the bytes.
+// Displays images, audio, video and PDF with the browser's own viewers.
 
-import { html, nothing } from "./library.js";
-import { kindOf } from "./media.js";
-import { define, View } from "./view.js";
+import { BaseElement, define } from "./element.js";
+import { html, nothing } from "./lit.js";
+import { getKind } from "./media.js";
 
-/** `blob` is what to show, `label` says in words what it is; `type` overrides the blob's own media type. */
-class MediaView extends View {
+/** Shows `blob`; `label` is its accessible name, and `type` overrides the blob's media type. */
+class MediaView extends BaseElement {
   #shown = null;
-  #address = "";
+  #url = "";
 
   disconnectedCallback() {
-    this.#let(null);
+    this.#setBlob(null);
   }
 
   connectedCallback() {
@@ -18,35 +18,36 @@ class MediaView extends View {
     this.classList.add("media");
   }
 
-  view() {
-    if (this.blob !== this.#shown) this.#let(this.blob);
+  render() {
+    if (this.blob !== this.#shown) this.#setBlob(this.blob);
     if (!this.blob) return nothing;
-    switch (kindOf(this.type ?? this.blob.type)) {
-      case "picture":
-        return html`<img src=${this.#address} alt=${this.label} />`;
+    switch (getKind(this.type ?? this.blob.type)) {
+      case "image":
+        return html`<img src=${this.#url} alt=${this.label} />`;
       case "audio":
-        return html`<audio controls src=${this.#address} aria-label=${this.label}></audio>`;
+        return html`<audio controls src=${this.#url} aria-label=${this.label}></audio>`;
       case "video":
-        return html`<video controls playsinline src=${this.#address} aria-label=${this.label}></video>`;
+        return html`<video controls playsinline src=${this.#url} aria-label=${this.label}></video>`;
       case "pdf":
-        return pdfView(this.#address, this.label);
+        return renderPdf(this.#url, this.label);
       default:
         return nothing;
     }
   }
 
-  #let(blob) {
-    if (this.#address) URL.revokeObjectURL(this.#address);
+  #setBlob(blob) {
+    if (this.#url) URL.revokeObjectURL(this.#url);
     this.#shown = blob;
     const type = this.type ?? blob?.type;
-    this.#address = blob ? URL.createObjectURL(type === blob.type ? blob : new Blob([blob], { type })) : "";
+    this.#url = blob ? URL.createObjectURL(type === blob.type ? blob : new Blob([blob], { type })) : "";
   }
 }
 
-/** The bytes go to the browser's viewer, which is a sandbox of its own, and refuses to work in one of ours. */
-function pdfView(address, label) {
-  if (!navigator.pdfViewerEnabled) return html`<p>This browser shows no PDF. Download it to read it.</p>`;
-  return html`<iframe src=${address} title=${label}></iframe>`;
+/** Return an iframe without `sandbox`: browsers sandbox their PDF viewer, which does not run in another sandbox. */
+function renderPdf(url, label) {
+  if (!navigator.pdfViewerEnabled)
+    return html`<p>This browser cannot display PDF files. Download the file instead.</p>`;
+  return html`<iframe src=${url} title=${label}></iframe>`;
 }
 
 define("media-view", MediaView, ["blob", "type", "label"]);

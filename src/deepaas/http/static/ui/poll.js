@@ -1,37 +1,37 @@
-// Looking at something again and again, as long as somebody sees it.
+// Polling that pauses while the browser tab is in the background.
 
-/** Calls `look` now and then every `pauseMs`, one at a time, while the browser's tab is in front. */
-export class Poll {
-  #look;
+/** Calls `task` at once and then `pauseMs` after each completion, while active and the tab is visible. */
+export class Poller {
+  #task;
   #pauseMs;
   #timer = 0;
-  #isOn = false;
-  #isLooking = false;
+  #isActive = false;
+  #isRunning = false;
 
-  constructor(look, pauseMs) {
-    this.#look = look;
+  constructor(task, pauseMs) {
+    this.#task = task;
     this.#pauseMs = pauseMs;
   }
 
-  /** Begin, or stop, as `isOn` says. */
-  set(isOn) {
-    if (isOn === this.#isOn) return;
-    this.#isOn = isOn;
+  /** Start or stop polling. */
+  setActive(isActive) {
+    if (isActive === this.#isActive) return;
+    this.#isActive = isActive;
     clearTimeout(this.#timer);
-    if (isOn && !this.#isLooking) this.#round();
+    if (isActive && !this.#isRunning) this.#run();
   }
 
-  /** Look now, if it is on, rather than after the pause. */
-  hurry() {
-    if (!this.#isOn || this.#isLooking) return;
+  /** Run the task now instead of after the pause, if active. */
+  runNow() {
+    if (!this.#isActive || this.#isRunning) return;
     clearTimeout(this.#timer);
-    this.#round();
+    this.#run();
   }
 
-  async #round() {
-    this.#isLooking = true;
-    if (!document.hidden) await this.#look();
-    this.#isLooking = false;
-    if (this.#isOn) this.#timer = setTimeout(() => this.#round(), this.#pauseMs);
+  async #run() {
+    this.#isRunning = true;
+    if (!document.hidden) await this.#task();
+    this.#isRunning = false;
+    if (this.#isActive) this.#timer = setTimeout(() => this.#run(), this.#pauseMs);
   }
 }

@@ -1,13 +1,13 @@
-// Tables: rows of cells, and CSV as such rows. Cells are text.
+// Tables of rows and of CSV text.
 
 import { csvParseRows, tsvParseRows } from "../vendor/d3-dsv/dist/d3-dsv.min.mjs";
-import { html, nothing } from "./library.js";
+import { html, nothing } from "./lit.js";
 
-const MOST_ROWS = 200;
+const MAX_ROWS = 200;
 
-/** Return a table under `columns`; of very many rows the first ones, and how many there are. */
-export function tableView(columns, rows, label) {
-  const shown = rows.slice(0, MOST_ROWS);
+/** Return a table of the first 200 `rows`; each row is a list of cells. `label` is its accessible name. */
+export function renderTable(columns, rows, label) {
+  const shown = rows.slice(0, MAX_ROWS);
   const more = rows.length > shown.length;
   return html`
     <div class="scroll" role="region" aria-label=${label} tabindex="0">
@@ -27,12 +27,12 @@ export function tableView(columns, rows, label) {
         </tbody>
       </table>
     </div>
-    ${more ? html`<p class="hint">The first ${shown.length} of ${rows.length} rows.</p>` : nothing}
+    ${more ? html`<p class="hint">First ${shown.length} of ${rows.length} rows.</p>` : nothing}
   `;
 }
 
-/** Return CSV as a table whose first row are the columns. */
-export function csvView(text, separator, label) {
+/** Return CSV or TSV text as a table; its first row names the columns. */
+export function renderCsv(text, separator, label) {
   const [columns = [], ...rows] = (separator === "\t" ? tsvParseRows : csvParseRows)(text);
-  return columns.length ? tableView(columns, rows, label) : html`<p class="hint">The table is empty.</p>`;
+  return columns.length ? renderTable(columns, rows, label) : html`<p class="hint">The table is empty.</p>`;
 }

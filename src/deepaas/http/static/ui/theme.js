@@ -1,20 +1,20 @@
-// Light or dark: as the system has it, until the reader chooses.
+// Light or dark theme: the system's setting, unless the user has chosen one.
 
 const KEY = "deepaas-theme";
 
-/** Put the reader's choice, if there is one, on the page. */
+/** Apply the theme that the user has chosen, if any. */
 export function applyTheme() {
   const chosen = localStorage.getItem(KEY);
   if (chosen) document.documentElement.dataset.theme = chosen;
 }
 
-/** Say whether the page is dark now. */
+/** Check whether the dark theme is active. */
 export function isDark() {
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** Change from light to dark, or back, and remember it. */
+/** Toggle the theme and store the choice. */
 export function switchTheme() {
   const theme = isDark() ? "light" : "dark";
   document.documentElement.dataset.theme = theme;
@@ -22,8 +22,8 @@ export function switchTheme() {
   dispatchEvent(new Event("deepaas-theme"));
 }
 
-/** Call `redraw` whenever light becomes dark or the other way round, until `signal` is aborted. */
-export function onTheme(redraw, signal) {
-  addEventListener("deepaas-theme", redraw, { signal });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw, { signal });
+/** Call `listener` whenever the theme changes, until `signal` is aborted. */
+export function onThemeChange(listener, signal) {
+  addEventListener("deepaas-theme", listener, { signal });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", listener, { signal });
 }

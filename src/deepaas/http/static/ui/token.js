@@ -1,51 +1,51 @@
-// The token that a server may want: asked for once, kept for this browser tab only.
+// The API token: prompted for once, kept in the browser tab's session storage.
 
-import { html, nothing } from "./library.js";
-import { define, View } from "./view.js";
+import { BaseElement, define } from "./element.js";
+import { html, nothing } from "./lit.js";
 
 const KEY = "deepaas-token";
-let asking = null;
+let pendingPrompt = null;
 let isDeclined = false;
 
-/** Return the token, or an empty text. */
-export function currentToken() {
+/** Return the token, or an empty string. */
+export function getToken() {
   return sessionStorage.getItem(KEY) ?? "";
 }
 
-/** Say whether the server has asked for a token, be there one or not. */
-export function isTokenWanted() {
-  return isDeclined || currentToken() !== "";
+/** Check whether the server has asked for a token, even if the user declined to enter one. */
+export function isTokenRequired() {
+  return isDeclined || getToken() !== "";
 }
 
 /**
- * Ask the reader for a token; `reason` is what the server said. Resolves to whether one was given.
+ * Prompt for a token; `reason` is the server's message. Resolves to true when the user entered one.
  *
- * Who has declined once is left alone until they ask for it themselves: `isOwnWish`.
+ * After the user declined, only a prompt that the user asks for (`isUserRequest`) opens the dialog again.
  */
-export async function askForToken(reason, isOwnWish = false) {
-  if (isDeclined && !isOwnWish) return false;
-  asking ??= document
+export async function promptForToken(reason, isUserRequest = false) {
+  if (isDeclined && !isUserRequest) return false;
+  pendingPrompt ??= document
     .querySelector("token-dialog")
-    .ask(reason)
-    .finally(() => (asking = null));
-  const isGiven = await asking;
-  isDeclined = !isGiven && !currentToken();
+    .prompt(reason)
+    .finally(() => (pendingPrompt = null));
+  const isEntered = await pendingPrompt;
+  isDeclined = !isEntered && !getToken();
   dispatchEvent(new Event("deepaas-token"));
-  return isGiven;
+  return isEntered;
 }
 
-class TokenDialog extends View {
-  #done = null;
+class TokenDialog extends BaseElement {
+  #resolve = null;
   #reason = "";
 
-  async ask(reason) {
+  async prompt(reason) {
     this.#reason = reason;
     await this.update();
     this.querySelector("dialog").showModal();
-    return new Promise((done) => (this.#done = done));
+    return new Promise((resolve) => (this.#resolve = resolve));
   }
 
-  #give(event) {
+  #submit(event) {
     event.preventDefault();
     const token = new FormData(event.target).get("token").trim();
     if (!token) return;
@@ -54,31 +54,31 @@ class TokenDialog extends View {
     this.#close(true);
   }
 
-  #close(isGiven) {
-    this.#done?.(isGiven);
-    this.#done = null;
+  #close(isEntered) {
+    this.#resolve?.(isEntered);
+    this.#resolve = null;
     this.querySelector("dialog").close();
   }
 
-  #forget() {
+  #remove() {
     sessionStorage.removeItem(KEY);
     location.reload();
   }
 
-  view() {
-    const forget = html`<button type="button" class="plain" @click=${this.#forget}>Forget the token</button>`;
+  render() {
+    const remove = html`<button type="button" class="plain" @click=${this.#remove}>Remove token</button>`;
     return html`
       <dialog aria-labelledby="token-title" @cancel=${() => this.#close(false)}>
-        <form @submit=${(event) => this.#give(event)}>
-          <h2 id="token-title">This server wants a token</h2>
+        <form @submit=${(event) => this.#submit(event)}>
+          <h2 id="token-title">Token required</h2>
           <p id="token-reason">${this.#reason}</p>
           <label for="token">Token</label>
           <input id="token" name="token" type="password" autocomplete="off" aria-describedby="token-reason" />
-          <p class="hint">Whoever runs the server gives it to you. It is kept until you close this tab.</p>
+          <p class="hint">The server's operator provides it. It is kept until you close this tab.</p>
           <div class="actions">
-            <button class="primary">Use it</button>
+            <button class="primary">Save</button>
             <button type="button" @click=${() => this.#close(false)}>Not now</button>
-            ${currentToken() ? forget : nothing}
+            ${getToken() ? remove : nothing}
           </div>
         </form>
       </dialog>

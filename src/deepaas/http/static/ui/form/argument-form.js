@@ -1,72 +1,72 @@
-// The form of a call: a field for each argument, with the messages of what was not right with it.
+// The form for a call: a field and validation messages for each argument.
 
+import { BaseElement, define } from "../element.js";
 import { isNumber } from "../json.js";
-import { html, nothing, repeat } from "../library.js";
-import { define, View } from "../view.js";
-import { howToWrite, inputOf, isGroup } from "./fields.js";
-import { filledIn, initialValues } from "./values.js";
+import { html, nothing, repeat } from "../lit.js";
+import { getFormatHint, isGroup, renderInput } from "./fields.js";
+import { buildInitialValues, parseInputs } from "./values.js";
 
 /**
- * `call` is one of a contract, `prefix` begins the inputs' ids, `problems` maps names to messages as the API
- * has them, `buttons` stand at the end. Sending tells `sent` with what was given in its detail; any change
- * tells `changed`.
+ * `operation` comes from `parseOperations`, `prefix` starts the ids of the inputs, `problems` maps argument names
+ * to messages as in a 422 response, `buttons` is a template at the end. Submitting dispatches `sent` with the
+ * inputs in its detail; any change dispatches `changed`.
  */
-class ArgumentForm extends View {
-  #of = null;
+class ArgumentForm extends BaseElement {
+  #operation = null;
   #values = {};
-  #unsendable = {};
-  #ended = new AbortController();
+  #parseProblems = {};
+  #controller = new AbortController();
 
   connectedCallback() {
     super.connectedCallback();
-    this.#ended = new AbortController();
-    document.addEventListener("paste", (event) => this.#paste(event), { signal: this.#ended.signal });
+    this.#controller = new AbortController();
+    document.addEventListener("paste", (event) => this.#paste(event), { signal: this.#controller.signal });
   }
 
   disconnectedCallback() {
-    this.#ended.abort();
+    this.#controller.abort();
   }
 
-  /** Return what is filled in now. */
-  get given() {
-    this.#begin();
-    return filledIn(this.call, this.#values).given;
+  /** The arguments that are filled in: a list of `{argument, value}`. */
+  get inputs() {
+    this.#syncOperation();
+    return parseInputs(this.operation, this.#values).inputs;
   }
 
-  /** The values as they stand in the fields; setting them fills the form in. */
+  /** The values of the fields by argument name. Setting them updates the form. */
   get values() {
     return { ...this.#values };
   }
 
   set values(values) {
-    this.#begin();
+    this.#syncOperation();
     this.#values = { ...this.#values, ...values };
     this.update();
   }
 
-  /** Put every field back to its default. */
-  clear() {
-    this.#values = initialValues(this.call);
-    this.#changed();
+  /** Reset every field to its default. */
+  reset() {
+    this.#values = buildInitialValues(this.operation);
+    this.#notifyChange();
   }
 
-  /** Lead the reader to the first field that is not right. */
-  async showProblems() {
+  /** Focus the first field with a message. */
+  async focusProblem() {
     await this.update();
-    this.querySelector("[aria-invalid=true], fieldset.wrong input")?.focus();
+    this.querySelector("[aria-invalid=true], fieldset.invalid input")?.focus();
   }
 
-  #begin() {
-    if (this.#of === this.call) return;
-    const isFirst = this.#of === null;
-    this.#of = this.call;
-    this.#values = isFirst ? initialValues(this.call) : { ...initialValues(this.call), ...this.#kept() };
+  #syncOperation() {
+    if (this.#operation === this.operation) return;
+    const isFirst = this.#operation === null;
+    this.#operation = this.operation;
+    this.#values = { ...buildInitialValues(this.operation), ...(isFirst ? {} : this.#selectKept()) };
   }
 
-  /** After a reload of the model, what was filled in stays where the argument is still of the same kind. */
-  #kept() {
+  /** Return the values to keep after a model reload: those that still fit the kind of their argument. */
+  #selectKept() {
     return Object.fromEntries(
-      this.call.arguments
+      this.operation.arguments
         .filter(({ name }) => name in this.#values)
         .filter(
           ({ kind, name }) => (kind === "file" || kind === "choices") === Array.isArray(this.#values[name]),
@@ -77,102 +77,107 @@ class ArgumentForm extends View {
 
   #set(name, value) {
     this.#values[name] = value;
-    delete this.#unsendable[name];
-    this.#changed();
+    delete this.#parseProblems[name];
+    this.#notifyChange();
   }
 
-  #changed() {
+  #notifyChange() {
     this.update();
     this.dispatchEvent(new CustomEvent("changed"));
   }
 
-  #send(event) {
+  #submit(event) {
     event.preventDefault();
-    const { given, problems } = filledIn(this.call, this.#values);
-    this.#unsendable = problems;
-    if (Object.keys(problems).length) this.showProblems();
-    else this.dispatchEvent(new CustomEvent("sent", { detail: given }));
+    const { inputs, problems } = parseInputs(this.operation, this.#values);
+    this.#parseProblems = problems;
+    if (Object.keys(problems).length) this.focusProblem();
+    else this.dispatchEvent(new CustomEvent("sent", { detail: inputs }));
   }
 
   #paste(event) {
     const files = event.clipboardData?.files ?? [];
-    const near = event.target.closest?.("file-field");
-    const field = near && this.contains(near) ? near : this.querySelector("file-field");
+    const closest = event.target.closest?.("file-field");
+    const field = closest && this.contains(closest) ? closest : this.querySelector("file-field");
     if (!files.length || !field || !this.checkVisibility()) return;
     event.preventDefault();
-    field.take(files);
+    field.addFiles(files);
   }
 
-  #keys(event) {
+  #handleKey(event) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.querySelector("form").requestSubmit();
   }
 
-  view() {
-    this.#begin();
-    const messages = { ...this.problems, ...this.#unsendable };
+  render() {
+    this.#syncOperation();
+    const messages = { ...this.problems, ...this.#parseProblems };
     return html`
-      <form novalidate @submit=${(event) => this.#send(event)} @keydown=${(event) => this.#keys(event)}>
+      <form
+        novalidate
+        @submit=${(event) => this.#submit(event)}
+        @keydown=${(event) => this.#handleKey(event)}
+      >
         ${repeat(
-          this.call.arguments,
+          this.operation.arguments,
           ({ name }) => name,
-          (argument, index) => this.#field(argument, `${this.prefix}-${index}`, messages[argument.name]),
+          (argument, index) =>
+            this.#renderField(argument, `${this.prefix}-${index}`, messages[argument.name]),
         )}
-        ${this.#elsewhere(messages)} ${this.buttons ?? nothing}
+        ${this.#renderOtherProblems(messages)} ${this.buttons ?? nothing}
       </form>
     `;
   }
 
-  #field(argument, id, problem) {
-    const help = [argument.description, howToWrite(argument)].filter(Boolean).join(" ");
-    const texts = messagesIn(problem);
+  #renderField(argument, id, problem) {
+    const help = [argument.description, getFormatHint(argument)].filter(Boolean).join(" ");
+    const texts = listMessages(problem);
     const field = {
       argument,
       id,
       value: this.#values[argument.name],
-      described: `${id}-help ${id}-problem`,
-      isWrong: texts.length > 0,
+      describedBy: `${id}-help ${id}-problem`,
+      isInvalid: texts.length > 0,
       set: (value) => this.#set(argument.name, value),
     };
-    const name = nameOf(argument);
+    const label = renderLabel(argument);
     const below = html`
       <p class="hint" id=${`${id}-help`}>${help}</p>
       <p class="problem" id=${`${id}-problem`}>${texts.join(" ")}</p>
     `;
-    const classes = `field ${argument.kind} ${field.isWrong ? "wrong" : ""}`;
+    const classes = `field ${argument.kind} ${field.isInvalid ? "invalid" : ""}`;
     if (isGroup(argument)) {
-      return html`<fieldset class=${classes} aria-describedby=${field.described}>
-        <legend>${name}</legend>
-        ${inputOf(field)} ${below}
+      return html`<fieldset class=${classes} aria-describedby=${field.describedBy}>
+        <legend>${label}</legend>
+        ${renderInput(field)} ${below}
       </fieldset>`;
     }
-    return html`<div class=${classes}><label for=${id}>${name}</label> ${inputOf(field)} ${below}</div>`;
+    return html`<div class=${classes}><label for=${id}>${label}</label> ${renderInput(field)} ${below}</div>`;
   }
 
-  /** Messages that belong to no field of the form. */
-  #elsewhere(messages) {
-    const names = this.call.arguments.map(({ name }) => name);
+  /** Render messages for names that are not arguments of the form. */
+  #renderOtherProblems(messages) {
+    const names = this.operation.arguments.map(({ name }) => name);
     const rest = Object.entries(messages).filter(([name]) => !names.includes(name));
     return rest.map(
       ([name, problem]) =>
-        html`<p class="problem" role="alert">${name}: ${messagesIn(problem).join(" ")}</p>`,
+        html`<p class="problem" role="alert">${name}: ${listMessages(problem).join(" ")}</p>`,
     );
   }
 }
 
-function nameOf({ name, kind, required }) {
-  if (name === "accept" && kind === "choice") return html`Answer as <span class="needed">accept</span>`;
-  return html`${name}${required ? html`<span class="needed"> required</span>` : nothing}`;
+function renderLabel({ name, kind, required }) {
+  if (name === "accept" && kind === "choice") return html`Response type <span class="required">accept</span>`;
+  return html`${name}${required ? html`<span class="required"> required</span>` : nothing}`;
 }
 
-/** Return the messages in a problem: a list of them, or a mapping from items to lists. */
-function messagesIn(problem) {
+/** Return the messages of a problem as a list. Messages of items and nested fields start with their name. */
+function listMessages(problem) {
   if (!problem) return [];
   if (typeof problem === "string" || isNumber(problem)) return [String(problem)];
-  if (Array.isArray(problem)) return problem.flatMap(messagesIn);
+  if (Array.isArray(problem)) return problem.flatMap(listMessages);
   return Object.entries(problem).flatMap(([item, inner]) => {
-    const where = /^\d+$/.test(item) ? `item ${Number(item) + 1}` : item;
-    return messagesIn(inner).map((text) => `${where}: ${text}`);
+    const label = /^\d+$/.test(item) ? `item ${Number(item) + 1}` : item;
+    return listMessages(inner).map((text) => `${label}: ${text}`);
   });
 }
 
-define("argument-form", ArgumentForm, ["call", "prefix", "problems", "buttons"]);
+define("argument-form", ArgumentForm, ["operation", "prefix", "problems", "buttons"]);

@@ -1,9 +1,9 @@
-// The input of each kind of argument. A field is `{argument, value, id, described, isWrong, set}`: `set` takes
-// what the reader made of the value.
+// The input for each kind of argument. A field is `{argument, value, id, describedBy, isInvalid, set}`; an input
+// calls `set` with a new value.
 
-import { html, live, nothing } from "../library.js";
-import { isOfNumbers } from "./values.js";
-import { hasSlider, numberAt, POSITIONS, positionOf, stepOf } from "./slider.js";
+import { html, live, nothing } from "../lit.js";
+import { getStep, hasSlider, numberToPosition, POSITIONS, positionToNumber } from "./slider.js";
+import { isNumberList } from "./values.js";
 import "./file-field.js";
 
 const TYPES = {
@@ -16,92 +16,92 @@ const TYPES = {
 };
 
 /** Return the input of a field. */
-export function inputOf(field) {
+export function renderInput(field) {
   switch (field.argument.kind) {
     case "file":
-      return fileInput(field);
+      return renderFile(field);
     case "boolean":
-      return field.argument.default === null ? maybe(field) : checkbox(field);
+      return field.argument.default === null ? renderOptionalBoolean(field) : renderCheckbox(field);
     case "choice":
-      return choice(field);
+      return renderSelect(field);
     case "choices":
-      return choices(field);
+      return renderCheckboxes(field);
     case "number":
-      return numberInput(field);
+      return renderNumber(field);
     case "text":
-      return area(field, 1);
+      return renderTextarea(field, 1);
     case "list":
     case "json":
-      return area(field, 3);
+      return renderTextarea(field, 3);
     default:
-      return line(field);
+      return renderText(field);
   }
 }
 
-/** Say whether a field is a group of inputs, which a legend names rather than a label. */
+/** Check whether a field is a group of inputs, which needs a legend instead of a label. */
 export function isGroup({ kind, default: preset }) {
   return kind === "choices" || (kind === "boolean" && preset === null);
 }
 
-/** Return what to tell about how an argument is written, if anything. */
-export function howToWrite(argument) {
+/** Return a hint about an argument's format or range, or an empty string. */
+export function getFormatHint(argument) {
   const { kind, minimum, maximum } = argument;
   if (kind === "list")
-    return isOfNumbers(argument) ? "Numbers, separated by commas or blanks." : "One per line.";
-  if (kind === "json") return "Written as JSON.";
+    return isNumberList(argument) ? "Numbers separated by commas or spaces." : "One per line.";
+  if (kind === "json") return "In JSON format.";
   if (kind !== "number") return "";
   if (minimum !== undefined && maximum !== undefined) return `${minimum} to ${maximum}.`;
   if (minimum !== undefined) return `At least ${minimum}.`;
   return maximum === undefined ? "" : `At most ${maximum}.`;
 }
 
-function fileInput({ argument, value, id, described, isWrong, set }) {
+function renderFile({ argument, value, id, describedBy, isInvalid, set }) {
   return html`<file-field
     .inputId=${id}
     .argument=${argument}
     .files=${value}
-    .described=${described}
-    .isWrong=${isWrong}
+    .describedBy=${describedBy}
+    .isInvalid=${isInvalid}
     @files=${(event) => set(event.detail)}
   ></file-field>`;
 }
 
-function line({ argument, value, id, described, isWrong, set }) {
+function renderText({ argument, value, id, describedBy, isInvalid, set }) {
   return html`<input
     id=${id}
     type=${TYPES[argument.kind]}
     step=${["datetime", "time"].includes(argument.kind) ? "1" : nothing}
     autocomplete="off"
-    aria-describedby=${described}
-    aria-invalid=${isWrong}
+    aria-describedby=${describedBy}
+    aria-invalid=${isInvalid}
     aria-required=${argument.required}
     .value=${live(value)}
     @input=${(event) => set(event.target.value)}
   />`;
 }
 
-function area({ argument, value, id, described, isWrong, set }, rows) {
+function renderTextarea({ argument, value, id, describedBy, isInvalid, set }, rows) {
   return html`<textarea
     id=${id}
     rows=${rows}
     spellcheck="false"
-    aria-describedby=${described}
-    aria-invalid=${isWrong}
+    aria-describedby=${describedBy}
+    aria-invalid=${isInvalid}
     aria-required=${argument.required}
     .value=${live(value)}
     @input=${(event) => set(event.target.value)}
   ></textarea>`;
 }
 
-function numberInput({ argument, value, id, described, isWrong, set }) {
+function renderNumber({ argument, value, id, describedBy, isInvalid, set }) {
   const box = html`<input
     id=${id}
     type="text"
     inputmode=${argument.isInteger ? "numeric" : "decimal"}
     autocomplete="off"
     class="number"
-    aria-describedby=${described}
-    aria-invalid=${isWrong}
+    aria-describedby=${describedBy}
+    aria-invalid=${isInvalid}
     aria-required=${argument.required}
     placeholder=${argument.default === null ? "" : String(argument.default)}
     .value=${live(value)}
@@ -113,62 +113,62 @@ function numberInput({ argument, value, id, described, isWrong, set }) {
       type="range"
       min="0"
       max=${POSITIONS}
-      step=${stepOf(argument)}
+      step=${getStep(argument)}
       aria-label=${`${argument.name}, slider`}
       aria-valuetext=${value === "" ? "not set" : value}
       class=${value === "" ? "unset" : ""}
-      .value=${live(String(positionOf(argument, value)))}
-      @input=${(event) => set(String(numberAt(argument, Number(event.target.value))))}
+      .value=${live(String(numberToPosition(argument, value)))}
+      @input=${(event) => set(String(positionToNumber(argument, Number(event.target.value))))}
     />
     ${box}
   </div>`;
 }
 
-function checkbox({ value, id, described, isWrong, set }) {
+function renderCheckbox({ value, id, describedBy, isInvalid, set }) {
   return html`<input
     id=${id}
     type="checkbox"
     role="switch"
-    aria-describedby=${described}
-    aria-invalid=${isWrong}
+    aria-describedby=${describedBy}
+    aria-invalid=${isInvalid}
     .checked=${live(value)}
     @change=${(event) => set(event.target.checked)}
   />`;
 }
 
-/** A yes or no that need not be given. */
-function maybe({ value, id, set }) {
-  const answers = [
-    ["", "Not given"],
+/** Return radio buttons for a boolean without a default. */
+function renderOptionalBoolean({ value, id, set }) {
+  const options = [
+    ["", "Not set"],
     [true, "Yes"],
     [false, "No"],
   ];
-  return radios(id, answers, value, set);
+  return renderRadios(id, options, value, set);
 }
 
-function choice(field) {
-  const { argument, value, id, described, isWrong, set } = field;
-  const isOpen = argument.default === null && !argument.required;
-  const none = html`<option value="" .selected=${live(value === "")}>
-    ${isOpen ? "Not given" : "Choose …"}
+function renderSelect(field) {
+  const { argument, value, id, describedBy, isInvalid, set } = field;
+  const isOptional = argument.default === null && !argument.required;
+  const empty = html`<option value="" .selected=${live(value === "")}>
+    ${isOptional ? "Not set" : "Select …"}
   </option>`;
   return html`<select
     id=${id}
-    aria-describedby=${described}
-    aria-invalid=${isWrong}
+    aria-describedby=${describedBy}
+    aria-invalid=${isInvalid}
     aria-required=${argument.required}
     @change=${(event) => set(event.target.value)}
   >
-    ${isOpen || value === "" ? none : nothing}
+    ${isOptional || value === "" ? empty : nothing}
     ${argument.choices.map(String).map((each) => {
       return html`<option value=${each} .selected=${live(each === value)}>${each}</option>`;
     })}
   </select>`;
 }
 
-function choices({ argument, value, id, set }) {
+function renderCheckboxes({ argument, value, id, set }) {
   const change = (each, isChosen) =>
-    set(argument.choices.map(String).filter((one) => (one === each ? isChosen : value.includes(one))));
+    set(argument.choices.map(String).filter((other) => (other === each ? isChosen : value.includes(other))));
   return html`<div class="options">
     ${argument.choices.map(String).map(
       (each, index) =>
@@ -185,9 +185,9 @@ function choices({ argument, value, id, set }) {
   </div>`;
 }
 
-function radios(id, answers, value, set) {
+function renderRadios(id, options, value, set) {
   return html`<div class="options">
-    ${answers.map(
+    ${options.map(
       ([each, text], index) =>
         html`<label class="option">
           <input

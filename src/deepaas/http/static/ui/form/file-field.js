@@ -1,73 +1,73 @@
-// Files chosen with the button, dropped or pasted, with what can be seen of them beforehand.
+// File input: select, drop or paste files, with previews.
 
-import { sizeView } from "../format.js";
-import { html, nothing, repeat } from "../library.js";
-import { define, View } from "../view.js";
+import { BaseElement, define } from "../element.js";
+import { renderSize } from "../format.js";
+import { html, nothing, repeat } from "../lit.js";
 import "./file-preview.js";
 
-/** `files` are those chosen; each change is told in an event `files`, whose detail are those there are then. */
-class FileField extends View {
-  #isOver = false;
+/** `files` are the selected files; each change dispatches `files` with the new list in its detail. */
+class FileField extends BaseElement {
+  #isDragOver = false;
 
-  /** Take files in, as if they had been chosen here. */
-  take(files) {
+  /** Add files to a list argument; otherwise replace the file with the first of them. */
+  addFiles(files) {
     const list = [...files];
-    if (list.length) this.#tell(this.argument.isList ? [...this.files, ...list] : list.slice(0, 1));
+    if (list.length) this.#setFiles(this.argument.isList ? [...this.files, ...list] : list.slice(0, 1));
   }
 
-  #tell(files) {
+  #setFiles(files) {
     this.files = files;
     this.dispatchEvent(new CustomEvent("files", { detail: files, bubbles: true }));
   }
 
   #remove(file) {
-    this.#tell(this.files.filter((each) => each !== file));
+    this.#setFiles(this.files.filter((each) => each !== file));
     this.querySelector("input").focus();
   }
 
-  #over(event, isOver) {
+  #highlight(event, isDragOver) {
     event.preventDefault();
-    this.#isOver = isOver;
+    this.#isDragOver = isDragOver;
     this.update();
   }
 
   #drop(event) {
-    this.#over(event, false);
-    this.take(event.dataTransfer.files);
+    this.#highlight(event, false);
+    this.addFiles(event.dataTransfer.files);
   }
 
-  #choose(event) {
-    this.take(event.target.files);
-    // So that the same file can be chosen again after it was removed.
+  #select(event) {
+    this.addFiles(event.target.files);
+    // Without this, selecting a removed file again would not fire `change`.
     event.target.value = "";
   }
 
-  view() {
-    const several = this.argument.isList;
+  render() {
+    const isList = this.argument.isList;
     return html`
       <div
-        class="drop ${this.#isOver ? "over" : ""}"
-        @dragover=${(event) => this.#over(event, true)}
-        @dragleave=${(event) => this.#over(event, false)}
+        class="drop ${this.#isDragOver ? "over" : ""}"
+        @dragover=${(event) => this.#highlight(event, true)}
+        @dragleave=${(event) => this.#highlight(event, false)}
         @drop=${(event) => this.#drop(event)}
       >
         <input
           id=${this.inputId}
           type="file"
-          class="unseen"
-          ?multiple=${several}
-          aria-describedby=${this.described}
-          aria-invalid=${this.isWrong}
-          @change=${(event) => this.#choose(event)}
+          class="visually-hidden"
+          ?multiple=${isList}
+          aria-describedby=${this.describedBy}
+          aria-invalid=${this.isInvalid}
+          @change=${(event) => this.#select(event)}
         />
-        <label class="button" for=${this.inputId}>Choose ${several ? "files" : "a file"}</label>
-        <span class="hint">or drop or paste ${several ? "them" : "it"} here</span>
+        <label class="button" for=${this.inputId}>Choose ${isList ? "files" : "a file"}</label>
+        <span class="hint">or drop or paste ${isList ? "them" : "it"} here</span>
       </div>
-      ${this.files.length ? this.#chosen() : nothing}
+      ${this.files.length ? this.#renderFiles() : nothing}
     `;
   }
 
-  #chosen() {
+  #renderFiles() {
     return html`<ul class="files">
       ${repeat(
         this.files,
@@ -76,7 +76,7 @@ class FileField extends View {
           html`<li>
             <file-preview .file=${file}></file-preview>
             <span class="name">${file.name}</span>
-            <span class="hint">${sizeView(file.size)}</span>
+            <span class="hint">${renderSize(file.size)}</span>
             <button
               type="button"
               class="plain"
@@ -91,4 +91,4 @@ class FileField extends View {
   }
 }
 
-define("file-field", FileField, ["inputId", "argument", "files", "described", "isWrong"]);
+define("file-field", FileField, ["inputId", "argument", "files", "describedBy", "isInvalid"]);

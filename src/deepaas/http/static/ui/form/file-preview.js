@@ -1,33 +1,33 @@
-// What can be seen of a file before it is sent: a picture, a sound, a film, or the first rows of a table.
+// Preview of a selected file: image, audio, video, or the first rows of a table.
 
-import { html, nothing } from "../library.js";
-import { bare, kindOf, separatorOf } from "../media.js";
-import { csvView } from "../table.js";
-import { define, View } from "../view.js";
+import { BaseElement, define } from "../element.js";
+import { html, nothing } from "../lit.js";
+import { getKind, getSeparator, parseMediaType } from "../media.js";
+import { renderCsv } from "../table.js";
 import "../media-view.js";
 
 const HEAD_BYTES = 16_384;
 const ROWS = 6;
-const SEEN = ["picture", "audio", "video"];
+const PREVIEWED = ["image", "audio", "video"];
 
-class FilePreview extends View {
-  #read = null;
+class FilePreview extends BaseElement {
+  #readFile = null;
   #head = "";
 
-  view() {
-    const separator = separatorOf(this.file);
-    if (separator) return this.#table(separator);
-    if (!SEEN.includes(kindOf(bare(this.file.type)))) return nothing;
+  render() {
+    const separator = getSeparator(this.file);
+    if (separator) return this.#renderHead(separator);
+    if (!PREVIEWED.includes(getKind(parseMediaType(this.file.type)))) return nothing;
     return html`<media-view .blob=${this.file} .label=${`Preview of ${this.file.name}`}></media-view>`;
   }
 
-  #table(separator) {
-    if (this.#read !== this.file) this.#readHead();
-    return this.#head ? csvView(this.#head, separator, `The first rows of ${this.file.name}`) : nothing;
+  #renderHead(separator) {
+    if (this.#readFile !== this.file) this.#readHead();
+    return this.#head ? renderCsv(this.#head, separator, `First rows of ${this.file.name}`) : nothing;
   }
 
   async #readHead() {
-    const file = (this.#read = this.file);
+    const file = (this.#readFile = this.file);
     const text = await file.slice(0, HEAD_BYTES).text();
     if (file !== this.file) return;
     this.#head = text.split("\n").slice(0, ROWS).join("\n");

@@ -1,34 +1,34 @@
-// The panel that shows a call as curl, Python or deepaas-cli, and copies it.
+// Panel with the call as code for curl, Python and deepaas-cli, and a Copy button.
 
-import { html } from "../library.js";
-import { define, View } from "../view.js";
-import { snippetsOf } from "./snippets.js";
+import { BaseElement, define } from "../element.js";
+import { html } from "../lit.js";
+import { buildSnippets } from "./snippets.js";
 
-/** `call` is a function that returns what `snippetsOf` takes, as the form stands now. */
-class SnippetView extends View {
+/** `getCall` returns the current call, as described at `buildSnippets`. */
+class SnippetView extends BaseElement {
   #tool = "curl";
-  #told = "";
+  #status = "";
 
   async #copy(text) {
-    this.#told = (await copied(text, this.querySelector("pre")))
+    this.#status = (await copyText(text, this.querySelector("pre")))
       ? "Copied."
-      : "Press Ctrl+C to copy what is marked.";
+      : "Press Ctrl+C to copy the selected text.";
     this.update();
   }
 
   #choose(tool) {
     this.#tool = tool;
-    this.#told = "";
+    this.#status = "";
     this.update();
   }
 
-  view() {
-    const snippets = snippetsOf(this.call());
+  render() {
+    const snippets = buildSnippets(this.getCall());
     const text = snippets[this.#tool];
     return html`
       <details class="snippets">
-        <summary>Call it from elsewhere</summary>
-        <div class="segments" role="group" aria-label="Write the call as">
+        <summary>Use via API</summary>
+        <div class="segments" role="group" aria-label="Tool">
           ${Object.keys(snippets).map(
             (tool) =>
               html`<button
@@ -36,27 +36,27 @@ class SnippetView extends View {
                 aria-pressed=${tool === this.#tool}
                 @click=${() => this.#choose(tool)}
               >
-                as ${tool}
+                ${tool}
               </button>`,
           )}
         </div>
-        <pre tabindex="0" aria-label=${`The call as ${this.#tool}`}>${text}</pre>
+        <pre tabindex="0" aria-label=${`Code for ${this.#tool}`}>${text}</pre>
         <button type="button" @click=${() => this.#copy(text)}>Copy</button>
-        <span class="hint" role="status">${this.#told}</span>
+        <span class="hint" role="status">${this.#status}</span>
       </details>
     `;
   }
 }
 
-/** Copy, or, where the browser does not allow that (plain HTTP), mark the text for the reader to copy. */
-async function copied(text, shown) {
+/** Copy the text and return true; select it instead if the browser denies access to the clipboard (HTTP). */
+async function copyText(text, element) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    getSelection().selectAllChildren(shown);
+    getSelection().selectAllChildren(element);
     return false;
   }
 }
 
-define("snippet-view", SnippetView, ["call"]);
+define("snippet-view", SnippetView, ["getCall"]);

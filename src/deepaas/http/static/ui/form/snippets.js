@@ -1,75 +1,75 @@
-// A filled-in form as what people type elsewhere: curl, Python, deepaas-cli. Secrets are never written out.
+// Code for the call in a form: curl, Python, deepaas-cli. Passwords and the token are masked.
 
-import { addressOf } from "../api.js";
+import { buildUrl } from "../api.js";
 import { isStructure, toJson } from "../json.js";
-import { currentToken } from "../token.js";
-import { endingOf } from "../media.js";
-import { hasFiles, joined, jsonOf, partsOf } from "./request.js";
+import { getExtension } from "../media.js";
+import { getToken } from "../token.js";
+import { buildJson, buildParts, hasFiles, joinList } from "./request.js";
 
 const JSON_TYPE = "application/json";
 const EVENTS = "text/event-stream";
-const HIDDEN = "********";
+const MASK = "********";
 
-/** Return the texts by the name of the tool. `call` is `{model, verb, path, given, accept}`. */
-export function snippetsOf(call) {
-  const open = { ...call, given: call.given.map(withoutSecret) };
-  return { curl: curl(open), Python: python(open), "deepaas-cli": cli(open) };
+/** Return the code by name of the tool. `call` is `{model, verb, path, inputs, accept}`. */
+export function buildSnippets(call) {
+  const masked = { ...call, inputs: call.inputs.map(maskSecret) };
+  return { curl: writeCurl(masked), Python: writePython(masked), "deepaas-cli": writeCli(masked) };
 }
 
-function withoutSecret({ argument, value }) {
-  return { argument, value: argument.kind === "password" ? HIDDEN : value };
+function maskSecret({ argument, value }) {
+  return { argument, value: argument.kind === "password" ? MASK : value };
 }
 
-function headersOf({ given }) {
-  const own = given.filter(({ argument }) => argument.in === "header");
-  const token = currentToken() ? [["Authorization", "Bearer TOKEN"]] : [];
-  return [...token, ...own.map(({ argument, value }) => [argument.name, String(value)])];
+function listHeaders({ inputs }) {
+  const headers = inputs.filter(({ argument }) => argument.in === "header");
+  const token = getToken() ? [["Authorization", "Bearer TOKEN"]] : [];
+  return [...token, ...headers.map(({ argument, value }) => [argument.name, String(value)])];
 }
 
-function filesOf({ given }) {
-  const fields = given.filter(({ argument }) => argument.kind === "file");
+function listFiles({ inputs }) {
+  const fields = inputs.filter(({ argument }) => argument.kind === "file");
   return fields.flatMap(({ argument, value }) => value.map((file) => [argument.name, file.name]));
 }
 
-/** The name of the file for an answer that is none to read in a terminal. */
-function outputOf({ accept }) {
-  return accept && ![JSON_TYPE, EVENTS, "*/*"].includes(accept) ? `answer.${endingOf(accept)}` : "";
+/** Return the name of a file for a response that is not text for a terminal, otherwise an empty string. */
+function getOutputFile({ accept }) {
+  return accept && ![JSON_TYPE, EVENTS, "*/*"].includes(accept) ? `response.${getExtension(accept)}` : "";
 }
 
-function curl(call) {
-  const output = outputOf(call);
-  const lines = [`curl -X POST ${quoted(addressOf(call.path))}`];
-  lines.push(...headersOf(call).map(([name, text]) => `-H ${quoted(`${name}: ${text}`)}`));
-  if (hasFiles(call.given)) {
+function writeCurl(call) {
+  const output = getOutputFile(call);
+  const lines = [`curl -X POST ${quote(buildUrl(call.path))}`];
+  lines.push(...listHeaders(call).map(([name, text]) => `-H ${quote(`${name}: ${text}`)}`));
+  if (hasFiles(call.inputs)) {
     lines.push(
-      ...filesOf(call).map(([name, file]) => `-F ${quoted(`${name}=@"${file.replace(/["\\]/g, "\\$&")}"`)}`),
+      ...listFiles(call).map(([name, file]) => `-F ${quote(`${name}=@"${file.replace(/["\\]/g, "\\$&")}"`)}`),
     );
-    lines.push(...partsOf(call.given).map(([name, text]) => `--form-string ${quoted(`${name}=${text}`)}`));
+    lines.push(...buildParts(call.inputs).map(([name, text]) => `--form-string ${quote(`${name}=${text}`)}`));
   } else {
-    lines.push(`--json ${quoted(toJson(jsonOf(call.given)))}`);
+    lines.push(`--json ${quote(toJson(buildJson(call.inputs)))}`);
   }
   if (output) lines.push(`-o ${output}`);
   return lines.join(" \\\n  ");
 }
 
-function quoted(text) {
+function quote(text) {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-function python(call) {
-  const headers = Object.fromEntries(headersOf(call));
-  const lines = [literal(addressOf(call.path))];
-  if (Object.keys(headers).length) lines.push(`headers=${literal(headers)}`);
-  if (hasFiles(call.given)) {
-    const files = filesOf(call).map(([name, file]) => `(${literal(name)}, open(${literal(file)}, "rb"))`);
-    const parts = partsOf(call.given).map(([name, text]) => `(${literal(name)}, ${literal(text)})`);
+function writePython(call) {
+  const headers = Object.fromEntries(listHeaders(call));
+  const lines = [toPython(buildUrl(call.path))];
+  if (Object.keys(headers).length) lines.push(`headers=${toPython(headers)}`);
+  if (hasFiles(call.inputs)) {
+    const files = listFiles(call).map(([name, file]) => `(${toPython(name)}, open(${toPython(file)}, "rb"))`);
+    const parts = buildParts(call.inputs).map(([name, text]) => `(${toPython(name)}, ${toPython(text)})`);
     lines.push(`files=[${files.join(", ")}]`, `data=[${parts.join(", ")}]`);
   } else {
-    lines.push(`json=${literal(jsonOf(call.given))}`);
+    lines.push(`json=${toPython(buildJson(call.inputs))}`);
   }
-  const output = outputOf(call);
+  const output = getOutputFile(call);
   const shown = call.accept === EVENTS ? "response.text" : "response.json()";
-  const use = output ? `pathlib.Path(${literal(output)}).write_bytes(response.content)` : `print(${shown})`;
+  const use = output ? `pathlib.Path(${toPython(output)}).write_bytes(response.content)` : `print(${shown})`;
   return [
     ...(output ? ["import pathlib", ""] : []),
     "import requests",
@@ -82,34 +82,34 @@ function python(call) {
   ].join("\n");
 }
 
-/** Write a JSON value as Python has it. */
-function literal(value) {
+/** Return a JSON value as a Python literal. */
+function toPython(value) {
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
   if (!isStructure(value)) return toJson(value);
-  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+  if (Array.isArray(value)) return `[${value.map(toPython).join(", ")}]`;
   return `{${Object.entries(value)
-    .map(([name, each]) => `${literal(name)}: ${literal(each)}`)
+    .map(([name, each]) => `${toPython(name)}: ${toPython(each)}`)
     .join(", ")}}`;
 }
 
-function cli(call) {
-  const output = outputOf(call);
-  const words = [`deepaas-cli --model-name ${plain(call.model)}`];
+function writeCli(call) {
+  const output = getOutputFile(call);
+  const words = [`deepaas-cli --model-name ${quoteIfNeeded(call.model)}`];
   if (output) words.push(`--deepaas_method_output ${output}`);
   words.push(call.verb);
-  for (const { argument, value } of call.given)
-    words.push(`--${argument.name} ${plain(cliValue(argument, value))}`);
+  for (const { argument, value } of call.inputs)
+    words.push(`--${argument.name} ${quoteIfNeeded(toCliValue(argument, value))}`);
   return words.join(" \\\n  ");
 }
 
-function cliValue(argument, value) {
+function toCliValue(argument, value) {
   const plainValue = argument.kind === "file" ? value.map((file) => file.name) : value;
   if (argument.kind === "file" && !argument.isList) return plainValue[0];
-  if (argument.explode === false) return joined(argument, plainValue);
-  return typeof plainValue === "string" ? plainValue : literal(plainValue);
+  if (argument.explode === false) return joinList(argument, plainValue);
+  return typeof plainValue === "string" ? plainValue : toPython(plainValue);
 }
 
-function plain(text) {
-  return /^[\w./:@%+=-]+$/.test(text) ? text : quoted(text);
+function quoteIfNeeded(text) {
+  return /^[\w./:@%+=-]+$/.test(text) ? text : quote(text);
 }

@@ -1,16 +1,16 @@
-// From what stands in a form to what a request says, and from defaults to what stands in a form.
+// Converts defaults to field values, and field values to arguments.
 
-import { comparable, isStructure, parseJson, parseNumber, toJson, toNumber } from "../json.js";
+import { isStructure, parseJson, parseNumber, toComparable, toJson, toNumber } from "../json.js";
 
-/** Return what a form shows before anybody has touched it. */
-export function initialValues(call) {
+/** Return the field values of the arguments' defaults, by name. */
+export function buildInitialValues(operation) {
   return Object.fromEntries(
-    call.arguments.map((argument) => [argument.name, shown(argument, argument.default)]),
+    operation.arguments.map((argument) => [argument.name, toFieldValue(argument, argument.default)]),
   );
 }
 
-/** Return a value of an argument, as JSON has it, as its field shows it. */
-export function shown(argument, value) {
+/** Convert an argument's JSON value to the value of its field. */
+export function toFieldValue(argument, value) {
   if (argument.kind === "file") return [];
   if (argument.kind === "choices") return (value ?? []).map(String);
   if (value === null || value === undefined) return "";
@@ -20,7 +20,7 @@ export function shown(argument, value) {
     case "json":
       return toJson(value, 2);
     case "list":
-      return [value].flat().join(isOfNumbers(argument) ? ", " : "\n");
+      return [value].flat().join(isNumberList(argument) ? ", " : "\n");
     case "datetime":
       return String(value)
         .replace(/(Z|[+-]\d\d:?\d\d)$/, "")
@@ -30,30 +30,30 @@ export function shown(argument, value) {
   }
 }
 
-/** Say whether an argument is a list of numbers, which people write in one line. */
-export function isOfNumbers(argument) {
+/** Check whether an argument is a list of numbers, which is entered on one line. */
+export function isNumberList(argument) {
   return argument.itemType === "integer" || argument.itemType === "number";
 }
 
 /**
- * Return `{given, problems}`: each argument that was filled in with its `value` as JSON or files, and the
- * messages, by name, of what cannot be sent.
+ * Return `{inputs, problems}`: a list of `{argument, value}` for the arguments that are filled in, with JSON
+ * values or files, and messages by name for fields with invalid JSON.
  */
-export function filledIn(call, values) {
-  const given = [];
+export function parseInputs(operation, values) {
+  const inputs = [];
   const problems = {};
-  for (const argument of call.arguments) {
+  for (const argument of operation.arguments) {
     try {
-      const value = meant(argument, values[argument.name]);
-      if (value !== undefined) given.push({ argument, value });
+      const value = parseInput(argument, values[argument.name]);
+      if (value !== undefined) inputs.push({ argument, value });
     } catch (error) {
-      problems[argument.name] = [`Not JSON: ${error.message}.`];
+      problems[argument.name] = [`Invalid JSON: ${error.message}.`];
     }
   }
-  return { given, problems };
+  return { inputs, problems };
 }
 
-function meant(argument, value) {
+function parseInput(argument, value) {
   if (isUntouchedDefault(argument, value)) return argument.default;
   switch (argument.kind) {
     case "file":
@@ -61,45 +61,47 @@ function meant(argument, value) {
     case "boolean":
       return value === "" ? undefined : value;
     case "choices":
-      return value.length || argument.default ? value.map((choice) => original(argument, choice)) : undefined;
+      return value.length || argument.default
+        ? value.map((choice) => findChoice(argument, choice))
+        : undefined;
     case "choice":
-      return value === "" ? undefined : original(argument, value);
+      return value === "" ? undefined : findChoice(argument, value);
     case "number":
-      return value.trim() === "" ? undefined : numeric(value.trim());
+      return value.trim() === "" ? undefined : parseNumeric(value.trim());
     case "list":
-      return value.trim() === "" && !argument.default ? undefined : items(argument, value);
+      return value.trim() === "" && !argument.default ? undefined : parseList(argument, value);
     case "json":
       return value.trim() === "" ? undefined : parseJson(value);
     case "text":
-      return value === "" && !argument.default ? undefined : anything(argument, value);
+      return value === "" && !argument.default ? undefined : parseUntyped(argument, value);
     default:
       return value === "" ? undefined : value;
   }
 }
 
-function original(argument, text) {
+function findChoice(argument, text) {
   return argument.choices.find((choice) => String(choice) === text) ?? text;
 }
 
-/** A field cannot show all that a default is: whether it is a text, a moment's time zone. */
+/** Check whether a field still shows the default, which is then sent as it is: a field loses its type and zone. */
 function isUntouchedDefault(argument, value) {
   if (argument.kind === "file" || argument.default === null || value === "") return false;
-  return comparable(value) === comparable(shown(argument, argument.default));
+  return toComparable(value) === toComparable(toFieldValue(argument, argument.default));
 }
 
-/** What is no number, or too large for the server's JSON, is left to the field of the model to judge. */
-function numeric(text) {
+/** Return the number, or the text if it is not a finite number, so that the server validates it. */
+function parseNumeric(text) {
   const number = parseNumber(text);
   return Number.isFinite(toNumber(number)) ? number : text;
 }
 
-function items(argument, text) {
-  const parts = text.split(isOfNumbers(argument) ? /[\s,;]+/ : /\r?\n/).filter((part) => part.trim() !== "");
-  return isOfNumbers(argument) ? parts.map(numeric) : parts;
+function parseList(argument, text) {
+  const parts = text.split(isNumberList(argument) ? /[\s,;]+/ : /\r?\n/).filter((part) => part.trim() !== "");
+  return isNumberList(argument) ? parts.map(parseNumeric) : parts;
 }
 
-/** An argument without a type takes a structure as well as a text. */
-function anything(argument, text) {
+/** Parse a text that looks like a JSON object or array, for an argument without a type. */
+function parseUntyped(argument, text) {
   if (argument.isText || !/^\s*[[{]/.test(text)) return text;
   try {
     return parseJson(text);

@@ -1,7 +1,7 @@
-// Markdown by strangers as elements of the page: a few harmless ones, whatever the text holds.
+// Renders untrusted Markdown, restricted to a few safe elements.
 
-import { Marked } from "../../vendor/marked/lib/marked.esm.js";
 import DOMPurify from "../../vendor/dompurify/dist/purify.es.mjs";
+import { Marked } from "../../vendor/marked/lib/marked.esm.js";
 
 const TAGS = [
   "a",
@@ -29,21 +29,21 @@ const TAGS = [
   "tr",
   "ul",
 ];
-const ABOVE = 2;
-const LOWEST = 6;
+const HEADING_OFFSET = 2;
+const MAX_HEADING_LEVEL = 6;
 
-const reader = new Marked({
-  // HTML within Markdown is a text like any other.
+const parser = new Marked({
+  // Show HTML within Markdown as text.
   tokenizer: { html: () => undefined, tag: () => undefined },
-  // The page's own headings stand above.
+  // Place headings below those of the page.
   walkTokens(token) {
-    if (token.type === "heading") token.depth = Math.min(token.depth + ABOVE, LOWEST);
+    if (token.type === "heading") token.depth = Math.min(token.depth + HEADING_OFFSET, MAX_HEADING_LEVEL);
   },
 });
 
-/** Return a fragment with what the text says. Pictures are left out: they would be fetched from elsewhere. */
-export function markdown(text) {
-  const fragment = DOMPurify.sanitize(reader.parse(text), {
+/** Return the text as a sanitized fragment, without images, which would be fetched from other servers. */
+export function renderMarkdown(text) {
+  const fragment = DOMPurify.sanitize(parser.parse(text), {
     ALLOWED_TAGS: TAGS,
     ALLOWED_ATTR: ["href", "start"],
     ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,

@@ -1,22 +1,22 @@
-// What a model says of itself, as a card.
+// Card with the model's metadata.
 
-import { valueView } from "../answer/values.js";
-import { html, nothing } from "../library.js";
-import { define, View } from "../view.js";
-import { markdown } from "./markdown.js";
+import { BaseElement, define } from "../element.js";
+import { html, nothing } from "../lit.js";
+import { renderValue } from "../response/values.js";
+import { renderMarkdown } from "./markdown.js";
 
 const FIRST = ["author", "authors", "author-email", "license", "version", "date"];
-const ELSEWHERE = ["id", "name", "title", "description", "summary", "links"];
+const SHOWN_SEPARATELY = ["id", "name", "title", "description", "summary", "links"];
 
-/** `metadata` is the model's, as the API has it. */
-class ModelCard extends View {
+/** `metadata` is the model's metadata from the API. */
+class ModelCard extends BaseElement {
   #text = null;
   #description = null;
 
-  view() {
+  render() {
     const { metadata } = this;
     const names = Object.keys(metadata).filter(
-      (name) => !ELSEWHERE.includes(name) && metadata[name] !== null && metadata[name] !== "",
+      (name) => !SHOWN_SEPARATELY.includes(name) && metadata[name] !== null && metadata[name] !== "",
     );
     const ordered = [
       ...FIRST.filter((name) => names.includes(name)),
@@ -28,43 +28,44 @@ class ModelCard extends View {
     return html`
       <h2>${metadata.title ?? metadata.name}</h2>
       ${typeof metadata.summary === "string" ? html`<p class="summary">${metadata.summary}</p>` : nothing}
-      <div class="markdown">${this.#markdown(metadata.description)}</div>
+      <div class="markdown">${this.#renderDescription(metadata.description)}</div>
       <dl>
         ${ordered.map(
           (name) =>
             html`<div>
               <dt>${name}</dt>
-              <dd>${factView(metadata[name], name)}</dd>
+              <dd>${renderFact(metadata[name], name)}</dd>
             </div>`,
         )}
       </dl>
       ${
         links.length
           ? html`<ul class="links">
-              ${links.map(({ rel, href, title }) => html`<li>${linkView(href, title ?? rel ?? href)}</li>`)}
+              ${links.map(({ rel, href, title }) => html`<li>${renderLink(href, title ?? rel ?? href)}</li>`)}
             </ul>`
           : nothing
       }
     `;
   }
 
-  /** Reading Markdown makes elements; they are made once for each text. */
-  #markdown(description) {
-    if (typeof description !== "string") return description === undefined ? nothing : valueView(description);
+  /** Render the Markdown once for each text, since it creates new elements. */
+  #renderDescription(description) {
+    if (typeof description !== "string")
+      return description === undefined ? nothing : renderValue(description);
     if (description !== this.#text) {
       this.#text = description;
-      this.#description = markdown(description);
+      this.#description = renderMarkdown(description);
     }
     return this.#description;
   }
 }
 
-function factView(value, name) {
-  if (isWeb(value)) return linkView(value, value);
-  return valueView(value, {}, name);
+function renderFact(value, name) {
+  if (isWeb(value)) return renderLink(value, value);
+  return renderValue(value, {}, name);
 }
 
-function linkView(href, text) {
+function renderLink(href, text) {
   return html`<a href=${href} target="_blank" rel="noopener noreferrer">${text}</a>`;
 }
 

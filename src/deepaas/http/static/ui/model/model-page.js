@@ -1,42 +1,42 @@
-// The tab about the model: its card, and how its workers are doing.
+// The Model tab: metadata and worker metrics.
 
-import { ask, askJson, pathOf } from "../api.js";
-import { html, nothing } from "../library.js";
-import { Poll } from "../poll.js";
-import { define, View } from "../view.js";
-import { figuresOf } from "./figures.js";
+import { buildPath, fetchJson, sendRequest } from "../api.js";
+import { BaseElement, define } from "../element.js";
+import { html, nothing } from "../lit.js";
+import { Poller } from "../poll.js";
+import { parseMetrics } from "./metrics.js";
 import "./model-card.js";
 import "./workers-view.js";
 
 const PAUSE_MS = 3000;
-const MOST_LOOKS = 400;
+const MAX_SNAPSHOTS = 400;
 const UNAVAILABLE = 503;
 
-/** `model` is a model's name; `active` says whether the tab is shown. */
-class ModelPage extends View {
+/** `model` is the model's name; `active` is true while the tab is shown. */
+class ModelPage extends BaseElement {
   #metadata = null;
   #problem = "";
-  #looks = [];
-  #figuresProblem = "";
+  #snapshots = [];
+  #metricsProblem = "";
   #notReady = "";
-  #isKnown = false;
-  #poll = new Poll(() => this.#look(), PAUSE_MS);
+  #isLoaded = false;
+  #poller = new Poller(() => this.#fetchMetrics(), PAUSE_MS);
 
-  /** The figures are looked at from the beginning, so that there is something to see when the tab is opened. */
+  /** Poll the metrics from page load, so that data is there when the tab is opened. */
   connectedCallback() {
     super.connectedCallback();
-    this.#poll.set(true);
+    this.#poller.setActive(true);
   }
 
   disconnectedCallback() {
-    this.#poll.set(false);
+    this.#poller.setActive(false);
   }
 
-  async #readMetadata() {
-    this.#isKnown = true;
-    this.#poll.hurry();
+  async #fetchMetadata() {
+    this.#isLoaded = true;
+    this.#poller.runNow();
     try {
-      this.#metadata = await askJson(pathOf(this.model, ""));
+      this.#metadata = await fetchJson(buildPath(this.model, ""));
       this.#problem = "";
     } catch (error) {
       this.#problem = error.message;
@@ -44,35 +44,36 @@ class ModelPage extends View {
     this.update();
   }
 
-  async #look() {
+  async #fetchMetrics() {
     try {
-      const text = await (await ask("metrics")).text();
-      this.#looks = [...this.#looks, { atS: Date.now() / 1000, ...figuresOf(text, this.model) }].slice(
-        -MOST_LOOKS,
-      );
-      this.#notReady = await this.#whyNotReady();
-      this.#figuresProblem = "";
+      const text = await (await sendRequest("metrics")).text();
+      this.#snapshots = [
+        ...this.#snapshots,
+        { atS: Date.now() / 1000, ...parseMetrics(text, this.model) },
+      ].slice(-MAX_SNAPSHOTS);
+      this.#notReady = await this.#fetchUnreadyReason();
+      this.#metricsProblem = "";
     } catch (error) {
-      this.#figuresProblem = error.message;
+      this.#metricsProblem = error.message;
     }
     this.update();
   }
 
-  /** A refusal is an error for the browser's console, so one is asked for only when it is likely. */
-  async #whyNotReady() {
-    const { workers } = this.#looks.at(-1);
+  /** Check readiness only if no worker is idle or busy, because browsers log every 503 to the console. */
+  async #fetchUnreadyReason() {
+    const { workers } = this.#snapshots.at(-1);
     if (!("idle" in workers) || workers.idle || workers.busy) return "";
     try {
-      await ask(pathOf(this.model, "ready"));
+      await sendRequest(buildPath(this.model, "ready"));
       return "";
     } catch (error) {
       return error.status === UNAVAILABLE ? error.message : "";
     }
   }
 
-  view() {
-    if (this.active && !this.#isKnown) this.#readMetadata();
-    this.#isKnown &&= Boolean(this.active);
+  render() {
+    if (this.active && !this.#isLoaded) this.#fetchMetadata();
+    this.#isLoaded &&= Boolean(this.active);
     return html`
       <div class="columns even">
         <section class="card" aria-label="About the model">
@@ -82,9 +83,9 @@ class ModelPage extends View {
         </section>
         <section class="card" aria-labelledby="workers-title">
           <h2 id="workers-title">Workers</h2>
-          ${this.#figuresProblem ? html`<p class="problem" role="alert">${this.#figuresProblem}</p>` : nothing}
-          ${this.#notReady ? html`<p class="refusal" role="alert">${this.#notReady}</p>` : nothing}
-          ${this.#looks.length ? html`<workers-view .looks=${this.#looks}></workers-view>` : nothing}
+          ${this.#metricsProblem ? html`<p class="problem" role="alert">${this.#metricsProblem}</p>` : nothing}
+          ${this.#notReady ? html`<p class="alert" role="alert">${this.#notReady}</p>` : nothing}
+          ${this.#snapshots.length ? html`<workers-view .snapshots=${this.#snapshots}></workers-view>` : nothing}
         </section>
       </div>
     `;

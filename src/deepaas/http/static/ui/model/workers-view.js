@@ -1,116 +1,112 @@
-// How the workers are doing: who is at work, who waits, how long predictions take, and which went wrong.
+// Worker metrics: states, queue, prediction times, response statuses and restarts.
 
-import { durationView } from "../format.js";
-import { html, nothing } from "../library.js";
-import { define, View } from "../view.js";
-import { boundOf, timesBetween } from "./figures.js";
+import { BaseElement, define } from "../element.js";
+import { renderDuration } from "../format.js";
+import { html, nothing } from "../lit.js";
+import { getQuantileBound, subtractTimes } from "./metrics.js";
 import "../chart.js";
 
-const WORDS = { queue: "waiting", model: "in the model", render: "rendering" };
+const STAGES = { queue: "queue", model: "model", render: "response rendering" };
 const FIRST_ERROR = 400;
-const HALF = 0.5;
-const MOST = 0.95;
+const MEDIAN = 0.5;
+const P95 = 0.95;
 const MS = 1000;
 const DIGITS = 4;
 
-/** `looks` are what `figuresOf` returned since the page was opened, oldest first, each with its time `atS`. */
-class WorkersView extends View {
-  view() {
-    const [first, now] = [this.looks[0], this.looks.at(-1)];
+/** `snapshots` are the results of `parseMetrics` since page load, oldest first, each with its time `atS`. */
+class WorkersView extends BaseElement {
+  render() {
+    const [first, now] = [this.snapshots[0], this.snapshots.at(-1)];
     return html`
-      ${this.#workers(now)} ${this.#times(first, now)} ${this.#recent()} ${this.#answers(first, now)}
-      ${this.#restarts(now)}
+      ${this.#renderWorkers(now)} ${this.#renderTimes(first, now)} ${this.#renderChart()}
+      ${this.#renderResponses(first, now)} ${this.#renderRestarts(now)}
     `;
   }
 
-  #workers({ workers, queueLength, queueOldestS }) {
+  #renderWorkers({ workers, queueLength, queueOldestS }) {
     const dots = Object.entries(workers).flatMap(([state, count]) =>
       Array.from({ length: count }, () => state),
     );
-    const words = Object.entries(workers)
+    const states = Object.entries(workers)
       .filter(([, count]) => count)
       .map(([state, count]) => `${count} ${state}`);
-    const waiting = queueLength
-      ? html`${queueLength} waiting, the oldest for ${durationView(queueOldestS)}`
-      : "nobody waits";
+    const queue = queueLength
+      ? html`${queueLength} queued, oldest for ${renderDuration(queueOldestS)}`
+      : "queue empty";
     return html`<p class="workers">
       <span class="dots" aria-hidden="true">${dots.map((state) => html`<i class="dot ${state}"></i>`)}</span>
-      ${words.join(", ") || "No workers"} <span class="hint">· ${waiting}</span>
+      ${states.join(", ") || "No workers"} <span class="hint">· ${queue}</span>
     </p>`;
   }
 
-  #times(first, now) {
-    if (!now.times.model.count)
-      return html`<p class="empty">No prediction yet since the server was started.</p>`;
-    const lately = Object.fromEntries(
-      Object.keys(WORDS).map((stage) => [stage, timesBetween(first.times[stage], now.times[stage])]),
+  #renderTimes(first, now) {
+    if (!now.times.model.count) return html`<p class="empty">No predictions since server start.</p>`;
+    const recent = Object.fromEntries(
+      Object.keys(STAGES).map((stage) => [stage, subtractTimes(first.times[stage], now.times[stage])]),
     );
-    const isLately = lately.model.count > 0;
-    const times = isLately ? lately : now.times;
+    const isRecent = recent.model.count > 0;
+    const times = isRecent ? recent : now.times;
     const rows = Object.entries(times).map(
       ([stage, each]) =>
         html`<tr>
-          <th scope="row">${WORDS[stage]}</th>
-          <td>${durationView(each.sumS / each.count)}</td>
-          <td>${boundView(boundOf(each, HALF))}</td>
-          <td>${boundView(boundOf(each, MOST))}</td>
+          <th scope="row">${STAGES[stage]}</th>
+          <td>${renderDuration(each.sumS / each.count)}</td>
+          <td>${renderQuantile(each, MEDIAN)}</td>
+          <td>${renderQuantile(each, P95)}</td>
         </tr>`,
     );
     return html`
-      <h3>Time of a prediction</h3>
+      <h3>Prediction time</h3>
       <table>
         <thead>
           <tr>
             <td></td>
             <th scope="col">mean</th>
-            <th scope="col">half within</th>
-            <th scope="col">95 % within</th>
+            <th scope="col">median</th>
+            <th scope="col">p95</th>
           </tr>
         </thead>
         <tbody>
           ${rows}
         </tbody>
       </table>
-      <p class="hint">
-        Of ${counted(times.model.count)} since
-        ${isLately ? "you opened this page" : "the server was started"}.
-      </p>
+      <p class="hint">${formatCount(times.model.count)} since ${isRecent ? "page load" : "server start"}.</p>
     `;
   }
 
-  /** The mean time of each interval between two looks in which there were predictions. */
-  #recent() {
+  /** Chart the mean model time between successive snapshots, without intervals that had no predictions. */
+  #renderChart() {
     const x = [];
     const y = [];
-    for (const [index, look] of this.looks.entries()) {
+    for (const [index, snapshot] of this.snapshots.entries()) {
       if (!index) continue;
-      const { count, sumS } = timesBetween(this.looks[index - 1].times.model, look.times.model);
+      const { count, sumS } = subtractTimes(this.snapshots[index - 1].times.model, snapshot.times.model);
       if (count < 1) continue;
-      x.push(Math.round(look.atS - this.looks[0].atS));
+      x.push(Math.round(snapshot.atS - this.snapshots[0].atS));
       y.push(Number(((sumS / count) * MS).toPrecision(DIGITS)));
     }
-    if (!this.looks.at(-1).times.model.count) return nothing;
-    if (!x.length) return html`<p class="hint">Recent times are drawn here as predictions come.</p>`;
-    const curve = { label: "ms in the model", x, y };
+    if (!this.snapshots.at(-1).times.model.count) return nothing;
+    if (!x.length) return html`<p class="hint">The chart appears after the next prediction.</p>`;
+    const curve = { label: "model time (ms)", x, y };
     return html`
       <figure>
-        <figcaption>milliseconds in the model, since you opened this page</figcaption>
-        <line-chart .curves=${[curve]} .across=${"seconds"}></line-chart>
+        <figcaption>model time (ms) since page load</figcaption>
+        <line-chart .curves=${[curve]} .xLabel=${"seconds"}></line-chart>
       </figure>
     `;
   }
 
-  #answers(first, now) {
-    const rows = Object.entries(now.answers).sort();
+  #renderResponses(first, now) {
+    const rows = Object.entries(now.responses).sort();
     if (!rows.length) return nothing;
     return html`
-      <h3>Answers</h3>
+      <h3>Responses</h3>
       <table>
         <thead>
           <tr>
             <th scope="col">status</th>
-            <th scope="col">in all</th>
-            <th scope="col">lately</th>
+            <th scope="col">total</th>
+            <th scope="col">since page load</th>
           </tr>
         </thead>
         <tbody>
@@ -119,30 +115,31 @@ class WorkersView extends View {
               html`<tr class=${Number(status) >= FIRST_ERROR ? "bad" : ""}>
                 <th scope="row">${status}</th>
                 <td>${count}</td>
-                <td>${count - (first.answers[status] ?? 0)}</td>
+                <td>${count - (first.responses[status] ?? 0)}</td>
               </tr>`,
           )}
         </tbody>
       </table>
-      <p class="hint">Predictions of all the server's models; lately is since you opened this page.</p>
+      <p class="hint">Predictions of all models on this server.</p>
     `;
   }
 
-  #restarts({ restarts }) {
+  #renderRestarts({ restarts }) {
     const causes = Object.entries(restarts).filter(([, count]) => count);
     if (!causes.length) return nothing;
-    return html`<p>
-      Workers replaced: ${causes.map(([cause, count]) => `${count} (${cause})`).join(", ")}.
-    </p>`;
+    return html`<p>Worker restarts: ${causes.map(([cause, count]) => `${count} (${cause})`).join(", ")}.</p>`;
   }
 }
 
-function boundView(seconds) {
-  return Number.isFinite(seconds) ? durationView(seconds) : "longer";
+/** Return a bound of a quantile: the upper bound of its bucket or, for the last bucket, the lower one. */
+function renderQuantile(times, quantile) {
+  const bound = getQuantileBound(times, quantile);
+  if (Number.isFinite(bound)) return html`≤ ${renderDuration(bound)}`;
+  return html`> ${renderDuration(times.buckets.at(-2)[0])}`;
 }
 
-function counted(count) {
-  return count === 1 ? "one prediction" : `${count} predictions`;
+function formatCount(count) {
+  return count === 1 ? "1 prediction" : `${count} predictions`;
 }
 
-define("workers-view", WorkersView, ["looks"]);
+define("workers-view", WorkersView, ["snapshots"]);

@@ -1,25 +1,25 @@
-// The tab that predicts: the form, the answer, and the calls made since the page was opened.
+// The Predict tab: form, response and the calls since page load.
 
-import { ask, pathOf } from "../api.js";
-import { answerOf } from "../answer/answer.js";
-import { chosenOf, requestOf } from "../form/request.js";
-import { clock, durationView, summary } from "../format.js";
-import { html, nothing } from "../library.js";
-import { bringIntoSight } from "../sight.js";
-import { define, View } from "../view.js";
-import "../answer/answer-view.js";
+import { buildPath, sendRequest } from "../api.js";
+import { BaseElement, define } from "../element.js";
+import { buildRequest, selectChanged } from "../form/request.js";
+import { formatClockTime, renderDuration, summarize } from "../format.js";
+import { html, nothing } from "../lit.js";
+import { readResponse } from "../response/response.js";
+import { scrollIntoViewIfNeeded } from "../scroll.js";
+import "../response/response-view.js";
 import "../form/argument-form.js";
 import "../form/snippet-view.js";
 
-const MOST_CALLS = 50;
+const MAX_CALLS = 50;
 const MS = 1000;
-const LONGEST_TITLE = 2000;
+const MAX_TITLE_LENGTH = 2000;
 const EVENTS = "text/event-stream";
 
-/** `model` is a model's name, `call` the contract of its predictions. */
-class PredictPage extends View {
+/** `model` is the model's name, `operation` its predict operation. */
+class PredictPage extends BaseElement {
   #problems = {};
-  #underWay = null;
+  #controller = null;
   #calls = [];
   #shown = null;
 
@@ -27,148 +27,153 @@ class PredictPage extends View {
     return this.querySelector("argument-form");
   }
 
-  async #predict(given) {
-    if (this.#underWay) return;
-    const control = (this.#underWay = new AbortController());
+  async #predict(inputs) {
+    if (this.#controller) return;
+    const controller = (this.#controller = new AbortController());
     this.#problems = {};
     this.update();
-    const began = performance.now();
-    const call = { at: new Date(), values: this.#form.values, said: chosenOf(given) };
+    const startMs = performance.now();
+    const call = { at: new Date(), values: this.#form.values, changed: selectChanged(inputs) };
     try {
-      const { headers, ...request } = requestOf(given);
-      const response = await ask(pathOf(this.model, "predict", ""), {
+      const { headers, ...request } = buildRequest(inputs);
+      const response = await sendRequest(buildPath(this.model, "predict", ""), {
         ...request,
-        headers: { ...headers, Accept: this.#accepted(given) },
-        signal: control.signal,
+        headers: { ...headers, Accept: this.#getAccept(inputs) },
+        signal: controller.signal,
       });
-      call.answer = await answerOf(response, this.model, this.call.schema, (part) => this.#showPart(call, part));
+      const showPart = (part) => this.#showPart(call, part);
+      call.response = await readResponse(response, this.model, this.operation.schema, showPart);
     } catch (error) {
-      call.refusal = error;
+      call.error = error;
     }
-    call.tookS = (performance.now() - began) / MS;
-    this.#underWay = null;
-    this.#keep(call);
+    call.tookS = (performance.now() - startMs) / MS;
+    this.#controller = null;
+    this.#addCall(call);
   }
 
-  /** Show what there is of an answer that comes by and by. */
-  #showPart(call, answer) {
-    call.answer = answer;
+  /** Show the items of a stream that have been received so far. */
+  #showPart(call, response) {
+    call.response = response;
     this.#shown = call;
     this.update();
   }
 
-  #keep(call) {
-    if (call.refusal?.name === "AbortError") return this.update();
-    this.#calls = [call, ...this.#calls].slice(0, MOST_CALLS);
+  #addCall(call) {
+    if (call.error?.name === "AbortError") return this.update();
+    this.#calls = [call, ...this.#calls].slice(0, MAX_CALLS);
     this.#show(call);
-    if (!call.refusal?.problems) bringIntoSight(this.querySelector(".answer"));
+    if (!call.error?.problems) scrollIntoViewIfNeeded(this.querySelector(".response"));
   }
 
   async #show(call) {
     this.#shown = call;
-    this.#problems = call.refusal?.problems ?? {};
+    this.#problems = call.error?.problems ?? {};
     await this.update();
-    if (Object.keys(this.#problems).length) this.#form.showProblems();
+    if (Object.keys(this.#problems).length) this.#form.focusProblem();
   }
 
-  #again(call) {
+  #restore(call) {
     this.#form.values = call.values;
     this.#show(call);
   }
 
-  #accepted(given) {
-    const chosen = given.find(({ argument }) => argument.name === "accept")?.value;
-    const { mediaTypes } = this.call;
-    // Of an answer that has begun, only events can say what then went wrong.
+  #getAccept(inputs) {
+    const chosen = inputs.find(({ argument }) => argument.name === "accept")?.value;
+    const { mediaTypes } = this.operation;
+    // After the headers are sent, only server-sent events can report an error.
     return chosen ?? (mediaTypes.includes(EVENTS) ? EVENTS : (mediaTypes[0] ?? "*/*"));
   }
 
-  #written() {
-    const given = this.#form?.given ?? [];
+  #describeCall() {
+    const inputs = this.#form?.inputs ?? [];
     return {
       model: this.model,
       verb: "predict",
-      path: pathOf(this.model, "predict", ""),
-      given,
-      accept: this.#accepted(given),
+      path: buildPath(this.model, "predict", ""),
+      inputs,
+      accept: this.#getAccept(inputs),
     };
   }
 
-  view() {
-    if (this.call.unavailable) return html`<p class="card empty">${this.call.unavailable}</p>`;
+  render() {
+    if (this.operation.unavailable) return html`<p class="card empty">${this.operation.unavailable}</p>`;
+    const hasArguments = this.operation.arguments.length > 0;
     return html`
       <div class="columns">
         <section class="card" aria-labelledby="predict-title">
           <h2 id="predict-title">Predict</h2>
-          ${this.call.arguments.length ? nothing : html`<p class="hint">This model takes no arguments.</p>`}
+          ${hasArguments ? nothing : html`<p class="hint">This model takes no arguments.</p>`}
           <argument-form
             .prefix=${"predict"}
-            .call=${this.call}
+            .operation=${this.operation}
             .problems=${this.#problems}
-            .buttons=${this.#buttons()}
+            .buttons=${this.#renderButtons()}
             @sent=${(event) => this.#predict(event.detail)}
             @changed=${() => this.update()}
           ></argument-form>
-          <snippet-view .call=${() => this.#written()}></snippet-view>
+          <snippet-view .getCall=${() => this.#describeCall()}></snippet-view>
         </section>
-        <section class="card answer" aria-labelledby="answer-title">
-          <h2 id="answer-title">Answer</h2>
-          <p class="status" role="status">${this.#status()}</p>
-          ${this.#shown ? this.#outcome(this.#shown) : this.#nothingYet()}
-          ${this.#calls.length > 1 ? this.#history() : nothing}
+        <section class="card response" aria-labelledby="response-title">
+          <h2 id="response-title">Response</h2>
+          <p class="status" role="status">${this.#renderStatus()}</p>
+          ${this.#shown ? this.#renderOutcome(this.#shown) : this.#renderPlaceholder()}
+          ${this.#calls.length > 1 ? this.#renderHistory() : nothing}
         </section>
       </div>
     `;
   }
 
-  #buttons() {
-    const isBusy = this.#underWay !== null;
+  #renderButtons() {
+    const isBusy = this.#controller !== null;
     return html`<div class="actions">
       <button class="primary" aria-disabled=${isBusy}>${isBusy ? "Predicting …" : "Predict"}</button>
       ${
         isBusy
-          ? html`<button type="button" @click=${() => this.#underWay.abort()}>Stop waiting</button>`
-          : html`<button type="button" class="plain" @click=${() => this.#form.clear()}>Defaults</button>`
+          ? html`<button type="button" @click=${() => this.#controller.abort()}>Cancel</button>`
+          : html`<button type="button" class="plain" @click=${() => this.#form.reset()}>
+              Reset to defaults
+            </button>`
       }
     </div>`;
   }
 
-  #status() {
-    if (this.#underWay) return html`<span class="spinner"></span> Waiting for the model …`;
+  #renderStatus() {
+    if (this.#controller) return html`<span class="spinner"></span> Waiting for the model …`;
     if (!this.#shown) return "";
-    const { refusal, tookS } = this.#shown;
-    return html`${refusal ? "Not answered, after" : "Answered in"} ${durationView(tookS)}.`;
+    const { error, tookS } = this.#shown;
+    return html`${error ? "Failed after" : "Response in"} ${renderDuration(tookS)}.`;
   }
 
-  #nothingYet() {
-    return this.#underWay
+  #renderPlaceholder() {
+    return this.#controller
       ? nothing
-      : html`<p class="empty">Fill in the form and press Predict. The answer is shown here.</p>`;
+      : html`<p class="empty">Fill in the form and press Predict. The response appears here.</p>`;
   }
 
-  #outcome({ answer, refusal }) {
-    if (answer) return html`<answer-view .answer=${answer} .schema=${this.call.schema}></answer-view>`;
-    const advice = adviceOn(refusal);
-    return html`<div class="refusal" role="alert">
-      <p><b>${refusal.message}</b></p>
+  #renderOutcome({ response, error }) {
+    const { schema } = this.operation;
+    if (response) return html`<response-view .response=${response} .schema=${schema}></response-view>`;
+    const advice = getAdvice(error);
+    return html`<div class="alert" role="alert">
+      <p><b>${error.message}</b></p>
       ${advice ? html`<p>${advice}</p>` : nothing}
     </div>`;
   }
 
-  #history() {
+  #renderHistory() {
     return html`<details class="history" open>
-      <summary>Calls since you opened this page</summary>
+      <summary>Calls since page load</summary>
       <ol>
         ${this.#calls.map(
           (call) =>
             html`<li>
-              <button type="button" aria-current=${call === this.#shown} @click=${() => this.#again(call)}>
-                <span class="hint">${clock(call.at)}</span>
-                <span class="what" title=${summary(call.said, LONGEST_TITLE)}
-                  >${summary(call.said) || "with the defaults"}</span
+              <button type="button" aria-current=${call === this.#shown} @click=${() => this.#restore(call)}>
+                <span class="hint">${formatClockTime(call.at)}</span>
+                <span class="overview" title=${summarize(call.changed, MAX_TITLE_LENGTH)}
+                  >${summarize(call.changed) || "default arguments"}</span
                 >
                 <span class="hint"
-                  >${call.refusal ? call.refusal.status || "failed" : durationView(call.tookS)}</span
+                  >${call.error ? call.error.status || "failed" : renderDuration(call.tookS)}</span
                 >
               </button>
             </li>`,
@@ -178,15 +183,15 @@ class PredictPage extends View {
   }
 }
 
-/** Return what the reader may do about a refusal. */
-function adviceOn({ status, problems }) {
-  if (problems) return "What is wrong is written at each field.";
-  if (status === 403) return "Your token does not allow this. Ask whoever runs the server for another one.";
+/** Return advice for the user about an `ApiError`, or an empty string. */
+function getAdvice({ status, problems }) {
+  if (problems) return "Correct the marked fields.";
+  if (status === 403) return "Your token does not permit this. Ask the server's operator for another token.";
   if (status === 413) return "Try a smaller file.";
-  if (status === 503) return "The model is starting, or has too much to do. Try again in a moment.";
+  if (status === 503) return "The model is starting or overloaded. Try again in a moment.";
   if (status === 504)
-    return "The model took too long. Try something smaller, or ask for a longer --predict-timeout.";
-  return status >= 500 ? "The model failed; the server's log says more." : "";
+    return "The model took too long. Try a smaller input, or ask the operator to increase --predict-timeout.";
+  return status >= 500 ? "The model failed. See the server's log for details." : "";
 }
 
-define("predict-page", PredictPage, ["model", "call"]);
+define("predict-page", PredictPage, ["model", "operation"]);

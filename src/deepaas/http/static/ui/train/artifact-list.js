@@ -1,48 +1,48 @@
-// The files that a training left, or has left so far.
+// The artifacts of a training, finished or running.
 
-import { askJson, pathOf } from "../api.js";
-import { sizeView } from "../format.js";
-import { html, nothing } from "../library.js";
-import { define, View } from "../view.js";
+import { buildPath, fetchJson } from "../api.js";
+import { BaseElement, define } from "../element.js";
+import { renderSize } from "../format.js";
+import { html, nothing } from "../lit.js";
 import "../download.js";
 
-/** `record` is that of the training of `model`. */
-class ArtifactList extends View {
+/** `record` is the record of a training of `model`. */
+class ArtifactList extends BaseElement {
   #files = [];
-  #of = "";
+  #fetchedState = "";
 
-  view() {
+  render() {
     const state = `${this.record.uuid} ${this.record.state}`;
-    if (state !== this.#of) this.#look(state);
+    if (state !== this.#fetchedState) this.#fetch(state);
     if (!this.#files.length) return nothing;
     return html`
       <h4>Artifacts</h4>
       <ul class="artifacts">
-        ${this.#files.map((file) => this.#row(file))}
+        ${this.#files.map((file) => this.#renderFile(file))}
       </ul>
     `;
   }
 
-  #row({ path, size: bytes, sha256 }) {
-    const place = pathOf(this.model, "train", this.record.uuid, "artifacts", ...path.split("/"));
+  #renderFile({ path, size: bytes, sha256 }) {
+    const apiPath = buildPath(this.model, "train", this.record.uuid, "artifacts", ...path.split("/"));
     return html`<li>
-      <download-link .path=${place} .text=${path}></download-link>
-      <span class="hint">${sizeView(bytes)}</span>
+      <download-link .path=${apiPath} .text=${path}></download-link>
+      <span class="hint">${renderSize(bytes)}</span>
       ${sha256 ? html`<code class="hint" title=${`SHA-256 ${sha256}`}>${sha256.slice(0, 12)}</code>` : nothing}
     </li>`;
   }
 
-  async #look(state) {
-    this.#of = state;
-    this.#files = this.record.artifacts ?? (await this.#soFar());
+  async #fetch(state) {
+    this.#fetchedState = state;
+    this.#files = this.record.artifacts ?? (await this.#fetchCurrent());
     this.update();
   }
 
-  async #soFar() {
+  async #fetchCurrent() {
     try {
-      return await askJson(pathOf(this.model, "train", this.record.uuid, "artifacts", ""));
+      return await fetchJson(buildPath(this.model, "train", this.record.uuid, "artifacts", ""));
     } catch {
-      return []; // the training has been removed, or the next look tells why
+      return []; // the training was deleted, or its next update reports the error
     }
   }
 }

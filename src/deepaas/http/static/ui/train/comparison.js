@@ -1,38 +1,38 @@
-// The curves of several trainings, one chart for each metric.
+// Compares trainings: one chart for each metric.
 
-import { askJson, pathOf } from "../api.js";
-import { shortened } from "../format.js";
-import { comparable, isNumber, toJson } from "../json.js";
-import { html, nothing } from "../library.js";
-import { Poll } from "../poll.js";
-import { define, View } from "../view.js";
-import { curvesOf } from "./history.js";
-import { isOver, shortId } from "./record.js";
+import { buildPath, fetchJson } from "../api.js";
+import { BaseElement, define } from "../element.js";
+import { truncate } from "../format.js";
+import { isNumber, toComparable, toJson } from "../json.js";
+import { html, nothing } from "../lit.js";
+import { Poller } from "../poll.js";
+import { buildCurves } from "./metric-curves.js";
+import { isFinished, shortenId } from "./training-record.js";
 import "./metric-figure.js";
 
 const PAUSE_MS = 2000;
-const LONGEST_VALUE = 40;
+const MAX_VALUE_LENGTH = 40;
 
-/** `records` are the trainings of `model` to compare. */
-class TrainingComparison extends View {
-  #histories = new Map();
+/** `records` are the records of trainings of `model`. */
+class TrainingComparison extends BaseElement {
+  #curves = new Map();
   #problem = "";
-  #poll = new Poll(() => this.#look(), PAUSE_MS);
+  #poller = new Poller(() => this.#fetchCurves(), PAUSE_MS);
 
   connectedCallback() {
     super.connectedCallback();
-    this.#poll.set(true);
+    this.#poller.setActive(true);
   }
 
   disconnectedCallback() {
-    this.#poll.set(false);
+    this.#poller.setActive(false);
   }
 
-  async #look() {
-    const wanted = this.records.filter((record) => !this.#histories.get(record.uuid)?.isWhole);
-    if (!wanted.length) return;
+  async #fetchCurves() {
+    const pending = this.records.filter((record) => !this.#curves.get(record.uuid)?.isComplete);
+    if (!pending.length) return;
     try {
-      await Promise.all(wanted.map((record) => this.#read(record)));
+      await Promise.all(pending.map((record) => this.#fetchMetrics(record)));
       this.#problem = "";
     } catch (error) {
       this.#problem = error.message;
@@ -40,55 +40,55 @@ class TrainingComparison extends View {
     this.update();
   }
 
-  async #read(record) {
-    const isWhole = isOver(record);
-    const lines = await askJson(pathOf(this.model, "train", record.uuid, "metrics"));
-    this.#histories.set(record.uuid, { isWhole, ...curvesOf(lines) });
+  async #fetchMetrics(record) {
+    const isComplete = isFinished(record);
+    const lines = await fetchJson(buildPath(this.model, "train", record.uuid, "metrics"));
+    this.#curves.set(record.uuid, { isComplete, ...buildCurves(lines) });
   }
 
-  view() {
+  render() {
     const names = new Set(
-      this.records.flatMap(({ uuid }) => [...(this.#histories.get(uuid)?.curves.keys() ?? [])]),
+      this.records.flatMap(({ uuid }) => [...(this.#curves.get(uuid)?.curves.keys() ?? [])]),
     );
     return html`
       <section class="card comparison" aria-labelledby="comparison-title">
-        <h2 id="comparison-title">Compared</h2>
+        <h2 id="comparison-title">Comparison</h2>
         ${this.#problem ? html`<p class="problem" role="alert">${this.#problem}</p>` : nothing}
-        ${names.size ? nothing : html`<p class="hint">None of them has told a metric.</p>`}
-        <div class="charts">${[...names].map((name) => this.#chart(name))}</div>
+        ${names.size ? nothing : html`<p class="hint">No metrics reported.</p>`}
+        <div class="charts">${[...names].map((name) => this.#renderChart(name))}</div>
       </section>
     `;
   }
 
-  #chart(name) {
-    const labels = labelsOf(this.records);
-    const found = this.records.filter(({ uuid }) => this.#histories.get(uuid)?.curves.has(name));
-    const curves = found.map(({ uuid }) => ({
-      ...this.#histories.get(uuid).curves.get(name),
+  #renderChart(name) {
+    const labels = buildLabels(this.records);
+    const withMetric = this.records.filter(({ uuid }) => this.#curves.get(uuid)?.curves.has(name));
+    const curves = withMetric.map(({ uuid }) => ({
+      ...this.#curves.get(uuid).curves.get(name),
       label: labels.get(uuid),
     }));
-    const across = this.#histories.get(found[0].uuid).across;
-    return html`<metric-figure .name=${name} .curves=${curves} .across=${across}></metric-figure>`;
+    const xLabel = this.#curves.get(withMetric[0].uuid).xLabel;
+    return html`<metric-figure .name=${name} .curves=${curves} .xLabel=${xLabel}></metric-figure>`;
   }
 }
 
-/** Return what tells trainings apart: the arguments in which they differ, and their ids. */
-function labelsOf(records) {
+/** Return labels by training id: the arguments in which the trainings differ, and the short id. */
+function buildLabels(records) {
   const names = [...new Set(records.flatMap(({ args }) => Object.keys(args)))];
   const differing = names.filter(
-    (name) => new Set(records.map(({ args }) => comparable(args[name]))).size > 1,
+    (name) => new Set(records.map(({ args }) => toComparable(args[name]))).size > 1,
   );
   return new Map(
     records.map(({ uuid, args }) => {
-      const words = differing.map((name) => `${name} ${brief(args[name])}`).join(", ");
-      return [uuid, words ? `${words} (${shortId(uuid)})` : shortId(uuid)];
+      const text = differing.map((name) => `${name} ${formatArgument(args[name])}`).join(", ");
+      return [uuid, text ? `${text} (${shortenId(uuid)})` : shortenId(uuid)];
     }),
   );
 }
 
-function brief(value) {
+function formatArgument(value) {
   const text = toJson(value) ?? "";
-  return isNumber(value) ? text : shortened(text, LONGEST_VALUE);
+  return isNumber(value) ? text : truncate(text, MAX_VALUE_LENGTH);
 }
 
 define("training-comparison", TrainingComparison, ["model", "records"]);

@@ -1,24 +1,25 @@
-// What a training prints, growing at its end.
+// The live log of a training, scrolled to the end.
 
-import { html } from "../library.js";
-import { define, View } from "../view.js";
+import { BaseElement, define } from "../element.js";
+import { html } from "../lit.js";
 
-const NEAR_PX = 8;
+const END_TOLERANCE_PX = 8;
 
-/** `text` are the last lines. */
-class LogView extends View {
+/** `text` contains the last lines of the log. */
+class LogView extends BaseElement {
   async update() {
     const before = this.querySelector("pre");
-    // Whoever has scrolled up to read is left there.
-    const isAtEnd = !before || before.scrollTop + before.clientHeight >= before.scrollHeight - NEAR_PX;
+    // Keep the position of a user who has scrolled up.
+    const isAtEnd =
+      !before || before.scrollTop + before.clientHeight >= before.scrollHeight - END_TOLERANCE_PX;
     await super.update();
     const log = this.querySelector("pre");
     if (log && isAtEnd) log.scrollTop = log.scrollHeight;
   }
 
-  view() {
-    if (!this.text) return html`<p class="hint">It has printed nothing yet.</p>`;
-    const label = "What the training prints";
+  render() {
+    if (!this.text) return html`<p class="hint">No output yet.</p>`;
+    const label = "Training output";
     return html`<pre class="log" tabindex="0" role="log" aria-live="off" aria-label=${label}>
 ${this.text}</pre>`;
   }

@@ -1,13 +1,13 @@
-// A metric of one or several trainings as a figure: its curves, and their values as a table.
+// Figure of a metric: a chart of one or more trainings, and a table of the values.
 
+import { BaseElement, define } from "../element.js";
 import { toNumber } from "../json.js";
-import { html, nothing } from "../library.js";
-import { tableView } from "../table.js";
-import { define, View } from "../view.js";
+import { html, nothing } from "../lit.js";
+import { renderTable } from "../table.js";
 import "../chart.js";
 
-/** `name` is the metric's, `curves` and `across` are those of `line-chart`. */
-class MetricFigure extends View {
+/** `name` is the metric's name; `curves` and `xLabel` are passed to `line-chart`. */
+class MetricFigure extends BaseElement {
   #isOpen = false;
 
   #toggle(event) {
@@ -15,35 +15,37 @@ class MetricFigure extends View {
     this.update();
   }
 
-  view() {
+  render() {
     return html`<figure>
-      <figcaption>${this.name} ${this.curves.length === 1 ? latestView(this.curves[0]) : nothing}</figcaption>
-      <line-chart .curves=${this.curves} .across=${this.across}></line-chart>
+      <figcaption>
+        ${this.name} ${this.curves.length === 1 ? renderLatest(this.curves[0]) : nothing}
+      </figcaption>
+      <line-chart .curves=${this.curves} .xLabel=${this.xLabel}></line-chart>
       <details @toggle=${(event) => this.#toggle(event)}>
         <summary>Values</summary>
-        ${this.#isOpen ? this.#table() : nothing}
+        ${this.#isOpen ? this.#renderValues() : nothing}
       </details>
     </figure>`;
   }
 
-  /** The latest values stand first, since a table shows the first of very many rows. */
-  #table() {
-    const { curves, across, name } = this;
-    const places = new Map(curves.flatMap(({ x }) => x.map((position) => [toNumber(position), position])));
+  /** List the latest values first, because long tables are truncated. */
+  #renderValues() {
+    const { curves, xLabel, name } = this;
+    const positions = new Map(curves.flatMap(({ x }) => x.map((position) => [toNumber(position), position])));
     const columns = curves.map(({ x, y }) => new Map(x.map((each, index) => [toNumber(each), y[index]])));
-    const rows = [...places]
+    const rows = [...positions]
       .sort(([one], [other]) => other - one)
-      .map(([place, position]) => [position, ...columns.map((values) => values.get(place) ?? "")]);
-    return tableView(
-      [across, ...curves.map(({ label }) => label)],
+      .map(([x, position]) => [position, ...columns.map((values) => values.get(x) ?? "")]);
+    return renderTable(
+      [xLabel, ...curves.map(({ label }) => label)],
       rows.map((row) => row.map(String)),
-      `The values of ${name}`,
+      `Values of ${name}`,
     );
   }
 }
 
-function latestView({ y }) {
+function renderLatest({ y }) {
   return html`<b>${String(y.findLast((value) => value !== null) ?? "")}</b>`;
 }
 
-define("metric-figure", MetricFigure, ["name", "curves", "across"]);
+define("metric-figure", MetricFigure, ["name", "curves", "xLabel"]);

@@ -1,41 +1,41 @@
-// The button that has new workers load the model again, with what its code finds on disk.
+// Button that reloads the model in new workers.
 
-import { ask, pathOf } from "../api.js";
-import { html } from "../library.js";
-import { define, View } from "../view.js";
+import { buildPath, sendRequest } from "../api.js";
+import { BaseElement, define } from "../element.js";
+import { html } from "../lit.js";
 
-/** `model` is a model's name. Dispatches `reloaded` when new workers have taken over. */
-class ModelReload extends View {
+/** `model` is the model's name. Dispatches `reloaded` when the new workers have replaced the old ones. */
+class ModelReload extends BaseElement {
   #status = "";
   #isBusy = false;
 
   async #reload() {
     if (this.#isBusy) return;
     this.#isBusy = true;
-    this.#status = "New workers are starting …";
+    this.#status = "Starting new workers …";
     this.update();
     try {
-      await ask(pathOf(this.model, "reload"), { method: "POST" });
-      this.#status = "New workers answer from now on.";
+      await sendRequest(buildPath(this.model, "reload"), { method: "POST" });
+      this.#status = "New workers are serving.";
       this.dispatchEvent(new CustomEvent("reloaded", { bubbles: true, composed: true }));
     } catch (error) {
-      this.#status = error.status === 403 ? `${error.message} Ask whoever runs the server.` : error.message;
+      this.#status = error.status === 403 ? `${error.message} Ask the server's operator.` : error.message;
     }
     this.#isBusy = false;
     this.update();
   }
 
-  view() {
+  render() {
     return html`
       <div class="actions">
         <button type="button" aria-disabled=${this.#isBusy} @click=${() => this.#reload()}>
-          Reload the model
+          Reload model
         </button>
         <span class="hint" role="status">${this.#status}</span>
       </div>
       <p class="hint">
-        Starts new workers. They load what the model's code finds on disk, which need not be the result of a
-        training in this list.
+        Starts new workers, which load the model from disk. The model's code chooses the files; they are not
+        necessarily from a training in this list.
       </p>
     `;
   }

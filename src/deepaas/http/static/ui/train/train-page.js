@@ -1,13 +1,13 @@
-// The tab that trains: the form, and the list of trainings.
+// The Train tab: form and list of trainings.
 
-import { askJson, pathOf } from "../api.js";
-import { linkTo } from "../address.js";
-import { requestOf } from "../form/request.js";
-import { html, nothing, repeat } from "../library.js";
-import { Poll } from "../poll.js";
-import { bringIntoSight } from "../sight.js";
-import { define, View } from "../view.js";
-import { isOver } from "./record.js";
+import { buildPath, fetchJson } from "../api.js";
+import { BaseElement, define } from "../element.js";
+import { buildRequest } from "../form/request.js";
+import { html, nothing, repeat } from "../lit.js";
+import { Poller } from "../poll.js";
+import { buildLink } from "../router.js";
+import { scrollIntoViewIfNeeded } from "../scroll.js";
+import { isFinished } from "./training-record.js";
 import "../form/argument-form.js";
 import "../form/snippet-view.js";
 import "./comparison.js";
@@ -15,33 +15,33 @@ import "./model-reload.js";
 import "./training-card.js";
 
 const PAUSE_MS = 2000;
-const PAGE = 20;
+const PAGE_SIZE = 20;
 
-/** `model` is a model's name, `call` the contract of its trainings, `uuid` the training to open, if any. */
-class TrainPage extends View {
+/** `model` is the model's name, `operation` its train operation, `uuid` the open training, if any. */
+class TrainPage extends BaseElement {
   #records = null;
   #compared = new Set();
-  #shown = PAGE;
+  #shown = PAGE_SIZE;
   #problems = {};
-  #refusal = "";
+  #error = "";
   #listProblem = "";
   #isBusy = false;
-  #poll = new Poll(() => this.#look(), PAUSE_MS);
+  #poller = new Poller(() => this.#fetchRecords(), PAUSE_MS);
 
   disconnectedCallback() {
-    this.#poll.set(false);
+    this.#poller.setActive(false);
   }
 
   get #form() {
     return this.querySelector("argument-form");
   }
 
-  async #look() {
+  async #fetchRecords() {
     try {
       const known = new Map((this.#records ?? []).map((record) => [record.uuid, record]));
-      const found = await askJson(pathOf(this.model, "train", ""));
-      // What has ended does not change any more; keeping the same object keeps it from being drawn again.
-      this.#records = found.reverse().map((record) => settled(known.get(record.uuid), record));
+      const records = await fetchJson(buildPath(this.model, "train", ""));
+      // Keep the objects of finished trainings, so that their elements do not render again.
+      this.#records = records.reverse().map((record) => keepFinished(known.get(record.uuid), record));
       this.#listProblem = "";
     } catch (error) {
       this.#listProblem = error.message;
@@ -49,23 +49,23 @@ class TrainPage extends View {
     this.update();
   }
 
-  async #train(given) {
+  async #train(inputs) {
     if (this.#isBusy) return;
     this.#isBusy = true;
-    [this.#problems, this.#refusal] = [{}, ""];
+    [this.#problems, this.#error] = [{}, ""];
     this.update();
     try {
-      const record = await askJson(pathOf(this.model, "train", ""), requestOf(given));
+      const record = await fetchJson(buildPath(this.model, "train", ""), buildRequest(inputs));
       this.#records = [record, ...(this.#records ?? [])];
-      location.hash = linkTo(this.model, "train", record.uuid);
-      bringIntoSight(this.querySelector(".trainings"));
+      location.hash = buildLink(this.model, "train", record.uuid);
+      scrollIntoViewIfNeeded(this.querySelector(".trainings"));
     } catch (error) {
       this.#problems = error.problems ?? {};
-      this.#refusal = error.problems ? "What is wrong is written at each field." : error.message;
+      this.#error = error.problems ? "Correct the marked fields." : error.message;
     }
     this.#isBusy = false;
     await this.update();
-    if (Object.keys(this.#problems).length) this.#form.showProblems();
+    if (Object.keys(this.#problems).length) this.#form.focusProblem();
   }
 
   #replace(record) {
@@ -79,18 +79,18 @@ class TrainPage extends View {
     this.update();
   }
 
-  #written() {
+  #describeCall() {
     return {
       model: this.model,
       verb: "train",
-      path: pathOf(this.model, "train", ""),
-      given: this.#form?.given ?? [],
+      path: buildPath(this.model, "train", ""),
+      inputs: this.#form?.inputs ?? [],
     };
   }
 
-  view() {
-    this.#poll.set(Boolean(this.active));
-    if (this.call.unavailable) return html`<p class="card empty">${this.call.unavailable}</p>`;
+  render() {
+    this.#poller.setActive(Boolean(this.active));
+    if (this.operation.unavailable) return html`<p class="card empty">${this.operation.unavailable}</p>`;
     const compared = (this.#records ?? []).filter(({ uuid }) => this.#compared.has(uuid));
     return html`
       <div class="columns">
@@ -98,20 +98,20 @@ class TrainPage extends View {
           <h2 id="train-title">New training</h2>
           <argument-form
             .prefix=${"train"}
-            .call=${this.call}
+            .operation=${this.operation}
             .problems=${this.#problems}
-            .buttons=${this.#buttons()}
+            .buttons=${this.#renderButtons()}
             @sent=${(event) => this.#train(event.detail)}
             @changed=${() => this.update()}
           ></argument-form>
           ${
-            this.#refusal
-              ? html`<div class="refusal" role="alert">
-                  <p><b>${this.#refusal}</b></p>
+            this.#error
+              ? html`<div class="alert" role="alert">
+                  <p><b>${this.#error}</b></p>
                 </div>`
               : nothing
           }
-          <snippet-view .call=${() => this.#written()}></snippet-view>
+          <snippet-view .getCall=${() => this.#describeCall()}></snippet-view>
         </section>
         <div class="stack">
           ${
@@ -127,36 +127,36 @@ class TrainPage extends View {
                 ? html`<model-reload .model=${this.model}></model-reload>`
                 : nothing
             }
-            ${this.#list(compared.length)}
+            ${this.#renderList(compared.length)}
           </section>
         </div>
       </div>
     `;
   }
 
-  #buttons() {
+  #renderButtons() {
     return html`<div class="actions">
       <button class="primary" aria-disabled=${this.#isBusy}>${this.#isBusy ? "Starting …" : "Train"}</button>
-      <button type="button" class="plain" @click=${() => this.#form.clear()}>Defaults</button>
+      <button type="button" class="plain" @click=${() => this.#form.reset()}>Reset to defaults</button>
     </div>`;
   }
 
-  #list(count) {
+  #renderList(count) {
     if (this.#records === null) return this.#listProblem ? nothing : html`<p class="hint">Loading …</p>`;
     if (!this.#records.length) {
       return html`<p class="empty">
-        None yet. Fill in the form and press Train; you can watch it here, and predict meanwhile.
+        No trainings yet. Fill in the form and press Train. You can run predictions during a training.
       </p>`;
     }
     return html`
-      ${count === 1 ? html`<p class="hint" role="status">Choose another one to compare it with.</p>` : nothing}
+      ${count === 1 ? html`<p class="hint" role="status">Select another training to compare.</p>` : nothing}
       ${repeat(
-        this.#visible(),
+        this.#listVisible(),
         ({ uuid }) => uuid,
         (record) =>
           html`<training-card
             .model=${this.model}
-            .call=${this.call}
+            .operation=${this.operation}
             .record=${record}
             .isOpen=${record.uuid === this.uuid}
             .isCompared=${this.#compared.has(record.uuid)}
@@ -169,24 +169,24 @@ class TrainPage extends View {
           ? html`<button
               type="button"
               @click=${() => {
-                this.#shown += PAGE;
+                this.#shown += PAGE_SIZE;
                 this.update();
               }}
             >
-              Show older ones
+              Show older trainings
             </button>`
           : nothing
       }
     `;
   }
 
-  #visible() {
+  #listVisible() {
     return this.#records.filter(({ uuid }, index) => index < this.#shown || uuid === this.uuid);
   }
 }
 
-function settled(known, record) {
-  return known && isOver(known) && known.state === record.state ? known : record;
+function keepFinished(known, record) {
+  return known && isFinished(known) && known.state === record.state ? known : record;
 }
 
-define("train-page", TrainPage, ["model", "call", "uuid", "active"]);
+define("train-page", TrainPage, ["model", "operation", "uuid", "active"]);

@@ -1,132 +1,142 @@
-// One training in the list: its state and progress, and what can be done with it.
+// A training in the list: state, progress and actions.
 
-import { askJson, pathOf } from "../api.js";
-import { linkTo } from "../address.js";
-import { shortened, summary } from "../format.js";
-import { html, nothing } from "../library.js";
-import { define, View } from "../view.js";
-import { chosenIn, exactTimeOf, isOver, progressOf, shortId, startOf, stateOf, timeOf } from "./record.js";
+import { buildPath, fetchJson } from "../api.js";
+import { BaseElement, define } from "../element.js";
+import { summarize, truncate } from "../format.js";
+import { html, nothing } from "../lit.js";
+import { buildLink } from "../router.js";
+import {
+  formatStart,
+  formatState,
+  formatTime,
+  getExactTime,
+  getProgress,
+  isFinished,
+  selectChangedArguments,
+  shortenId,
+} from "./training-record.js";
 import "./training-view.js";
 
-const LONGEST = 200;
-const LONGEST_TITLE = 2000;
+const MAX_MESSAGE_LENGTH = 200;
+const MAX_TITLE_LENGTH = 2000;
 
 /**
- * `record` is that of the training of `model`, whose trainings have the contract `call`; `isOpen` shows all of
- * it. Tells `record` with a newer one in its detail, and `compare` when it is to be compared, or no longer.
+ * `record` is the record of a training of `model`, `operation` the model's train operation; `isOpen` shows the
+ * training in full. Dispatches `record` with a newer record in its detail, and `compare` with a boolean.
  */
-class TrainingCard extends View {
-  #isSure = false;
-  #told = "";
+class TrainingCard extends BaseElement {
+  #isConfirming = false;
+  #status = "";
 
   async #cancel() {
-    if (!this.#isSure) {
-      this.#isSure = true;
+    if (!this.#isConfirming) {
+      this.#isConfirming = true;
       await this.update();
       return this.querySelector(".danger")?.focus();
     }
-    this.#isSure = false;
-    this.#told = "Cancelling …";
+    this.#isConfirming = false;
+    this.#status = "Cancelling …";
     this.update();
     try {
-      const record = await askJson(this.#path(), { method: "DELETE" });
+      const record = await fetchJson(this.#buildPath(), { method: "DELETE" });
       this.dispatchEvent(new CustomEvent("record", { detail: record, bubbles: true }));
-      this.#told = "";
+      this.#status = "";
     } catch (error) {
-      this.#told = error.status === 403 ? `${error.message} Ask whoever runs the server.` : error.message;
+      this.#status = error.status === 403 ? `${error.message} Ask the server's operator.` : error.message;
     }
     this.update();
   }
 
-  #path() {
-    return pathOf(this.model, "train", this.record.uuid);
+  #buildPath() {
+    return buildPath(this.model, "train", this.record.uuid);
   }
 
-  #compare(event) {
+  #setCompared(event) {
     this.dispatchEvent(new CustomEvent("compare", { detail: event.target.checked, bubbles: true }));
   }
 
-  view() {
+  render() {
     const { record } = this;
     return html`
-      <article class="training ${record.state}" aria-label=${`Training ${shortId(record.uuid)}`}>
+      <article class="training ${record.state}" aria-label=${`Training ${shortenId(record.uuid)}`}>
         <header>
-          <span class="state ${record.state}">${stateOf(record)}</span>
+          <span class="state ${record.state}">${formatState(record)}</span>
           <a
             class="title"
-            href=${linkTo(this.model, "train", this.isOpen ? "" : record.uuid)}
+            href=${buildLink(this.model, "train", this.isOpen ? "" : record.uuid)}
             aria-expanded=${Boolean(this.isOpen)}
           >
-            ${startOf(record)} <span class="hint">${shortId(record.uuid)}</span>
+            ${formatStart(record)} <span class="hint">${shortenId(record.uuid)}</span>
           </a>
           <label class="option compare">
             <input
               type="checkbox"
               .checked=${Boolean(this.isCompared)}
-              @change=${(event) => this.#compare(event)}
+              @change=${(event) => this.#setCompared(event)}
             />
             Compare
           </label>
         </header>
-        <p class="what">${this.#what(record)}</p>
-        ${record.message && !this.isOpen ? html`<p class="problem">${shortened(record.message, LONGEST)}</p>` : nothing}
-        ${isOver(record) ? nothing : this.#progress(record)} ${this.#metrics(record)}
+        <p class="overview">${this.#renderOverview(record)}</p>
+        ${record.message && !this.isOpen ? html`<p class="problem">${truncate(record.message, MAX_MESSAGE_LENGTH)}</p>` : nothing}
+        ${isFinished(record) ? nothing : this.#renderProgress(record)} ${this.#renderMetrics(record)}
         <div class="actions">
-          ${this.#actions(record)} <span class="hint" role="status">${this.#told}</span>
+          ${this.#renderActions(record)} <span class="hint" role="status">${this.#status}</span>
         </div>
         ${this.isOpen ? html`<training-view .model=${this.model} .record=${record}></training-view>` : nothing}
       </article>
     `;
   }
 
-  #what(record) {
-    const chosen = chosenIn(record, this.call);
-    const words = html`<span title=${summary(chosen, LONGEST_TITLE)}
-      >${summary(chosen) || "with the defaults"}</span
+  #renderOverview(record) {
+    const changed = selectChangedArguments(record, this.operation);
+    const overview = html`<span title=${summarize(changed, MAX_TITLE_LENGTH)}
+      >${summarize(changed) || "default arguments"}</span
     >`;
-    return isOver(record) && timeOf(record) ? html`${words} · ${timeView(record)}` : words;
+    return isFinished(record) && formatTime(record) ? html`${overview} · ${renderTime(record)}` : overview;
   }
 
-  #progress(record) {
-    const progress = progressOf(record);
+  #renderProgress(record) {
+    const progress = getProgress(record);
     const percent =
       progress === null
         ? ""
         : html`<span title=${String(record.progress)}>${Math.round(progress * 100)} %</span>`;
-    const comma = percent && timeOf(record) ? ", " : "";
+    const separator = percent && formatTime(record) ? ", " : "";
     return html`<div class="progress">
       <progress max="1" .value=${progress ?? nothing} aria-label="Progress"></progress>
-      <span>${percent}${comma}${timeView(record)}</span>
+      <span>${percent}${separator}${renderTime(record)}</span>
     </div>`;
   }
 
-  #metrics({ metrics }) {
+  #renderMetrics({ metrics }) {
     if (!metrics || this.isOpen) return nothing;
     return html`<p class="latest">
       ${Object.entries(metrics).map(([name, value]) => html`<span>${name} <b>${String(value)}</b></span>`)}
     </p>`;
   }
 
-  #actions(record) {
-    if (isOver(record) || record.state === "cancelling") return nothing;
-    if (!this.#isSure) return html`<button type="button" @click=${() => this.#cancel()}>Cancel</button>`;
+  #renderActions(record) {
+    if (isFinished(record) || record.state === "cancelling") return nothing;
+    if (!this.#isConfirming)
+      return html`<button type="button" @click=${() => this.#cancel()}>Cancel</button>`;
     return html`
-      <button type="button" class="danger" @click=${() => this.#cancel()}>Cancel it now</button>
+      <button type="button" class="danger" @click=${() => this.#cancel()}>Confirm cancellation</button>
       <button
         type="button"
         @click=${() => {
-          this.#isSure = false;
+          this.#isConfirming = false;
           this.update();
         }}
       >
-        Let it go on
+        Keep running
       </button>
     `;
   }
 }
 
-function timeView(record) {
-  return html`<span title=${exactTimeOf(record)}>${timeOf(record)}</span>`;
+function renderTime(record) {
+  return html`<span title=${getExactTime(record)}>${formatTime(record)}</span>`;
 }
 
-define("training-card", TrainingCard, ["model", "call", "record", "isOpen", "isCompared"]);
+define("training-card", TrainingCard, ["model", "operation", "record", "isOpen", "isCompared"]);

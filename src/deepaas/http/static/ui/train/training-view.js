@@ -1,51 +1,51 @@
-// One training, watched: its curves and log as they come, and what came of it.
+// A training in full: live charts and log, result, artifacts and provenance.
 
-import { askJson, eventsOf, pathOf } from "../api.js";
-import { valueView } from "../answer/values.js";
-import { html, nothing } from "../library.js";
-import { define, View } from "../view.js";
-import { curvesOf } from "./history.js";
-import { isOver } from "./record.js";
+import { buildPath, fetchJson, streamEvents } from "../api.js";
+import { BaseElement, define } from "../element.js";
+import { html, nothing } from "../lit.js";
+import { renderValue } from "../response/values.js";
+import { buildCurves } from "./metric-curves.js";
+import { isFinished } from "./training-record.js";
 import "./artifact-list.js";
 import "./log-view.js";
 import "./metric-figure.js";
 import "../download.js";
 
-const MOST_LINES = 2000;
+const MAX_LINES = 2000;
 
 /**
- * `record` is that of the training of `model`, which is watched as long as the element is on the page. Tells
- * `record` with a newer one in its detail.
+ * `record` is the record of a training of `model`. While connected, the element follows the training's events and
+ * dispatches `record` with a newer record in its detail.
  */
-class TrainingView extends View {
-  #ended = null;
+class TrainingView extends BaseElement {
+  #controller = null;
   #metrics = [];
-  #curves = curvesOf([]);
-  #drawn = 0;
+  #curves = buildCurves([]);
+  #curvesLength = 0;
   #log = [];
-  #unfinished = "";
+  #partialLine = "";
   #problem = "";
   #provenance = null;
 
   connectedCallback() {
     super.connectedCallback();
-    this.#ended = new AbortController();
-    this.#follow(this.#ended.signal);
+    this.#controller = new AbortController();
+    this.#follow(this.#controller.signal);
   }
 
   disconnectedCallback() {
-    this.#ended.abort();
+    this.#controller.abort();
   }
 
-  #path(...below) {
-    return pathOf(this.model, "train", this.record.uuid, ...below);
+  #buildPath(...below) {
+    return buildPath(this.model, "train", this.record.uuid, ...below);
   }
 
   async #follow(signal) {
-    [this.#metrics, this.#log, this.#unfinished] = [[], [], ""];
+    [this.#metrics, this.#log, this.#partialLine] = [[], [], ""];
     try {
-      for await (const event of eventsOf(`${this.#path("events")}?tail=${MOST_LINES}`, signal)) {
-        this.#take(event);
+      for await (const event of streamEvents(`${this.#buildPath("events")}?tail=${MAX_LINES}`, signal)) {
+        this.#handleEvent(event);
         if (event.kind === "end") return;
       }
     } catch (error) {
@@ -55,101 +55,101 @@ class TrainingView extends View {
     }
   }
 
-  #take({ kind, content }) {
+  #handleEvent({ kind, content }) {
     if (kind === "metrics") this.#metrics.push(content);
-    else if (kind === "unfinished") this.#unfinished = content.line;
+    else if (kind === "unfinished") this.#partialLine = content.line;
     else if (kind === "log") this.#log.push(content.line);
-    else this.#told({ ...this.record, ...content });
-    if (this.#log.length > 2 * MOST_LINES) this.#log = this.#log.slice(-MOST_LINES);
+    else this.#notifyRecord({ ...this.record, ...content });
+    if (this.#log.length > 2 * MAX_LINES) this.#log = this.#log.slice(-MAX_LINES);
     this.update();
   }
 
-  #told(record) {
+  #notifyRecord(record) {
     this.dispatchEvent(new CustomEvent("record", { detail: record, bubbles: true }));
   }
 
-  async #showProvenance() {
+  async #fetchProvenance() {
     try {
-      this.#provenance = await askJson(this.#path("provenance"));
+      this.#provenance = await fetchJson(this.#buildPath("provenance"));
     } catch (error) {
       this.#problem = error.message;
     }
     this.update();
   }
 
-  view() {
+  render() {
     const { record } = this;
     return html`
       ${this.#problem ? html`<p class="problem" role="alert">${this.#problem}</p>` : nothing}
-      ${endView(record)} ${this.#curvesView()} ${resultView(record)}
+      ${renderError(record)} ${this.#renderCurves()} ${renderResult(record)}
       <artifact-list .model=${this.model} .record=${record}></artifact-list>
       <h4>Log</h4>
-      <log-view .text=${[...this.#log.slice(-MOST_LINES), this.#unfinished].join("\n").trimEnd()}></log-view>
-      ${this.#log.length < MOST_LINES ? nothing : this.#wholeLog()}
+      <log-view .text=${[...this.#log.slice(-MAX_LINES), this.#partialLine].join("\n").trimEnd()}></log-view>
+      ${this.#log.length < MAX_LINES ? nothing : this.#renderLogLink()}
       <details class="arguments">
         <summary>Arguments</summary>
-        ${valueView(record.args, {}, "the arguments")}
+        ${renderValue(record.args, {}, "arguments")}
       </details>
-      ${this.#origin()}
+      ${this.#renderProvenance()}
     `;
   }
 
-  #wholeLog() {
+  #renderLogLink() {
     return html`<p class="hint">
-      The last lines of <download-link .path=${this.#path("log")} .text=${"log.txt"}></download-link>.
+      Last ${MAX_LINES} lines. Complete log:
+      <download-link .path=${this.#buildPath("log")} .text=${"log.txt"}></download-link>
     </p>`;
   }
 
-  #curvesView() {
-    if (this.#metrics.length !== this.#drawn) {
-      this.#curves = curvesOf(this.#metrics);
-      this.#drawn = this.#metrics.length;
+  #renderCurves() {
+    if (this.#metrics.length !== this.#curvesLength) {
+      this.#curves = buildCurves(this.#metrics);
+      this.#curvesLength = this.#metrics.length;
     }
-    const { across, curves } = this.#curves;
-    const figures = [...curves.values()].map((curve) => figureView(curve, across));
+    const { xLabel, curves } = this.#curves;
+    const figures = [...curves.values()].map((curve) => renderFigure(curve, xLabel));
     if (figures.length) return html`<div class="charts">${figures}</div>`;
-    if (isOver(this.record)) return nothing;
-    return html`<p class="hint">Curves are drawn here once the model tells a metric.</p>`;
+    if (isFinished(this.record)) return nothing;
+    return html`<p class="hint">Charts appear when the model reports a metric.</p>`;
   }
 
-  #origin() {
+  #renderProvenance() {
     if (!this.#provenance) {
-      return html`<button type="button" class="plain" @click=${() => this.#showProvenance()}>
-        How it came to be
+      return html`<button type="button" class="plain" @click=${() => this.#fetchProvenance()}>
+        Provenance
       </button>`;
     }
     return html`<details open>
-      <summary>How it came to be</summary>
-      <div class="scroll" role="region" aria-label="How it came to be" tabindex="0">
-        ${valueView(this.#provenance, {}, "its provenance")}
+      <summary>Provenance</summary>
+      <div class="scroll" role="region" aria-label="Provenance" tabindex="0">
+        ${renderValue(this.#provenance, {}, "provenance")}
       </div>
     </details>`;
   }
 }
 
-/** What went wrong, if anything did. */
-function endView({ message, traceback }) {
+function renderError({ message, traceback }) {
   if (!message) return nothing;
-  const where = html`<details>
+  const details = html`<details>
     <summary>Traceback</summary>
     <pre tabindex="0">${traceback}</pre>
   </details>`;
   return html`
-    <div class="refusal" role="alert">
+    <div class="alert" role="alert">
       <p><b>${message}</b></p>
     </div>
-    ${traceback ? where : nothing}
+    ${traceback ? details : nothing}
   `;
 }
 
-function resultView({ result }) {
+function renderResult({ result }) {
   if (!result) return nothing;
   return html`<h4>Result</h4>
-    <div>${valueView(result.output, {}, "the result")}</div>`;
+    <div>${renderValue(result.output, {}, "result")}</div>`;
 }
 
-function figureView(curve, across) {
-  return html`<metric-figure .name=${curve.label} .curves=${[curve]} .across=${across}></metric-figure>`;
+function renderFigure(curve, xLabel) {
+  return html`<metric-figure .name=${curve.label} .curves=${[curve]} .xLabel=${xLabel}></metric-figure>`;
 }
 
 define("training-view", TrainingView, ["model", "record"]);

@@ -1,1 +1,0 @@
-"""How the cost of serving grows with connections, workers, bodies, models and trainings."""

@@ -1,0 +1,1 @@
+"""The measured servers: how each is installed, configured, started and stopped."""

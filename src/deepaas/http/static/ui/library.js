@@ -1,6 +1,0 @@
-// The one place that knows where the view library lies. Templates escape what is put into them.
-
-export { html, nothing, render } from "../vendor/lit-html/lit-html.js";
-export { keyed } from "../vendor/lit-html/directives/keyed.js";
-export { live } from "../vendor/lit-html/directives/live.js";
-export { repeat } from "../vendor/lit-html/directives/repeat.js";

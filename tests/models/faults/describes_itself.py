@@ -1,0 +1,17 @@
+"""A model whose get_metadata() exits or blocks, depending on the file `order`."""
+
+import pathlib
+import socket
+import sys
+
+
+def get_metadata():
+    order = pathlib.Path("order").read_text()
+    if order == "exit":
+        sys.exit("I leave")
+    with socket.create_connection(("127.0.0.1", int(order))) as gate:
+        gate.recv(1)
+
+
+def predict():
+    return "predicted"
