@@ -1,12 +1,9 @@
 """Creates sample arguments from a model's fields."""
 
 import datetime as dt
-import io
-import struct
 import uuid
-import wave
-import zlib
 from collections.abc import Mapping
+from importlib import resources
 from typing import Any
 
 import marshmallow
@@ -17,8 +14,13 @@ from deepaas.model.arguments import Arguments, get_documented_choices, get_field
 from deepaas.model.v2.wrapper import UploadedFile
 from deepaas.scratch import ScratchFolder
 
-_SIDE_PIXELS = 64
-_RATE_HZ = 8000
+_FILE_KINDS = {
+    "png": ("image/png", ("image", "picture", "photo", "png", "jpeg")),
+    "wav": ("audio/wav", ("audio", "sound", "wav")),
+    "csv": ("text/csv", ("csv", "table")),
+    "json": ("application/json", ("json",)),
+}
+"""Media type and keywords of the sample files."""
 
 
 def create_sample_arguments(arguments: Arguments, scratch: ScratchFolder) -> dict[str, Any]:
@@ -107,49 +109,14 @@ def _get_min_length(field: Field) -> int:
 
 
 def _create_file(name: str, description: str, scratch: ScratchFolder) -> UploadedFile:
-    """Create a small file; its type is guessed from the argument's name and description."""
+    """Copy the sample file whose keyword is in the argument's name or description, else a text."""
     words = f"{name} {description}".lower()
-    suffix, media_type, content = next(
-        (kind for word, kind in _get_file_kinds().items() if word in words),
-        (".txt", "text/plain", b"1,2,3\n"),
-    )
-    path = scratch.create_file_path(f"example{suffix}")
-    path.write_bytes(content)
-    return UploadedFile(name, str(path), media_type, f"example{suffix}")
-
-
-def _get_file_kinds() -> dict[str, tuple[str, str, bytes]]:
-    """Return suffix, media type and content of sample files, by keyword."""
-    picture = (".png", "image/png", _create_png())
-    sound = (".wav", "audio/wav", _create_wav())
-    table = (".csv", "text/csv", b"a,b\n1,2\n3,4\n")
-    json = (".json", "application/json", b"{}")
-    words = {("image", "picture", "photo", "png", "jpeg"): picture, ("audio", "sound", "wav"): sound}
-    words |= {("csv", "table"): table, ("json",): json}
-    return {word: kind for group, kind in words.items() for word in group}
-
-
-def _create_png() -> bytes:
-    """Return a light grey image with a dark square in it."""
-    middle = range(_SIDE_PIXELS // 4, 3 * _SIDE_PIXELS // 4)
-    light, dark = b"\xd0" * _SIDE_PIXELS, bytearray(b"\xd0" * _SIDE_PIXELS)
-    dark[middle.start : middle.stop] = b"\x20" * len(middle)
-    lines = b"".join(b"\0" + (dark if row in middle else light) for row in range(_SIDE_PIXELS))
-    header = struct.pack("!IIBBBBB", _SIDE_PIXELS, _SIDE_PIXELS, 8, 0, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_encode_png_chunk(*chunk) for chunk in chunks)
-
-
-def _encode_png_chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack("!I", len(content)) + kind + content + struct.pack("!I", zlib.crc32(kind + content))
-
-
-def _create_wav() -> bytes:
-    """Return one second of silence."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(_RATE_HZ)
-        sound.writeframes(bytes(2 * _RATE_HZ))
-    return file.getvalue()
+    kind, media_type = "txt", "text/plain"
+    for each, (its_media_type, keywords) in _FILE_KINDS.items():
+        if any(keyword in words for keyword in keywords):
+            kind, media_type = each, its_media_type
+            break
+    content = resources.files(__package__) / f"samples/example.{kind}"
+    path = scratch.create_file_path(f"example.{kind}")
+    path.write_bytes(content.read_bytes())
+    return UploadedFile(name, str(path), media_type, f"example.{kind}")
