@@ -83,6 +83,7 @@ class TrainingScheduler:
         self._clock = SteadyClock()
         self._peers = PeerMonitor(self.repository, self._own_id, config.heartbeat_timeout_s)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._cancel_requests: set[asyncio.Task[Any]] = set()
         self._unrecorded: set[str] = set()
         self._background_tasks: list[asyncio.Task[None]] = []
 
@@ -112,7 +113,7 @@ class TrainingScheduler:
                     _log.error("Training %s not cancelled; left to the next server start: %s", uuid, why)
                     task.cancel()
             await asyncio.gather(*ending.values(), return_exceptions=True)
-        tasks = list(self._tasks.values())
+        tasks = [*self._tasks.values(), *self._cancel_requests]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -145,9 +146,15 @@ class TrainingScheduler:
 
     async def cancel(self, model: str, uuid: str) -> TrainingRecord:
         """Cancel a training and return its record. A finished training does not change."""
-        await self.repository.get(model, uuid)
-        await self._cancel(uuid)
-        return await self.repository.get(model, uuid)
+        task = asyncio.current_task()
+        assert task is not None
+        self._cancel_requests.add(task)  # which may go on without its client, until the store is closed
+        try:
+            await self.repository.get(model, uuid)
+            await self._cancel(uuid)
+            return await self.repository.get(model, uuid)
+        finally:
+            self._cancel_requests.discard(task)
 
     async def purge(self, model: str, uuid: str) -> TrainingRecord:
         """Cancel a training and delete its record and folder; return its last record."""
