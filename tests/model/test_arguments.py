@@ -13,7 +13,8 @@ from marshmallow.fields import Field
 from webargs import fields
 
 from deepaas.errors import InvalidArguments
-from deepaas.model.arguments import AcceptArgument, Arguments, ArgumentSources, get_documented_choices
+from deepaas.model.arguments import AcceptArgument, Arguments, ArgumentSources
+from deepaas.model.fields import get_documented_choices
 from deepaas.model.v2.wrapper import UploadedFile
 
 FILE = {"type": "file", "location": "form"}

@@ -9,7 +9,8 @@ from marshmallow import fields
 from deepaas.diagnostics.findings import Finding, Level
 from deepaas.diagnostics.signatures import has_user_function
 from deepaas.errors import ModelLoadError
-from deepaas.model.arguments import Arguments, is_file
+from deepaas.model.arguments import Arguments
+from deepaas.model.fields import is_file
 from deepaas.model.model import LoadedModel
 from deepaas.model.rendering import JSON
 

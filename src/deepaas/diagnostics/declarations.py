@@ -15,8 +15,9 @@ from deepaas.http import openapi as specification_package
 from deepaas.http.openapi import SpecOptions, build_openapi, build_swagger
 from deepaas.log import get_logger
 from deepaas.messages import Envelope
-from deepaas.model.arguments import Arguments, is_file
+from deepaas.model.arguments import Arguments
 from deepaas.model.failures import describe_exception
+from deepaas.model.fields import is_file
 from deepaas.model.json_encoding import dumps
 from deepaas.model.model import LoadedModel
 

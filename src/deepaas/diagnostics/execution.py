@@ -18,7 +18,8 @@ from deepaas.diagnostics.sample_arguments import create_sample_arguments
 from deepaas.diagnostics.signatures import has_user_function
 from deepaas.errors import InvalidArguments, InvalidResponse, ModelLoadError
 from deepaas.messages import Body, Call, Envelope, Failure
-from deepaas.model.arguments import Arguments, ArgumentSources, is_file
+from deepaas.model.arguments import Arguments, ArgumentSources
+from deepaas.model.fields import is_file
 from deepaas.model.model import LoadedModel
 from deepaas.model.v2.wrapper import UploadedFile
 from deepaas.scratch import ScratchFolder

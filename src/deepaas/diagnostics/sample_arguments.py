@@ -10,7 +10,8 @@ import marshmallow
 from marshmallow import fields, validate
 from marshmallow.fields import Field
 
-from deepaas.model.arguments import Arguments, get_documented_choices, get_field_choices, is_file
+from deepaas.model.arguments import Arguments
+from deepaas.model.fields import get_documented_choices, get_field_choices, is_file
 from deepaas.model.v2.wrapper import UploadedFile
 from deepaas.scratch import ScratchFolder
 

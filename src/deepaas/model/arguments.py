@@ -7,19 +7,30 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import marshmallow
-from marshmallow import fields, validate
+from marshmallow import fields
 from marshmallow.fields import Field
 
 from deepaas.errors import InvalidArguments, InvalidJson, PredictionFailed
-from deepaas.model.bounded_list import MAX_ERRORS, get_inner_fields, limit_list_errors
+from deepaas.model.bounded_list import MAX_ERRORS, limit_list_errors
 from deepaas.model.failures import failure_from_exception
+from deepaas.model.fields import (
+    LIBRARY_PACKAGES,
+    accepts_many,
+    get_documented_choices,
+    get_field_choices,
+    get_field_location,
+    has_password,
+    is_file,
+    is_single_text,
+    mask_passwords,
+    runs_user_code,
+    to_file_field,
+)
 from deepaas.model.json_encoding import loads, loads_in_steps
 from deepaas.model.v2.wrapper import UploadedFile
 
 _TRUNCATION_KEY = "all"
 _NOT_A_FILE = "Not a file. Send it as a part of a multipart/form-data body, with a file name."
-_LIBRARY_PACKAGES = (marshmallow.__name__, "webargs")
-_MASK = "********"
 
 
 class ArgumentSources(NamedTuple):
@@ -63,9 +74,9 @@ class Arguments:
             if get_field_location(field) == "headers" and not self.is_negotiated(key)
         ]
         self._file_keys = [key for key, field in self._fields_by_key.items() if is_file(field)]
-        self._single_text_keys = {key for key, field in self._fields_by_key.items() if _is_single_text(field)}
+        self._single_text_keys = {key for key, field in self._fields_by_key.items() if is_single_text(field)}
         self._bound_fields = list(_bind_fields(self.fields))
-        self.runs_user_code = any(map(_runs_user_code, self.fields.values()))
+        self.runs_user_code = any(map(runs_user_code, self.fields.values()))
         """Whether validation runs code of the model author, which may block or raise any exception."""
 
     def _find_accept_argument(self) -> AcceptArgument | None:
@@ -150,12 +161,12 @@ class Arguments:
         found = self._password_fields.keys() & arguments.keys()
         return {
             **arguments,
-            **{name: _mask_value(self._password_fields[name], arguments[name]) for name in found},
+            **{name: mask_passwords(self._password_fields[name], arguments[name]) for name in found},
         }
 
     @functools.cached_property
     def _password_fields(self) -> dict[str, Field]:
-        return {name: field for name, _, field in self._bound_fields if _has_password_field(field)}
+        return {name: field for name, _, field in self._bound_fields if has_password(field)}
 
     def validate_in_thread(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """Like `validate`, for use in threads: any other exception becomes `PredictionFailed`.
@@ -193,63 +204,10 @@ def read_json(body: bytes, loads: Callable[[bytes], Any] = loads) -> dict[str, A
     return content
 
 
-def is_file(field: Field) -> bool:
-    """Return whether the field is a file to upload, or a list of them."""
-    inner = field.inner if isinstance(field, fields.List) else field
-    return "file" in (field.metadata.get("type"), inner.metadata.get("type"))
-
-
-def accepts_many(field: Field) -> bool:
-    """Return whether a request may repeat the argument to send a list."""
-    return isinstance(field, fields.List | fields.Tuple) and get_field_delimiter(field) is None
-
-
-def get_field_delimiter(field: Field) -> str | None:
-    """Return the separator of a list field that is sent as one text, or `None`."""
-    return getattr(field, "delimiter", None)
-
-
-def get_field_location(field: Field) -> str | None:
-    """Return the `location` in the field's metadata, such as "headers" or "form", or `None`."""
-    location = field.metadata.get("location")
-    return location if isinstance(location, str) else None
-
-
-def get_field_choices(field: Field) -> tuple[str, ...]:
-    """Return the choices of the field's first `OneOf` validator."""
-    for validator in _flatten_validators(field.validators):
-        if isinstance(validator, validate.OneOf):
-            return tuple(str(choice) for choice in validator.choices)
-    return ()
-
-
-def _flatten_validators(validators: Iterable[Any]) -> Iterator[Any]:
-    for validator in validators:
-        if isinstance(validator, validate.And):
-            yield from _flatten_validators(validator.validators)
-        else:
-            yield validator
-
-
-def get_documented_choices(field: Field) -> list[Any]:
-    """Return the choices of `metadata["enum"]`, which the field does not enforce, without duplicates.
-
-    A string is one choice. An iterator is ignored, because it can be read only once.
-    """
-    documented = field.metadata.get("enum")
-    if documented is None or isinstance(documented, Iterator):
-        return []
-    if isinstance(documented, set | frozenset):
-        documented = sorted(documented, key=str)  # a set's order changes at each start
-    is_single = isinstance(documented, str | bytes) or not isinstance(documented, Iterable)
-    choices = [documented] if is_single else list(documented)
-    return [choice for index, choice in enumerate(choices) if choice not in choices[:index]]
-
-
 def _bind_fields(declared_fields: Mapping[str, Field]) -> Iterator[tuple[str, str, Field]]:
     """Yield each argument's name, its key in a request, and its field, bound to a schema."""
     prepared = {
-        name: _to_file_field(field) if is_file(field) else field for name, field in declared_fields.items()
+        name: to_file_field(field) if is_file(field) else field for name, field in declared_fields.items()
     }
     schema = marshmallow.Schema.from_dict(prepared)()
     for name, field in schema.load_fields.items():
@@ -257,80 +215,15 @@ def _bind_fields(declared_fields: Mapping[str, Field]) -> Iterator[tuple[str, st
         yield field.attribute or name, field.data_key or name, field
 
 
-def _runs_user_code(field: Field) -> bool:
-    """Return whether the field or its parts may run code other than marshmallow's."""
-    if isinstance(field, fields.Nested | fields.Function | fields.Method):
-        return True
-    called = [field, *field.validators]
-    if any(not type(part).__module__.startswith(_LIBRARY_PACKAGES) for part in called) or callable(
-        field.load_default
-    ):
-        return True
-    return any(map(_runs_user_code, get_inner_fields(field)))
-
-
-def _has_password_field(field: Field, outer_schemas: tuple[type, ...] = ()) -> bool:
-    """Return whether the field or one of its parts is a password; `outer_schemas` stop recursion."""
-    if field.metadata.get("format") == "password":
-        return True
-    if isinstance(field, fields.Nested):
-        schema = field.schema
-        return type(schema) not in outer_schemas and any(
-            _has_password_field(part, (*outer_schemas, type(schema))) for part in schema.fields.values()
-        )
-    return any(_has_password_field(part, outer_schemas) for part in get_inner_fields(field))
-
-
-def _mask_value(field: Field, value: Any) -> Any:
-    if value is None or not _has_password_field(field):
-        return value
-    if isinstance(value, list) and isinstance(field, fields.List | fields.Nested):
-        item = field.inner if isinstance(field, fields.List) else field
-        return [_mask_value(item, one) for one in value]
-    if isinstance(value, Mapping) and isinstance(field, fields.Nested):
-        parts = {part.attribute or name: part for name, part in field.schema.fields.items()}
-        return {name: _mask_value(parts[name], one) if name in parts else one for name, one in value.items()}
-    return _MASK
-
-
-def _to_file_field(field: Field) -> Field:
-    if isinstance(field, fields.List):
-        if _accepts_anything(field.inner):
-            return field
-        return fields.List(fields.Raw(), **_get_field_options(field))
-    return field if _accepts_anything(field) else fields.Raw(**_get_field_options(field))
-
-
-def _accepts_anything(field: Field) -> bool:
-    """Return whether the field passes any value through, or is a class of the model author."""
-    return type(field) in (fields.Field, fields.Raw) or not type(field).__module__.startswith(
-        _LIBRARY_PACKAGES
-    )
-
-
-def _get_field_options(field: Field) -> dict[str, Any]:
-    return {
-        "required": field.required,
-        "load_default": field.load_default,
-        "allow_none": field.allow_none,
-        "data_key": field.data_key,
-        "validate": field.validators,
-    }
-
-
 def _has_only_files(value: Any) -> bool:
     items: Iterable[Any] = value if isinstance(value, list) else [value]
     return all(item is None or isinstance(item, UploadedFile) for item in items)
 
 
-def _is_single_text(field: Field) -> bool:
-    return not (accepts_many(field) or isinstance(field, fields.Mapping | fields.Nested))
-
-
 def _is_raised_by_marshmallow(error: ValueError) -> bool:
     """Return whether marshmallow leaked an error about an invalid value, such as a time delta of NaN."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return str(frame.f_globals["__name__"]).startswith(_LIBRARY_PACKAGES)
+    return str(frame.f_globals["__name__"]).startswith(LIBRARY_PACKAGES)
 
 
 def _parse_texts(field: Field, values: Sequence[Any]) -> Any:

@@ -15,7 +15,8 @@ from marshmallow.fields import Field
 from deepaas.atomic_files import copy_with_sha256
 from deepaas.cmd.cli.flags import FlagValues
 from deepaas.errors import InvalidArguments
-from deepaas.model.arguments import Arguments, ArgumentSources, accepts_many, get_field_location, is_file
+from deepaas.model.arguments import Arguments, ArgumentSources
+from deepaas.model.fields import accepts_many, get_field_location, is_file
 from deepaas.model.v2.wrapper import UploadedFile
 from deepaas.scratch import ScratchFolder
 

@@ -9,13 +9,8 @@ from click.shell_completion import CompletionItem
 from marshmallow import fields, validate
 from marshmallow.fields import Field
 
-from deepaas.model.arguments import (
-    Arguments,
-    accepts_many,
-    get_documented_choices,
-    get_field_choices,
-    is_file,
-)
+from deepaas.model.arguments import Arguments
+from deepaas.model.fields import accepts_many, get_documented_choices, get_field_choices, is_file
 
 _METAVARS = (
     (fields.Bool, "BOOLEAN"),

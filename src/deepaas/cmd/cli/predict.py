@@ -17,7 +17,7 @@ from deepaas.cmd.cli.output import log_call, print_output_path, print_result, pr
 from deepaas.cmd.cli.output_files import get_output_path, write_body, write_output
 from deepaas.messages import Body, Envelope
 from deepaas.model import rendering, stream_encoding
-from deepaas.model.arguments import is_file
+from deepaas.model.fields import is_file
 from deepaas.model.model import LoadedModel
 from deepaas.model.v2.wrapper import ReturnedFile, UploadedFile
 from deepaas.scratch import ScratchFolder, ScratchRoot

@@ -13,8 +13,8 @@ from marshmallow.fields import Field
 from deepaas.http.openapi.schemas import Schema
 from deepaas.log import get_logger
 from deepaas.model import json_encoding
-from deepaas.model.arguments import get_documented_choices
 from deepaas.model.failures import describe_exception
+from deepaas.model.fields import get_documented_choices
 
 _log = get_logger(__name__)
 

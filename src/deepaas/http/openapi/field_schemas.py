@@ -12,8 +12,8 @@ from marshmallow.fields import Field
 
 from deepaas.http.openapi.schemas import Schema
 from deepaas.log import get_logger
-from deepaas.model.arguments import get_field_delimiter
 from deepaas.model.failures import describe_exception
+from deepaas.model.fields import get_field_delimiter
 
 _log = get_logger(__name__)
 

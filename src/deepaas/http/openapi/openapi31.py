@@ -15,7 +15,8 @@ from deepaas.http.openapi.converter import has_null_default
 from deepaas.http.openapi.field_schemas import X_NULL_DEFAULT, add_null_default, remove_null
 from deepaas.http.openapi.operations import JSON, OperationSpec, ParameterSpec, ResponseSpec
 from deepaas.http.openapi.schemas import TEXT, Schema, create_array
-from deepaas.model.arguments import Arguments, get_field_delimiter, is_file
+from deepaas.model.arguments import Arguments
+from deepaas.model.fields import get_field_delimiter, is_file
 from deepaas.model.stream_encoding import EVENT_STREAM
 
 _MULTIPART = "multipart/form-data"

@@ -10,7 +10,8 @@ from deepaas.http.openapi.converter import has_null_default
 from deepaas.http.openapi.field_schemas import X_NULL_DEFAULT, remove_null
 from deepaas.http.openapi.operations import JSON, OperationSpec, ParameterSpec, ResponseSpec
 from deepaas.http.openapi.schemas import Schema, create_array
-from deepaas.model.arguments import Arguments, get_field_delimiter, is_file
+from deepaas.model.arguments import Arguments
+from deepaas.model.fields import get_field_delimiter, is_file
 
 _MULTIPART = "multipart/form-data"
 _ANY_MEDIA_TYPE = "*/*"
