@@ -64,7 +64,7 @@ servers are installed from PyPI into separate environments in `.venv-bench/`.
 def _line(scenario: Scenario, server: ServerUnderTest, results: Results) -> str:
     figures = results.figures.get(scenario.key, {})
     work = f"{scenario.title}, {scenario.unit}" if server is scenario.servers[0] else ""
-    target = scenario.target_of(server)
+    target = scenario.get_target(server)
     cells = (
         work,
         server.name,

@@ -39,7 +39,7 @@ class Scenario:
     targets: tuple[Target, ...] = ()
     is_more_better: bool = False
 
-    def target_of(self, server: ServerUnderTest) -> Target | None:
+    def get_target(self, server: ServerUnderTest) -> Target | None:
         """Return the target relative to that server; for the first server, the absolute target."""
         against = None if server is self.servers[0] else server
         return next((target for target in self.targets if target.against is against), None)

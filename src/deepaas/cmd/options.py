@@ -44,7 +44,7 @@ class SettingsOption(click.Option):
 
 
 class SettingsCommand(click.Command):
-    """A command whose help lists its options in groups; for an unknown option it lists those that exist."""
+    """A command with its options in groups; its error for an unknown option suggests similar ones."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section for each group, then one for the other options."""
@@ -59,7 +59,7 @@ class SettingsCommand(click.Command):
                 formatter.write_dl(records)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the flags. Raise `UsageError` with close matches and all options for an unknown one."""
+        """Parse the flags. Raise `UsageError` for an unknown one, with similar options or else all."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
