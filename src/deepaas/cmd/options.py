@@ -1,46 +1,40 @@
 """Turns the table of options into a click command: flags, help and error messages."""
 
-import difflib
 import functools
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from deepaas import log
-from deepaas.config import settings, sources
-from deepaas.config.settings import Settings
+from deepaas.config import sources
+from deepaas.config.settings import Option, OptionValue, Settings, list_options, parse_value
 from deepaas.errors import SettingsError
 
 SettingsCallback = Callable[[Settings], None]
 
 
-class SettingsType(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click only
-    """Parses the value of a flag like the same value in a file or in the environment."""
-
-    def __init__(self, row: settings.Option) -> None:
-        self.row = row
-        self.name = row.type.__name__
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> settings.OptionValue:
-        """Return the value, or fail with the expected format."""
-        try:
-            return settings.parse_value(self.row, value)
-        except ValueError as error:
-            self.fail(f"it is {value!r}, expected {error}.", param, ctx)
-
-
 class SettingsOption(click.Option):
-    """A flag of the table; `group` is the section of the help that lists it."""
+    """A flag of the table, which parses its value like the same value in a file or in the environment."""
 
-    def __init__(self, row: settings.Option, *names: str, **attributes: Any) -> None:
-        super().__init__([row.name, *names], **attributes)
-        self.group = row.group
+    def __init__(self, row: Option) -> None:
+        super().__init__(
+            [row.name, *_get_flag_spellings(row)],
+            type=bool if row.type is bool else str,
+            default=row.default,
+            metavar=row.metavar or "|".join(row.choices) or row.type.__name__.upper(),
+            help=_format_help(row),
+        )
+        self.row = row
+
+    def type_cast_value(self, ctx: click.Context, value: object) -> OptionValue:
+        """Return the value, or raise `BadParameter` with the expected format."""
+        try:
+            return parse_value(self.row, value)
+        except ValueError as error:
+            raise click.BadParameter(f"it is {value!r}, expected {error}.", ctx, self) from error
 
 
 class SettingsCommand(click.Command):
@@ -51,7 +45,7 @@ class SettingsCommand(click.Command):
         groups: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            group = param.group if isinstance(param, SettingsOption) else "Other options"
+            group = param.row.group if isinstance(param, SettingsOption) else "Other options"
             if record:
                 groups.setdefault(group, []).append(record)
         for group, records in groups.items():
@@ -82,18 +76,23 @@ def command(name: str) -> Callable[[SettingsCallback], click.Command]:
 
 def build_click_options(names: Collection[str] | None = None) -> list[click.Parameter]:
     """Return the click options of the table, or only of `names`, and those for config files."""
-    rows = [row for row in settings.list_options() if row.has_flag and (names is None or row.name in names)]
-    return [*map(_build_option, rows), *_build_config_options()]
+    rows = [row for row in list_options() if row.has_flag and (names is None or row.name in names)]
+    return [*map(SettingsOption, rows), *_build_config_options()]
 
 
 def load_settings(ctx: click.Context) -> Settings:
     """Return the settings from the command line of `ctx`, the environment and config files, in this order.
 
-    Raise `SettingsError` for a config file that cannot be read, and for an invalid value.
+    Raise `SettingsError` for a config file that cannot be read, and for an invalid value. It names the file
+    or the variable, which click's `default_map` and `envvar` would not do.
     """
-    known = {row.name for row in settings.list_options()}
+    known = {row.name for row in list_options()}
     return sources.load_settings(
-        {name: value for name, value in _get_command_line_flags(ctx).items() if name in known},
+        {
+            name: value
+            for name, value in ctx.params.items()
+            if name in known and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        },
         environ=os.environ,
         config_files=ctx.params["config_files"],
         config_dirs=ctx.params["config_dirs"],
@@ -119,32 +118,14 @@ def _read_and_run(run: SettingsCallback, **_: object) -> None:
         raise InvalidSettings(error.message) from error
 
 
-def _get_command_line_flags(ctx: click.Context) -> dict[str, object]:
-    source = ctx.get_parameter_source
-    return {name: value for name, value in ctx.params.items() if source(name) is ParameterSource.COMMANDLINE}
-
-
-def _build_option(row: settings.Option) -> click.Option:
-    return SettingsOption(row, *_get_flag_spellings(row), help=_format_help(row), **_get_type_options(row))
-
-
-def _get_flag_spellings(row: settings.Option) -> list[str]:
+def _get_flag_spellings(row: Option) -> list[str]:
     """Return the flags: `--warm/--nowarm`, or `-p` and `--workers`."""
     if row.type is bool:
         return [f"--{row.cli_name}/--no{row.cli_name}"]
     return [*([row.short] if row.short else []), f"--{row.cli_name}"]
 
 
-def _get_type_options(row: settings.Option) -> dict[str, Any]:
-    if row.type is bool:
-        return {"default": row.default}
-    return {
-        "type": SettingsType(row),
-        "metavar": row.metavar or "|".join(row.choices) or row.type.__name__.upper(),
-    }
-
-
-def _format_help(row: settings.Option) -> str:
+def _format_help(row: Option) -> str:
     """Return the help with the environment variables and the default."""
     default = str(row.default).lower() if row.type is bool else str(row.default)
     return f"{row.help} [environment: {', '.join(row.env_vars)}; default: {default or 'none'}]"
@@ -152,27 +133,23 @@ def _format_help(row: settings.Option) -> str:
 
 def _build_config_options() -> list[click.Option]:
     """Return the options for config files, which are not settings themselves."""
-    path = click.Path(path_type=Path)
+    build_option = functools.partial(click.Option, type=click.Path(path_type=Path), multiple=True)
     places = ", ".join(map(str, sources.get_default_config_files({"HOME": "~"})))
     return [
-        click.Option(
+        build_option(
             ["config_files", "--config-file"],
-            type=path,
-            multiple=True,
             help=f"Config file; repeatable, the last one wins. [default: first of {places}]",
         ),
-        click.Option(
+        build_option(
             ["config_dirs", "--config-dir"],
-            type=path,
-            multiple=True,
             help="Folder whose *.conf files are read in sorted order, after --config-file; repeatable.",
         ),
     ]
 
 
 def _format_unknown_option(error: click.NoSuchOption, click_command: click.Command) -> str:
+    if error.possibilities:
+        meant = " or ".join(error.possibilities)
+        return f"No such option: {error.option_name}. Did you mean {meant}? See --help."
     names = [name for param in click_command.params for name in (*param.opts, *param.secondary_opts)]
-    close = difflib.get_close_matches(error.option_name, names)
-    if close:
-        return f"No such option: {error.option_name}. Did you mean {' or '.join(close)}? See --help."
     return f"No such option: {error.option_name}. There are {', '.join(names)}; --help describes them."

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 _PATTERN = re.compile(r"(\d+)(?:\s*:\s*(\d+))?", re.ASCII)
 EXPECTED_FORMAT = "a whole number from 1, or MIN:MAX, for example 1:8"
@@ -47,20 +47,26 @@ TRAININGS, SECURITY, LOGGING, RAY = "Trainings", "Security", "Logging", "Ray"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Option:
-    """One row of the table: an option's names, its help and its valid values."""
+    """One row of the table: an option's names, its help and its valid values.
 
-    name: str
+    `group` is its section of the help. `parse` converts a text to a value, or raises `ValueError` with the
+    expected format. `metavar` stands for the value in the help where the type is not enough. `extra_env_vars`
+    are environment variables besides `DEEPAAS_<NAME>`. Without `has_flag` there is no flag, which other users
+    of the machine could read.
+    """
+
+    name: str = ""
     group: str
     default: OptionValue
     help: str
-    short: str | None
-    choices: tuple[str, ...]
-    minimum: float | None
-    maximum: float | None
-    parse: Callable[[str], OptionValue] | None
-    metavar: str
-    extra_env_vars: tuple[str, ...]
-    has_flag: bool
+    short: str | None = None
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    parse: Callable[[str], OptionValue] | None = None
+    metavar: str = ""
+    extra_env_vars: tuple[str, ...] = ()
+    has_flag: bool = True
 
     @property
     def type(self) -> type[OptionValue]:
@@ -95,40 +101,10 @@ class Option:
             yield f"to {self.maximum}"
 
 
-def option(
-    group: str,
-    default: T,
-    text: str,
-    *,
-    short: str | None = None,
-    choices: tuple[str, ...] = (),
-    minimum: float | None = None,
-    maximum: float | None = None,
-    parse: Callable[[str], OptionValue] | None = None,
-    metavar: str = "",
-    env_vars: tuple[str, ...] = (),
-    has_flag: bool = True,
-) -> T:
-    """Return the field of one option; `group` is its section of the help, the type is that of `default`.
-
-    `parse` converts a text to a value, or raises `ValueError` with the expected format. `metavar` stands for
-    the value in the help where the type is not enough. `env_vars` are environment variables besides
-    `DEEPAAS_<NAME>`. Without `has_flag` there is no flag, which other users of the machine could read.
-    """
-    row = {
-        "group": group,
-        "default": default,
-        "help": text,
-        "short": short,
-        "choices": choices,
-        "minimum": minimum,
-        "maximum": maximum,
-        "parse": parse,
-        "metavar": metavar,
-        "extra_env_vars": env_vars,
-        "has_flag": has_flag,
-    }
-    return dataclasses.field(default=default, metadata=row)
+def option(group: str, default: T, text: str, **attributes: Any) -> T:
+    """Return the field of one option of the type of `default`; `attributes` are those of `Option`."""
+    row = Option(group=group, default=default, help=text, **attributes)
+    return dataclasses.field(default=default, metadata={"option": row})
 
 
 def normalize_base_path(text: str) -> str:
@@ -180,7 +156,7 @@ class Settings:
         MODEL,
         "",
         "Name of the installed model; with --model, the name to use for that model.",
-        env_vars=("DEEPAAS_V2_MODEL",),
+        extra_env_vars=("DEEPAAS_V2_MODEL",),
     )
     model: str = option(
         MODEL, "", "Model without an entry point: ./model.py, package.module, package.module:Class."
@@ -307,7 +283,10 @@ class Settings:
 
 def list_options() -> tuple[Option, ...]:
     """Return the table of options, in the order of the fields."""
-    return tuple(Option(name=field.name, **field.metadata) for field in dataclasses.fields(Settings))
+    return tuple(
+        dataclasses.replace(field.metadata["option"], name=field.name)
+        for field in dataclasses.fields(Settings)
+    )
 
 
 def parse_value(row: Option, value: object) -> OptionValue:

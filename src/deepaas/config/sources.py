@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from deepaas.config.settings import Option, OptionValue, Settings, list_options, parse_value
+from deepaas.config.settings import Option, Settings, list_options, parse_value
 from deepaas.errors import SettingsError
 from deepaas.log import get_logger
 
@@ -18,21 +18,21 @@ _KEY_CUTOFF = 0.8
 _ENV_VAR_CUTOFF = 0.9
 
 
-class _SourcedValue(NamedTuple):
-    """A configured value, and its source for error messages."""
+class _SourcedText(NamedTuple):
+    """The text of an option, and its source for error messages."""
 
-    value: object
+    text: str
     source: str
 
 
 def load_settings(
-    flags: Mapping[str, object],
+    flags: Mapping[str, Any],
     *,
     environ: Mapping[str, str],
     config_files: Sequence[Path] = (),
     config_dirs: Sequence[Path] = (),
 ) -> Settings:
-    """Return the settings. `flags` has only the options on the command line, as texts or converted values.
+    """Return the settings. `flags` has the values of the options on the command line, and no others.
 
     Directories are read after files; later files override earlier ones. If neither is named, the first
     existing default file is read. Raise `SettingsError` if a named file is missing or cannot be parsed, or
@@ -42,12 +42,13 @@ def load_settings(
         paths = [*config_files, *itertools.chain.from_iterable(map(_list_config_files, config_dirs))]
     else:
         paths = list(itertools.islice(filter(_is_readable, get_default_config_files(environ)), 1))
-    sourced = dict(_read_files(paths)) | dict(_read_environ(environ)) | _read_flags(flags)
-    options = {option.name: option for option in list_options()}
-    values: dict[str, Any] = {
-        name: _parse_sourced_value(options[name], *pair) for name, pair in sourced.items()
+    sourced = dict(_read_files(paths)) | dict(_read_environ(environ))
+    values = {
+        option.name: _parse_sourced_text(option, *sourced[option.name])
+        for option in list_options()
+        if option.name in sourced and option.name not in flags
     }
-    return Settings(**values)
+    return Settings(**values, **flags)
 
 
 def get_default_config_files(environ: Mapping[str, str]) -> list[Path]:
@@ -58,18 +59,14 @@ def get_default_config_files(environ: Mapping[str, str]) -> list[Path]:
     return at_home + [Path("/etc", name) for name in below]
 
 
-def _parse_sourced_value(option: Option, value: object, source: str) -> OptionValue:
+def _parse_sourced_text(option: Option, text: str, source: str) -> Any:
     try:
-        return parse_value(option, value)
+        return parse_value(option, text)
     except ValueError as error:
-        raise SettingsError(f"{source}: {option.cli_name} is {value!r}, expected {error}.") from error
+        raise SettingsError(f"{source}: {option.cli_name} is {text!r}, expected {error}.") from error
 
 
-def _read_flags(flags: Mapping[str, object]) -> dict[str, _SourcedValue]:
-    return {name: _SourcedValue(value, "On the command line") for name, value in flags.items()}
-
-
-def _read_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, _SourcedValue]]:
+def _read_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, _SourcedText]]:
     """Yield the values of the environment variables; empty variables are ignored.
 
     Log an unknown variable only if its name is close to an option's: others may belong to other programs.
@@ -83,10 +80,10 @@ def _read_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, _SourcedVal
     for option in list_options():
         variable = next(filter(environ.get, option.env_vars), None)
         if variable is not None:
-            yield option.name, _SourcedValue(environ[variable], f"In the environment variable {variable}")
+            yield option.name, _SourcedText(environ[variable], f"In the environment variable {variable}")
 
 
-def _read_files(paths: Iterable[Path]) -> Iterator[tuple[str, _SourcedValue]]:
+def _read_files(paths: Iterable[Path]) -> Iterator[tuple[str, _SourcedText]]:
     """Yield the values of the files, in their order; log the unknown keys of each file in one line."""
     known = {option.name: option.cli_name for option in list_options()}
     for path in paths:
@@ -99,7 +96,7 @@ def _read_files(paths: Iterable[Path]) -> Iterator[tuple[str, _SourcedValue]]:
             ending = suggestion and f".{suggestion}"
             _log.warning("%s: unknown option %s, ignored%s", path, ", ".join(unknown), ending)
         for key in known.keys() & values:
-            yield key, _SourcedValue(_unquote(values[key]), f"In {path}")
+            yield key, _SourcedText(_unquote(values[key]), f"In {path}")
 
 
 def _suggest_names(names: Iterable[str], known: Iterable[str], cutoff: float) -> str:
