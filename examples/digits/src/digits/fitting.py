@@ -8,7 +8,7 @@ import numpy as np
 
 from digits import samples
 from digits.hyperparameters import Hyperparameters
-from digits.network import LABELS, Network, accuracy
+from digits.network import LABELS, Network
 
 BATCH = 64
 
@@ -51,10 +51,9 @@ def fit(hyperparameters: Hyperparameters, report: Callable[[Epoch], None]) -> Fi
     with threadpool_limits(1):
         for number in range(1, hyperparameters.epochs + 1):
             classifier.partial_fit(learn.grids, learn.labels, classes=np.arange(LABELS))
-            network = _network_of(classifier)
-            right = accuracy(network, held_out.grids, held_out.labels)
-            report(Epoch(number, float(classifier.loss_), right))
-    return Fit(network, right, len(learn.labels), len(held_out.labels))
+            accuracy = float(classifier.score(held_out.grids, held_out.labels))
+            report(Epoch(number, float(classifier.loss_), accuracy))
+    return Fit(_network_of(classifier), accuracy, len(learn.labels), len(held_out.labels))
 
 
 def _network_of(classifier: Any) -> Network:

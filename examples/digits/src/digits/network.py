@@ -56,8 +56,3 @@ class Network:
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
         likelihood: Weights = powers / powers.sum(axis=1, keepdims=True)
         return likelihood
-
-
-def accuracy(network: Network, grids: Ink, labels: NDArray[np.int64]) -> float:
-    """Return the share of pictures, shape (n, 64), whose most probable digit is their label."""
-    return float((network.probabilities(grids).argmax(axis=1) == labels).mean())
