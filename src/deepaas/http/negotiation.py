@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import mimeparse
 
 from deepaas.errors import HeadersTooLarge, NotAcceptable
-from deepaas.model.media_types import has_control_character, is_wildcard
+from deepaas.model.media_types import has_control_character, is_wildcard, overlaps
 from deepaas.model.stream_encoding import EVENT_STREAM, JSON_LINES
 
 _MAX_HEADER_LENGTH = 8190  # characters, which is aiohttp's default limit for one header
@@ -44,7 +44,7 @@ def find_requested_type(accept_header: str, choice: str) -> str | None:
     named = [
         (float(parameters["q"]), -index, f"{kind}/{subtype}")
         for index, (kind, subtype, parameters) in enumerate(_parse_media_ranges(accept_header))
-        if "*" not in (kind, subtype) and _overlaps(choice, kind, subtype)
+        if "*" not in (kind, subtype) and overlaps(choice, f"{kind}/{subtype}")
         if not has_control_character(f"{kind}/{subtype}")
     ]
     quality, _, media_type = max(named, default=(0.0, 0, None))
@@ -75,15 +75,9 @@ def _parse_media_ranges(accept_header: str) -> list[tuple[str, str, dict[str, st
 def _rate_choice(choice: str, ranges: list[tuple[str, str, dict[str, str]]]) -> tuple[float, float]:
     """Return the quality of the choice, and how specifically the header matches it."""
     if is_wildcard(choice):
-        covered = (float(parameters["q"]) for *names, parameters in ranges if _overlaps(choice, *names))
+        covered = (
+            float(parameters["q"]) for *names, parameters in ranges if overlaps(choice, "/".join(names))
+        )
         return max(covered, default=0.0), 0.0
     quality, fitness = mimeparse.quality_and_fitness_parsed(choice.lower(), ranges)
     return float(quality), float(fitness)
-
-
-def _overlaps(choice: str, kind: str, subtype: str) -> bool:
-    """Return whether some media type is in both `choice` and the range `kind/subtype`."""
-    own_kind, _, own_subtype = choice.lower().partition("/")
-    return (own_kind == kind or "*" in (own_kind, kind)) and (
-        own_subtype == subtype or "*" in (own_subtype, subtype)
-    )

@@ -32,11 +32,13 @@ def check_media_type(media_type: str) -> None:
         )
 
 
-def matches_wildcard(media_type: str, wildcard: str) -> bool:
-    """Return whether the wildcard matches the media type."""
-    kind, _, subtype = wildcard.partition("/")
-    own_kind, _, own_subtype = media_type.partition("/")
-    return kind in ("*", own_kind) and subtype in ("*", own_subtype)
+def overlaps(first: str, second: str) -> bool:
+    """Return whether some media type matches both of two media types, each of which may be a wildcard."""
+    kind, _, subtype = first.lower().partition("/")
+    other_kind, _, other_subtype = second.lower().partition("/")
+    return (kind == other_kind or "*" in (kind, other_kind)) and (
+        subtype == other_subtype or "*" in (subtype, other_subtype)
+    )
 
 
 def resolve_wildcard(wildcard: str, *, name: str, head: bytes, requested: str | None) -> str:
@@ -47,5 +49,5 @@ def resolve_wildcard(wildcard: str, *, name: str, head: bytes, requested: str | 
     """
     guessed, encoding = mimetypes.guess_type(name)
     candidates = [guessed if not encoding else None, filetype.guess_mime(head), requested]
-    matches = (candidate for candidate in candidates if candidate and matches_wildcard(candidate, wildcard))
+    matches = (candidate for candidate in candidates if candidate and overlaps(candidate, wildcard))
     return str(next(matches, None) or next(filter(None, candidates), OCTET_STREAM))
