@@ -119,7 +119,8 @@ class InvalidArguments(DeepaasError):
     title = "Invalid arguments"
 
     def __init__(self, messages: Mapping[str, Any]) -> None:
-        super().__init__(f"Invalid arguments: {'; '.join(map(_format_argument_error, messages.items()))}")
+        texts = (f"{name}: {format_messages(errors)}" for name, errors in messages.items())
+        super().__init__(f"Invalid arguments: {'; '.join(texts)}")
         self.messages = dict(messages)
 
 
@@ -241,7 +242,8 @@ class TrainingFailed(DeepaasError):
         self.record = dict(record)
 
 
-def _format_argument_error(argument: tuple[str, Any]) -> str:
-    name, said = argument
-    is_flat = isinstance(said, list) and all(isinstance(text, str) for text in said)
-    return f"{name}: {' '.join(said) if is_flat else said}"
+def format_messages(messages: Any) -> str:
+    """Return the errors of a marshmallow field, which may be nested, as one line."""
+    if isinstance(messages, Mapping):
+        return ", ".join(f"{key}: {format_messages(item)}" for key, item in messages.items())
+    return " ".join(map(str, messages)) if isinstance(messages, list) else str(messages)

@@ -271,3 +271,14 @@ def test_many_problems(field: fields.Field, value: object) -> None:
     assert len(told) == 100
     assert "Not a valid integer." in str(told)
     assert peak_bytes < 30 << 20
+
+
+def test_message_of_nested_problems() -> None:
+    """The exception's text is one line of plain words, also for an error inside a list."""
+    with pytest.raises(InvalidArguments) as refused:
+        Arguments({"sizes": fields.List(fields.Int()), "top": fields.Int()}).validate(
+            {"sizes": [1, "x"], "top": "y"}
+        )
+    assert (
+        str(refused.value) == "Invalid arguments: sizes: 1: Not a valid integer.; top: Not a valid integer."
+    )

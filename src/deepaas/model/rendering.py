@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import marshmallow
 import orjson
 
-from deepaas.errors import InvalidResponse
+from deepaas.errors import InvalidResponse, format_messages
 from deepaas.log import get_logger
 from deepaas.messages import Body, Envelope
 from deepaas.model import json_encoding
@@ -137,14 +137,8 @@ def _validate_response(response: Any, schema: marshmallow.Schema) -> None:
     """Validate the decoded JSON that the client will receive, not the model's original objects."""
     problems = schema.validate(response)
     if problems:
-        errors = "; ".join(f"{field}: {_format_messages(texts)}" for field, texts in problems.items())
+        errors = "; ".join(f"{field}: {format_messages(texts)}" for field, texts in problems.items())
         raise InvalidResponse(f"The model's response does not fit its schema: {errors}")
-
-
-def _format_messages(messages: Any) -> str:
-    if isinstance(messages, Mapping):
-        return ", ".join(f"{key}: {_format_messages(item)}" for key, item in messages.items())
-    return " ".join(map(str, messages)) if isinstance(messages, list) else str(messages)
 
 
 def _render_value(value: Any, media_type: str, scratch: str) -> Body:

@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import click
 
 from deepaas import log
 from deepaas.cmd.options import InvalidSettings
-from deepaas.errors import DeepaasError, InvalidArguments, SettingsError
+from deepaas.errors import DeepaasError, InvalidArguments, SettingsError, format_messages
 
 LOGGER_NAME = "deepaas.cmd.cli"
 _OUTPUT_PREFIX = "===================> New output is"
@@ -44,7 +44,8 @@ def short_errors() -> Iterator[None]:
         error.ctx = None  # otherwise click also prints the usage
         raise
     except InvalidArguments as error:
-        raise click.UsageError(_format_messages(error.messages)) from error
+        flags = (f"--{key}: {format_messages(messages)}" for key, messages in error.messages.items())
+        raise click.UsageError("; ".join(flags)) from error
     except SettingsError as error:
         raise InvalidSettings(error.message) from error
     except DeepaasError as error:
@@ -99,17 +100,6 @@ def _print_log_line(level: int, message: str) -> None:
     """Print a log line to stdout, regardless of the log level and log file, as in 2.6."""
     start = logging.LogRecord(LOGGER_NAME, level, __file__, 0, "", None, None)
     print_line(log.LineFormatter().formatMessage(start) + message)
-
-
-def _format_messages(messages: Mapping[str, Any]) -> str:
-    """Return validation errors as one line that names the flags."""
-    return "; ".join(f"--{key}: {_join_messages(problem)}" for key, problem in messages.items())
-
-
-def _join_messages(messages: Any) -> str:
-    if isinstance(messages, Mapping):
-        return ", ".join(f"{key}: {_join_messages(item)}" for key, item in messages.items())
-    return " ".join(map(str, messages)) if isinstance(messages, list) else str(messages)
 
 
 def print_line(line: str) -> None:
