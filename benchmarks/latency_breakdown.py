@@ -13,7 +13,7 @@ from deepaas.http.request_body import ParsedRequest, read_argument_sources
 from deepaas.messages import Call, Envelope, FrameDecoder, decode_plain, encode, encode_frame
 from deepaas.model.arguments import Arguments
 from deepaas.model.model import LoadedModel
-from deepaas.scratch import ScratchFolder
+from deepaas.scratch import UploadFolder
 from deepaas.workers.call_executor import CallExecutor, StreamSender
 from deepaas.workers.shared_progress import SharedProgress
 
@@ -51,7 +51,7 @@ def finished(work: Any) -> Any:
 
 def hops() -> dict[str, Callable[[], Any]]:
     """Return a function for each hop, in order."""
-    request, scratch = read(), ScratchFolder("/nowhere")
+    request, scratch = read(), UploadFolder("/nowhere")
     arguments = Arguments(trivial.get_predict_args())
 
     def read_sources() -> Any:

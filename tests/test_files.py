@@ -1,6 +1,7 @@
 """Scratch folders: created on demand, deleted with the request."""
 
 import asyncio
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -49,9 +50,9 @@ def test_folder_is_made_when_needed(tmp_path: Path) -> None:
     """An unused folder is never created; a used one is deleted with its content."""
 
     async def use() -> None:
-        async with ScratchFolder(tmp_path / "unused"):
+        async with ScratchFolder(str(tmp_path), None, "unused"):
             assert not (tmp_path / "unused").exists()
-        async with ScratchFolder(tmp_path / "used") as scratch:
+        async with ScratchFolder(str(tmp_path), None, "used") as scratch:
             paths = [scratch.create_file_path("a.png"), scratch.create_file_path("a.png")]
             assert len(set(paths)) == 2
             paths[0].write_text("content")
@@ -61,28 +62,21 @@ def test_folder_is_made_when_needed(tmp_path: Path) -> None:
     asyncio.run(use())
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_persisted_folder_is_kept(tmp_path: Path, *, kept: bool) -> None:
-    async def use() -> None:
-        async with ScratchFolder(tmp_path / "one") as scratch:
-            scratch.create_file_path("a").touch()
-            if kept:
-                scratch.persist()
-
-    asyncio.run(use())
-    assert (tmp_path / "one").exists() is kept
-
-
-def test_files_of_others(tmp_path: Path) -> None:
-    """A folder that another process filled is deleted too, after `mark_used`."""
+@pytest.mark.parametrize("fails", [True, False])
+def test_files_of_workers(tmp_path: Path, *, fails: bool) -> None:
+    """A result of a worker is deleted too, and so is what a failed call has written."""
 
     async def use() -> None:
-        async with ScratchFolder(tmp_path / "one") as scratch:
-            (tmp_path / "one").mkdir()
-            (tmp_path / "one" / "result").touch()
-            scratch.mark_used()
+        async with ScratchFolder(str(tmp_path), None, "one") as scratch:
+            result = tmp_path / "one" / "result"
+            result.parent.mkdir()
+            result.touch()
+            if fails:
+                raise ConnectionResetError
+            scratch.files.append(str(result))
 
-    asyncio.run(use())
+    with contextlib.suppress(ConnectionResetError):
+        asyncio.run(use())
     assert not (tmp_path / "one").exists()
 
 

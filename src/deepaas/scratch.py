@@ -1,7 +1,8 @@
-"""Scratch folders: temporary files of requests, on disk or, for small uploads, in memory."""
+"""Folders for uploads: a training keeps its own; a prediction's is temporary, and partly in memory."""
 
 import asyncio
 import contextlib
+import dataclasses
 import errno
 import fcntl
 import itertools
@@ -21,120 +22,107 @@ SMALL_FILE_BYTES = 1 << 20
 
 _PREFIX = "deepaas-scratch-"
 _MEMORY_FILESYSTEM = Path("/dev/shm")  # noqa: S108 - tmpfs on Linux
-_MEMORY_BUDGET_BYTES = 64 << 20
 _LOCK_GRACE_S = 60.0
 _MAX_SUFFIX_LENGTH = 40
 
 
-class MemoryBudget:
-    """Limits the total size of the files that all requests keep in memory."""
+class UploadFolder:
+    """A private folder for uploads, created with the first one, and deleted only by `delete`.
 
-    def __init__(self, size: int) -> None:
-        self._available_bytes = size
-
-    def reserve(self, size: int) -> bool:
-        """Reserve `size` bytes; return whether enough bytes were available."""
-        if size > self._available_bytes:
-            return False
-        self._available_bytes -= size
-        return True
-
-    def release(self, size: int) -> None:
-        """Return reserved bytes to the budget."""
-        self._available_bytes += size
-
-
-class ScratchFolder:
-    """One request's folder on disk, and one in memory for small files; each is created on first use.
-
-    Use it as an asynchronous context manager: leaving deletes both folders.
+    Files are numbered, with the suffix of the original filename; `files` are their paths.
     """
 
-    def __init__(self, path: str, memory_path: str | None = None, budget: MemoryBudget | None = None) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
-        self._memory_path = memory_path
-        self._budget = budget
-        self._file_numbers = itertools.count()
-        self._may_exist = False
-        self._disk_files: list[str] = []
-        self._memory_files: list[str] = []
-        self._has_memory_folder = False
-        self._reserved_bytes = 0
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._reserved_bytes or self._has_memory_folder:
-            await self._clear_memory()
-        if self._may_exist:
-            await asyncio.to_thread(shutil.rmtree, self.path, ignore_errors=True)
-
-    @property
-    def files(self) -> list[str]:
-        """The paths of all created files; their names are unique across both folders."""
-        return self._disk_files + self._memory_files
+        self.files: list[str] = []
 
     def create_file_path(self, original_filename: str) -> Path:
-        """Return a path for a new file on disk, with the suffix of the original filename."""
+        """Return a path for a new file."""
         make_folders(Path(self.path))
-        self._may_exist = True
         path = Path(self.path) / self._create_name(original_filename)
-        self._disk_files.append(str(path))
+        self.files.append(str(path))
         return path
 
     def write_small_file(self, original_filename: str, content: Sequence[bytes | bytearray]) -> str:
-        """Write a file of up to `SMALL_FILE_BYTES`, in memory if the budget allows; return its path."""
-        size = sum(map(len, content))
-        with contextlib.suppress(OSError):
-            if self._memory_path and self._budget and self._budget.reserve(size):
-                self._reserved_bytes += size
-                return self._write_in_memory(self._memory_path, original_filename, content, size)
+        """Write a file of up to `SMALL_FILE_BYTES`; return its path."""
         path = self.create_file_path(original_filename)
         with open_file(path, "wb") as file:
             file.writelines(content)
         return str(path)
 
-    def persist(self) -> None:
-        """Keep the folder on disk when the context is left."""
-        self._may_exist = False
-
-    def mark_used(self) -> None:
-        """Delete the folder on leaving, because another process may have written files to it."""
-        self._may_exist = True
+    async def delete(self) -> None:
+        """Delete the folder and its content; errors are ignored."""
+        await asyncio.to_thread(shutil.rmtree, self.path, ignore_errors=True)
 
     def _create_name(self, original_filename: str) -> str:
-        return f"{next(self._file_numbers)}{sanitize_suffix(original_filename)}"
+        return f"{len(self.files)}{sanitize_suffix(original_filename)}"
 
-    def _write_in_memory(
-        self, folder: str, original_filename: str, content: Sequence[bytes | bytearray], size: int
-    ) -> str:
-        if not self._has_memory_folder:
-            os.mkdir(folder, 0o700)  # noqa: PTH102 - half the time of pathlib's
-            self._has_memory_folder = True
-        path = f"{folder}/{self._create_name(original_filename)}"
+
+@dataclasses.dataclass
+class MemoryRoot:
+    """The parent of scratch folders in memory; all their files together use at most `available_bytes`."""
+
+    path: str
+    available_bytes: int = 64 << 20
+
+
+class ScratchFolder(UploadFolder):
+    """One request's folder on disk, and one in memory for small files; each is created on first use.
+
+    A worker that writes a result to `path` adds it to `files`. Use it as an asynchronous context manager:
+    leaving deletes both folders.
+    """
+
+    def __init__(self, root: str, memory_root: MemoryRoot | None, name: str) -> None:
+        super().__init__(f"{root}/{name}")
+        self._memory_root = memory_root
+        self._memory_path = f"{memory_root.path}/{name}" if memory_root else ""
+        self._reserved_bytes = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if self._memory_root and self._reserved_bytes:
+            await self._delete_from_memory()
+            self._memory_root.available_bytes += self._reserved_bytes
+        # A failed call may have written files. Looking for the folder of every call would take 1.5 µs.
+        if (self.files or error) and os.access(self.path, os.F_OK):
+            await self.delete()
+
+    def write_small_file(self, original_filename: str, content: Sequence[bytes | bytearray]) -> str:
+        """Write a file of up to `SMALL_FILE_BYTES`, in memory if possible; return its path."""
+        size = max(1, sum(map(len, content)))
+        if self._memory_root and size <= self._memory_root.available_bytes:
+            self._memory_root.available_bytes -= size
+            self._reserved_bytes += size
+            with contextlib.suppress(OSError):
+                return self._write_in_memory(original_filename, content)
+        return super().write_small_file(original_filename, content)
+
+    def _write_in_memory(self, original_filename: str, content: Sequence[bytes | bytearray]) -> str:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(self._memory_path, 0o700)  # noqa: PTH102 - half the time of pathlib's
+        path = f"{self._memory_path}/{self._create_name(original_filename)}"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
         try:
-            if os.writev(descriptor, content) < size:
-                os.unlink(path)  # noqa: PTH108 - as below
+            if os.writev(descriptor, content) < sum(map(len, content)):
+                os.unlink(path)  # noqa: PTH108 - as above
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
         finally:
             os.close(descriptor)
-        self._memory_files.append(path)
+        self.files.append(path)
         return path
 
-    async def _clear_memory(self) -> None:
-        """Delete our files in memory directly, which is fast; use a thread if user code added others."""
-        assert self._memory_path is not None
-        assert self._budget is not None
-        for path in self._memory_files:
-            with contextlib.suppress(OSError):
-                os.unlink(path)  # noqa: PTH108 - half the time of pathlib's
+    async def _delete_from_memory(self) -> None:
+        """Delete our files directly, which is fast; use a thread if user code added or deleted some."""
         try:
+            for path in self.files:
+                if path.startswith(self._memory_path):
+                    os.unlink(path)  # noqa: PTH108 - as above
             os.rmdir(self._memory_path)  # noqa: PTH106 - likewise
         except OSError:
             await asyncio.to_thread(shutil.rmtree, self._memory_path, ignore_errors=True)
-        self._budget.release(self._reserved_bytes)
 
 
 class ScratchRoot:
@@ -145,10 +133,9 @@ class ScratchRoot:
 
     def __init__(self, memory_parent: Path = _MEMORY_FILESYSTEM) -> None:
         self._folder_numbers = itertools.count(1)
-        self._budget = MemoryBudget(_MEMORY_BUDGET_BYTES)
         self._memory_parent = memory_parent
         self._path: str | None = None
-        self._memory_path: str | None = None
+        self._memory_root: MemoryRoot | None = None
         self._exit_stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -156,12 +143,12 @@ class ScratchRoot:
         # With TMPDIR set, all temporary files belong there.
         if not os.environ.get("TMPDIR") and self._memory_parent.is_dir():
             with contextlib.suppress(OSError):
-                self._memory_path = self._exit_stack.enter_context(_create_locked_folder(self._memory_parent))
+                folder = _create_locked_folder(self._memory_parent)
+                self._memory_root = MemoryRoot(self._exit_stack.enter_context(folder))
         return self
 
     def __exit__(self, *_: object) -> None:
         self._exit_stack.close()
-        self._path = self._memory_path = None
 
     @property
     def path(self) -> str:
@@ -171,11 +158,7 @@ class ScratchRoot:
 
     def create_folder(self) -> ScratchFolder:
         """Return a scratch folder for a new request."""
-        assert self._path is not None, "enter the ScratchRoot first"
-        number = next(self._folder_numbers)
-        if self._memory_path is None:
-            return ScratchFolder(f"{self._path}/{number}")
-        return ScratchFolder(f"{self._path}/{number}", f"{self._memory_path}/{number}", self._budget)
+        return ScratchFolder(self.path, self._memory_root, str(next(self._folder_numbers)))
 
 
 def remove_parent_folder(path: str) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
@@ -23,13 +22,6 @@ from deepaas.trainings.record import TrainingRecord, display_arguments
 from deepaas.trainings.scheduler import TrainingScheduler
 from deepaas.workers.pool import Pool
 from deepaas.workers.result_stream import ResultStream
-
-
-class TrainingDraft(NamedTuple):
-    """Id and folder of a training that is not submitted yet; without submission, the folder is removed."""
-
-    training_id: str
-    scratch: ScratchFolder
 
 
 class NegotiatedFormat(NamedTuple):
@@ -110,38 +102,30 @@ class ServedModel:
             raise EndpointDisabled("Predictions are switched off.")
         return self._pool
 
-    def prepare_training(self) -> TrainingDraft:
-        """Return a new training's id and folder, for its uploads."""
-        identity = uuid.uuid4().hex
-        return TrainingDraft(
-            identity, ScratchFolder(str(self._scheduler.get_folder(self.name, identity).path))
-        )
-
-    async def train(
-        self, draft: TrainingDraft, raw: Mapping[str, Any], *, size_bytes: int = 0
-    ) -> TrainingRecord:
-        """Start a training with raw arguments. Raise `InvalidArguments` or `FunctionNotImplemented`."""
+    async def prepare_training(
+        self, training_id: str, raw: Mapping[str, Any], *, size_bytes: int = 0
+    ) -> tuple[TrainingRecord, Job]:
+        """Validate and encode a training. Raise `InvalidArguments` or `FunctionNotImplemented`."""
         self.model.get_function("train")
-        arguments = await self._validate(self.model.train_arguments, raw, size_bytes=size_bytes)
-        draft.scratch.mark_used()
         fields = self.model.train_arguments
+        arguments = await self._validate(fields, raw, size_bytes=size_bytes)
         public = fields.mask_passwords(arguments)
-        call = Call("train", arguments, True, None, draft.scratch.path, request_id.get())  # noqa: FBT003
+        folder = str(self.get_training_folder(training_id).path)
+        call = Call("train", arguments, True, None, folder, request_id.get())  # noqa: FBT003
         training = TrainingRecord(
-            uuid=draft.training_id,
+            uuid=training_id,
             model=self.name,
             created=time.time(),
             arguments=await run_by_size(size_bytes, display_arguments, public),
             model_version=loader.get_package_version(self.name),
         )
-        # Shielded: a client that disconnects now must not leave a half-submitted training.
         encoded = await _encode_call(call, raw, size_bytes)
-        job = Job(self._worker_config, encoded, has_password=fields.has_password(arguments))
-        return await asyncio.shield(self._submit(draft, training, job))
+        return training, Job(self._worker_config, encoded, has_password=fields.has_password(arguments))
 
-    async def _submit(self, draft: TrainingDraft, training: TrainingRecord, job: Job) -> TrainingRecord:
-        draft.scratch.persist()
-        return await self._scheduler.submit(training, job)
+    async def submit_training(self, training: TrainingRecord, job: Job) -> TrainingRecord:
+        """Record and queue a training. Raise `StoreUnavailable` or `OSError`, after deleting its folder."""
+        # Shielded: a client that disconnects now must not leave a half-submitted training.
+        return await asyncio.shield(self._scheduler.submit(training, job))
 
     async def list_trainings(self) -> list[TrainingRecord]:
         """Return all trainings of the model, oldest first."""

@@ -99,7 +99,7 @@ class RayWorker:
     def send(self, *, with_file: bool = False) -> None:
         loop = asyncio.get_running_loop()
         number = len(self.calls) + 1
-        scratch = ScratchFolder(str(self._folder / str(number)))
+        scratch = ScratchFolder(str(self._folder), None, str(number))
         if with_file:
             scratch.create_file_path("a.txt").write_bytes(b"content")
         self.calls.append(PendingCall(encoded(number=number), loop.create_future(), loop.time(), scratch))

@@ -14,7 +14,7 @@ from webargs import fields
 from deepaas.http import multipart_form
 from deepaas.http.request_body import ParsedRequest, read_argument_sources
 from deepaas.model.arguments import Arguments
-from deepaas.scratch import SMALL_FILE_BYTES, ScratchFolder
+from deepaas.scratch import SMALL_FILE_BYTES, UploadFolder
 from support.server import CALL_S, wait_until
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="data"; filename="a.bin"\r\n\r\n'
@@ -41,7 +41,7 @@ class Disk:
         self._write(file, pieces, is_last=is_last)
 
 
-async def read_upload(scratch: ScratchFolder, body: AsyncIterator[bytes]) -> None:
+async def read_upload(scratch: UploadFolder, body: AsyncIterator[bytes]) -> None:
     arguments = Arguments({"data": fields.Raw(metadata={"type": "file", "location": "form"})})
     headers = CIMultiDict({"Content-Type": TYPE})
     await read_argument_sources(ParsedRequest(CIMultiDict(), headers, body, 1 << 20), arguments, scratch)
@@ -57,7 +57,7 @@ def test_leaving(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, times: int) ->
         await asyncio.Event().wait()
 
     async def work() -> None:
-        task = asyncio.create_task(read_upload(ScratchFolder(str(tmp_path)), body()))
+        task = asyncio.create_task(read_upload(UploadFolder(str(tmp_path)), body()))
         assert await asyncio.to_thread(disk.is_asked.wait, CALL_S)
         for _ in range(times):
             assert not task.done()
@@ -85,7 +85,7 @@ def test_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     async def work() -> None:
         with pytest.raises(OSError, match="No space left"):
-            await read_upload(ScratchFolder(str(tmp_path)), body())
+            await read_upload(UploadFolder(str(tmp_path)), body())
         await asyncio.to_thread(wait_until, lambda: disk.file.closed)
 
     asyncio.run(work())

@@ -18,7 +18,7 @@ from deepaas.http.error_responses import error_response
 from deepaas.http.request_body import ParsedRequest, read_argument_sources
 from deepaas.messages import Body, Call, Envelope, decode, encode_call
 from deepaas.model.model import LoadedModel
-from deepaas.scratch import ScratchFolder
+from deepaas.scratch import UploadFolder
 from deepaas.workers.call_executor import CallExecutor
 
 
@@ -34,7 +34,7 @@ def _respond(request: httpx.Request) -> httpx.Response:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
         # Fields in the style of older marshmallow versions warn when they are created.
         model = LoadedModel.load(name, f"models.{name}")
-        scratch = ScratchFolder(folder)
+        scratch = UploadFolder(folder)
         try:
             body = _predict(model, request, scratch)
         except DeepaasError as error:
@@ -44,7 +44,7 @@ def _respond(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, headers={"Content-Type": body.media_type}, content=body.content)
 
 
-def _predict(model: LoadedModel, request: httpx.Request, scratch: ScratchFolder) -> Body:
+def _predict(model: LoadedModel, request: httpx.Request, scratch: UploadFolder) -> Body:
     headers = CIMultiDict(request.headers.multi_items())
     query = MultiDict(URL(str(request.url)).query)
     content = request.read()

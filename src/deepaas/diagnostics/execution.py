@@ -22,7 +22,7 @@ from deepaas.model.arguments import Arguments, ArgumentSources
 from deepaas.model.fields import is_file
 from deepaas.model.model import LoadedModel
 from deepaas.model.v2.wrapper import UploadedFile
-from deepaas.scratch import ScratchFolder
+from deepaas.scratch import UploadFolder
 from deepaas.trainings.record import display_arguments
 from deepaas.workers.call_executor import CallExecutor, StreamSender
 from deepaas.workers.shared_progress import SharedProgress
@@ -118,7 +118,7 @@ def check_predict(model: LoadedModel, request: CheckRequest) -> Iterator[Finding
         if not arguments.has_argument(name):
             yield Finding(Level.WARNING, _PREDICT, f"There is no argument '{name}': ignored.")
     for number, media_type in enumerate(_list_media_types(arguments)):
-        scratch = ScratchFolder(f"{request.scratch}/{number}")
+        scratch = UploadFolder(f"{request.scratch}/{number}")
         try:
             raw = _build_raw_arguments(arguments, request, scratch, media_type)
         except OSError as error:
@@ -138,7 +138,7 @@ def _list_media_types(arguments: Arguments) -> tuple[str | None, ...]:
 
 
 def _build_raw_arguments(
-    arguments: Arguments, request: CheckRequest, scratch: ScratchFolder, media_type: str | None
+    arguments: Arguments, request: CheckRequest, scratch: UploadFolder, media_type: str | None
 ) -> dict[str, Any]:
     raw = create_sample_arguments(arguments, scratch) | arguments.collect(
         _build_argument_sources(arguments, request, scratch)
@@ -148,7 +148,7 @@ def _build_raw_arguments(
 
 
 def _build_argument_sources(
-    arguments: Arguments, request: CheckRequest, scratch: ScratchFolder
+    arguments: Arguments, request: CheckRequest, scratch: UploadFolder
 ) -> ArgumentSources:
     """Convert the arguments to form fields and headers; files are copied, since the model may delete them."""
     form: dict[str, list[Any]] = {}
@@ -160,14 +160,14 @@ def _build_argument_sources(
     return ArgumentSources(form=form, headers=headers)
 
 
-def _copy_upload(key: str, path: Path, scratch: ScratchFolder) -> UploadedFile:
+def _copy_upload(key: str, path: Path, scratch: UploadFolder) -> UploadedFile:
     copy = scratch.create_file_path(path.name)
     shutil.copyfile(path, copy)
     return UploadedFile(key, str(copy), mimetypes.guess_type(path.name)[0], path.name)
 
 
 def _check_prediction(
-    model: LoadedModel, raw: dict[str, Any], media_type: str | None, scratch: ScratchFolder
+    model: LoadedModel, raw: dict[str, Any], media_type: str | None, scratch: UploadFolder
 ) -> Finding:
     wanted = f"As {media_type}: " if media_type else ""
     try:

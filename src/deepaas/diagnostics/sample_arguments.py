@@ -13,7 +13,7 @@ from marshmallow.fields import Field
 from deepaas.model.arguments import Arguments
 from deepaas.model.fields import get_documented_choices, get_field_choices, is_file
 from deepaas.model.v2.wrapper import UploadedFile
-from deepaas.scratch import ScratchFolder
+from deepaas.scratch import UploadFolder
 
 _FILE_KINDS = {
     "png": ("image/png", ("image", "picture", "photo", "png", "jpeg")),
@@ -24,7 +24,7 @@ _FILE_KINDS = {
 """Media type and keywords of the sample files."""
 
 
-def create_sample_arguments(arguments: Arguments, scratch: ScratchFolder) -> dict[str, Any]:
+def create_sample_arguments(arguments: Arguments, scratch: UploadFolder) -> dict[str, Any]:
     """Return raw values, as in a request, for the required arguments.
 
     If none is required, return one for the first file argument. Files are written to `scratch`.
@@ -38,7 +38,7 @@ def create_sample_arguments(arguments: Arguments, scratch: ScratchFolder) -> dic
     }
 
 
-def create_sample_value(name: str, field: Field, scratch: ScratchFolder) -> Any:
+def create_sample_value(name: str, field: Field, scratch: UploadFolder) -> Any:
     """Return a raw value: a declared example, default or choice, or else one for the field's type."""
     if is_file(field):
         file = _create_file(name, str(field.metadata.get("description", "")), scratch)
@@ -109,7 +109,7 @@ def _get_min_length(field: Field) -> int:
     return max((one.equal or one.min or 0 for one in lengths), default=0)
 
 
-def _create_file(name: str, description: str, scratch: ScratchFolder) -> UploadedFile:
+def _create_file(name: str, description: str, scratch: UploadFolder) -> UploadedFile:
     """Copy the sample file whose keyword is in the argument's name or description, else a text."""
     words = f"{name} {description}".lower()
     kind, media_type = "txt", "text/plain"

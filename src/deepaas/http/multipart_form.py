@@ -14,7 +14,7 @@ from deepaas.http.form_part import HEADER_CHARSET, ContentDecoder, create_decode
 from deepaas.model.arguments import Arguments
 from deepaas.model.v2.wrapper import UploadedFile
 from deepaas.private_files import open_file
-from deepaas.scratch import SMALL_FILE_BYTES, ScratchFolder
+from deepaas.scratch import SMALL_FILE_BYTES, UploadFolder
 
 _MAX_PARTS = 10_000
 _PARTS_PER_YIELD = 32
@@ -51,17 +51,17 @@ def _close_quietly(file: IO[bytes], _: BaseException | None = None) -> None:
 
 
 class MultipartReader:
-    """Parses one multipart body: keeps texts, writes files to the scratch folder, skips unknown parts.
+    """Parses one multipart body: keeps texts, writes files to the upload folder, skips unknown parts.
 
     Small files are written when complete, large ones as they arrive. `memory_bytes` is the total size of the
     texts.
     """
 
-    def __init__(self, arguments: Arguments, scratch: ScratchFolder, max_memory_body: int) -> None:
+    def __init__(self, arguments: Arguments, upload_folder: UploadFolder, max_memory_body: int) -> None:
         self.memory_bytes = 0
         self._max_memory_body = max_memory_body
         self._arguments = arguments
-        self._scratch = scratch
+        self._upload_folder = upload_folder
         self._form: dict[str, list[Any]] = {}
         self._name = ""
         self._charset = ""
@@ -125,7 +125,7 @@ class MultipartReader:
                 raise too_large_for_memory(self._max_memory_body)
         elif self._chunks_bytes > SMALL_FILE_BYTES:
             if self._file is None:
-                path = self._scratch.create_file_path(self._upload.original_filename or "")
+                path = self._upload_folder.create_file_path(self._upload.original_filename or "")
                 self._upload = self._upload._replace(filename=str(path))
                 self._file = open_file(path, "wb")
             await self._start_write(self._file)
@@ -182,7 +182,7 @@ class MultipartReader:
             await self._wait_for_write()
             self._file = None
         else:
-            path = self._scratch.write_small_file(self._upload.original_filename or "", self._chunks)
+            path = self._upload_folder.write_small_file(self._upload.original_filename or "", self._chunks)
             self._upload = self._upload._replace(filename=path)
         self._form.setdefault(name, []).append(self._upload)
 

@@ -14,7 +14,7 @@ from deepaas.http.multipart_form import MultipartReader, too_large_for_memory
 from deepaas.http.urlencoded_form import parse_form
 from deepaas.model.arguments import Arguments, ArgumentSources, read_json
 from deepaas.model.json_encoding import loads_in_steps
-from deepaas.scratch import ScratchFolder
+from deepaas.scratch import UploadFolder
 from deepaas.thread_pools import run_by_size
 
 MIN_BYTES_PER_SECOND = 500
@@ -64,11 +64,11 @@ async def collect_arguments_and_json(arguments: Arguments, sources: ArgumentSour
 
 
 async def read_argument_sources(
-    parsed: ParsedRequest, arguments: Arguments, scratch: ScratchFolder
+    parsed: ParsedRequest, arguments: Arguments, upload_folder: UploadFolder
 ) -> ArgumentSources:
     """Read the body, and return the values for `arguments` from each part of the request.
 
-    Uploaded files are written to `scratch`. Raise `BadRequest` for a body that cannot be parsed; errors of
+    Uploads are written to `upload_folder`. Raise `BadRequest` for a body that cannot be parsed; errors of
     iterating it pass through.
     """
     query, headers, body, max_memory_body = parsed
@@ -81,7 +81,7 @@ async def read_argument_sources(
         pass
     elif content_type == "multipart/form-data":
         pieces = _iterate_chunks(body) if isinstance(body, list) else body
-        reader = MultipartReader(arguments, scratch, max_memory_body)
+        reader = MultipartReader(arguments, upload_folder, max_memory_body)
         form = await reader.read(headers[hdrs.CONTENT_TYPE], pieces)
         size_bytes = reader.memory_bytes
     elif content_type == "application/x-www-form-urlencoded":

@@ -120,17 +120,11 @@ class Pool:
 
         Raise `BadRequest`, `InvalidArguments`, `PredictionFailed`, or any error of `submit`.
         """
-        try:
-            outcome = await self.submit(call, scratch)
-        except BaseException:
-            # The call may have written files before it failed.
-            scratch.mark_used()
-            raise
+        outcome = await self.submit(call, scratch)
         if isinstance(outcome, Failure):
-            scratch.mark_used()
             raise _to_error(outcome)
         if isinstance(outcome, Body) and outcome.path:
-            scratch.mark_used()
+            scratch.files.append(outcome.path)
         return outcome
 
     async def submit(

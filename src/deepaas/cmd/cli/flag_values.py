@@ -18,14 +18,16 @@ from deepaas.errors import InvalidArguments
 from deepaas.model.arguments import Arguments, ArgumentSources
 from deepaas.model.fields import accepts_many, get_field_location, is_file
 from deepaas.model.v2.wrapper import UploadedFile
-from deepaas.scratch import ScratchFolder
+from deepaas.scratch import UploadFolder
 
 _OPENING_BRACKETS = ("[", "{", "(")
 _DIGEST_LENGTH = 16
 
 
-def to_argument_sources(flag_values: Mapping[str, FlagValues], scratch: ScratchFolder) -> ArgumentSources:
-    """Return the values of the flags as argument sources, with files copied into `scratch`.
+def to_argument_sources(
+    flag_values: Mapping[str, FlagValues], upload_folder: UploadFolder
+) -> ArgumentSources:
+    """Return the values of the flags as argument sources, with files copied into `upload_folder`.
 
     Raise `InvalidArguments` if a file cannot be read.
     """
@@ -35,7 +37,7 @@ def to_argument_sources(flag_values: Mapping[str, FlagValues], scratch: ScratchF
     headers: dict[str, str] = {}
     for key, (flag, values) in flag_values.items():
         if is_file(flag.field):
-            form[key] = [_copy_upload(key, Path(path), scratch) for path in _parse_paths(values)]
+            form[key] = [_copy_upload(key, Path(path), upload_folder) for path in _parse_paths(values)]
         elif get_field_location(flag.field) == "headers":
             headers[key] = values[0]
         elif _is_structured(flag.field):
@@ -92,9 +94,9 @@ def _explain_comma_list(problem: Any, key: str, flag_values: Mapping[str, FlagVa
     return [f"it is {text!r}, expected {several}, or --{key} '[{', '.join(items)}]'."]
 
 
-def _copy_upload(key: str, path: Path, scratch: ScratchFolder) -> UploadedFile:
+def _copy_upload(key: str, path: Path, upload_folder: UploadFolder) -> UploadedFile:
     """Copy a file: the model may move, change or delete its input."""
-    copy = scratch.create_file_path(path.name)
+    copy = upload_folder.create_file_path(path.name)
     try:
         copy_with_sha256(path, copy)
     except OSError as error:

@@ -23,7 +23,7 @@ from deepaas.log import get_logger
 from deepaas.model import loader, rendering
 from deepaas.model.model import LoadedModel
 from deepaas.reporting import ARTIFACTS_VARIABLE, FOLDER_VARIABLE
-from deepaas.scratch import ScratchFolder
+from deepaas.scratch import UploadFolder
 from deepaas.trainings.folder import TrainingFolder, resolve_state_folder
 from deepaas.trainings.monitor import TrainingMonitor
 from deepaas.trainings.record import TrainingRecord, TrainingState, display_arguments
@@ -55,7 +55,7 @@ def _train(model: LoadedModel, flags: list[ArgumentFlag], **_: object) -> None:
     folder = TrainingFolder.for_training(_resolve_state_folder(ctx.obj.state_dir), model.name, identity)
     texts = collect_flag_values(flags, ctx)
     with _expose_folder(folder), explain_comma_lists(texts):
-        raw = model.train_arguments.collect(to_argument_sources(texts, ScratchFolder(str(folder.path))))
+        raw = model.train_arguments.collect(to_argument_sources(texts, UploadFolder(str(folder.path))))
         arguments = model.train_arguments.validate_in_thread(raw)
         training = TrainingRecord(
             uuid=identity,

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 from aiohttp import hdrs, web
 
@@ -14,6 +15,7 @@ from deepaas.http.request_body import collect_arguments_and_json, parse_request,
 from deepaas.http.request_params import get_bool_query, get_int_query, get_model_for_training, get_training_id
 from deepaas.http.responses import FileResponse, start_stream_response
 from deepaas.model.json_encoding import dumps_in_steps, dumps_jsonable
+from deepaas.scratch import UploadFolder
 from deepaas.thread_pools import PARSING_EXECUTOR, READING_EXECUTOR, run_in_executor
 from deepaas.trainings.events import EventOffset, TrainingEvent
 from deepaas.trainings.folder import TrainingFolder
@@ -133,12 +135,16 @@ async def start_training(request: web.Request) -> web.Response:
     """Start a training and return its record."""
     model = get_model_for_training(request)
     arguments = model.model.train_arguments
-    draft = model.prepare_training()
-    async with draft.scratch as scratch:
-        sources = await read_argument_sources(parse_request(request), arguments, scratch)
+    training_id = uuid4().hex
+    uploads = UploadFolder(str(model.get_training_folder(training_id).path))
+    try:
+        sources = await read_argument_sources(parse_request(request), arguments, uploads)
         raw = await collect_arguments_and_json(arguments, sources)
-        training = await model.train(draft, raw, size_bytes=sources.size_bytes)
-    return await _create_records_response(training)
+        training, job = await model.prepare_training(training_id, raw, size_bytes=sources.size_bytes)
+    except BaseException:
+        await uploads.delete()
+        raise
+    return await _create_records_response(await model.submit_training(training, job))
 
 
 async def list_trainings(request: web.Request) -> web.Response:
