@@ -16,20 +16,18 @@ from deepaas.service import Service
 
 
 class InFlightRequests:
-    """Counts requests in flight; `idle` is set while there are none."""
+    """Counts requests in flight: each enters this context. `idle` is set while there are none."""
 
     def __init__(self) -> None:
         self._count = 0
         self.idle = asyncio.Event()
         self.idle.set()
 
-    def enter(self) -> None:
-        """Count a request that has started."""
+    def __enter__(self) -> None:
         self._count += 1
         self.idle.clear()
 
-    def exit(self) -> None:
-        """Count a request that has finished."""
+    def __exit__(self, *_: object) -> None:
         self._count -= 1
         if not self._count:
             self.idle.set()

@@ -63,13 +63,13 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     identity = get_request_id(request.headers)
     request_id.set(identity)
     request.protocol.on_request_received()  # type: ignore[attr-defined]  # the protocol is `FastPathProtocol`
-    request.app[IN_FLIGHT_REQUESTS].enter()
     scope = request.app[ROUTE_SCOPES].get(request.match_info.handler, Scope.PUBLIC)
     try:
-        _check_target(request.raw_path)
-        request.app[BROWSER_POLICY].check(request.method, request.headers, request.transport)
-        request.app[TOKENS].check(request.headers, scope)
-        response = await handler(request)
+        with request.app[IN_FLIGHT_REQUESTS]:
+            _check_target(request.raw_path)
+            request.app[BROWSER_POLICY].check(request.method, request.headers, request.transport)
+            request.app[TOKENS].check(request.headers, scope)
+            response = await handler(request)
     except ConnectionResetError:
         raise
     except Exception as error:
@@ -79,8 +79,6 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
             if request.transport:
                 request.transport.abort()
             raise ConnectionResetError from error
-    finally:
-        request.app[IN_FLIGHT_REQUESTS].exit()
     if not response.prepared:
         response.headers[REQUEST_ID_HEADER] = identity
         for name, value in (PUBLIC_HEADERS if scope is Scope.PUBLIC else PRIVATE_HEADERS).items():

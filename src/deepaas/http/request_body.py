@@ -95,8 +95,9 @@ async def read_argument_sources(
             unread_json = content
         else:
             json = await run_by_size(size_bytes, read_json, content)
-    else:
-        await _discard(body)
+    elif not isinstance(body, list):
+        async for _ in body:
+            pass
     return ArgumentSources(
         {key: query.getall(key) for key in query}, form, json, headers, unread_json, size_bytes
     )
@@ -111,12 +112,6 @@ def read_media_type(headers: MultiMapping[str]) -> str:
 async def _iterate_chunks(chunks: list[bytes]) -> AsyncIterator[bytes]:
     for piece in chunks:
         yield piece
-
-
-async def _discard(body: list[bytes] | AsyncIterator[bytes]) -> None:
-    if not isinstance(body, list):
-        async for _ in body:
-            pass
 
 
 async def _iterate_received(request: web.Request, limit_bytes: int, timeout_s: float) -> AsyncIterator[bytes]:

@@ -39,11 +39,7 @@ async def _send_file(request: web.BaseRequest, path: Path, headers: dict[str, st
     """Send the complete file, without ranges or caching: the file belongs to this prediction only."""
     with await asyncio.to_thread(path.open, "rb") as file:
         remaining = os.fstat(file.fileno()).st_size
-        length = {hdrs.CONTENT_LENGTH: str(remaining)}
-        response = web.StreamResponse(headers=headers | length | {REQUEST_ID_HEADER: request_id.get()})
-        # If sending the head fails, an error response is still possible.
-        await response.prepare(request)
-        request[RESPONSE_STARTED] = True
+        response = await _start_response(request, headers | {hdrs.CONTENT_LENGTH: str(remaining)})
         while remaining:
             piece = await read_file_chunk(file, min(_PREDICTION_CHUNK_BYTES, remaining))
             remaining -= len(piece)
@@ -58,9 +54,12 @@ async def start_stream_response(request: web.BaseRequest, content_type: str) -> 
         hdrs.CONTENT_TYPE: content_type,
         # Turns off buffering in nginx: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
         "X-Accel-Buffering": "no",
-        REQUEST_ID_HEADER: request_id.get(),
     }
-    response = web.StreamResponse(headers=headers)
+    return await _start_response(request, headers)
+
+
+async def _start_response(request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
+    response = web.StreamResponse(headers=headers | {REQUEST_ID_HEADER: request_id.get()})
     # If sending the head fails, an error response is still possible.
     await response.prepare(request)
     request[RESPONSE_STARTED] = True

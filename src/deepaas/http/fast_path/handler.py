@@ -93,11 +93,8 @@ class FastPath:
         """Respond on the connection. Raise `ConnectionResetError` if that fails."""
         identity = get_request_id(request.headers)
         request_id.set(identity)
-        self._in_flight.enter()
-        try:
+        with self._in_flight:
             status = await self._handle(request, served_model, identity, connection)
-        finally:
-            self._in_flight.exit()
         self._metrics.record_request(hdrs.METH_POST, self._route, status)
 
     async def _handle(

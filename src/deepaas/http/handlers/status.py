@@ -77,7 +77,7 @@ def _create_readiness_response(request: web.Request, models: Iterable[ServedMode
         model.name: strip_folders(problem) for model in models if (problem := model.unavailable_reason())
     }
     if request.app[STOP_EVENT].is_set():
-        problems = problems | {"server": "The server is stopping."}
+        problems["server"] = "The server is stopping."
     if problems:
         return json_response({"ready": False, "problems": problems}, _SERVICE_UNAVAILABLE)
     return json_response({"ready": True})

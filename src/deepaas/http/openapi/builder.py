@@ -60,7 +60,7 @@ class SpecBuilder(abc.ABC):
             "DEEPaaS", version("deepaas"), self.specification_version, plugins=[plugin], info=info
         )
         assert plugin.converter is not None
-        self._field_schemas = FieldSchemas(plugin.converter)
+        self.field_schemas = FieldSchemas(plugin.converter)
         self._identifiers: Mapping[str, str] = {}
 
     def build(self, models: Iterable[LoadedModel], **extra_keys: Any) -> dict[str, Any]:
@@ -132,16 +132,14 @@ class SpecBuilder(abc.ABC):
         if self._options.auth_required and not operation.is_public:
             responses |= {401: operations.NOT_AUTHENTICATED, 403: operations.NOT_ALLOWED}
         described = {
-            str(status): self._build_response_or_ref(responses[status]) for status in sorted(responses)
+            str(status): spec if isinstance(spec, str) else self.build_response(spec)
+            for status, spec in sorted(responses.items())
         }
         return described | {"default": operations.ERROR}
 
-    def _build_response_or_ref(self, response: ResponseSpec | str) -> dict[str, Any] | str:
-        return response if isinstance(response, str) else self.build_response(response)
-
     def _build_prediction_schema(self, model: LoadedModel) -> Schema:
         if model.schema is not None:
-            return self._field_schemas.describe_schema(model.schema)
+            return self.field_schemas.describe_schema(model.schema)
         if model.predict_is_generator:
             return dict(_ANY_JSON_SCHEMA)
         is_string = self._options.envelope is Envelope.STRING
@@ -152,10 +150,6 @@ class SpecBuilder(abc.ABC):
                 "predictions": predictions if is_string else dict(_ANY_JSON_SCHEMA),
             }
         )
-
-    def get_field_schema(self, field: Field) -> Schema:
-        """Return the JSON Schema of a field."""
-        return self._field_schemas.describe_field(field)
 
     def get_content_schema(self, response: ResponseSpec) -> Schema:
         """Return the schema of a response's body, or of one item if the body is a list."""
@@ -194,11 +188,6 @@ def get_header_descriptions(response: ResponseSpec) -> dict[str, str]:
 def is_required(arguments: Arguments, field: Field, key: str) -> bool:
     """Return whether a request must have the argument; a negotiated media type is optional."""
     return bool(field.required) and not arguments.is_negotiated(key)
-
-
-def is_always_sent(name: str, response: ResponseSpec) -> bool:
-    """Return whether the response always has this header."""
-    return name == REQUEST_ID_HEADER or name in response.required_headers
 
 
 def _resolve_schema_name(schema: Any) -> str | None:

@@ -36,15 +36,8 @@ class FieldSchemas:
 
     def __init__(self, converter: OpenAPIConverter) -> None:
         self._converter = converter
-        attribute_functions = [
-            *_CONVERTERS,
-            *(
-                _CONVERTERS_OPENAPI31
-                if converter.openapi_version.major >= _OPENAPI_3
-                else _CONVERTERS_SWAGGER20
-            ),
-        ]
-        for function in attribute_functions:
+        is_swagger = converter.openapi_version.major < _OPENAPI_3
+        for function in _CONVERTERS + (_CONVERTERS_SWAGGER20 if is_swagger else _CONVERTERS_OPENAPI31):
             converter.add_attribute_function(function)  # type: ignore[no-untyped-call]  # apispec's
 
     def describe_field(self, field: Field) -> Schema:

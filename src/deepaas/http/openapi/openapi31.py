@@ -5,16 +5,12 @@ from typing import Any
 from marshmallow import fields
 from marshmallow.fields import Field
 
-from deepaas.http.openapi.builder import (
-    SpecBuilder,
-    get_header_descriptions,
-    is_always_sent,
-    is_required,
-)
+from deepaas.http.openapi.builder import SpecBuilder, get_header_descriptions, is_required
 from deepaas.http.openapi.converter import has_null_default
 from deepaas.http.openapi.field_schemas import X_NULL_DEFAULT, add_null_default, remove_null
 from deepaas.http.openapi.operations import JSON, OperationSpec, ParameterSpec, ResponseSpec
 from deepaas.http.openapi.schemas import TEXT, Schema, create_array
+from deepaas.http.request_id import REQUEST_ID_HEADER
 from deepaas.model.arguments import Arguments
 from deepaas.model.fields import get_field_delimiter, is_file
 from deepaas.model.stream_encoding import EVENT_STREAM
@@ -42,7 +38,7 @@ class OpenApi31Builder(SpecBuilder):
         return {"parameters": parameters} | ({"requestBody": self._build_body(in_body)} if in_body else {})
 
     def _build_argument_parameter(self, arguments: Arguments, name: str, field: Field) -> dict[str, Any]:
-        schema = remove_null(self.get_field_schema(field))
+        schema = remove_null(self.field_schemas.describe_field(field))
         description = schema.pop("description", "")
         key = field.data_key or name
         delimiter = get_field_delimiter(field)
@@ -78,7 +74,7 @@ class OpenApi31Builder(SpecBuilder):
 
     def _build_part(self, field: Field) -> Schema:
         if not is_file(field):
-            return self.get_field_schema(field)
+            return self.field_schemas.describe_field(field)
         file = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
         described = {"description": field.metadata.get("description", "")}
         described |= X_NULL_DEFAULT if has_null_default(field) else {}
@@ -93,7 +89,7 @@ class OpenApi31Builder(SpecBuilder):
         headers = {
             name: {
                 "description": description,
-                "required": is_always_sent(name, response),
+                "required": name in (REQUEST_ID_HEADER, *response.required_headers),
                 "schema": {"type": "string"},
             }
             for name, description in get_header_descriptions(response).items()

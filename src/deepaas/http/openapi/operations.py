@@ -189,12 +189,7 @@ def _iterate_training_operations(root: str) -> Iterator[OperationSpec]:
         "get", f"{root}/artifacts/", "listArtifacts", "Artifacts of a training", {200: artifacts}
     )
     yield _create_training_operation(
-        "get",
-        f"{root}/artifacts/{{path}}",
-        "getArtifact",
-        "An artifact of a training",
-        {200: artifact},
-        path,
+        "get", f"{root}/artifacts/{{path}}", "getArtifact", "An artifact of a training", {200: artifact}, path
     )
     provenance = ResponseSpec("Arguments, files, packages and machine", "Provenance")
     yield _create_training_operation(
@@ -224,14 +219,7 @@ def _create_predict_operation(model: LoadedModel, path: str, prediction: str | S
     success = ResponseSpec(description, prediction, tuple(_list_media_types(model)) or (JSON,))
     responses = {200: success} | _BODY_ERRORS | {406: "NotAcceptable", 503: "Unavailable", 504: "TimedOut"}
     return OperationSpec(
-        "post",
-        path,
-        "predict",
-        model.name,
-        "Make a prediction",
-        responses,
-        (),
-        model.predict_arguments,
+        "post", path, "predict", model.name, "Make a prediction", responses, arguments=model.predict_arguments
     )
 
 
@@ -256,14 +244,7 @@ def _list_media_types(model: LoadedModel) -> Iterable[str]:
 def _create_train_operation(model: LoadedModel, path: str) -> OperationSpec:
     responses = {200: ResponseSpec("Record of the new training", "Training")} | _BODY_ERRORS
     return OperationSpec(
-        "post",
-        path,
-        "train",
-        model.name,
-        "Start a training",
-        responses,
-        (),
-        model.train_arguments,
+        "post", path, "train", model.name, "Start a training", responses, arguments=model.train_arguments
     )
 
 

@@ -48,10 +48,9 @@ class Swagger20Builder(SpecBuilder):
             return parameter | {"in": "formData", "type": "file"} | described | null
         if arguments.is_header(key):
             parameter["in"] = "header"
+        schema = remove_null(self.field_schemas.describe_field(field))
         nullable = {"x-nullable": True} if null else {}
-        return (
-            parameter | _to_text_property(field, remove_null(self.get_field_schema(field))) | null | nullable
-        )
+        return parameter | _to_text_property(field, schema) | null | nullable
 
     def build_produces(self, operation: OperationSpec) -> dict[str, Any]:
         """Return the media types of all responses; a model that negotiates them may send any."""
