@@ -25,8 +25,6 @@ _STEPS: dict[str, CheckStep] = {
     "2.6": compat.check_compatibility,
     "warm": execution.check_warm,
 }
-
-
 _DECLARATION_STEPS = {"arguments", "schema"}
 _DEPENDENT_STEPS = {"specification", "2.6"}
 """Steps that read the declarations, too: after an error in a declaration step, theirs are repetitions."""
@@ -59,7 +57,10 @@ class FindingWriter:
 
 def run_steps(request: CheckRequest, writer: FindingWriter) -> None:
     """Run all steps; if the model cannot be imported, stop there."""
-    model = _import_model(request, writer)
+    writer.start_step("import")
+    model, findings = execution.check_import(request)
+    for finding in findings:
+        writer.write(finding)
     if model is None:
         return
     _run_step("functions", signatures.check_functions(model, request.target), writer)
@@ -70,14 +71,6 @@ def run_steps(request: CheckRequest, writer: FindingWriter) -> None:
         writer.write(Finding(Level.NOTE, "predict", text))
     elif request.run_predict:
         _run_step("predict", execution.check_predict(model, request), writer)
-
-
-def _import_model(request: CheckRequest, writer: FindingWriter) -> LoadedModel | None:
-    writer.start_step("import")
-    model, findings = execution.check_import(request)
-    for finding in findings:
-        writer.write(finding)
-    return model
 
 
 def _run_step(name: str, findings: Iterator[Finding], writer: FindingWriter) -> None:

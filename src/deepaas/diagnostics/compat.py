@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from marshmallow import fields
+from marshmallow.fields import Field
 
 from deepaas.diagnostics.findings import Finding, Level
 from deepaas.diagnostics.signatures import has_user_function
@@ -26,8 +27,8 @@ def check_compatibility(model: LoadedModel) -> Iterator[Finding]:
         yield Finding(Level.OK, "2.6", "No known difference affects this model.")
 
 
-def _iterate_arguments(model: LoadedModel) -> Iterator[Arguments]:
-    for function in ("predict", "train"):
+def _iterate_arguments(model: LoadedModel, *functions: str) -> Iterator[Arguments]:
+    for function in functions:
         if has_user_function(model, function):
             try:
                 yield model.get_arguments(function)
@@ -35,39 +36,40 @@ def _iterate_arguments(model: LoadedModel) -> Iterator[Arguments]:
                 continue  # reported by the step "arguments"
 
 
+def _list_fields(model: LoadedModel, *functions: str) -> list[Field]:
+    declared = _iterate_arguments(model, *functions)
+    return [field for arguments in declared for field in arguments.fields.values()]
+
+
+def _list_media_types(model: LoadedModel) -> list[str]:
+    accepts = [arguments.accept for arguments in _iterate_arguments(model, "predict")]
+    return [choice for accept in accepts if accept for choice in accept.choices]
+
+
 def _has_file_list_arguments(model: LoadedModel) -> bool:
-    return any(
-        is_file(field) and isinstance(field, fields.List)
-        for arguments in _iterate_arguments(model)
-        for field in arguments.fields.values()
-    )
+    declared = _list_fields(model, "predict", "train")
+    return any(is_file(field) and isinstance(field, fields.List) for field in declared)
 
 
 def _has_train_uploads(model: LoadedModel) -> bool:
-    return has_user_function(model, "train") and any(
-        is_file(field)
-        for arguments in _iterate_function_arguments(model, "train")
-        for field in arguments.fields.values()
-    )
+    return any(map(is_file, _list_fields(model, "train")))
 
 
 def _negotiates_media_type(model: LoadedModel) -> bool:
-    return any(arguments.accept for arguments in _iterate_function_arguments(model, "predict"))
+    return any(arguments.accept for arguments in _iterate_arguments(model, "predict"))
 
 
 def _can_return_files(model: LoadedModel) -> bool:
-    accepts = [arguments.accept for arguments in _iterate_function_arguments(model, "predict")]
-    return any(choice != JSON for accept in accepts if accept for choice in accept.choices)
+    return any(choice != JSON for choice in _list_media_types(model))
 
 
 def _can_return_binary_files(model: LoadedModel) -> bool:
-    accepts = [arguments.accept for arguments in _iterate_function_arguments(model, "predict")]
-    choices = [choice for accept in accepts if accept for choice in accept.choices]
+    choices = _list_media_types(model)
     return any(not choice.startswith("text/") and not choice.endswith("json") for choice in choices)
 
 
 def _has_validators(model: LoadedModel) -> bool:
-    return any(field.validators for one in _iterate_arguments(model) for field in one.fields.values())
+    return any(field.validators for field in _list_fields(model, "predict", "train"))
 
 
 def _wraps_predictions(model: LoadedModel) -> bool:
@@ -97,14 +99,6 @@ def _get_module_source(function: Callable[..., object]) -> str:
         return inspect.getsource(module) if module else ""
     except (OSError, TypeError):
         return ""
-
-
-def _iterate_function_arguments(model: LoadedModel, function: str) -> Iterator[Arguments]:
-    if has_user_function(model, function):
-        try:
-            yield model.get_arguments(function)
-        except ModelLoadError:
-            return
 
 
 _DIFFERENCES: tuple[tuple[ModelPredicate, str], ...] = (
