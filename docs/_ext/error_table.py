@@ -7,12 +7,9 @@ from rows import code, table
 
 
 def markdown() -> str:
-    """Return a row for each error class: status, name, title and description."""
-    rows = (
-        (str(error.status), code(error.__name__), error.title, inspect.getdoc(error) or "")
-        for error in classes()
-    )
-    return table(("status", "class in `deepaas.errors`", "title", "description"), rows)
+    """Return a row for each error class: status, name and description."""
+    rows = ((str(error.status), code(error.__name__), inspect.getdoc(error) or "") for error in classes())
+    return table(("status", "class in `deepaas.errors`", "description"), rows)
 
 
 def classes() -> list[type[errors.DeepaasError]]:

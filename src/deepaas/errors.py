@@ -1,4 +1,4 @@
-"""All exceptions of the package, each with its HTTP status and title."""
+"""All exceptions of the package, each with its HTTP status."""
 
 # ruff: noqa: N818 - the names describe the problem; all of them are errors.
 
@@ -10,7 +10,6 @@ class DeepaasError(Exception):
     """Base class of all expected errors; `str()` returns a message for users."""
 
     status: int = 500
-    title: str = "Internal error"
 
     @property
     def message(self) -> str:
@@ -21,14 +20,11 @@ class DeepaasError(Exception):
 class SettingsError(DeepaasError):
     """An option or a config file has an invalid value."""
 
-    title = "Bad settings"
-
 
 class BadRequest(DeepaasError):
     """The request cannot be parsed."""
 
     status = 400
-    title = "Bad request"
 
 
 class InvalidJson(BadRequest):
@@ -39,84 +35,72 @@ class Unauthorized(DeepaasError):
     """The request has no token, or one that this server does not accept."""
 
     status = 401
-    title = "Not authenticated"
 
 
 class Forbidden(DeepaasError):
     """The token lacks the required scope, or the request's `Host` or `Origin` is not allowed."""
 
     status = 403
-    title = "Not allowed"
 
 
 class RequestTimeout(DeepaasError):
     """The client sent the request's body too slowly."""
 
     status = 408
-    title = "Sender too slow"
 
 
 class EndpointDisabled(DeepaasError):
     """The endpoint is disabled on this server."""
 
     status = 402
-    title = "Endpoint switched off"
 
 
 class ModelNotFound(DeepaasError):
     """No model with that name is installed or served."""
 
     status = 404
-    title = "Model not found"
 
 
 class TrainingNotFound(DeepaasError):
     """The model has no training with that id."""
 
     status = 404
-    title = "Training not found"
 
 
 class ArtifactNotFound(DeepaasError):
     """The training has no artifact with that name."""
 
     status = 404
-    title = "Artifact not found"
 
 
 class NotAcceptable(DeepaasError):
     """The model offers none of the media types that the request accepts."""
 
     status = 406
-    title = "Not acceptable"
 
 
 class PayloadTooLarge(DeepaasError):
     """The request's body exceeds the server's size limit."""
 
     status = 413
-    title = "Body too large"
 
 
 class UnsupportedEncoding(DeepaasError):
     """The server does not support the compression of the request's body."""
 
     status = 415
-    title = "Unsupported encoding"
 
 
 class HeadersTooLarge(DeepaasError):
     """The request's headers exceed the server's size limit."""
 
     status = 431
-    title = "Headers too large"
 
 
 class InvalidArguments(DeepaasError):
     """The arguments are invalid; `messages` maps arguments to their errors, nested like the fields."""
 
     status = 422
-    title = "Invalid arguments"
 
     def __init__(self, messages: Mapping[str, Any]) -> None:
         texts = (f"{name}: {format_messages(errors)}" for name, errors in messages.items())
@@ -126,8 +110,6 @@ class InvalidArguments(DeepaasError):
 
 class ModelLoadError(DeepaasError):
     """The model cannot be imported, or its declarations are invalid; `detail` is the traceback as text."""
-
-    title = "Model broken"
 
     def __init__(self, message: str, detail: str = "") -> None:
         super().__init__(message)
@@ -140,46 +122,36 @@ class PredictionFailed(DeepaasError):
     `status` is the HTTP status that the model author chose, else 500; `detail` is the traceback as text.
     """
 
-    title = "Prediction failed"
-
-    def __init__(self, message: str, *, status: int = 500, title: str = title, detail: str = "") -> None:
+    def __init__(self, message: str, *, status: int = 500, detail: str = "") -> None:
         super().__init__(message)
         self.status = status
-        self.title = title
         self.detail = detail
 
 
 class InvalidResponse(DeepaasError):
     """The model's result does not match its schema or the requested media type, or has no JSON form."""
 
-    title = "Unfit response"
-
 
 class WorkerDied(DeepaasError):
     """The worker process exited before it finished the call."""
-
-    title = "Worker lost"
 
 
 class FunctionNotImplemented(DeepaasError):
     """The model does not implement the function behind this route."""
 
     status = 501
-    title = "Not implemented by the model"
 
 
 class PredictionTimeout(DeepaasError):
     """The prediction exceeded the time limit, and its worker was killed."""
 
     status = 504
-    title = "Prediction timed out"
 
 
 class ModelUnavailable(DeepaasError):
     """The model cannot accept calls now; a retry after `retry_after_s` seconds may succeed."""
 
     status = 503
-    title = "Model unavailable"
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -194,7 +166,6 @@ class StoreUnavailable(DeepaasError):
     """The database of trainings is temporarily unreachable, locked or full."""
 
     status = 503
-    title = "Store unavailable"
     retry_after_s = 2.0
 
 
@@ -203,8 +174,6 @@ class StoreError(DeepaasError):
 
     With `is_unreachable`, the database could not be reached, which may be temporary.
     """
-
-    title = "Store unusable"
 
     def __init__(self, message: str, *, is_unreachable: bool = False) -> None:
         super().__init__(message)
@@ -215,7 +184,6 @@ class ServerUnreachable(DeepaasError):
     """The client received no response, or an incomplete one."""
 
     status = 503
-    title = "Server unreachable"
 
 
 class UnexpectedResponse(DeepaasError):
@@ -225,7 +193,6 @@ class UnexpectedResponse(DeepaasError):
     """
 
     status = 502
-    title = "Unexpected answer"
 
     def __init__(self, message: str, status: int = status) -> None:
         super().__init__(message)
@@ -234,8 +201,6 @@ class UnexpectedResponse(DeepaasError):
 
 class TrainingFailed(DeepaasError):
     """The training that the client waited for did not succeed; `record` is its record."""
-
-    title = "Training failed"
 
     def __init__(self, message: str, record: Mapping[str, Any]) -> None:
         super().__init__(message)
