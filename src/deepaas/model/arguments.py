@@ -11,10 +11,9 @@ from marshmallow import fields
 from marshmallow.fields import Field
 
 from deepaas.errors import InvalidArguments, InvalidJson, PredictionFailed
-from deepaas.model.bounded_list import MAX_ERRORS, limit_list_errors
+from deepaas.model.bounded_list import LIBRARY_PREFIXES, MAX_ERRORS, limit_list_errors
 from deepaas.model.failures import failure_from_exception
 from deepaas.model.fields import (
-    LIBRARY_PACKAGES,
     accepts_many,
     get_documented_choices,
     get_field_choices,
@@ -223,7 +222,7 @@ def _has_only_files(value: Any) -> bool:
 def _is_raised_by_marshmallow(error: ValueError) -> bool:
     """Return whether marshmallow leaked an error about an invalid value, such as a time delta of NaN."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return str(frame.f_globals["__name__"]).startswith(LIBRARY_PACKAGES)
+    return str(frame.f_globals["__name__"]).startswith(LIBRARY_PREFIXES)
 
 
 def _parse_texts(field: Field, values: Sequence[Any]) -> Any:

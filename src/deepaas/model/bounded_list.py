@@ -12,7 +12,8 @@ from marshmallow import fields, utils
 from marshmallow.fields import Field
 
 MAX_ERRORS = 100
-_LIBRARY_PREFIXES = ("marshmallow.", "webargs.")
+LIBRARY_PREFIXES = ("marshmallow.", "webargs.")
+"""Prefixes of the modules whose field classes are not code of the model author."""
 
 
 def limit_list_errors(field: Field) -> None:
@@ -20,7 +21,7 @@ def limit_list_errors(field: Field) -> None:
 
     Model authors' subclasses of `List` are not changed.
     """
-    if isinstance(field, fields.List) and type(field).__module__.startswith(_LIBRARY_PREFIXES):
+    if isinstance(field, fields.List) and type(field).__module__.startswith(LIBRARY_PREFIXES):
         field.__class__ = _make_bounded_class(type(field))
     for part in get_inner_fields(field):
         limit_list_errors(part)

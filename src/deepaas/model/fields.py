@@ -3,13 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import marshmallow
 from marshmallow import fields, validate
 from marshmallow.fields import Field
 
-from deepaas.model.bounded_list import get_inner_fields
+from deepaas.model.bounded_list import LIBRARY_PREFIXES, get_inner_fields
 
-LIBRARY_PACKAGES = (marshmallow.__name__, "webargs")
 _MASK = "********"
 
 
@@ -71,7 +69,7 @@ def runs_user_code(field: Field) -> bool:
     if isinstance(field, fields.Nested | fields.Function | fields.Method):
         return True
     called = [field, *field.validators]
-    if any(not type(part).__module__.startswith(LIBRARY_PACKAGES) for part in called) or callable(
+    if any(not type(part).__module__.startswith(LIBRARY_PREFIXES) for part in called) or callable(
         field.load_default
     ):
         return True
@@ -117,7 +115,7 @@ def to_file_field(field: Field) -> Field:
 def _accepts_anything(field: Field) -> bool:
     """Return whether the field passes any value through, or is a class of the model author."""
     return type(field) in (fields.Field, fields.Raw) or not type(field).__module__.startswith(
-        LIBRARY_PACKAGES
+        LIBRARY_PREFIXES
     )
 
 

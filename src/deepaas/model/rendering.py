@@ -77,8 +77,8 @@ def _render_image(value: Any, requested_type: str | None, scratch: str) -> Body:
     """Return a PIL image in the requested format, or as PNG if Pillow cannot write that format."""
     if requested_type and requested_type.startswith("image/"):
         with contextlib.suppress(KeyError, OSError, ValueError):
-            return Body(requested_type, *_spill_to_file(_encode_image(value, requested_type), scratch))
-    return Body("image/png", *_spill_to_file(_encode_image(value, "image/png"), scratch))
+            return _create_body(requested_type, _encode_image(value, requested_type), scratch)
+    return _create_body("image/png", _encode_image(value, "image/png"), scratch)
 
 
 def _render_body(value: Any, media_type: str | None, response_format: ResponseFormat, scratch: str) -> Body:
@@ -89,7 +89,7 @@ def _render_body(value: Any, media_type: str | None, response_format: ResponseFo
         return _render_open_file(value, media_type or JSON, scratch)
     is_content = isinstance(value, bytes | bytearray | memoryview | os.PathLike)
     if media_type in (None, JSON) or (media_type == ANY and not is_content):
-        return Body(JSON, *_spill_to_file(render_json(value, response_format), scratch))
+        return _create_body(JSON, render_json(value, response_format), scratch)
     return _render_value(value, media_type or JSON, scratch)
 
 
@@ -143,17 +143,17 @@ def _validate_response(response: Any, schema: marshmallow.Schema) -> None:
 
 def _render_value(value: Any, media_type: str, scratch: str) -> Body:
     if isinstance(value, bytes | bytearray | memoryview):
-        return Body(media_type, *_spill_to_file(bytes(value), scratch))
+        return _create_body(media_type, bytes(value), scratch)
     if isinstance(value, UploadedFile) and value.filename:
         return _render_path(value.filename, media_type, scratch)
     if isinstance(value, os.PathLike):
         return _render_path(os.fspath(value), media_type, scratch)
     if media_type.startswith("image/") and _is_pil_image(value):
-        return Body(media_type, *_spill_to_file(_encode_image(value, media_type), scratch))
+        return _create_body(media_type, _encode_image(value, media_type), scratch)
     if media_type.endswith("json"):
-        return Body(media_type, *_spill_to_file(json_encoding.dumps(value), scratch))
+        return _create_body(media_type, json_encoding.dumps(value), scratch)
     if isinstance(value, str):
-        return Body(media_type, *_spill_to_file(value.encode(), scratch))
+        return _create_body(media_type, value.encode(), scratch)
     raise InvalidResponse(
         f"predict() returned {type(value).__name__} for the response type {media_type}. "
         "Return bytes, an open binary file, the path of a file, or a ReturnedFile."
@@ -232,7 +232,7 @@ def _render_open_file(file: Any, media_type: str, scratch: str) -> Body:
     with file:
         head = file.read(_INLINE_LIMIT_BYTES)
         if isinstance(head, str):
-            return Body(media_type, *_spill_to_file((head + file.read()).encode(), scratch))
+            return _create_body(media_type, (head + file.read()).encode(), scratch)
         if len(head) < _INLINE_LIMIT_BYTES:
             return Body(media_type, head)
         with _create_file(scratch) as copy:
@@ -241,13 +241,13 @@ def _render_open_file(file: Any, media_type: str, scratch: str) -> Body:
             return Body(media_type, b"", copy.name)
 
 
-def _spill_to_file(content: bytes, scratch: str) -> tuple[bytes, str | None]:
-    """Return (content, None), or (b"", path) after writing large content to a file."""
+def _create_body(media_type: str, content: bytes, scratch: str) -> Body:
+    """Return the body, after writing large content to a file."""
     if len(content) <= _INLINE_LIMIT_BYTES:
-        return content, None
+        return Body(media_type, content)
     with _create_file(scratch) as file:
         file.write(content)
-    return b"", file.name
+    return Body(media_type, b"", file.name)
 
 
 def _create_file(scratch: str) -> Any:
