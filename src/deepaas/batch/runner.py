@@ -1,6 +1,7 @@
 """Runs a batch: predicts several inputs at a time, and writes their results and manifest entries."""
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -41,7 +42,8 @@ class BatchOptions(NamedTuple):
     arguments_digest: str
 
 
-class BatchCounts(NamedTuple):
+@dataclasses.dataclass
+class BatchCounts:
     """Numbers of inputs that succeeded, failed, were skipped because of an earlier result, and remain."""
 
     done: int = 0
@@ -72,19 +74,12 @@ class Batch:
         self._semaphore = asyncio.Semaphore(options.max_concurrent)
         self._stop = asyncio.Event()
         self._fatal_error: ModelUnavailable | OSError | None = None
-        self._done_count = self._failed_count = self._skipped_count = 0
+        self.counts = BatchCounts(left=len(inputs))
+        """The current progress."""
 
     def stop(self) -> None:
         """Start no more predictions; running ones are finished."""
         self._stop.set()
-
-    @property
-    def counts(self) -> BatchCounts:
-        """The current progress."""
-        ended = self._done_count + self._failed_count + self._skipped_count
-        return BatchCounts(
-            self._done_count, self._failed_count, self._skipped_count, len(self._inputs) - ended
-        )
 
     async def run(self) -> None:
         """Process all inputs without a reusable result.
@@ -105,7 +100,8 @@ class Batch:
                 return
             line = await self._find_reusable(one)
             if line:
-                self._skipped_count += 1
+                self.counts.skipped += 1
+                self.counts.left -= 1
                 await self._record(line, is_reused=True)
                 continue
             line = await self._predict_input(one)
@@ -157,10 +153,11 @@ class Batch:
                 return line._replace(error=_log_failure(error, item))
 
     def _count(self, entry: ManifestEntry) -> None:
+        self.counts.left -= 1
         if entry.error is None:
-            self._done_count += 1
+            self.counts.done += 1
             return
-        self._failed_count += 1
+        self.counts.failed += 1
         if self._options.fail_fast:
             self.stop()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import tempfile
@@ -235,7 +236,7 @@ async def _run_in_pool(batch: Batch, pool: Pool, is_warm: asyncio.Event) -> None
 def _report_counts(batch: Batch, manifest: Manifest, ctx: click.Context, *, was_interrupted: bool) -> int:
     """Print the counts of the batch, write them to the output file, and return the exit code."""
     counts = batch.counts
-    summary = counts._asdict() | {"manifest": str(manifest.current_path)}
+    summary = dataclasses.asdict(counts) | {"manifest": str(manifest.current_path)}
     write_json(summary, ctx)
     if was_interrupted and counts.left:
         _log.info("Stopped with %d left; --resume goes on from here", counts.left)

@@ -55,12 +55,10 @@ def check(ctx: click.Context, *, predict: bool, argument_texts: tuple[str, ...],
 async def _run_and_print(request: CheckRequest, time_limit_s: float) -> Counter[Level]:
     counts: Counter[Level] = Counter()
     for finding in _check_discovery(request):
-        counts[finding.level] += 1
-        _print_finding(finding)
+        _print_finding(finding, counts)
     async with aclosing(run_checks(request, time_limit_s)) as findings:
         async for finding in findings:
-            counts[finding.level] += 1
-            _print_finding(finding)
+            _print_finding(finding, counts)
     return counts
 
 
@@ -86,7 +84,8 @@ def _check_discovery(request: CheckRequest) -> Iterator[Finding]:
         )
 
 
-def _print_finding(finding: Finding) -> None:
+def _print_finding(finding: Finding, counts: Counter[Level]) -> None:
+    counts[finding.level] += 1
     level = click.style(f"{finding.level:<8}", fg=_COLOURS.get(finding.level))
     print_line(f"{level} {finding.step:<14} {finding.text}")
     if finding.hint:

@@ -169,43 +169,32 @@ def _find_batch_argument(flag_values: dict[str, FlagValues], output: Path | None
 
 def build_batch_options(used_spellings: Collection[str]) -> list[click.Option]:
     """Return the options of a batch; if a name is also an argument's, the option starts with `--deepaas-`."""
-
-    def get_spellings(name: str) -> list[str]:
-        return [name, f"--{name.replace('_', '-')}"]
-
     options = [
         click.Option(
-            get_spellings("output_dir"),
+            ["--output-dir"],
             type=click.Path(file_okay=False, path_type=Path),
             help="Batch: output folder, also for manifest.jsonl with the status of each file.",
         ),
+        click.Option(["--resume"], is_flag=True, help="Batch: skip files that already have results."),
+        click.Option(["--fail-fast"], is_flag=True, help="Batch: start no more predictions after a failure."),
         click.Option(
-            get_spellings("resume"), is_flag=True, help="Batch: skip files that already have results."
-        ),
-        click.Option(
-            get_spellings("fail_fast"), is_flag=True, help="Batch: start no more predictions after a failure."
-        ),
-        click.Option(
-            get_spellings("shard"),
+            ["--shard"],
             default="",
             metavar="K/N",
             help="Batch: shard K of N, or /N in an array job (default there: one shard per task).",
         ),
         click.Option(
-            get_spellings("workers"),
+            ["--workers"],
             type=click.IntRange(min=1),
             help="Batch: number of worker processes. [default: 1]",
         ),
         click.Option(
-            get_spellings("predict_timeout"),
+            ["--predict-timeout"],
             type=click.FloatRange(min=0),
             help="Batch: time limit of a prediction (s); 0 disables it. [default: 0]",
         ),
     ]
     for option in options:
-        option.opts = [_avoid_collision(spelling, used_spellings) for spelling in option.opts]
+        if option.opts[0] in used_spellings:
+            option.opts = [f"--deepaas-{option.opts[0].removeprefix('--')}"]
     return options
-
-
-def _avoid_collision(spelling: str, used_spellings: Collection[str]) -> str:
-    return f"--deepaas-{spelling.removeprefix('--')}" if spelling in used_spellings else spelling
