@@ -22,8 +22,9 @@ SIDE_BY_SIDE := --numprocesses $(shell expr 2 \* $$(nproc)) --dist loadgroup
 # The oldest versions that pyproject.toml allows: of webargs, whose fields models use, and of aiohttp, whose
 # undocumented parts http/fast_path/ uses.
 OLDEST_PACKAGES := webargs==5.5.3 aiohttp==3.11.0
-ON_OLDEST := $(addprefix tests/model/test_,arguments.py declared.py fields.py forms.py) $(addprefix tests/http/test_,documents.py negotiating.py \
-	one_meaning.py predictions.py shortcut.py sources.py streaming.py uploads.py)
+ON_OLDEST := $(addprefix tests/model/test_,arguments.py fields.py invalid_declarations.py loaded_model.py) \
+	$(addprefix tests/http/test_,accept_header.py argument_sources.py fast_path.py fast_path_equivalence.py openapi.py predictions.py \
+	streaming.py uploads.py)
 MINUTES := 10
 # Create an environment, unless it exists and has pip: Debian without python3-venv creates one without.
 # The pip of Python 3.11 takes twice as long as the newest one.

@@ -9,7 +9,7 @@ import pytest
 
 from support.server import TESTS
 
-SHARING = "tests/http/test_negotiating.py"
+SHARING = "tests/http/test_accept_header.py"
 CHILD = "from support.machine import slowness; print(len(slowness().ratios), slowness().factor >= 1)"
 
 

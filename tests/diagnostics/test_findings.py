@@ -9,7 +9,7 @@ import pytest
 from support.cli import Ended, run
 from support.machine import timeout_s
 
-FAULTY = Path(__file__).parents[1] / "models" / "checking" / "faulty.py"
+FAULTY = Path(__file__).parents[1] / "models" / "diagnostics" / "faulty.py"
 HEALTHY = """
 from marshmallow import fields, validate
 
