@@ -70,30 +70,32 @@ class ServedModel:
         scratch: ScratchFolder,
         *,
         size_bytes: int = 0,
+        raw_json: bytes = b"",
     ) -> Body | ResultStream:
         """Return the model's prediction for raw arguments, as returned by `Arguments.collect`.
 
-        Arguments of a large request are validated and encoded outside the event loop.
+        Arguments of a large request are validated and encoded outside the event loop. With `raw_json`, the
+        worker parses that JSON body and validates all arguments; `raw` holds the other ones.
 
         Raise `InvalidArguments`, `FunctionNotImplemented`, `ModelUnavailable` or `PredictionFailed`.
         """
         pool = self._require_pool()
-        arguments = await self._validate(self.model.predict_arguments, raw, size_bytes=size_bytes)
-        call = _create_predict_call(arguments, negotiated_format, scratch, validated=True)
-        encoded = await _encode_call(call, raw, size_bytes)
+        arguments = dict(raw)
+        if not raw_json:
+            arguments = await self._validate(self.model.predict_arguments, raw, size_bytes=size_bytes)
+        call = Call(
+            "predict",
+            arguments,
+            not raw_json,
+            negotiated_format.media_type,
+            scratch.path,
+            request_id.get(),
+            negotiated_format.prefers_events,
+            negotiated_format.requested_type,
+            raw_json,
+        )
+        encoded = encode(call) if raw_json else await _encode_call(call, raw, size_bytes)
         return await pool.predict(encoded, scratch)
-
-    async def predict_raw_json(
-        self,
-        raw: Mapping[str, Any],
-        raw_json: bytes,
-        negotiated_format: NegotiatedFormat,
-        scratch: ScratchFolder,
-    ) -> Body | ResultStream:
-        """Like `predict`, but the worker parses the JSON body; `raw` holds the other arguments."""
-        pool = self._require_pool()
-        call = _create_predict_call(dict(raw), negotiated_format, scratch, validated=False, json=raw_json)
-        return await pool.predict(encode(call), scratch)
 
     def _require_pool(self) -> Pool:
         """Return the pool. Raise `FunctionNotImplemented` or `EndpointDisabled` if there is none."""
@@ -186,27 +188,6 @@ class ServedModel:
         counts = await self._scheduler.repository.count_by_state(self.name)
         for training_state, count in (counts or {}).items():
             metrics.trainings.labels(self.name, training_state.value).set(count)
-
-
-def _create_predict_call(
-    arguments: dict[str, Any],
-    negotiated_format: NegotiatedFormat,
-    scratch: ScratchFolder,
-    *,
-    validated: bool,
-    json: bytes = b"",
-) -> Call:
-    return Call(
-        "predict",
-        arguments,
-        validated,
-        negotiated_format.media_type,
-        scratch.path,
-        request_id.get(),
-        negotiated_format.prefers_events,
-        negotiated_format.requested_type,
-        json,
-    )
 
 
 async def _encode_call(call: Call, raw: Mapping[str, Any], size_bytes: int) -> bytes:

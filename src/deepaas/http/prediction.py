@@ -33,11 +33,11 @@ async def run_prediction(
     wanted = NegotiatedFormat(
         *_resolve_media_types(arguments.accept, raw, accept_header), prefers_events(accept_header)
     )
-    if sources.raw_json:
-        if arguments.accept and not has_accept:
-            raw.pop(arguments.accept.key, None)  # the JSON body, which only the worker parses, may set it
-        return await served_model.predict_raw_json(raw, sources.raw_json, wanted, scratch)
-    return await served_model.predict(raw, wanted, scratch, size_bytes=sources.size_bytes)
+    if sources.raw_json and arguments.accept and not has_accept:
+        raw.pop(arguments.accept.key, None)  # the JSON body, which only the worker parses, may set it
+    return await served_model.predict(
+        raw, wanted, scratch, size_bytes=sources.size_bytes, raw_json=sources.raw_json
+    )
 
 
 def _resolve_media_types(
