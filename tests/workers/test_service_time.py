@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deepaas.messages import Call, Envelope, Reply, decode, encode
+from deepaas.messages import Call, Envelope, Reply, decode_plain, encode
 from deepaas.model.model import LoadedModel
 from deepaas.workers.call_executor import CallExecutor, StreamSender
 from deepaas.workers.call_queue import ServiceTimeEstimate
@@ -26,7 +26,7 @@ def replies(*faults: str) -> list[Reply]:
 
     calls = list(itertools.starmap(call, enumerate(faults)))
     made = answering.execute_batch(calls, range(1, len(calls) + 1))
-    return [decode(encode(reply)) for reply in made]
+    return [decode_plain(memoryview(encode(reply))) for reply in made]
 
 
 def paced(found: list[Reply]) -> ServiceTimeEstimate:
