@@ -34,10 +34,7 @@ class Metrics:
         )
         self.queue_length = Gauge("deepaas_queue_length", "Calls queued.", ("model",), registry=registry)
         self.queue_oldest = Gauge(
-            "deepaas_queue_oldest_seconds",
-            "Age of the oldest queued call.",
-            ("model",),
-            registry=registry,
+            "deepaas_queue_oldest_seconds", "Age of the oldest queued call.", ("model",), registry=registry
         )
         self.workers = Gauge("deepaas_workers", "Workers, by state.", ("model", "state"), registry=registry)
         self.trainings = Gauge(
@@ -50,18 +47,7 @@ class Metrics:
 
     def create_pool_metrics(self, model: str) -> "PoolMetrics":
         """Return the metrics of a model's pool."""
-        stages = self._request_collector.stages
-        queue, in_model, render = (stages.setdefault((model, stage), _Histogram()) for stage in _STAGES)
-        first_chunk = self._request_collector.first_chunks.setdefault(model, _Histogram())
-        return PoolMetrics(
-            queue,
-            in_model,
-            render,
-            first_chunk,
-            restarts=self.restarts,
-            scale_events=self.scale_events,
-            model=model,
-        )
+        return PoolMetrics(self, self._request_collector, model)
 
     def to_prometheus_text(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
@@ -71,24 +57,13 @@ class Metrics:
 class PoolMetrics:
     """The metrics of one model's pool."""
 
-    def __init__(
-        self,
-        queue_time: "_Histogram",
-        model_time: "_Histogram",
-        render_time: "_Histogram",
-        first_chunk_time: "_Histogram",
-        *,
-        restarts: Counter,
-        scale_events: Counter,
-        model: str,
-    ) -> None:
-        self._queue_time = queue_time
-        self._model_time = model_time
-        self._render_time = render_time
-        self._first_chunk_time = first_chunk_time
-        self._restarts = restarts
-        self._scale_events = scale_events
+    def __init__(self, metrics: Metrics, collector: "_RequestCollector", model: str) -> None:
+        self._metrics = metrics
         self._model = model
+        self._queue_time, self._model_time, self._render_time = (
+            collector.stages.setdefault((model, stage), _Histogram()) for stage in _STAGES
+        )
+        self._first_chunk_time = collector.first_chunks.setdefault(model, _Histogram())
 
     def record_prediction(self, queue_s: float, model_s: float, render_s: float) -> None:
         """Record the seconds that a prediction spent in each stage."""
@@ -102,11 +77,11 @@ class PoolMetrics:
 
     def record_restart(self, cause: str) -> None:
         """Count a worker that exited unexpectedly or was killed, by cause."""
-        self._restarts.labels(self._model, cause).inc()
+        self._metrics.restarts.labels(self._model, cause).inc()
 
     def record_scale_event(self, direction: str) -> None:
         """Count a worker that was added or removed; `direction` is ``up`` or ``down``."""
-        self._scale_events.labels(self._model, direction).inc()
+        self._metrics.scale_events.labels(self._model, direction).inc()
 
 
 class _Histogram:

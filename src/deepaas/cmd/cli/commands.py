@@ -52,16 +52,7 @@ def load_command(name: str, ctx: click.Context) -> click.Command | None:
     return command if isinstance(command, click.Command) else command(ctx)
 
 
-_SETTINGS = (
-    "model_name",
-    "model",
-    "warm",
-    "state_dir",
-    "debug",
-    "log_file",
-    "log_format",
-    "log_level",
-)
+_SETTINGS = ("model_name", "model", "warm", "state_dir", "debug", "log_file", "log_format", "log_level")
 
 
 class LazyGroup(click.Group):

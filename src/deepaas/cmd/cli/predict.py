@@ -184,9 +184,7 @@ def build_batch_options(used_spellings: Collection[str]) -> list[click.Option]:
             help="Batch: shard K of N, or /N in an array job (default there: one shard per task).",
         ),
         click.Option(
-            ["--workers"],
-            type=click.IntRange(min=1),
-            help="Batch: number of worker processes. [default: 1]",
+            ["--workers"], type=click.IntRange(min=1), help="Batch: number of worker processes. [default: 1]"
         ),
         click.Option(
             ["--predict-timeout"],

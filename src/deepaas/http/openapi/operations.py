@@ -85,10 +85,7 @@ SHARED_RESPONSES: Mapping[str, ResponseSpec] = {
     NOT_ALLOWED: ResponseSpec("The token lacks the required scope", "Error"),
     "NotFound": ResponseSpec("Not found", "Error"),
     METHOD_NOT_ALLOWED: ResponseSpec(
-        "Method not allowed",
-        "Error",
-        headers={"Allow": "Allowed methods"},
-        required_headers=("Allow",),
+        "Method not allowed", "Error", headers={"Allow": "Allowed methods"}, required_headers=("Allow",)
     ),
     "NotAcceptable": ResponseSpec("The model supports none of the accepted media types", "Error"),
     "TooSlow": ResponseSpec("The body arrived too slowly", "Error"),
