@@ -4,7 +4,10 @@ import asyncio
 import contextlib
 import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -77,6 +80,37 @@ def test_files_of_workers(tmp_path: Path, *, fails: bool) -> None:
 
     with contextlib.suppress(ConnectionResetError):
         asyncio.run(use())
+    assert not (tmp_path / "one").exists()
+
+
+def test_cancelled_request_leaves_no_file(tmp_path: Path) -> None:
+    """The folder is deleted even if the request is cancelled while no thread is free to delete it."""
+
+    async def request() -> None:
+        async with ScratchFolder(str(tmp_path), None, "one") as scratch:
+            scratch.create_file_path("a").touch()
+
+    async def cancel_request() -> None:
+        submitted = asyncio.Event()
+
+        class Executor(ThreadPoolExecutor):
+            def submit(self, *args: Any, **kwargs: Any) -> Any:
+                submitted.set()
+                return super().submit(*args, **kwargs)
+
+        executor, free = Executor(1), threading.Event()
+        asyncio.get_running_loop().set_default_executor(executor)
+        executor.submit(free.wait)
+        submitted.clear()
+        task = asyncio.create_task(request())
+        await submitted.wait()
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled()
+        free.set()
+        await asyncio.get_running_loop().shutdown_default_executor()
+
+    asyncio.run(cancel_request())
     assert not (tmp_path / "one").exists()
 
 

@@ -52,7 +52,7 @@ class UploadFolder:
 
     async def delete(self) -> None:
         """Delete the folder and its content; errors are ignored."""
-        await asyncio.to_thread(shutil.rmtree, self.path, ignore_errors=True)
+        await _delete_folders([self.path])
 
     def _create_name(self, original_filename: str) -> str:
         return f"{len(self.files)}{sanitize_suffix(original_filename)}"
@@ -83,12 +83,16 @@ class ScratchFolder(UploadFolder):
         return self
 
     async def __aexit__(self, error: type[BaseException] | None, *_: object) -> None:
+        remaining = []
         if self._memory_root and self._reserved_bytes:
-            await self._delete_from_memory()
+            if not self._delete_from_memory():
+                remaining.append(self._memory_path)
             self._memory_root.available_bytes += self._reserved_bytes
         # A failed call may have written files. Looking for the folder of every call would take 1.5 µs.
         if (self.files or error) and os.access(self.path, os.F_OK):
-            await self.delete()
+            remaining.append(self.path)
+        if remaining:
+            await _delete_folders(remaining)
 
     def write_small_file(self, original_filename: str, content: Sequence[bytes | bytearray]) -> str:
         """Write a file of up to `SMALL_FILE_BYTES`, in memory if possible; return its path."""
@@ -114,15 +118,16 @@ class ScratchFolder(UploadFolder):
         self.files.append(path)
         return path
 
-    async def _delete_from_memory(self) -> None:
-        """Delete our files directly, which is fast; use a thread if user code added or deleted some."""
+    def _delete_from_memory(self) -> bool:
+        """Delete our files directly; return whether that succeeds, since user code may add or delete some."""
         try:
             for path in self.files:
                 if path.startswith(self._memory_path):
                     os.unlink(path)  # noqa: PTH108 - as above
             os.rmdir(self._memory_path)  # noqa: PTH106 - likewise
         except OSError:
-            await asyncio.to_thread(shutil.rmtree, self._memory_path, ignore_errors=True)
+            return False
+        return True
 
 
 class ScratchRoot:
@@ -159,6 +164,19 @@ class ScratchRoot:
     def create_folder(self) -> ScratchFolder:
         """Return a scratch folder for a new request."""
         return ScratchFolder(self.path, self._memory_root, str(next(self._folder_numbers)))
+
+
+async def _delete_folders(paths: Sequence[str]) -> None:
+    """Delete folders with their content in a thread; errors are ignored.
+
+    Shielded: asyncio cancels work that waits for a free thread together with the task that awaits it.
+    """
+    await asyncio.shield(asyncio.to_thread(_delete_now, paths))
+
+
+def _delete_now(paths: Sequence[str]) -> None:
+    for path in paths:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def remove_parent_folder(path: str) -> None:
