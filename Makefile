@@ -89,6 +89,7 @@ test-ray: setup  ## run the tests for Ray on a local cluster of three nodes
 	$(BIN)/pytest -m ray
 
 check: $(VENV)/.develop system-packages  ## run linters and type checks without changing files
+	$(BIN)/python tools/sync_client.py --check
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -97,9 +98,10 @@ check: $(VENV)/.develop system-packages  ## run linters and type checks without 
 	$(BIN)/python tools/vendor.py --check --folder tests/ui/vendor
 	@sh tools/check-deploy $(BIN)
 
-fix: $(VENV)/.develop  ## format the code and fix lint errors
+fix: $(VENV)/.develop  ## format the code, fix lint errors, generate the blocking client
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+	$(BIN)/python tools/sync_client.py
 
 $(VENV)/.bench: $(VENV)/.develop
 	$(BIN)/python $(INSTALL) --editable '.[bench]'

@@ -33,7 +33,7 @@ def test_predictions(server: Server, tmp_path: Path) -> None:
             given = [model.predict(number=number, data=tmp_path / "a.txt") for number in range(50)]
             for number, found in enumerate(await asyncio.gather(*given)):
                 assert json.loads(found["predictions"]) == {"number": number, "file": "a.txt"}
-            with pytest.raises(InvalidArguments, match="less than the minimum"):
+            with pytest.raises(InvalidArguments, match="Must be greater than or equal to 0"):
                 await model.predict(number=-1)
             path = await model.predict_to_file(tmp_path / "b", data=b"y", accept="application/octet-stream")
             assert path.read_bytes() == b"y"

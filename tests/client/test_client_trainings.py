@@ -1,5 +1,6 @@
 """Trainings through the client: start, follow, wait, cancel, artifacts."""
 
+import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -47,9 +48,9 @@ def test_upload(steps: Model) -> None:
 
 
 def test_checked(steps: Model) -> None:
-    """Arguments are validated before they are sent."""
+    """A training with invalid arguments is not started."""
     before = len(steps.trainings())
-    with pytest.raises(InvalidArguments, match="'x' is not of type 'integer'"):
+    with pytest.raises(InvalidArguments, match="port: Not a valid integer"):
         steps.train(port="x")
     assert len(steps.trainings()) == before
 
@@ -159,3 +160,39 @@ def test_survives_a_restart(start: Callable[..., Server], gate: Gate) -> None:
         assert list(lines) == ["two"]
         waiting.join(CALL_S)
     assert found[0]["status"] == "done"
+
+
+class CuttingProxy(http.server.BaseHTTPRequestHandler):
+    """A proxy that ends each connection after an event or a comment."""
+
+    parts = (
+        b'id: 1\nevent: log\ndata: {"line":"one"}\n\n: keep-alive\n\n',
+        *(b": keep-alive\n\n",) * 3,
+        b"id: 2\nevent: end\ndata: {}\n\n",
+    )
+
+    def do_GET(self) -> None:
+        last_ids = self.server.last_ids
+        last_ids.append(self.headers.get("Last-Event-ID"))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        self.wfile.write(self.parts[len(last_ids) - 1])
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_silent_training_behind_a_proxy_that_cuts_connections() -> None:
+    """Comments that keep a connection alive are no events, but restart the retry timeout."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), CuttingProxy) as proxy:
+        proxy.last_ids = []
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        with Client(f"http://127.0.0.1:{proxy.server_port}", retry_timeout_s=0.6) as client:
+            events = list(client["steps"].training("x").events())
+        proxy.shutdown()
+    assert [(event.id, event.kind, event.line) for event in events] == [
+        ("1", "log", "one"),
+        ("2", "end", None),
+    ]
+    assert proxy.last_ids == [None, "1", "1", "1", "1"]

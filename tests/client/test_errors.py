@@ -180,6 +180,8 @@ def test_stranger() -> None:
                 client.models()
             with pytest.raises(UnexpectedResponse, match="not JSON"):
                 client["told"].training("x").wait()
+            with pytest.raises(UnexpectedResponse, match=r"/events sent no events: .*Content-Type"):
+                next(client["told"].training("x").events())
         stranger.shutdown()
 
 

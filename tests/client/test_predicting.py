@@ -83,7 +83,9 @@ def test_digits(tmp_path: Path) -> None:
         assert digits.predict(image=str(DIGIT), accept="image/png").startswith(b"\x89PNG")
         with pytest.raises(InvalidArguments) as caught:
             digits.predict(image=DIGIT, top=11)
-        assert caught.value.messages == {"top": ["11 is greater than the maximum of 10"]}
+        assert caught.value.messages == {
+            "top": ["Must be greater than or equal to 1 and less than or equal to 10."]
+        }
 
 
 @pytest.mark.parametrize("file", [{}, {"data": ("a.txt", b"x")}], ids=["json", "form"])
@@ -118,6 +120,14 @@ def test_values_of_libraries(asking: Client, echoing: Model) -> None:
     found = predicted(asking["all_fields"], datetime=moment, uuid=identity)
     assert found["datetime"] == ["datetime", "2020-01-02T00:00:00+00:00"]
     assert found["uuid"] == ["UUID", str(identity)]
+
+
+def test_null_parameters(asking: Client) -> None:
+    """None is null for a list of one text, and an error in a header, which has no null."""
+    model = asking["null_defaults"]
+    assert predicted(model, delimited=None)["delimited"] is None
+    with pytest.raises(InvalidArguments, match="X-Word: None cannot be sent in a header"):
+        model.predict(**{"X-Word": None})
 
 
 def test_inexpressible(echoing: Model) -> None:

@@ -4,11 +4,13 @@ Requires ``pip install 'deepaas[client]'``.
 """
 
 try:
-    from deepaas.client.awaiting import AsyncClient, AsyncModel, AsyncTraining
-    from deepaas.client.blocking import Client, Model, Training
+    from deepaas.client._async.client import AsyncClient, AsyncModel
+    from deepaas.client._async.training import AsyncTraining
+    from deepaas.client._events import Event
+    from deepaas.client._sync.client import Client, Model
+    from deepaas.client._sync.training import Training
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(f"{error}: the client requires pip install 'deepaas[client]'") from error
-from deepaas.client.following import Event
 from deepaas.errors import (
     ArtifactNotFound,
     BadRequest,

@@ -55,8 +55,6 @@ class OpenApi31Builder(SpecBuilder):
             "required": is_required(arguments, field, key),
             "description": description,
             "schema": schema,
-            # A JSON body may send null for a parameter, and our clients read this key.
-            **({"x-nullable": True} if field.allow_none else {}),
         } | style
 
     def _build_body(self, body_fields: dict[str, Field]) -> dict[str, Any]:

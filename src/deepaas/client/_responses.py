@@ -1,9 +1,12 @@
 """Converts responses to Python values, or to the errors of `deepaas.errors`."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import httpx
+from httpx_sse import SSEError
 
 from deepaas.errors import (
     BadRequest,
@@ -20,6 +23,7 @@ from deepaas.errors import (
     PredictionTimeout,
     RequestTimeout,
     ServerUnreachable,
+    TrainingFailed,
     Unauthorized,
     UnexpectedResponse,
 )
@@ -29,7 +33,7 @@ _NO_CONTENT = 204
 _MIN_ERROR_STATUS = 300
 _NOT_FOUND = 404
 _UNPROCESSABLE = 422
-UNAVAILABLE = 503
+_UNAVAILABLE = 503
 _MAX_TEXT_LENGTH = 200
 _ERRORS_BY_STATUS: dict[int, type[DeepaasError]] = {
     error.status: error
@@ -92,7 +96,7 @@ def error_from_response(response: httpx.Response, context: ErrorContext) -> Deep
     if status == _UNPROCESSABLE and get_media_type(response) == _JSON:
         return InvalidArguments(decode_json(response))
     message = _extract_message(response)
-    if status == UNAVAILABLE:
+    if status == _UNAVAILABLE:
         return ModelUnavailable(message, retry_after_s=_parse_retry_after_s(response))
     if status == _NOT_FOUND and context.not_found_error:
         return context.not_found_error(message)
@@ -103,10 +107,23 @@ def error_from_response(response: httpx.Response, context: ErrorContext) -> Deep
     return UnexpectedResponse(_add_address(response, message), status)
 
 
-def connection_error(error: httpx.RequestError) -> ServerUnreachable:
-    """Return the exception to raise when a request got no response."""
-    reason = str(error) or type(error).__name__
-    return ServerUnreachable(f"No response from {error.request.url}: {reason}.")
+@contextlib.contextmanager
+def translate_request_errors(url: httpx.URL) -> Iterator[None]:
+    """Raise `ServerUnreachable` for a request that gets no response, or an incomplete one."""
+    try:
+        yield
+    except SSEError as error:
+        raise UnexpectedResponse(f"{url} sent no events: {error}.") from error
+    except httpx.RequestError as error:
+        raise ServerUnreachable(f"No response from {url}: {str(error) or type(error).__name__}.") from error
+
+
+def require_done(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the record of a training that is done. Raise `TrainingFailed` for any other status."""
+    if record["status"] != "done":
+        reason = record.get("message") or f"it was {record['status']}"
+        raise TrainingFailed(f"The training {record['uuid']} did not complete: {reason}", record)
+    return record
 
 
 def is_server_error(response: httpx.Response) -> bool:

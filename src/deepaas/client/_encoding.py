@@ -1,19 +1,38 @@
-"""Validates the arguments of a call against the server's OpenAPI document, and encodes them."""
+"""Encodes the arguments of a call, with its files, as the body and the headers of a request."""
 
+import contextlib
+import io
 import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 import orjson
 
-from deepaas.client.specification import Argument, Function
-from deepaas.client.uploads import OpenFiles, Upload, create_upload
+from deepaas.client._schema import Argument, Function
 from deepaas.errors import InvalidArguments, InvalidResponse
 from deepaas.model import json_encoding
 
-_MAX_VALIDATED_BYTES = 100_000
+_EXPECTED_VALUES = (
+    "Give a path, bytes, a file opened in binary mode, a NumPy array, a PIL image, "
+    "or (file name, content); got {}."
+)
+_NULL_IN_HEADER = "None cannot be sent in a header: omit the argument."
 _NULL_BESIDE_FILE = "None cannot be sent together with a file: omit the argument."
 _ANY_ARGUMENT = Argument({}, is_required=False)
+
+OpenFiles = contextlib.ExitStack
+
+
+class Upload(NamedTuple):
+    """A file to send: its name, and a function that returns its content for one attempt.
+
+    Files that the function opens are closed after the attempt.
+    """
+
+    filename: str
+    open_content: Callable[[OpenFiles], IO[bytes] | bytes]
 
 
 class EncodedArguments(NamedTuple):
@@ -34,11 +53,11 @@ class EncodedArguments(NamedTuple):
 
 
 def encode_arguments(function: Function, arguments: Mapping[str, Any], *, validate: bool) -> EncodedArguments:
-    """Encode the arguments. Raise `InvalidArguments` if they do not match the function's declaration.
+    """Encode the arguments. Raise `InvalidArguments` for values that cannot be sent.
 
-    Without `validate`, only arguments that cannot be encoded are errors.
+    With `validate`, also for unknown and missing names. The server validates values.
     """
-    encoder = _Encoder(function, validate=validate)
+    encoder = _Encoder(function)
     for name, value in arguments.items():
         encoder.add(name, value)
     problems = encoder.problems
@@ -52,9 +71,8 @@ def encode_arguments(function: Function, arguments: Mapping[str, Any], *, valida
 class _Encoder:
     """Collects `EncodedArguments`, and the problems by argument."""
 
-    def __init__(self, function: Function, *, validate: bool) -> None:
+    def __init__(self, function: Function) -> None:
         self._function = function
-        self._should_validate = validate
         self._json_values: dict[str, bytes] = {}
         self._headers: dict[str, bytes] = {}
         self._files: list[tuple[str, Upload]] = []
@@ -92,15 +110,13 @@ class _Encoder:
         except InvalidResponse as error:
             self.problems[name] = [error.message]
             return
-        is_small = len(text) <= _MAX_VALIDATED_BYTES
-        plain = json.loads(text) if is_small or argument.is_header or argument.is_comma_separated else None
-        unfit = self._function.validate(name, plain) if self._should_validate and is_small else []
-        if unfit:
-            self.problems[name] = unfit
+        is_null = text == b"null"
+        if argument.is_header and is_null:
+            self.problems[name] = [_NULL_IN_HEADER]
         elif argument.is_header:
-            self._headers[name] = _to_single_text(plain).encode()
-        elif argument.is_comma_separated:
-            self._json_values[name] = orjson.dumps(_to_single_text(plain))
+            self._headers[name] = _to_single_text(json.loads(text)).encode()
+        elif argument.is_comma_separated and not is_null:
+            self._json_values[name] = orjson.dumps(_to_single_text(json.loads(text)))
         else:
             self._json_values[name] = text
 
@@ -115,3 +131,59 @@ def _to_single_text(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(_to_single_text, value))
     return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def create_upload(argument: str, value: Any) -> Upload:
+    """Return the upload for a value of a file argument. Raise `TypeError` for any other type.
+
+    A path is read from disk while it is sent. A file object is sent from its beginning. A NumPy array is
+    sent as ``.npy``, a PIL image as PNG.
+    """
+    match value:
+        case (str() as filename, content):
+            return create_upload(argument, content)._replace(filename=filename)
+        case str() | os.PathLike():
+            return _create_path_upload(Path(value))
+        case bytes() | bytearray() | memoryview():
+            return _create_bytes_upload(argument, bytes(value))
+        case io.TextIOBase():
+            raise TypeError(_EXPECTED_VALUES.format("a file opened in text mode"))
+    if hasattr(value, "read"):
+        return Upload(_get_file_name(value) or argument, lambda _: value)
+    if _is_array(value):
+        return _create_bytes_upload(f"{argument}.npy", _encode_npy(value))
+    if type(value).__module__.startswith("PIL.") and hasattr(value, "save"):
+        return _create_bytes_upload(f"{argument}.png", _encode_png(value))
+    raise TypeError(_EXPECTED_VALUES.format(type(value).__name__))
+
+
+def _create_path_upload(path: Path) -> Upload:
+    return Upload(path.name, lambda opened: opened.enter_context(path.open("rb")))
+
+
+def _create_bytes_upload(filename: str, content: bytes) -> Upload:
+    return Upload(filename, lambda _: content)
+
+
+def _get_file_name(file: Any) -> str | None:
+    """Return the name of an open file, if it has one: a file opened by descriptor has a number instead."""
+    name = getattr(file, "name", None)
+    return Path(name).name if isinstance(name, str) else None
+
+
+def _is_array(value: Any) -> bool:
+    return type(value).__module__ == "numpy" and hasattr(value, "__array_interface__")
+
+
+def _encode_npy(array: Any) -> bytes:
+    import numpy as np  # noqa: PLC0415 - optional: only callers with an array need it
+
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def _encode_png(image: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format="PNG")
+    return file.getvalue()
