@@ -103,13 +103,12 @@ def _create_scheduler(
         max_concurrent=settings.max_trainings,
         cancel_grace_s=settings.cancel_grace,
         force_stop=force_stop,
-        heartbeat_timeout_s=settings.train_heartbeat_timeout,
         on_shutdown=settings.train_on_shutdown,
         retention=_parse_retention(settings.keep_trainings),
         run_context=ExclusiveAccess(pools).acquire if is_exclusive else contextlib.nullcontext,
         on_success=reload,
     )
-    store = TrainingStore(settings.database_url or sqlite_url(folder))
+    store = TrainingStore(settings.database_url or sqlite_url(folder), settings.train_heartbeat_timeout)
     return TrainingScheduler(store, folder, rules, engine.create_training_executor(store))
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from deepaas.trainings.record import TrainingRecord, TrainingState
-from deepaas.trainings.recovery import HeartbeatTracker
+from deepaas.trainings.recovery import OutageGuard
 from deepaas.trainings.store import TrainingStore
 from support.ray_cluster import Cluster
 from support.server import CALL_S, Gate, Server, serving, wait_until
@@ -21,23 +22,18 @@ LOST_AFTER_S = 10
 
 
 @pytest.mark.parametrize(
-    ("polls", "expired"),
+    ("polls_s", "expiring_s"),
     [
-        ([{"a": 0}] * 3, set()),
-        ([{"a": 0}] * 4, {"a"}),
-        ([{"a": 0}] * 2 + [{"a": 1}] * 3, set()),
-        ([{"a": 0}] * 3 + [{"a": 1}], set()),
-        ([{"a": 1}] * 3 + [{"a": 0}], set()),
-        ([{"a": 0}] * 3 + [{"a": 1}] * 4, {"a"}),
-        ([{"a": number, "b": 0} for number in range(4)], {"b"}),
-        ([{"a": 0}] * 3 + [{}] + [{"a": 0}] * 3, set()),
-        ([{}] * 5, set()),
+        ([100, 102, 104, 106, 108, 110, 112], [110, 112]),
+        ([100, 105, 110], [110]),
+        ([100, 105, 110, 116, 121, 126], [110, 126]),
+        ([100, 105, 110, 109, 114, 119], [110, 119]),
     ],
 )
-def test_looks(polls: list[Mapping[str, int]], expired: set[str]) -> None:
-    """A heartbeat expires if it has not changed in more than two polls; a missing one restarts the count."""
-    tracker = HeartbeatTracker(2)
-    assert [tracker.update(heartbeats) for heartbeats in polls][-1] == expired
+def test_outage_guard(polls_s: list[float], expiring_s: list[float]) -> None:
+    """Leases may expire after one lease of polls, counted again after a gap or a clock that is set back."""
+    guard = OutageGuard(10)
+    assert [now_s for now_s in polls_s if guard.may_expire(now_s)] == expiring_s
 
 
 Serve = Callable[..., contextlib.AbstractContextManager[Server]]
@@ -75,12 +71,12 @@ def name_host(folder: Path, host: str) -> None:
 
 @pytest.fixture
 def store(database: str) -> Iterator[TrainingStore]:
-    with TrainingStore(database) as store:
+    with TrainingStore(database, LOST_AFTER_S) as store:
         yield store
 
 
 def test_lost(serve: Serve, store: TrainingStore) -> None:
-    """Trainings with an expired heartbeat are lost, or cancelled if that was requested; others go on."""
+    """Trainings with an expired lease are lost, or cancelled if that was requested; others go on."""
     heard = dataclasses.replace(GONE, uuid="a" * 32)
     cancelled = dataclasses.replace(GONE, uuid="c" * 32, state=TrainingState.CANCELLING)
     queued = dataclasses.replace(GONE, uuid="b" * 32, state=TrainingState.QUEUED, pid=None, pid_started=None)
@@ -98,14 +94,14 @@ def test_lost(serve: Serve, store: TrainingStore) -> None:
 
 
 def test_heard(serve: Serve, store: TrainingStore, gate: Gate) -> None:
-    """A live server sends heartbeats for its queued training; a running training sends its own."""
+    """A live server renews the lease of its queued training; a running training renews its own."""
     with serve("here") as server, server.client() as client:
         running = begin(client, ["wait", gate.port])
         gate.wait()
         queued = begin(client, ["return", 1])
-        assert is_heard(store, queued)
+        assert is_renewed(store, queued)
         kill(server)
-        assert is_heard(store, running)
+        assert is_renewed(store, running)
         for process in trainings_below(running["uuid"]):
             process.kill()
 
@@ -143,6 +139,29 @@ def test_lost_while_it_runs(serve: Serve, gate: Gate) -> None:
         assert look(other, running)["state"] == "lost"
 
 
+def test_outage_of_all_servers(serve: Serve, store: TrainingStore, gate: Gate) -> None:
+    """If both machines were suspended, the first to resume leaves the other's training alone."""
+    with serve("here") as here:
+        store.add(GONE)
+        expire(store, GONE.uuid)
+        here.output.wait_for(f"{GONE.uuid} of steps: lost")  # from now on, this server lets leases expire
+        with serve("there") as there, there.client() as other:
+            running = begin(other, ["wait", gate.port], ["return", "end"])
+            gate.wait()
+            remote = [psutil.Process(there.process.pid), *trainings_below(running["uuid"])]
+            for process in (here.process, *remote):
+                process.send_signal(signal.SIGSTOP)
+            wait_until(lambda: running["uuid"] in store.list_expired()[1], CALL_S)
+            here.process.send_signal(signal.SIGCONT)
+            for uuid in ("1" * 32, "2" * 32):  # another poll takes over the second one
+                store.add(dataclasses.replace(GONE, uuid=uuid, server="here 1 1/1", host="here"))
+                here.output.wait_for(f"{uuid} of steps: taken over")
+            for process in remote:
+                process.send_signal(signal.SIGCONT)
+            gate.open()
+            assert ended(other, running)["result"]["output"][-1] == "end"
+
+
 def test_new_name_of_the_host(tmp_path: Path, gate: Gate) -> None:
     """With a SQLite file, a container with another host name runs the queued training, and can cancel it."""
     name_host(tmp_path, "first")
@@ -175,22 +194,25 @@ def test_followed_on_ray(serve: Serve, ray_cluster: Cluster, gate: Gate) -> None
         assert "hello" in client.get(path_of(running, "/log")).text
 
 
-def is_heard(store: TrainingStore, record: Mapping[str, str]) -> bool:
-    """Wait until a training's heartbeat has changed twice."""
-    for _ in range(2):
-        before = store.read_heartbeats([record["uuid"]])
-        wait_until(lambda before=before: store.read_heartbeats([record["uuid"]]) != before, CALL_S)
-    return True
+def is_renewed(store: TrainingStore, record: Mapping[str, str]) -> bool:
+    """Let a training's lease expire, and wait until it is renewed."""
+    expire(store, record["uuid"])
+    return bool(wait_until(lambda: record["uuid"] not in store.list_expired()[1], CALL_S))
+
+
+def expire(store: TrainingStore, uuid: str) -> None:
+    """Let a training's lease expire."""
+    store.update(uuid, lease_until=0)
 
 
 @contextlib.contextmanager
 def beating(store: TrainingStore, training: TrainingRecord) -> Iterator[None]:
-    """Send heartbeats for a training while the context lasts."""
+    """Renew the lease of a training while the context lasts."""
     ends = threading.Event()
 
     def beat() -> None:
         while not ends.wait(1):
-            store.record_heartbeats([training.uuid])
+            store.renew_leases([training.uuid])
 
     thread = threading.Thread(target=beat)
     thread.start()

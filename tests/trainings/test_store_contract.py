@@ -1,6 +1,7 @@
 """Contract of the training store: the same tests on SQLite and on PostgreSQL."""
 
 import dataclasses
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from deepaas.trainings.record import TrainingRecord, TrainingState
 from deepaas.trainings.store import TrainingStore
+from support.machine import limit_s
 from support.records import get
 
 FULL = TrainingRecord(
@@ -64,18 +66,25 @@ class TestStore:
         assert store.get("0" * 32) is None
 
     def test_older_store(self, url: str) -> None:
-        """A database without boot ids keeps its records and stores new ones."""
+        """A database without boot ids and leases keeps its records and stores new ones."""
         old = dataclasses.replace(FULL, process_start=None)
         with TrainingStore(url) as store:
             store.add(old)
         engine = sa.create_engine(url)
         with engine.begin() as connection:
-            connection.execute(sa.text("ALTER TABLE trainings DROP COLUMN process_start"))
+            connection.execute(sa.text("UPDATE deepaas_store SET version = 1"))
+            connection.execute(sa.text("CREATE TABLE heartbeats (uuid VARCHAR(32), count BIGINT)"))
+            for column in ("process_start", "lease_until"):
+                connection.execute(sa.text(f"ALTER TABLE trainings DROP COLUMN {column}"))
         engine.dispose()
         with TrainingStore(url) as store, TrainingStore(url) as another:
             assert get(store, old.uuid) == old
             assert another.transition(old.uuid, TrainingState.RUNNING, process_start="b/1700")
             assert get(store, old.uuid) == FULL
+            assert store.list_expired()[1] == {old.uuid}
+        engine = sa.create_engine(url)
+        assert not sa.inspect(engine).has_table("heartbeats")
+        engine.dispose()
 
     def test_of_model(self, store: TrainingStore) -> None:
         """A model's records are listed, oldest first."""
@@ -157,21 +166,48 @@ class TestStore:
         assert store.claim_ownership("a", "old", "new")
         assert not store.claim_ownership("a", "old", "newer")
         assert get(store, "a") == one("a", server="new")
+        assert store.transition("a", TrainingState.DONE)
+        assert not store.claim_ownership("a", "new", "newer")
 
-    def test_heartbeats(self, store: TrainingStore) -> None:
-        """A heartbeat changes one training's counter; unknown and removed trainings have none."""
-        for uuid in "abc":
-            store.add(one(uuid))
-        before = store.read_heartbeats(["a", "b"])
-        store.record_heartbeats(["a", "unknown"])
-        store.record_heartbeats([])
-        after = store.read_heartbeats(["a", "b", "unknown"])
-        assert (set(before), set(after)) == ({"a", "b"}, {"a", "b"})
-        assert after["a"] != before["a"]
-        assert after["b"] == before["b"]
-        store.remove("a")
-        assert set(store.read_heartbeats(["a", "b"])) == {"b"}
-        assert store.read_heartbeats([]) == {}
+    def test_renewed_leases(self, store: TrainingStore) -> None:
+        """A new, renewed or claimed lease has not expired; a finished training has no lease."""
+        for uuid in "abcd":
+            store.add(one(uuid, server="old"))
+        assert store.list_expired()[1] == set()
+        for uuid in "abcd":
+            store.update(uuid, lease_until=0)
+        store.renew_leases([])
+        assert store.list_expired()[1] == set("abcd")
+        store.renew_leases(["a", "unknown"])
+        assert store.claim_ownership("b", "old", "new")
+        assert store.transition("c", TrainingState.DONE)
+        assert store.list_expired()[1] == {"d"}
+
+    def test_lease_length(self, url: str) -> None:
+        """A lease is as long as the store's `lease_s`, by the database's clock."""
+        with TrainingStore(url, lease_s=-10) as past, TrainingStore(url, lease_s=10) as future:
+            past.add(one("a"))
+            now_s, expired = past.list_expired()
+            assert (expired, abs(now_s - time.time()) < limit_s(60)) == ({"a"}, True)
+            future.renew_leases(["a"])
+            assert past.list_expired()[1] == set()
+
+    @pytest.mark.parametrize("state", TrainingState)
+    def test_expired(self, store: TrainingStore, state: TrainingState) -> None:
+        """An unfinished training with an expired lease becomes lost, or cancelled if that was requested."""
+        store.add(one("a", state=state))
+        assert not store.expire("a", "silent")
+        store.update("a", lease_until=0)
+        assert store.expire("a", "silent") is not state.is_final
+        found = get(store, "a")
+        assert found is not None
+        if state.is_final:
+            assert found == one("a", state=state)
+        elif state is TrainingState.CANCELLING:
+            assert (found.state, found.message) == (TrainingState.CANCELLED, None)
+        else:
+            assert (found.state, found.message) == (TrainingState.LOST, "silent")
+            assert found.finished
 
     def test_note(self, store: TrainingStore) -> None:
         """`update` changes unfinished trainings only."""

@@ -1,4 +1,4 @@
-"""Entry point of a training's process: `python -m deepaas.trainings.child UUID FOLDER [remote]`."""
+"""Entry point of a training's process: `python -m deepaas.trainings.child UUID FOLDER LEASE_S [remote]`."""
 
 import faulthandler
 import gc
@@ -14,7 +14,7 @@ STORE_URL_VARIABLE = "DEEPAAS_TRAINING_STORE"
 _EXIT_GRACE_S = 5.0
 
 
-def main(uuid: str, folder: str, remote: str = "") -> None:
+def main(uuid: str, folder: str, lease_s: str, remote: str = "") -> None:
     """Run the training. The database URL, which may hold a password, is in the environment.
 
     Libraries that train in several processes, such as Lightning with DDP, start this command line again. Such
@@ -25,6 +25,7 @@ def main(uuid: str, folder: str, remote: str = "") -> None:
     # Imports create no garbage; collections then, and at exit, took a quarter of a short training's time.
     gc.disable()
     from deepaas.trainings import training_run  # noqa: PLC0415
+    from deepaas.trainings.store import TrainingStore  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
@@ -33,7 +34,8 @@ def main(uuid: str, folder: str, remote: str = "") -> None:
         return training_run.train_without_record(TrainingFolder(Path(folder)), is_remote=bool(remote))
     if remote:
         exit_with_parent()
-    training_run.record_training(uuid, TrainingFolder(Path(folder)), store_url, is_remote=bool(remote))
+    store = TrainingStore(store_url, float(lease_s))
+    training_run.record_training(uuid, TrainingFolder(Path(folder)), store, is_remote=bool(remote))
     # Threads that user code left running must not keep the process, and thus its slot, busy.
     limit = threading.Timer(_EXIT_GRACE_S, os._exit, (0,))
     limit.daemon = True

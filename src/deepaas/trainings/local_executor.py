@@ -27,7 +27,7 @@ class LocalExecutor:
     async def run(self, training: TrainingRecord, folder: TrainingFolder) -> TrainingExit:
         """Run the job in the folder and return how its process exited."""
         kills_before = oom.oom_kill_count()
-        process = await spawn_training(training.uuid, folder, self._store.url)
+        process = await spawn_training(training.uuid, folder, self._store)
         code = await process.wait()
         kill_process_group(process.pid)
         return to_training_exit(code, out_of_memory=code < 0 and oom.oom_kill_count() > kills_before)
@@ -71,7 +71,7 @@ class LocalExecutor:
 
 
 async def spawn_training(
-    uuid: str, folder: TrainingFolder, store_url: str, *, is_remote: bool = False
+    uuid: str, folder: TrainingFolder, store: TrainingStore, *, is_remote: bool = False
 ) -> asyncio.subprocess.Process:
     """Start a training's process. It writes its record to the store; its output goes to the log.
 
@@ -84,10 +84,11 @@ async def spawn_training(
             "deepaas.trainings.child",
             uuid,
             str(folder.path),
-            *(["elsewhere"] if is_remote else []),
+            str(store.lease_s),
+            *(["remote"] if is_remote else []),
             die_with_parent=is_remote,
             output=output,
-            environment=os.environ | folders | {STORE_URL_VARIABLE: store_url},
+            environment=os.environ | folders | {STORE_URL_VARIABLE: store.url},
         )
 
 

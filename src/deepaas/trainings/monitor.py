@@ -20,7 +20,7 @@ from deepaas.trainings.tail import Tail
 from deepaas.trainings.terminal_output import Row, TerminalLogReader
 
 _POLL_INTERVAL_S = 0.5
-_POLLS_PER_HEARTBEAT = 4
+_POLLS_PER_RENEWAL = 4
 _MEBIBYTE = 1 << 20
 _MAXRSS_UNITS_PER_MEBIBYTE = 1024 if sys.platform != "darwin" else _MEBIBYTE
 _MAX_LOG_BYTES = 1 << 18
@@ -30,7 +30,7 @@ _MAX_ROWS_CHARACTERS = 2 * _MAX_LOG_BYTES
 class TrainingMonitor:
     """A thread that polls a training's log, metrics and memory twice a second.
 
-    A context manager. The thread calls `on_update` with changed values of the record, and `on_heartbeat`
+    A context manager. The thread calls `on_update` with changed values of the record, and `renew_lease`
     every two seconds.
     """
 
@@ -38,11 +38,11 @@ class TrainingMonitor:
         self,
         folder: TrainingFolder,
         on_update: Callable[..., None],
-        on_heartbeat: Callable[[], None] = lambda: None,
+        renew_lease: Callable[[], None] = lambda: None,
     ) -> None:
         self._folder = folder
         self._on_update = on_update
-        self._on_heartbeat = on_heartbeat
+        self._renew_lease = renew_lease
         self._eta = EtaEstimator()
         self._log = TerminalLogReader(folder.log)
         self._reports = Tail(folder.metrics)
@@ -109,8 +109,8 @@ class TrainingMonitor:
                 return
             # A full disk or a locked database must not stop the training; the next poll tries again.
             with contextlib.suppress(Exception):
-                if poll_number % _POLLS_PER_HEARTBEAT == 0:
-                    self._on_heartbeat()
+                if poll_number % _POLLS_PER_RENEWAL == 0:
+                    self._renew_lease()
             with contextlib.suppress(Exception):
                 self.poll()
 

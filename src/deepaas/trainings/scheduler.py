@@ -24,7 +24,7 @@ from deepaas.trainings.orphaned_folders import delete_orphaned_folders
 from deepaas.trainings.outcome import Outcome
 from deepaas.trainings.process_id import ProcessId
 from deepaas.trainings.record import TrainingRecord, TrainingState
-from deepaas.trainings.recovery import POLL_INTERVAL_S, PeerMonitor
+from deepaas.trainings.recovery import POLL_INTERVAL_S, LeaseMonitor
 from deepaas.trainings.repository import TrainingRepository
 from deepaas.trainings.retention import RetentionPolicy, SteadyClock
 from deepaas.trainings.store import TrainingStore
@@ -40,9 +40,8 @@ _log = get_logger(__name__)
 class SchedulerConfig(NamedTuple):
     """Configuration of a `TrainingScheduler`.
 
-    A cancelled training is killed `cancel_grace_s` seconds after SIGTERM, or when `force_stop` is set. A
-    training on another machine is lost after `heartbeat_timeout_s` without a heartbeat. `on_shutdown` is
-    `cancel` or `detach`, for trainings that are unfinished when the server stops.
+    A cancelled training is killed `cancel_grace_s` seconds after SIGTERM, or when `force_stop` is set.
+    `on_shutdown` is `cancel` or `detach`, for trainings that are unfinished when the server stops.
 
     `run_context` is entered while a training runs. `on_success` is awaited with the model's name after a
     training that succeeded.
@@ -51,7 +50,6 @@ class SchedulerConfig(NamedTuple):
     max_concurrent: int
     cancel_grace_s: float
     force_stop: asyncio.Event
-    heartbeat_timeout_s: float
     on_shutdown: str
     retention: RetentionPolicy
     run_context: Callable[[], contextlib.AbstractAsyncContextManager[object]]
@@ -81,7 +79,7 @@ class TrainingScheduler:
         self._slots = asyncio.Semaphore(config.max_concurrent)
         self._own_id = ProcessId.current()
         self._clock = SteadyClock()
-        self._peers = PeerMonitor(self.repository, self._own_id, config.heartbeat_timeout_s)
+        self._leases = LeaseMonitor(self.repository, self._own_id)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._cancel_requests: set[asyncio.Task[Any]] = set()
         self._unrecorded: set[str] = set()
@@ -96,7 +94,7 @@ class TrainingScheduler:
         self._background_tasks.append(asyncio.create_task(self._poll_forever()))
         if not self._store.is_file:
             self._background_tasks.append(
-                asyncio.create_task(self._peers.send_heartbeats(lambda: self._tasks))
+                asyncio.create_task(self._leases.renew_forever(lambda: self._tasks))
             )
         return self
 
@@ -262,11 +260,10 @@ class TrainingScheduler:
 
     async def _take_over_expired(self, unfinished: list[TrainingRecord]) -> None:
         """Take over trainings of unreachable servers where the executor can attach; mark the others lost."""
-        for training in await self._peers.find_expired(unfinished):
+        for training in await self._leases.find_expired(unfinished):
             if await self._executor.can_attach(training):
                 await self._take_over(training)
-            else:
-                await self._peers.mark_lost(training)
+            elif await self._leases.mark_lost(training):
                 await self._on_finished(training)
 
     async def _stop_lost(self, unfinished: set[str]) -> None:

@@ -27,7 +27,8 @@ from deepaas.model import json_encoding
 from deepaas.private_files import open_file, restrict_to_owner
 from deepaas.trainings.record import TrainingRecord, TrainingState
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+DEFAULT_LEASE_S = 120.0
 _BUSY_TIMEOUT_S = 30
 _MAX_TRIES = 5
 _POOL_SIZE = 5
@@ -70,6 +71,7 @@ _trainings = sa.Table(
     sa.Column("model_version", sa.Text),
     sa.Column("uploads", sa.JSON),
     sa.Column("environment", sa.String(64)),
+    sa.Column("lease_until", sa.Double, info={"since": 3}),
     sa.Index("trainings_by_model", "model", "created"),
     sa.Index("trainings_by_state", "state"),
 )
@@ -79,33 +81,34 @@ _environments = sa.Table(
     sa.Column("key", sa.String(64), primary_key=True),
     sa.Column("content", sa.JSON, nullable=False),
 )
-# Number of heartbeats of each training; only databases that several machines share need it.
-_heartbeats = sa.Table(
-    "heartbeats",
-    _metadata,
-    sa.Column("uuid", sa.String(32), primary_key=True),
-    sa.Column("count", sa.BigInteger, nullable=False),
-)
 _version = sa.Table("deepaas_store", _metadata, sa.Column("version", sa.Integer, nullable=False))
 
 _UNAVAILABLE_ERRORS = (OperationalError, InterfaceError, TimeoutError)
 _FINAL_STATES = [state.value for state in TrainingState if state.is_final]
 _LARGE_COLUMNS = ("arguments", "output")
 """Input and result of a training: responses contain their JSON text without parsing it."""
+_RECORD_COLUMNS = [column for column in _trainings.columns if column.name != "lease_until"]
 _ALL_COLUMNS = [
     sa.cast(column, sa.Text).label(column.name) if column.name in _LARGE_COLUMNS else column
-    for column in _trainings.columns
+    for column in _RECORD_COLUMNS
 ]
+_NOW_S = sa.extract("epoch", sa.func.now())
+"""The database's clock, in seconds since the epoch."""
+_IS_EXPIRED = sa.func.coalesce(_trainings.c.lease_until, 0) < _NOW_S
 
 
 class TrainingStore:
     """Training records in a database.
 
     A context manager: entering connects to the database and creates missing tables.
+
+    A training on a database that several machines share has a lease: it is lost if nothing renews the lease
+    for `lease_s` seconds.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, lease_s: float = DEFAULT_LEASE_S) -> None:
         self.url = url
+        self.lease_s = lease_s
         self._engine: sa.Engine | None = None
 
     @property
@@ -151,8 +154,9 @@ class TrainingStore:
     def add(self, training: TrainingRecord) -> None:
         """Insert a new record."""
         with self._begin() as connection:
-            connection.execute(_trainings.insert().values(_to_row(training)))
-            connection.execute(_heartbeats.insert().values(uuid=training.uuid, count=0))
+            connection.execute(
+                _trainings.insert().values(_to_row(training) | {"lease_until": _NOW_S + self.lease_s})
+            )
 
     def get(self, uuid: str) -> TrainingRecord | None:
         """Return a record, or None."""
@@ -169,7 +173,7 @@ class TrainingStore:
 
     def list_unfinished(self) -> list[TrainingRecord]:
         """Return the records of unfinished trainings, oldest first, without arguments and output."""
-        small = [column for column in _trainings.columns if column.name not in _LARGE_COLUMNS]
+        small = [column for column in _RECORD_COLUMNS if column.name not in _LARGE_COLUMNS]
         return self._select(_trainings.c.state.not_in(_FINAL_STATES), small)
 
     def count_by_state(self, model: str) -> dict[TrainingState, int]:
@@ -187,15 +191,20 @@ class TrainingStore:
     ) -> bool:
         """Set the state and other values of a training; return whether the record was changed.
 
-        A finished training never changes; with `only_from`, nor does one in another state. All state
-        transitions go through this UPDATE.
+        A finished training never changes; with `only_from`, nor does one in another state.
         """
-        current = _trainings.c.state
-        allowed = [current.not_in(_FINAL_STATES), *([current == only_from.value] if only_from else [])]
-        statement = sa.update(_trainings).where(_trainings.c.uuid == uuid, *allowed)
-        with self._begin() as connection:
-            result = connection.execute(statement.values(state=state.value, **_strip_invalid_text(values)))
-            return bool(result.rowcount == 1)
+        allowed = [_trainings.c.state == only_from.value] if only_from else []
+        return self._change(uuid, {"state": state.value, **values}, *allowed)
+
+    def expire(self, uuid: str, message: str) -> bool:
+        """Mark a training lost, or cancelled if that was requested, unless its lease is valid.
+
+        Return whether the record was changed.
+        """
+        is_cancelling = _trainings.c.state == TrainingState.CANCELLING.value
+        end = sa.case((is_cancelling, TrainingState.CANCELLED.value), else_=TrainingState.LOST.value)
+        values = {"state": end, "message": sa.case((~is_cancelling, message)), "finished": _NOW_S}
+        return self._change(uuid, values, _IS_EXPIRED)
 
     def list_models(self) -> list[str]:
         """Return the names of all models that have trainings."""
@@ -203,41 +212,30 @@ class TrainingStore:
             return list(connection.scalars(sa.select(_trainings.c.model).distinct()))
 
     def claim_ownership(self, uuid: str, server: str, new_server: str) -> bool:
-        """Change a training's owner to `new_server`; return False if another server was faster."""
-        mine = sa.update(_trainings).where(_trainings.c.uuid == uuid, _trainings.c.server == server)
-        beat = sa.update(_heartbeats).where(_heartbeats.c.uuid == uuid)
-        with self._begin() as connection:
-            is_claimed = connection.execute(mine.values(server=new_server)).rowcount == 1
-            if is_claimed:
-                # Restart the heartbeat timeout: the new server has not sent a heartbeat yet.
-                connection.execute(beat.values(count=_heartbeats.c.count + 1))
-        return bool(is_claimed)
+        """Change a training's owner to `new_server`, with a new lease; return False if another was faster."""
+        values = {"server": new_server, "lease_until": _NOW_S + self.lease_s}
+        return self._change(uuid, values, _trainings.c.server == server)
 
     def update(self, uuid: str, **values: Any) -> None:
         """Set `values` of a training, unless it has finished."""
-        statement = sa.update(_trainings).where(
-            _trainings.c.uuid == uuid, _trainings.c.state.not_in(_FINAL_STATES)
-        )
-        with self._begin() as connection:
-            connection.execute(statement.values(**_strip_invalid_text(values)))
+        self._change(uuid, values)
 
     def remove(self, uuid: str) -> None:
-        """Delete a record and its heartbeat."""
+        """Delete a record."""
         with self._begin() as connection:
             connection.execute(_trainings.delete().where(_trainings.c.uuid == uuid))
-            connection.execute(_heartbeats.delete().where(_heartbeats.c.uuid == uuid))
 
-    def record_heartbeats(self, uuids: Iterable[str]) -> None:
-        """Increment the heartbeat counters of trainings."""
-        statement = sa.update(_heartbeats).where(_heartbeats.c.uuid.in_(list(uuids)))
+    def renew_leases(self, uuids: Iterable[str]) -> None:
+        """Let the leases of trainings end `lease_s` seconds from now, by the database's clock."""
+        statement = sa.update(_trainings).where(_trainings.c.uuid.in_(list(uuids)))
         with self._begin() as connection:
-            connection.execute(statement.values(count=_heartbeats.c.count + 1))
+            connection.execute(statement.values(lease_until=_NOW_S + self.lease_s))
 
-    def read_heartbeats(self, uuids: Iterable[str]) -> dict[str, int]:
-        """Return the heartbeat counters by uuid, without unknown trainings."""
-        query = sa.select(_heartbeats).where(_heartbeats.c.uuid.in_(list(uuids)))
+    def list_expired(self) -> tuple[float, set[str]]:
+        """Return the database's time (seconds), and the ids of unfinished trainings with an expired lease."""
+        query = sa.select(_trainings.c.uuid).where(_trainings.c.state.not_in(_FINAL_STATES), _IS_EXPIRED)
         with self._begin() as connection:
-            return {row[0]: row[1] for row in connection.execute(query)}
+            return float(connection.execute(sa.select(_NOW_S)).scalar_one()), set(connection.scalars(query))
 
     def save_environment(self, key: str, content: Mapping[str, Any]) -> None:
         """Store a set of packages, unless its key exists."""
@@ -251,6 +249,14 @@ class TrainingStore:
         with self._begin() as connection:
             found = connection.scalar(sa.select(_environments.c.content).where(_environments.c.key == key))
         return dict(found or {})
+
+    def _change(self, uuid: str, values: Mapping[str, Any], *conditions: sa.ColumnElement[bool]) -> bool:
+        """Set values of a training; return whether it was changed. All state transitions use this UPDATE."""
+        is_unfinished = _trainings.c.state.not_in(_FINAL_STATES)
+        statement = sa.update(_trainings).where(_trainings.c.uuid == uuid, is_unfinished, *conditions)
+        with self._begin() as connection:
+            result = connection.execute(statement.values(**_strip_invalid_text(values)))
+            return bool(result.rowcount == 1)
 
     def _select(
         self, condition: sa.ColumnElement[bool], columns: Iterable[sa.ColumnElement[Any]] = _ALL_COLUMNS
@@ -289,6 +295,7 @@ class TrainingStore:
             if found is None:
                 connection.execute(_version.insert().values(version=SCHEMA_VERSION))
             elif found < SCHEMA_VERSION:
+                connection.execute(sa.text("DROP TABLE IF EXISTS heartbeats"))  # replaced by `lease_until`
                 connection.execute(_version.update().values(version=SCHEMA_VERSION))
 
     def _open_all_connections(self) -> None:
@@ -394,8 +401,8 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 
 def _to_row(training: TrainingRecord) -> dict[str, Any]:
-    columns = {column.name for column in _trainings.columns}
-    values = {name: getattr(training, name) for name in columns} | {"state": training.state.value}
+    values = {column.name: getattr(training, column.name) for column in _RECORD_COLUMNS}
+    values["state"] = training.state.value
     return _strip_invalid_text(values)  # type: ignore[no-any-return]  # a dictionary stays one
 
 

@@ -35,10 +35,10 @@ _RETRY_INTERVAL_S = 2.0
 _log = get_logger("deepaas.training")
 
 
-def record_training(uuid: str, folder: TrainingFolder, store_url: str, *, is_remote: bool) -> None:
+def record_training(uuid: str, folder: TrainingFolder, store: TrainingStore, *, is_remote: bool) -> None:
     """Run the job in `folder` and record it in the database. Raise `SystemExit` if it cannot be recorded."""
     try:
-        with contextlib.closing(_open_store(store_url)) as store:
+        with contextlib.closing(_open_store(store)):
             _run(uuid, folder, store, is_remote=is_remote)
     except (StoreError, SQLAlchemyError) as error:
         # Clients can read this log, so it names neither the database nor the driver's error. The server logs
@@ -66,7 +66,7 @@ def _run(uuid: str, folder: TrainingFolder, store: TrainingStore, *, is_remote: 
         return
     reserve_disk_space(folder)
     with TrainingMonitor(
-        folder, functools.partial(store.update, uuid), _make_heartbeat(uuid, store)
+        folder, functools.partial(store.update, uuid), _make_lease_renewal(uuid, store)
     ) as watch:
         outcome = _run_training(_TrainingContext(uuid, folder, store), process.pid, is_remote=is_remote)
         outcome = outcome._replace(values=watch.finish() | outcome.values)
@@ -117,11 +117,11 @@ def _retry_while_unavailable(change: Callable[[], bool]) -> bool:
             time.sleep(_RETRY_INTERVAL_S)
 
 
-def _open_store(url: str) -> TrainingStore:
+def _open_store(store: TrainingStore) -> TrainingStore:
     """Open the store; retry while the database is unreachable, since the server could open it before."""
     while True:
         try:
-            return TrainingStore(url).__enter__()
+            return store.__enter__()
         except StoreError as error:
             if not error.is_unreachable:
                 raise
@@ -141,9 +141,9 @@ def _try_write(write: Callable[..., None], *arguments: Any, **options: Any) -> b
     return True
 
 
-def _make_heartbeat(uuid: str, store: TrainingStore) -> Callable[[], None]:
-    """Return a function that sends a heartbeat; with a SQLite file, no other machine needs one."""
-    return (lambda: None) if store.is_file else functools.partial(store.record_heartbeats, [uuid])
+def _make_lease_renewal(uuid: str, store: TrainingStore) -> Callable[[], None]:
+    """Return a function that renews the training's lease; with a SQLite file, nothing expires."""
+    return (lambda: None) if store.is_file else functools.partial(store.renew_leases, [uuid])
 
 
 def _train(

@@ -66,7 +66,7 @@ class TrainingActor:
         self._folder.create()
         await asyncio.to_thread(self._store.__enter__)
         await asyncio.to_thread(self._store.add, training)
-        self._process = await spawn_training(self._uuid, self._folder, self._store.url, is_remote=True)
+        self._process = await spawn_training(self._uuid, self._folder, self._store, is_remote=True)
         if self._is_terminated:
             kill_process_group(self._process.pid)
         self._watch_task = asyncio.create_task(self._watch_exit(self._process))
