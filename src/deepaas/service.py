@@ -129,9 +129,9 @@ class ServedModel:
         # Shielded: a client that disconnects now must not leave a half-submitted training.
         return await asyncio.shield(self._scheduler.submit(training, job))
 
-    async def list_trainings(self) -> list[TrainingRecord]:
-        """Return all trainings of the model, oldest first."""
-        return await self._scheduler.repository.list_for_model(self.name)
+    async def list_trainings(self, limit: int | None = None) -> list[TrainingRecord]:
+        """Return the trainings of the model, or its `limit` newest ones, oldest first."""
+        return await self._scheduler.repository.list_for_model(self.name, limit)
 
     async def get_training(self, training_id: str) -> TrainingRecord:
         """Return one training. Raise `TrainingNotFound`."""

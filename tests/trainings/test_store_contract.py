@@ -93,6 +93,15 @@ class TestStore:
         assert [found.uuid for found in store.list_for_model("m")] == ["d", "b", "a"]
         assert store.list_for_model("nobody") == []
 
+    @pytest.mark.parametrize(
+        ("limit", "newest"), [(0, ""), (1, "c"), (2, "bc"), (4, "dabc"), (10**18 - 1, "dabc")]
+    )
+    def test_limit(self, store: TrainingStore, limit: int, newest: str) -> None:
+        """With a limit, the newest records are listed, oldest first."""
+        for training in (one("b", created=2.0), one("c", created=3.0), one("a"), one("d", created=0.5)):
+            store.add(training)
+        assert [found.uuid for found in store.list_for_model("m", limit)] == list(newest)
+
     def test_unfinished(self, store: TrainingStore) -> None:
         """Unfinished trainings of all models are listed, oldest first."""
         for number, state in enumerate(TrainingState):

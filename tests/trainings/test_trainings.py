@@ -126,6 +126,21 @@ def test_list(client: httpx.Client) -> None:
     assert client.get(f"/v2/models/only_train/train/{record['uuid']}").status_code == 404
 
 
+def test_limited_list(client: httpx.Client) -> None:
+    """`?limit=` lists the newest trainings, oldest first."""
+    records = [ended(client, begin(client)) for _ in range(3)]
+    for limit, newest in (("2", records[1:]), ("1", records[2:]), ("0", [])):
+        response = client.get(TRAIN, params={"limit": limit})
+        assert [record["uuid"] for record in response.json()] == [record["uuid"] for record in newest]
+
+
+@pytest.mark.parametrize("limit", ["-1", "some", "", "1.5", "9" * 19, "9" * 5000])
+def test_limit_that_is_no_number(client: httpx.Client, limit: str) -> None:
+    response = client.get(TRAIN, params={"limit": limit})
+    assert response.status_code == 400
+    assert "limit" in response.json()["message"]
+
+
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_final_slash(client: httpx.Client, slash: str) -> None:
     record = begin(client)

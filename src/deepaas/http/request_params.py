@@ -8,6 +8,7 @@ from deepaas.service import ServedModel
 
 _TRUE_WORDS = ("true", "1", "yes", "on", "")
 _FALSE_WORDS = ("false", "0", "no", "off")
+_MAX_DIGITS = 18  # of a signed 64-bit number
 
 
 def get_model(request: web.Request) -> ServedModel:
@@ -45,6 +46,6 @@ def get_bool_query(request: web.Request, name: str) -> bool:
 def get_int_query(request: web.Request, name: str) -> int | None:
     """Return a number of the query, or `None` if missing. Raise `BadRequest` unless it is 0 or more."""
     text = request.query.get(name)
-    if text is not None and not text.isdecimal():
-        raise BadRequest(f"Invalid value for '{name}': {text!r}. Use a whole number.")
+    if text is not None and not (text.isdecimal() and len(text) <= _MAX_DIGITS):
+        raise BadRequest(f"Invalid value for '{name}': {text!r}. Use a whole number, of at most 18 digits.")
     return None if text is None else int(text)

@@ -40,9 +40,10 @@ class TrainingRepository:
                 _log.warning("%s Retrying: %s", error, error.__cause__)
                 await asyncio.sleep(_RETRY_INTERVAL_S)
 
-    async def list_for_model(self, model: str) -> list[TrainingRecord]:
-        """Return all trainings of a model, oldest first."""
-        return await self.with_queue_positions(await self.run_in_thread(self.store.list_for_model, model))
+    async def list_for_model(self, model: str, limit: int | None = None) -> list[TrainingRecord]:
+        """Return the trainings of a model, or its `limit` newest ones, oldest first."""
+        trainings = await self.run_in_thread(self.store.list_for_model, model, limit)
+        return await self.with_queue_positions(trainings)
 
     async def get(self, model: str, uuid: str) -> TrainingRecord:
         """Return a training of a model. Raise `TrainingNotFound`."""

@@ -167,9 +167,9 @@ class TrainingStore:
         with self._begin() as connection:
             return set(connection.scalars(sa.select(_trainings.c.uuid)))
 
-    def list_for_model(self, model: str) -> list[TrainingRecord]:
-        """Return the records of a model, oldest first."""
-        return self._select(_trainings.c.model == model)
+    def list_for_model(self, model: str, limit: int | None = None) -> list[TrainingRecord]:
+        """Return the records of a model, or its `limit` newest ones, oldest first."""
+        return self._select(_trainings.c.model == model, limit=limit)
 
     def list_unfinished(self) -> list[TrainingRecord]:
         """Return the records of unfinished trainings, oldest first, without arguments and output."""
@@ -259,13 +259,15 @@ class TrainingStore:
             return bool(result.rowcount == 1)
 
     def _select(
-        self, condition: sa.ColumnElement[bool], columns: Iterable[sa.ColumnElement[Any]] = _ALL_COLUMNS
+        self,
+        condition: sa.ColumnElement[bool],
+        columns: Iterable[sa.ColumnElement[Any]] = _ALL_COLUMNS,
+        limit: int | None = None,
     ) -> list[TrainingRecord]:
-        query = sa.select(*columns).where(condition).order_by(_trainings.c.created, _trainings.c.uuid)
+        newest_first = _trainings.c.created.desc(), _trainings.c.uuid.desc()
+        query = sa.select(*columns).where(condition).order_by(*newest_first).limit(limit)
         with self._begin() as connection:
-            found = connection.execute(query)
-            names = tuple(found.keys())
-            return [_from_row(dict(zip(names, row, strict=True))) for row in found]
+            return [_from_row(row._asdict()) for row in connection.execute(query)][::-1]
 
     @contextlib.contextmanager
     def _begin(self) -> Iterator[sa.Connection]:
@@ -423,10 +425,6 @@ def _to_unread_json(text: str | None) -> Any:
 
 
 def _from_row(row: dict[str, Any]) -> TrainingRecord:
-    """Build a record without its constructor, which would take most of the time for a long list."""
-    row["state"] = TrainingState(row["state"])
     for name in _LARGE_COLUMNS:
         row[name] = _to_unread_json(row.get(name))
-    training = object.__new__(TrainingRecord)
-    training.__dict__.update(row)
-    return training
+    return TrainingRecord(**row | {"state": TrainingState(row["state"])})

@@ -148,8 +148,9 @@ async def start_training(request: web.Request) -> web.Response:
 
 
 async def list_trainings(request: web.Request) -> web.Response:
-    """Return the records of all trainings of a model."""
-    return await _create_records_response(await get_model_for_training(request).list_trainings())
+    """Return the records of all trainings of a model, or of its `?limit=` newest ones, oldest first."""
+    model = get_model_for_training(request)
+    return await _create_records_response(await model.list_trainings(get_int_query(request, "limit")))
 
 
 async def get_training(request: web.Request) -> web.Response:

@@ -141,8 +141,12 @@ def iterate_model_operations(
     reloaded: dict[int, ResponseSpec | str] = {200: ResponseSpec("New workers have taken over", "Reloaded")}
     reloaded[503] = "Unavailable"
     yield OperationSpec("post", f"{root}/reload", "reload", name, "Replace the workers", reloaded)
-    trainings = {200: ResponseSpec("All trainings, oldest first", "Training", is_list=True)}
-    yield OperationSpec("get", f"{root}/train/", "listTrainings", name, "All trainings", trainings)
+    trainings: dict[int, ResponseSpec | str] = {
+        200: ResponseSpec("Trainings, oldest first", "Training", is_list=True),
+        400: "Unreadable",
+    }
+    limit = ParameterSpec("limit", "query", {"type": "integer", "minimum": 0}, "Number of newest trainings.")
+    yield OperationSpec("get", f"{root}/train/", "listTrainings", name, "Trainings", trainings, (limit,))
     yield _create_train_operation(model, f"{root}/train/")._replace(
         unavailable_reason=_get_unavailable_reason(model, "train", disabled_functions)
     )
