@@ -65,6 +65,15 @@ def test_replay(http: httpx.Client, count: int) -> None:
     assert what_happened(found) == what_happened(whole)
 
 
+def test_replay_after_the_first_event(http: httpx.Client) -> None:
+    """The state and the progress that every stream starts with have ids before the events that follow."""
+    record = begin(http, *STEPS)
+    ended(http, record)
+    whole = what_happened(events(http, record))
+    for event in begun(http, record, "", 2):
+        assert what_happened(events(http, record, event.id)) == whole
+
+
 def test_replay_while_running(http: httpx.Client, gate: Gate) -> None:
     """Also while the training runs, a client that reconnects receives every event exactly once."""
     waits = [["wait", gate.port]]

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from deepaas.trainings import events
-from deepaas.trainings.events import EventOffset, TrainingEvent, TrainingEventBroadcaster
+from deepaas.trainings.events import EventOffset, TrainingEventBroadcaster
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.record import TrainingRecord, TrainingState
 from support.machine import limit_s, processor_s, timeout_s
@@ -88,16 +88,13 @@ async def _follow_slowly(folder: TrainingFolder, training: TrainingRecord) -> No
     async def read(_: str) -> TrainingRecord:
         return states[0]
 
-    def encode(event: TrainingEvent) -> bytes:
-        return f"{event.content['line']}\n".encode() if event.kind == "log" else b"\n"
-
-    followed = TrainingEventBroadcaster(read, lambda _: folder, encode, lambda: False)
+    followed = TrainingEventBroadcaster(read, lambda _: folder, lambda: False)
     lines = [str(number) for number in range(1000)]
-    found = b""
+    found: list[str] = []
     folder.log.write_text("")
     async with asyncio.timeout(limit_s(20)):
-        async for content in followed.subscribe(training.uuid, EventOffset()):
-            found += content or b""
+        async for batch in followed.subscribe(training.uuid, EventOffset()):
+            found += [event.content["line"] for event in batch or [] if event.kind == "log"]
             if lines:
                 with folder.log.open("a") as log:
                     for _ in range(100):
@@ -106,4 +103,4 @@ async def _follow_slowly(folder: TrainingFolder, training: TrainingRecord) -> No
                         await asyncio.sleep(0.002)
             else:
                 states[0] = dataclasses.replace(training, state=TrainingState.DONE, finished=2.0)
-    assert found.decode().split() == [str(number) for number in range(1000)]
+    assert found == [str(number) for number in range(1000)]

@@ -65,6 +65,15 @@ def test_follow(http: httpx.Client, gate: Gate, query: dict[str, Any], begins: s
     assert ended(http, record)["state"] == "done"
 
 
+@pytest.mark.parametrize(("query", "shown"), [({}, "a\n100%\nc\n"), ({"tail": 2}, "100%\nc\n")])
+def test_follow_lines(http: httpx.Client, query: dict[str, Any], shown: str) -> None:
+    """A followed log has lines as the event stream has them: a redrawn bar in its last state only."""
+    record = begin(http, ["write", "a\n"], ["write", " 10%\r100%\n"], ["report", {"loss": 1}], ["write", "c"])
+    if "tail" in query:
+        ended(http, record)
+    assert log(http, record, follow="true", **query) == shown
+
+
 @pytest.mark.parametrize("query", [{}, {"tail": 3}])
 def test_follow_a_queued_one(http: httpx.Client, gate: Gate, query: dict[str, Any]) -> None:
     """A log can be followed before it exists."""

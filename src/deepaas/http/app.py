@@ -21,7 +21,6 @@ from deepaas.http.context import (
     InFlightRequests,
     RecentLogBuffer,
 )
-from deepaas.http.handlers.trainings import encode_event
 from deepaas.http.middleware import allow_origins, request_middleware
 from deepaas.http.routes import add_routes
 from deepaas.metrics import Metrics
@@ -49,9 +48,7 @@ def build_app(
     app[IN_FLIGHT_REQUESTS] = InFlightRequests()
     app[RECENT_LOG] = recent_log
     app[EVENT_BROADCASTERS] = {
-        name: TrainingEventBroadcaster(
-            model.get_training, model.get_training_folder, encode_event, app[STOP_EVENT].is_set
-        )
+        name: TrainingEventBroadcaster(model.get_training, model.get_training_folder, app[STOP_EVENT].is_set)
         for name, model in service.models.items()
     }
     add_routes(app, settings)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from deepaas import reporting
 from deepaas.errors import StoreUnavailable, TrainingNotFound
+from deepaas.model.json_encoding import dumps_jsonable
 from deepaas.thread_pools import READING_EXECUTOR, run_in_executor
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.record import TrainingRecord
@@ -24,18 +25,8 @@ _MAX_OFFSET_DIGITS = 16
 _MAX_WAIT_S = 2.5
 _MAX_QUEUED_BATCHES = 64
 _MAX_EVENTS_PER_READ = 500
+_STATE_FIELDS = ("state", "status", "queue_position")
 _PROGRESS_FIELDS = ("progress", "eta_s", "peak_memory_mb")
-
-
-class TrainingEvent(NamedTuple):
-    """An event; `kind` is state, progress, metrics, log, unfinished or end.
-
-    `unfinished` is the line being printed, such as a progress bar. Once complete, it is sent as `log`.
-    """
-
-    id: str
-    kind: str
-    content: Any
 
 
 class EventOffset(NamedTuple):
@@ -58,44 +49,59 @@ class EventOffset(NamedTuple):
         return f"{self.metrics}-{self.log}" + ("-end" if self.is_end else "")
 
 
+class TrainingEvent(NamedTuple):
+    """An event; `kind` is state, progress, metrics, log, unfinished or end.
+
+    `unfinished` is the line being printed, such as a progress bar. Once complete, it is sent as `log`.
+    `encoded` is the event in the format of server-sent events; the offset is its id.
+    """
+
+    kind: str
+    content: Any
+    encoded: bytes
+
+    @classmethod
+    def create(cls, offset: EventOffset, kind: str, content: Any) -> Self:
+        """Create an event; `offset` is the position after it."""
+        data = dumps_jsonable(content).decode()
+        return cls(kind, content, f"id: {offset}\nevent: {kind}\ndata: {data}\n\n".encode())
+
+
 class TrainingEventBroadcaster:
     """Streams events of trainings; each training is read once for all of its subscribers.
 
-    `read` returns a training's record, `folder` its folder; `encode` serializes an event. Streams end when
-    `is_stopping` returns True.
+    `read` returns a training's record, `folder` its folder. Streams end when `is_stopping` returns True.
     """
 
     def __init__(
         self,
         read: Callable[[str], Awaitable[TrainingRecord]],
         folder: Callable[[str], TrainingFolder],
-        encode: Callable[[TrainingEvent], bytes],
         is_stopping: Callable[[], bool],
     ) -> None:
         self._read = read
         self._folder = folder
-        self._encode = encode
         self._is_stopping = is_stopping
         self._feeds: dict[str, _Feed] = {}
 
-    async def subscribe(self, uuid: str, offset: EventOffset) -> AsyncIterator[bytes | None]:
-        """Yield encoded events after `offset`, including future ones, until the training has finished.
+    async def subscribe(self, uuid: str, offset: EventOffset) -> AsyncIterator[list[TrainingEvent] | None]:
+        """Yield events after `offset`, including future ones, until the training has finished.
 
         The current state and progress come first. Yield None every few seconds while there are no events.
         """
         feed = self._feeds.get(uuid)
         if feed is None:
             read = functools.partial(self._read, uuid)
-            feed = self._feeds[uuid] = _Feed(read, self._folder(uuid), self._encode, self._is_stopping)
+            feed = self._feeds[uuid] = _Feed(read, self._folder(uuid), self._is_stopping)
             feed.start(lambda: self._feeds.pop(uuid, None))
-        async for content in feed.subscribe(offset):
-            yield content
+        async for events in feed.subscribe(offset):
+            yield events
 
 
 class _Batch(NamedTuple):
-    """Encoded events of one poll, and the offset after them."""
+    """Events of one poll, and the offset after them."""
 
-    content: bytes
+    events: list[TrainingEvent]
     offset: EventOffset
 
 
@@ -131,30 +137,26 @@ class _Feed:
         self,
         read: Callable[[], Awaitable[TrainingRecord]],
         folder: TrainingFolder,
-        encode: Callable[[TrainingEvent], bytes],
         is_stopping: Callable[[], bool],
     ) -> None:
         self._record = _RecordReader(read)
         self._folder = folder
-        self._encode = encode
         self._is_stopping = is_stopping
         self._subscribers: set[_Subscriber] = set()
         self._files: _FileReader | None = None
         self._head = EventOffset()
         self._first_poll_done = asyncio.Event()
         self._is_closed = False
-        self._current_events: list[TrainingEvent] = []
-        self._state: Any = None
-        self._progress: Any = {}
+        self._shown_record: dict[str, Any] = {}
         self._partial_line = ""
-        self._end_event = b""
+        self._end_events: list[TrainingEvent] = []
         self._task: asyncio.Task[None] | None = None
 
     def start(self, on_close: Callable[[], object]) -> None:
         """Start polling; `on_close` is called after the last subscriber left or the stream has ended."""
         self._task = asyncio.create_task(self._run(on_close))
 
-    async def subscribe(self, offset: EventOffset) -> AsyncIterator[bytes | None]:
+    async def subscribe(self, offset: EventOffset) -> AsyncIterator[list[TrainingEvent] | None]:
         """Implement `TrainingEventBroadcaster.subscribe`."""
         subscriber = _Subscriber()
         self._subscribers.add(subscriber)
@@ -166,17 +168,17 @@ class _Feed:
             while self._files:
                 # No await until `past` is created: later batches are queued for this subscriber.
                 subscriber.reset()
-                head, end, is_done = self._head, self._end_event, self._is_closed
-                now, unfinished = self._current_events, self._make_partial_line_events()
+                head, end, is_done = self._head, self._end_events, self._is_closed
+                now, unfinished = self._create_record_events(offset), self._create_partial_line_events()
                 past = _FileReader(self._folder, offset, head)
-                yield self._encode_all(now)
+                yield now
                 while events := await run_in_executor(READING_EXECUTOR, past.read_events, is_end=bool(end)):
-                    yield await run_in_executor(READING_EXECUTOR, self._encode_all, events)
+                    yield events
                 offset = head
                 if end or is_done:
                     yield end
                     return
-                yield self._encode_all(unfinished)
+                yield unfinished
                 while not subscriber.is_behind:
                     try:
                         batch = await subscriber.get()
@@ -186,13 +188,13 @@ class _Feed:
                     if batch is None:
                         return
                     offset = batch.offset
-                    yield batch.content
+                    yield batch.events
         finally:
             self._subscribers.discard(subscriber)
 
     async def _run(self, on_close: Callable[[], object]) -> None:
         try:
-            while self._subscribers and not self._is_stopping() and not self._end_event:
+            while self._subscribers and not self._is_stopping() and not self._end_events:
                 try:
                     training = await self._record.read()
                 except TrainingNotFound:
@@ -200,7 +202,7 @@ class _Feed:
                 if training:
                     await self._poll(training)
                     self._first_poll_done.set()
-                if not self._end_event:
+                if not self._end_events:
                     await asyncio.sleep(_POLL_INTERVAL_S)
         finally:
             on_close()
@@ -222,45 +224,36 @@ class _Feed:
             self._publish(events)
         if training.state.is_final:
             end = self._head._replace(is_end=True)
-            self._end_event = self._encode(TrainingEvent(str(end), "end", training.to_v2_json()))
+            self._end_events = [TrainingEvent.create(end, "end", training.to_v2_json())]
             for subscriber in self._subscribers:
-                subscriber.put(_Batch(self._end_event, end))
+                subscriber.put(_Batch(self._end_events, end))
         elif self._files.partial_line != self._partial_line:
             self._partial_line = self._files.partial_line
-            self._publish([TrainingEvent(str(self._head), "unfinished", {"line": self._partial_line})])
+            line = {"line": self._partial_line}
+            self._publish([TrainingEvent.create(self._head, "unfinished", line)])
 
     def _publish_record(self, record: dict[str, Any]) -> None:
         """Publish the state and the progress if they changed."""
-        progress = {name: record[name] for name in _PROGRESS_FIELDS if name in record}
-        state = {name: record.get(name) for name in ("state", "status", "queue_position")}
-        events = [
-            TrainingEvent(str(self._head), "state", record),
-            TrainingEvent(str(self._head), "progress", progress),
-        ]
-        if state != self._state:
-            self._publish(events[:1])
-        if progress != self._progress:
-            self._publish(events[1:])
-        self._state, self._progress, self._current_events = (
-            state,
-            progress,
-            events if progress else events[:1],
-        )
+        before, self._shown_record = self._shown_record, record
+        if _pick(record, _STATE_FIELDS) != _pick(before, _STATE_FIELDS):
+            self._publish([TrainingEvent.create(self._head, "state", record)])
+        progress = _pick(record, _PROGRESS_FIELDS)
+        if progress != _pick(before, _PROGRESS_FIELDS):
+            self._publish([TrainingEvent.create(self._head, "progress", progress)])
 
-    def _make_partial_line_events(self) -> list[TrainingEvent]:
-        return (
-            [TrainingEvent(str(self._head), "unfinished", {"line": self._partial_line})]
-            if self._partial_line
-            else []
-        )
+    def _create_record_events(self, offset: EventOffset) -> list[TrainingEvent]:
+        """Return the current state and progress, for a subscriber that has yet to read from `offset` on."""
+        progress = _pick(self._shown_record, _PROGRESS_FIELDS)
+        events = [TrainingEvent.create(offset, "state", self._shown_record)]
+        return [*events, TrainingEvent.create(offset, "progress", progress)] if progress else events
+
+    def _create_partial_line_events(self) -> list[TrainingEvent]:
+        line = {"line": self._partial_line}
+        return [TrainingEvent.create(self._head, "unfinished", line)] if self._partial_line else []
 
     def _publish(self, events: list[TrainingEvent]) -> None:
-        batch = _Batch(self._encode_all(events), self._head)
         for subscriber in self._subscribers:
-            subscriber.put(batch)
-
-    def _encode_all(self, events: Iterable[TrainingEvent]) -> bytes:
-        return b"".join(map(self._encode, events))
+            subscriber.put(_Batch(events, self._head))
 
 
 class _FileReader:
@@ -291,9 +284,9 @@ class _FileReader:
 
     def _iter_events(self, *, is_end: bool) -> Iterator[TrainingEvent]:
         for report in reporting.read_reports(self._metrics.read_lines()):
-            yield TrainingEvent(str(self.offset), "metrics", report)
+            yield TrainingEvent.create(self.offset, "metrics", report)
         for line in self._log.read_lines(include_partial=is_end):
-            yield TrainingEvent(str(self.offset), "log", {"line": line})
+            yield TrainingEvent.create(self.offset, "log", {"line": line})
 
 
 class _RecordReader:
@@ -318,3 +311,7 @@ class _RecordReader:
         with contextlib.suppress(StoreUnavailable):
             return reading.result()
         return None
+
+
+def _pick(record: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: record[name] for name in names if name in record}

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Callable
 from uuid import uuid4
 
 from aiohttp import hdrs, web
@@ -23,7 +22,9 @@ from deepaas.trainings.record import TrainingRecord
 from deepaas.trainings.tail import Tail, find_last_lines
 from deepaas.trainings.terminal_output import read_last_lines
 
-_END_OFFSET = EventOffset(1 << 62, 1 << 62)
+_AFTER_METRICS = 1 << 62
+_EVENT_STREAM_TYPE = "text/event-stream"
+_LOG_TYPE = "text/plain; charset=utf-8"
 _KEEP_ALIVE_S = 5.0
 """Proxies close connections that are idle for 30 to 60 s. The HTML standard recommends sending comments:
 https://html.spec.whatwg.org/multipage/server-sent-events.html#authoring-notes"""
@@ -31,29 +32,26 @@ _CHUNK_BYTES = 1 << 18
 
 
 async def get_log(request: web.Request) -> web.StreamResponse:
-    """Return the output of a training, or its last `?tail=` lines; `?follow=true` streams new output.
+    """Return the output of a training, or its last `?tail=` lines; `?follow=true` streams new lines.
 
-    With `tail` alone, a redrawn progress bar appears only in its last state.
+    With `tail` or `follow`, a redrawn progress bar appears only in its last state.
     """
     model, uuid = get_model_for_training(request), get_training_id(request)
     await model.get_training(uuid)
-    path = model.get_training_folder(uuid).log
+    folder = model.get_training_folder(uuid)
     lines = get_int_query(request, "tail")
-    is_followed = get_bool_query(request, "follow")
-    if lines is not None and not is_followed:
-        shown = await run_in_executor(READING_EXECUTOR, read_last_lines, path, lines)
+    if get_bool_query(request, "follow"):
+        position = EventOffset(_AFTER_METRICS, await _find_log_offset(folder, lines))
+        return await _stream(request, position, _LOG_TYPE, _encode_log)
+    if lines is not None:
+        shown = await run_in_executor(READING_EXECUTOR, read_last_lines, folder.log, lines)
         text = "".join(f"{line}\n" for line in shown)
         return web.Response(text=text, content_type="text/plain")
-    offset = 0 if lines is None else await asyncio.to_thread(find_last_lines, path, lines)
-    response = await start_stream_response(request, "text/plain; charset=utf-8")
-    async for chunk in _iterate_chunks(path, offset):
-        offset += len(chunk)
+    response = await start_stream_response(request, _LOG_TYPE)
+    tail = Tail(folder.log)
+    while chunk := await asyncio.to_thread(tail.read, _CHUNK_BYTES):
+        tail.offset += len(chunk)
         await response.write(chunk)
-    if is_followed:
-        async for _ in request.app[EVENT_BROADCASTERS][model.name].subscribe(uuid, _END_OFFSET):
-            async for chunk in _iterate_chunks(path, offset):
-                offset += len(chunk)
-                await response.write(chunk)
     await response.write_eof()
     return response
 
@@ -75,29 +73,47 @@ async def stream_events(request: web.Request) -> web.StreamResponse:
     await model.get_training(uuid)
     lines = get_int_query(request, "tail")
     position = EventOffset.parse(request.headers.get("Last-Event-ID", ""))
-    if lines is not None and position == EventOffset():
-        begin = await asyncio.to_thread(find_last_lines, model.get_training_folder(uuid).log, lines)
-        position = EventOffset(log=begin)
+    if position == EventOffset():
+        position = EventOffset(log=await _find_log_offset(model.get_training_folder(uuid), lines))
     if position.is_end:
         # Only 204 stops the browser's `EventSource` from reconnecting.
         return web.Response(status=204)
-    response = await start_stream_response(request, "text/event-stream")
+    return await _stream(request, position, _EVENT_STREAM_TYPE, _encode_stream)
+
+
+async def _find_log_offset(folder: TrainingFolder, lines: int | None) -> int:
+    """Return where the last `lines` lines of the log begin, or 0."""
+    return 0 if lines is None else await asyncio.to_thread(find_last_lines, folder.log, lines)
+
+
+async def _stream(
+    request: web.Request,
+    position: EventOffset,
+    content_type: str,
+    encode: Callable[[list[TrainingEvent]], bytes],
+) -> web.StreamResponse:
+    """Stream a training's events until it finishes."""
+    broadcaster = request.app[EVENT_BROADCASTERS][get_model_for_training(request).name]
+    response = await start_stream_response(request, content_type)
     last_write_s = time.monotonic()
-    async for content in request.app[EVENT_BROADCASTERS][model.name].subscribe(uuid, position):
+    async for events in broadcaster.subscribe(get_training_id(request), position):
+        content = encode(events or [])
+        is_idle = not content and time.monotonic() > last_write_s + _KEEP_ALIVE_S
+        if is_idle and content_type == _EVENT_STREAM_TYPE:
+            content = b": keep-alive\n\n"
         if content:
             await response.write(content)
-        elif time.monotonic() > last_write_s + _KEEP_ALIVE_S:
-            await response.write(b": keep-alive\n\n")
-        else:
-            continue
-        last_write_s = time.monotonic()
+            last_write_s = time.monotonic()
     await response.write_eof()
     return response
 
 
-def encode_event(event: TrainingEvent) -> bytes:
-    """Return an event in the format of server-sent events."""
-    return f"id: {event.id}\nevent: {event.kind}\ndata: {dumps_jsonable(event.content).decode()}\n\n".encode()
+def _encode_stream(events: list[TrainingEvent]) -> bytes:
+    return b"".join(event.encoded for event in events)
+
+
+def _encode_log(events: list[TrainingEvent]) -> bytes:
+    return "".join(f"{event.content['line']}\n" for event in events if event.kind == "log").encode()
 
 
 async def list_artifacts(request: web.Request) -> web.Response:
@@ -117,14 +133,6 @@ async def get_artifact(request: web.Request) -> FileResponse:
     await model.get_training(uuid)
     path = await asyncio.to_thread(model.get_training_folder(uuid).find_artifact, request.match_info["path"])
     return FileResponse(path, headers={hdrs.CONTENT_DISPOSITION: "attachment"})
-
-
-async def _iterate_chunks(path: Path, offset: int) -> AsyncIterator[bytes]:
-    """Yield the content of a file from `offset` to its current end."""
-    tail = Tail(path, offset)
-    while chunk := await asyncio.to_thread(tail.read, _CHUNK_BYTES):
-        tail.offset += len(chunk)
-        yield chunk
 
 
 def _encode_metrics(folder: TrainingFolder) -> bytes:
