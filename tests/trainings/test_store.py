@@ -14,8 +14,9 @@ import sqlalchemy as sa
 
 from deepaas.errors import StoreError
 from deepaas.model.json_encoding import dumps_in_steps
+from deepaas.trainings.database import SCHEMA_VERSION
 from deepaas.trainings.record import TrainingRecord, TrainingState
-from deepaas.trainings.store import SCHEMA_VERSION, TrainingStore, sqlite_url
+from deepaas.trainings.store import TrainingStore, sqlite_url
 from support.records import get
 
 ENDS = [state for state in TrainingState if state.is_final]

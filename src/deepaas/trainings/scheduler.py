@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import contextvars
 import dataclasses
-import functools
 import itertools
 import logging
 import shutil
@@ -15,13 +14,12 @@ from typing import Any, NamedTuple, Self
 
 from deepaas.errors import StoreUnavailable
 from deepaas.log import get_logger
-from deepaas.private_files import open_file
 from deepaas.trainings.executor import TrainingExecutor, TrainingExit
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.job import Job, mark_recorded
 from deepaas.trainings.local_executor import LocalExecutor
 from deepaas.trainings.orphaned_folders import delete_orphaned_folders
-from deepaas.trainings.outcome import Outcome
+from deepaas.trainings.outcome_recorder import OutcomeRecorder
 from deepaas.trainings.process_id import ProcessId
 from deepaas.trainings.record import TrainingRecord, TrainingState
 from deepaas.trainings.recovery import POLL_INTERVAL_S, LeaseMonitor
@@ -30,8 +28,6 @@ from deepaas.trainings.retention import RetentionPolicy, SteadyClock
 from deepaas.trainings.store import TrainingStore
 
 _POLLS_PER_RETENTION = 30
-_RETRY_INTERVAL_S = 2.0
-_DISK_RESERVE_BYTES = 1 << 18
 _EXIT_POLL_INTERVAL_S = 0.1
 _REMOTE_CANCEL_TIMEOUT_S = 5.0
 _log = get_logger(__name__)
@@ -74,20 +70,19 @@ class TrainingScheduler:
         self._store = store
         self._executor = executor or LocalExecutor(store)
         self._state_folder = state_folder
-        self._disk_reserve = state_folder / "reserve"
         self._config = config
         self._slots = asyncio.Semaphore(config.max_concurrent)
         self._own_id = ProcessId.current()
         self._clock = SteadyClock()
         self._leases = LeaseMonitor(self.repository, self._own_id)
+        self._recorder = OutcomeRecorder(self.repository, state_folder)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._cancel_requests: set[asyncio.Task[Any]] = set()
-        self._unrecorded: set[str] = set()
         self._background_tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._store.__enter__)
-        await asyncio.to_thread(self._create_disk_reserve)
+        await asyncio.to_thread(self._recorder.create_disk_reserve)
         await self._poll_store()
         await asyncio.to_thread(delete_orphaned_folders, self._state_folder, self._store)
         await self._apply_retention_to_all()
@@ -106,7 +101,7 @@ class TrainingScheduler:
             ending = dict(self._tasks)
             problems = await asyncio.gather(*map(self._cancel, ending), return_exceptions=True)
             for (uuid, task), problem in zip(ending.items(), problems, strict=True):
-                if problem or uuid in self._unrecorded:
+                if problem or uuid in self._recorder.unrecorded:
                     why = problem or "its outcome cannot be recorded"
                     _log.error("Training %s not cancelled; left to the next server start: %s", uuid, why)
                     task.cancel()
@@ -178,39 +173,8 @@ class TrainingScheduler:
             reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
             ended = TrainingExit(f"The training could not be run: {reason}. See the server's log.", None)
         if ended:
-            await self._finish_with_retries(training, ended)
+            await self._recorder.record_with_retries(training, ended)
             await self._on_finished(training)
-
-    async def _finish_with_retries(self, training: TrainingRecord, ended: TrainingExit) -> None:
-        """Record the outcome; retry while the disk is full or the database unavailable."""
-        try:
-            while True:
-                try:
-                    await self._finish(training, ended)
-                    break
-                except Exception as error:  # noqa: BLE001 - any driver error: the outcome must be recorded
-                    cause = error.__cause__ or error
-                    _log.error("Training %s has finished but cannot be recorded: %s", training.uuid, cause)
-                self._unrecorded.add(training.uuid)
-                with contextlib.suppress(OSError):
-                    await asyncio.to_thread(self._disk_reserve.unlink, missing_ok=True)
-                await asyncio.sleep(_RETRY_INTERVAL_S)
-        finally:
-            self._unrecorded.discard(training.uuid)
-        await asyncio.to_thread(self._create_disk_reserve)
-
-    def _create_disk_reserve(self) -> None:
-        """Allocate a file to delete when a full disk prevents recording an outcome."""
-        with contextlib.suppress(OSError), open_file(self._disk_reserve, "wb") as file:
-            file.write(bytes(_DISK_RESERVE_BYTES))
-
-    def _release_disk_reserve(self) -> bool:
-        """Delete the reserve file if the disk is full; return whether that freed space."""
-        with contextlib.suppress(OSError):
-            if shutil.disk_usage(self._state_folder).free < _DISK_RESERVE_BYTES:
-                self._disk_reserve.unlink()
-                return True
-        return False
 
     async def _run(self, training: TrainingRecord) -> TrainingExit | None:
         """Wait for a slot, then run the training's process. Return None if it is no longer queued by then."""
@@ -292,25 +256,6 @@ class TrainingScheduler:
         message = "lost: the training's process vanished while no server was watching."
         return TrainingExit(message, None, TrainingState.LOST)
 
-    async def _finish(self, training: TrainingRecord, ended: TrainingExit) -> None:
-        """Record the outcome of a training whose process exited without recording it."""
-        folder = self.get_folder(training.model, training.uuid)
-        current = await self.repository.run_in_thread(self._store.get, training.uuid)
-        if current is None or current.state.is_final:
-            return None
-        outcome = await asyncio.to_thread(Outcome.read, folder)
-        if outcome and current.state is not TrainingState.CANCELLING:
-            await asyncio.to_thread(folder.delete_inputs)
-            return await self.repository.run_in_thread(outcome.record, training.uuid, self._store)
-        artifacts = await asyncio.to_thread(folder.list_artifacts, hashed=True)
-        await asyncio.to_thread(folder.delete_inputs)
-        end = {"finished": time.time(), "exit": ended.exit, "artifacts": artifacts}
-        if not await self._transition(
-            training.uuid, TrainingState.CANCELLED, only_from=TrainingState.CANCELLING, **end
-        ):
-            await self._transition(training.uuid, ended.state, message=ended.message, **end)
-        return None
-
     async def _on_finished(self, training: TrainingRecord) -> None:
         """Log the outcome, call `on_success` after a success, and apply the retention policy."""
         ended = await self.repository.run_with_retries(self._store.get, training.uuid)
@@ -341,18 +286,18 @@ class TrainingScheduler:
         training = await self.repository.run_in_thread(self._store.get, uuid)
         if training is None:
             return
-        if await self._transition(
+        if await self._recorder.transition(
             uuid, TrainingState.CANCELLED, only_from=TrainingState.QUEUED, finished=time.time()
         ):
             await asyncio.to_thread(self.get_folder(training.model, uuid).delete_inputs)
             return
-        if not await self._transition(uuid, TrainingState.CANCELLING):
+        if not await self._recorder.transition(uuid, TrainingState.CANCELLING):
             return
         deadline_s = time.monotonic() + self._config.cancel_grace_s + _REMOTE_CANCEL_TIMEOUT_S
         training = await self.repository.run_in_thread(self._store.get, uuid)
         while training and not training.state.is_final:
             await self._stop_process(training)
-            if uuid in self._unrecorded:
+            if uuid in self._recorder.unrecorded:
                 return
             if training.server != str(self._own_id) and time.monotonic() > deadline_s:
                 return
@@ -366,24 +311,15 @@ class TrainingScheduler:
         )
         task = self._tasks.get(training.uuid)
         if task:
-            while not (task.done() or training.uuid in self._unrecorded):
+            while not (task.done() or training.uuid in self._recorder.unrecorded):
                 await asyncio.wait([task], timeout=_EXIT_POLL_INTERVAL_S)
         elif not had_one and training.server == str(self._own_id):
-            await self._finish(training, TrainingExit("", None, TrainingState.CANCELLED))
+            await self._recorder.record(training, TrainingExit("", None, TrainingState.CANCELLED))
 
     async def _delete(self, training: TrainingRecord) -> None:
         path = self.get_folder(training.model, training.uuid).path
         await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
         await self.repository.run_in_thread(self._store.remove, training.uuid)
-
-    async def _transition(self, uuid: str, state: TrainingState, **values: Any) -> bool:
-        change = functools.partial(self._store.transition, uuid, state, **values)
-        try:
-            return await self.repository.run_in_thread(change)
-        except StoreUnavailable:
-            if not await asyncio.to_thread(self._release_disk_reserve):
-                raise
-        return await self.repository.run_in_thread(change)
 
 
 def _log_finish(training: TrainingRecord) -> None:
