@@ -34,7 +34,7 @@ def _filled() -> Metrics:
     pool.record_prediction(0.1, 0.1, 0.1)
     pool.record_first_chunk(0.1)
     pool.record_restart("died")
-    pool.record_scale_event("up")
+    pool.record_scale_events("up", 1)
     for by_model in (metrics.queue_length, metrics.queue_oldest):
         by_model.labels("model").set(0)
     for by_state in (metrics.workers, metrics.trainings):

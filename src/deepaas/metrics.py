@@ -79,9 +79,9 @@ class PoolMetrics:
         """Count a worker that exited unexpectedly or was killed, by cause."""
         self._metrics.restarts.labels(self._model, cause).inc()
 
-    def record_scale_event(self, direction: str) -> None:
-        """Count a worker that was added or removed; `direction` is ``up`` or ``down``."""
-        self._metrics.scale_events.labels(self._model, direction).inc()
+    def record_scale_events(self, direction: str, count: int) -> None:
+        """Count workers that are added or removed; `direction` is ``up`` or ``down``."""
+        self._metrics.scale_events.labels(self._model, direction).inc(count)
 
 
 class _Histogram:

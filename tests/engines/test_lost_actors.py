@@ -26,7 +26,7 @@ from deepaas.workers.call_queue import PendingCall
 from deepaas.workers.pool import Pool
 from deepaas.workers.pool_config import PoolConfig
 from deepaas.workers.result_stream import ResultStream
-from deepaas.workers.supervisor import SlotCallbacks, WorkerSlot
+from deepaas.workers.supervisor import SupervisorCallbacks, WorkerSupervisor
 from deepaas.workers.worker import Worker
 from support.calls import START, encoded
 from support.fake_ray import Actor, FakeRay, actor_died, actor_unavailable, resolve
@@ -142,15 +142,16 @@ def test_lost_while_starting(create_actors: CreateActors, tmp_path: Path, error:
     run(work())
 
 
-def test_slot_stopped_while_its_actor_is_created(create_actors: CreateActors, tmp_path: Path) -> None:
-    """Stopping a slot while its actor is being created kills the actor."""
+def test_worker_stopped_while_its_actor_is_created(create_actors: CreateActors, tmp_path: Path) -> None:
+    """Stopping a worker while its actor is being created kills the actor."""
 
     async def work() -> None:
         create_actors(actor := Actor(terminate=[0]))
-        slot = WorkerSlot(lambda: RayWorker(tmp_path).worker, SlotCallbacks(print, print, print))
-        slot.keep_running()
+        callbacks = SupervisorCallbacks(print, print, print)
+        supervisor = WorkerSupervisor(lambda: RayWorker(tmp_path).worker, callbacks)
+        supervisor.scale(1)
         await actor.next_call("get_node_info")
-        await slot.stop()
+        await supervisor.stop()
         assert actor.is_gone
 
     run(work())

@@ -158,7 +158,7 @@ def test_crash_loop(start: Callable[..., Server]) -> None:
         assert "SIGABRT" in ready.json()["problems"]["dying"]
         assert client.get("/health/live").status_code == 200
         assert measured(client, "deepaas_workers", state="starting") == 1
-        server.output.wait_for("Trying again in 1 s")  # the pause grows
+        server.output.wait_for("trying again in 1 s")  # the pause grows
         (server.cwd / "order").unlink()
         wait_until(lambda: client.get("/health/ready").status_code == 200)
         assert predict(client, "dying", json={}).status_code == 200

@@ -171,13 +171,11 @@ class WorkerMachine(RuleBasedStateMachine):
             self.run(self._leave())
 
     async def _leave(self) -> None:
-        """Drain and stop the worker; if it survived until then, it has answered all its calls."""
+        """Retire the worker; if it survives until then, it answers all its calls, and exits."""
         assert self.worker is not None
-        leaving = asyncio.create_task(self.worker.drain_and_stop())
-        await asyncio.wait([leaving, self.ending], return_when=asyncio.FIRST_COMPLETED)
-        if not leaving.done():
-            self._account()
-        await leaving
+        self.worker.retire()
+        await self._quiet()
+        await self.ending
 
     @rule()
     def stop(self) -> None:

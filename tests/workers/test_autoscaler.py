@@ -1,24 +1,17 @@
 """Autoscaling: workers are added while calls wait, and removed when idle."""
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from deepaas.config.settings import WorkerRange
-from deepaas.metrics import Metrics
-from deepaas.workers.autoscaler import Autoscaler
-from deepaas.workers.call_queue import CallQueue, ServiceTimeEstimate
-from deepaas.workers.pool_config import PoolConfig
-from deepaas.workers.supervisor import WorkerSupervisor
 from support.calls import is_worker
-from support.server import AT_ONCE_S, CALL_S, Gate, Server, predict, predicted, serving, wait_until
+from support.server import AT_ONCE_S, Gate, Server, predict, predicted, serving, wait_until
 
 pytestmark = pytest.mark.slow
 TOLD = {"told": "models.faults.scripted"}
@@ -56,38 +49,6 @@ def let_through(gate: Gate, count: int) -> None:
         gate.open()
 
 
-class Idle:
-    """An idle worker."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.pid = 1
-        self.in_flight: dict[int, Any] = {}
-        self.head_started_at = 0.0
-
-
-class IdlePlaces:
-    """A supervisor of idle workers."""
-
-    def __init__(self, names: str) -> None:
-        self.idle = [Idle(name) for name in names]
-        self.is_alone = asyncio.Event()
-
-    def __len__(self) -> int:
-        return len(self.idle)
-
-    def list_ready_workers(self) -> list[Idle]:
-        return list(self.idle)
-
-    def remove_worker(self, worker: Idle) -> None:
-        self.idle.remove(worker)
-        if len(self.idle) == 1:
-            self.is_alone.set()
-
-    def drop_dead(self) -> None:
-        """Do nothing: no worker here dies."""
-
-
 @pytest.fixture(scope="module")
 def scaled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Yield a server with one to three workers that removes idle ones quickly."""
@@ -96,20 +57,23 @@ def scaled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def test_up_and_down(scaled: Server, gate: Gate) -> None:
-    """Calls run concurrently up to the maximum; when workers are idle, the minimum remains."""
+    """Calls run concurrently up to the maximum; when workers are idle, the minimum remains.
+
+    These are the first ones, because calls go to the first idle worker.
+    """
     with scaled.client() as client:
         wait_until(lambda: len(workers(scaled)) == 1)
+        first = workers(scaled)[0].pid
         with calls(client, gate, 5):
             gate.wait(3)  # three run at once, though there was one worker
             assert measured(client, "queue_length") == 2
             assert measured(client, "workers", state="busy") == 3
-            three = {one.pid for one in workers(scaled)}
-            assert len(three) == 3
+            assert len(workers(scaled)) == 3
             assert client.get("/health/ready").status_code == 200
             gate.open()
             let_through(gate, 2)
         wait_until(lambda: len(workers(scaled)) == 1)
-        assert workers(scaled)[0].pid in three
+        assert workers(scaled)[0].pid == first
         assert measured(client, "workers", state="idle") == 1
         assert measured(client, "worker_scale_events_total", direction="up") == 2
         assert measured(client, "worker_scale_events_total", direction="down") == 2
@@ -127,26 +91,6 @@ def test_busy_workers_stay(scaled: Server, gate: Gate) -> None:
         wait_until(lambda: len(workers(scaled)) == 2)
         assert {one.pid for one in workers(scaled)} == busy
         gate.open()
-
-
-def test_first_worker_stays() -> None:
-    """Among equally idle workers, the last ones are removed, because calls go to the first."""
-
-    async def work() -> list[str]:
-        places = IdlePlaces("abc")
-        limits = PoolConfig(WorkerRange(1, 3), 0.1, 1, 0, 0, 0, 1000, cancel_on_disconnect=False)
-        metrics = Metrics().create_pool_metrics("told")
-        supervisor = cast(WorkerSupervisor, places)
-        scaling = Autoscaler(
-            supervisor, CallQueue(1, 0), ServiceTimeEstimate(1), limits, metrics, model_name="scripted"
-        )
-        async with scaling.pause():
-            pass  # resuming triggers a check for idle workers
-        async with asyncio.timeout(CALL_S):
-            await places.is_alone.wait()
-        return [worker.name for worker in places.idle]
-
-    assert asyncio.run(work()) == ["a"]
 
 
 def test_no_more_than_needed(scaled: Server, gate: Gate) -> None:
@@ -180,13 +124,29 @@ def test_failing_start_backs_off(start: Callable[..., Server], gate: Gate) -> No
         (worker,) = workers(server)
         worker.suspend()
         waiting = [threads.submit(predict, client, "dying", json={}) for _ in range(2)]
-        server.output.wait_for(r"Could not scale up model .*SIGABRT.* Next attempt in 1 s")
-        server.output.wait_for("Next attempt in 2 s")
+        server.output.wait_for(r"Worker of 'dying' \(pid \d+\) did not start; trying again now: .*SIGABRT")
+        server.output.wait_for(r"Worker of 'dying' \(pid \d+\) did not start; trying again in 1 s: ")
         assert workers(server)[0].pid == worker.pid
         (server.cwd / "order").unlink()
         worker.resume()
         assert [one.result(AT_ONCE_S).status_code for one in waiting] == [200] * 2
         assert client.get("/health/ready").status_code == 200
+
+
+def test_failing_start_is_given_up(start: Callable[..., Server], gate: Gate) -> None:
+    """If an additional worker cannot be started, the server tries only until its workers are idle."""
+    server = start("--workers", "1:2", *SOON, models={"dying": "models.faults.dies_warming"})
+    with server.client() as client, ThreadPoolExecutor(2) as threads:
+        (server.cwd / "order").write_text("SIGABRT")
+        (worker,) = workers(server)
+        worker.suspend()
+        waiting = [threads.submit(predict, client, "dying", json={}) for _ in range(2)]
+        server.output.wait_for("did not start; trying again in 0.5 s")
+        worker.resume()
+        assert [one.result(AT_ONCE_S).status_code for one in waiting] == [200] * 2
+        server.output.wait_for("Scaling 'dying' down to 1 workers")
+        wait_until(lambda: measured(client, "workers", state="starting") == 0)
+        assert [one.pid for one in workers(server)] == [worker.pid]
 
 
 def test_added_worker_that_dies_is_replaced(start: Callable[..., Server], gate: Gate) -> None:

@@ -1,6 +1,7 @@
 """A model's pool of workers: queues calls, dispatches them to workers, retries calls of dead workers."""
 
 import asyncio
+import contextvars
 import functools
 from collections.abc import Callable
 from typing import NamedTuple, Self
@@ -11,7 +12,6 @@ from deepaas.errors import (
     InvalidJson,
     ModelUnavailable,
     PredictionFailed,
-    WorkerKilledDuringStart,
 )
 from deepaas.log import get_logger
 from deepaas.messages import Body, Chunk, Failure, Reply, WorkerConfig
@@ -29,12 +29,7 @@ from deepaas.workers.local_process import LocalWorkerProcess
 from deepaas.workers.pool_config import PoolConfig
 from deepaas.workers.process import ProcessFactory
 from deepaas.workers.result_stream import ResultStream
-from deepaas.workers.supervisor import (
-    START_KILL_GRACE_S,
-    SlotCallbacks,
-    WorkerSupervisor,
-    create_detached_task,
-)
+from deepaas.workers.supervisor import SupervisorCallbacks, WorkerSupervisor
 from deepaas.workers.worker import Worker
 
 _QUEUE_FULL = "{} predictions are already queued (--max-queue). Try again later."
@@ -78,15 +73,14 @@ class Pool:
         self._metrics = metrics
         self._on_output = on_output
         self._create_process = create_process
-        hooks = SlotCallbacks(self._on_worker_ready, self._on_start_failure, self._on_worker_exit)
-        self._supervisor = WorkerSupervisor(self._create_worker, hooks, config.workers.min)
+        callbacks = SupervisorCallbacks(self._on_worker_ready, self._on_start_failure, self._on_worker_exit)
+        self._supervisor = WorkerSupervisor(self._create_worker, callbacks)
         self._queue = CallQueue(config.max_batch_size, config.batch_timeout_s)
         self._batch_timer: asyncio.TimerHandle | None = None
         self._service_time = ServiceTimeEstimate(config.max_batch_size)
         self._start_failure: ModelUnavailable | None = None
         self._pause_reason: ModelUnavailable | None = None
         self._is_closed = False
-        self._last_exit_at = 0.0
         self._lifecycle_lock = asyncio.Lock()
         self._autoscaler = Autoscaler(
             self._supervisor,
@@ -102,8 +96,9 @@ class Pool:
         self._monitor_task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        await self._supervisor.start()
-        self._monitor_task = create_detached_task(self._monitor.run())
+        await self._supervisor.start(self._config.workers.min)
+        self._monitor_task = asyncio.create_task(self._monitor.run(), context=contextvars.Context())
+        self._monitor_task.add_done_callback(_log_failure)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -111,8 +106,7 @@ class Pool:
             self._monitor_task.cancel()
         self._is_closed = True
         self._pause_reason = ModelUnavailable("The server is stopping.")
-        async with self._autoscaler.pause():
-            await self._supervisor.stop()
+        await self._supervisor.stop()
         self._queue.fail_all(self._pause_reason)
 
     async def predict(self, call: bytes, scratch: ScratchFolder) -> Body | ResultStream:
@@ -173,7 +167,7 @@ class Pool:
             oldest_wait_s=self._queue.oldest_wait_s(now),
             busy=busy,
             idle=len(ready) - busy,
-            starting=len(self._supervisor) - len(ready),
+            starting=max(0, self._supervisor.desired - len(ready)),
         )
 
     async def reload(self) -> int:
@@ -181,21 +175,23 @@ class Pool:
 
         Raise `ModelUnavailable` when a new worker cannot be started; the remaining workers keep serving.
         """
-        async with self._lifecycle_lock, self._autoscaler.pause():
+        async with self._lifecycle_lock:
             if self._pause_reason:
                 raise self._pause_reason.with_traceback(None)
+            self._autoscaler.cancel_scale_up()
             try:
-                await self._supervisor.replace()
+                await self._supervisor.reload()
             except ModelUnavailable as error:
                 if not self._supervisor.list_ready_workers():
                     raise
                 raise ModelUnavailable(self._format_reload_error(error)) from error
-            _log.info("Reloaded model %r; new workers: %d", self._worker_config.name, len(self._supervisor))
-            return len(self._supervisor)
+            count = self._supervisor.desired
+            _log.info("Reloaded model %r; new workers: %d", self._worker_config.name, count)
+            return count
 
     async def pause(self, reason: ModelUnavailable) -> None:
         """Refuse new and queued calls with `reason`, finish the calls in flight, then stop the workers."""
-        async with self._lifecycle_lock, self._autoscaler.pause():
+        async with self._lifecycle_lock:
             self._pause_reason = reason
             self._queue.fail_all(reason)
             await asyncio.gather(*(worker.wait_idle() for worker in self._supervisor.list_workers()))
@@ -207,7 +203,7 @@ class Pool:
             # An exclusive training may finish after the pool was closed.
             if not self._is_closed:
                 self._pause_reason = None
-                self._supervisor.keep_running()
+                self._supervisor.scale(self._config.workers.min)
 
     def _format_reload_error(self, error: ModelUnavailable) -> str:
         # The cause claims that the model cannot be used, but its current workers still serve it.
@@ -216,9 +212,14 @@ class Pool:
         return f"Reload failed; the current workers keep serving '{name}'. Cause: {cause}"
 
     def _create_worker(self) -> Worker:
-        process = self._create_process(self._on_output)
-        hears = (self._on_reply, self._on_call_revoked, self._on_chunk)
-        return Worker(self._worker_config, process, *hears, start_timeout_s=self._config.start_timeout_s)
+        return Worker(
+            self._worker_config,
+            self._create_process(self._on_output),
+            self._on_reply,
+            self._on_call_revoked,
+            self._on_chunk,
+            start_timeout_s=self._config.start_timeout_s,
+        )
 
     def _dispatch(self) -> None:
         """Send queued calls to the workers with the fewest calls in flight, up to the pipeline depth."""
@@ -253,17 +254,10 @@ class Pool:
         self._dispatch()
 
     def _on_start_failure(self, cause: ModelUnavailable) -> None:
-        """Fail the queued calls and refuse new ones, unless a worker is ready.
-
-        For `START_KILL_GRACE_S` after the last exit, workers killed during start do not count.
-        """
-        empty_s = asyncio.get_running_loop().time() - self._last_exit_at
-        if self._supervisor.list_ready_workers() or (
-            isinstance(cause, WorkerKilledDuringStart) and empty_s < START_KILL_GRACE_S
-        ):
-            return
-        self._start_failure = cause
-        self._queue.fail_all(cause)
+        """Fail the queued calls and refuse new ones, unless a worker is ready."""
+        if not self._supervisor.list_ready_workers():
+            self._start_failure = cause
+            self._queue.fail_all(cause)
 
     def _on_reply(self, pending: PendingCall, reply: Reply) -> None:
         taken_s = reply.model_s + reply.render_s
@@ -305,7 +299,6 @@ class Pool:
 
     def _on_worker_exit(self, worker: Worker, reason: str) -> None:
         """Fail the call that the worker was running; requeue unstarted calls and started batches."""
-        self._last_exit_at = asyncio.get_running_loop().time()
         self._requeue(select_calls_to_retry(*worker.split_in_flight(), reason))
         if not worker.stop_requested:
             self._metrics.record_restart(worker.kill_reason or reason.rpartition(" ")[2])
@@ -340,3 +333,8 @@ class Pool:
 
 def _count_in_flight(worker: Worker) -> int:
     return len(worker.in_flight)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception():
+        _log.error("The call monitor failed: calls have no time limit any more", exc_info=task.exception())

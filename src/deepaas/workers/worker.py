@@ -1,6 +1,7 @@
 """The server's handle of one worker process: its state, its calls in flight, its exit."""
 
 import asyncio
+import contextvars
 import enum
 import itertools
 import signal
@@ -37,8 +38,9 @@ class Worker:
     """A process that runs calls of one model.
 
     `in_flight` maps call numbers to the calls sent but not answered, in the order of sending.
-    `head_started_at` is the loop time at which the first of them became the first. `is_stalled` is set when
-    calls were revoked because the first one takes long; the next reply resets it.
+    `head_started_at` is the loop time at which the first of them became the first, `idle_since` the one at
+    which none was left. `is_stalled` is set when calls were revoked because the first one takes long; the
+    next reply resets it.
 
     `on_reply` receives a call and its reply, `on_revoked` a call that the worker skipped, `on_chunk` the
     worker, a call's number and a chunk of its result. `start_timeout_s` limits the start; 0 is no limit.
@@ -57,6 +59,7 @@ class Worker:
         self.state = WorkerState.STARTING
         self.in_flight: dict[int, PendingCall] = {}
         self.head_started_at = 0.0
+        self.idle_since = 0.0
         self.is_stalled = False
         self.kill_reason: str | None = None
         self.stop_requested = False
@@ -73,6 +76,10 @@ class Worker:
         self._start_outcome: asyncio.Future[Ready | Failure] = self._loop.create_future()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._retirement: asyncio.Task[None] | None = None
+
+    def __str__(self) -> str:
+        return f"Worker of {self._config.name!r} (pid {self.pid})"
 
     @property
     def pid(self) -> int | None:
@@ -102,6 +109,7 @@ class Worker:
         answer = self._start_outcome.result() if self._start_outcome.done() else None
         if isinstance(answer, Ready):
             self.state = WorkerState.READY
+            self.idle_since = self._loop.time()
             return
         if not done:
             self.kill("timeout")
@@ -148,10 +156,7 @@ class Worker:
         exited = await self._process.wait()
         self.state = WorkerState.STOPPED
         await self._process.drain_output()
-        reason = f"was killed ({self.kill_reason})" if self.kill_reason else _format_exit_status(exited)
-        if not self.stop_requested:
-            _log.warning("Worker of %r (pid %s) %s", self._config.name, self.pid, reason)
-        return reason
+        return f"was killed ({self.kill_reason})" if self.kill_reason else _format_exit_status(exited)
 
     def pause(self) -> None:
         """Stop reading from the worker; it blocks once the pipe is full."""
@@ -165,12 +170,12 @@ class Worker:
         """Make the worker end a streaming call after its next chunk."""
         self._process.cancel_stream(number)
 
-    async def drain_and_stop(self) -> None:
-        """Finish the calls in flight, then stop the process."""
+    def retire(self) -> None:
+        """Accept no more calls, finish those in flight, then stop the process; returns immediately."""
         if self.state is WorkerState.READY:
             self.state = WorkerState.DRAINING
-        await self.wait_idle()
-        await self.stop()
+            # An empty context: log lines must not carry the id of the current request.
+            self._retirement = asyncio.create_task(self._stop_when_idle(), context=contextvars.Context())
 
     async def wait_idle(self) -> None:
         """Wait until no call is in flight."""
@@ -227,11 +232,7 @@ class Worker:
 
     def on_protocol_error(self) -> None:
         """Kill a process whose pipe the model has written into: the rest of the stream cannot be decoded."""
-        _log.exception(
-            "Worker of %r (pid %s) wrote into a pipe that is not its own; killing it",
-            self._config.name,
-            self.pid,
-        )
+        _log.exception("%s wrote into a pipe that is not its own; killing it", self)
         self.kill("wrote into a pipe that is not its own")
         self._process.close_connection()
 
@@ -240,12 +241,17 @@ class Worker:
         if self.state in (WorkerState.READY, WorkerState.DRAINING):
             self._loop.call_later(_DISCONNECT_KILL_DELAY_S, self._kill_if_alive)
 
+    async def _stop_when_idle(self) -> None:
+        await self.wait_idle()
+        await self.stop()
+
     def _complete_call(self, number: int, message: Reply | Revoked) -> None:
         pending = self.in_flight.pop(number, None)
         self.is_stalled = False
         if self.in_flight:
             self.head_started_at = self._loop.time()
         else:
+            self.idle_since = self._loop.time()
             self._idle.set()
         if pending is None:
             return
@@ -257,12 +263,7 @@ class Worker:
     def _create_start_error(self, failed: Failure | None, exit_status: ExitStatus) -> ModelUnavailable:
         cannot = f"The model '{self._config.name}' cannot be used:"
         if failed:
-            _log.error(
-                "Model %r failed to start in worker (pid %s)",
-                self._config.name,
-                self.pid,
-                extra=traceback_extra(failed.traceback),
-            )
+            _log.error("%s cannot start the model", self, extra=traceback_extra(failed.traceback))
             return ModelUnavailable(f"{cannot} {failed.message}")
         interrupted = exit_status.code in _EXTERNAL_KILL_CODES and not self._is_loading_model
         kind = WorkerKilledDuringStart if interrupted else ModelUnavailable
