@@ -148,7 +148,7 @@ def test_worker_stopped_while_its_actor_is_created(create_actors: CreateActors, 
     async def work() -> None:
         create_actors(actor := Actor(terminate=[0]))
         callbacks = SupervisorCallbacks(print, print, print)
-        supervisor = WorkerSupervisor(lambda: RayWorker(tmp_path).worker, callbacks)
+        supervisor = WorkerSupervisor(lambda number: RayWorker(tmp_path).worker, callbacks)
         supervisor.scale(1)
         await actor.next_call("get_node_info")
         await supervisor.stop()

@@ -82,7 +82,7 @@ def test_death_while_reloading(start: Callable[..., Server], gate: Gate) -> None
         reloading = threads.submit(client.post, "/v2/models/slow/reload")
         gate.wait()
         old.kill()
-        server.output.wait_for("SIGKILL")
+        server.output.wait_for("SIGKILL; other workers take over")
         (server.cwd / "port").unlink()
         gate.open()
         assert reloading.result(AT_ONCE_S).status_code == 200

@@ -124,8 +124,8 @@ def test_failing_start_backs_off(start: Callable[..., Server], gate: Gate) -> No
         (worker,) = workers(server)
         worker.suspend()
         waiting = [threads.submit(predict, client, "dying", json={}) for _ in range(2)]
-        server.output.wait_for(r"Worker of 'dying' \(pid \d+\) did not start; trying again now: .*SIGABRT")
-        server.output.wait_for(r"Worker of 'dying' \(pid \d+\) did not start; trying again in 1 s: ")
+        server.output.wait_for(r"Worker 2 of 'dying' \(pid \d+\) did not start; trying again now: .*SIGABRT")
+        server.output.wait_for(r"Worker 2 of 'dying' \(pid \d+\) did not start; trying again in 1 s: ")
         assert workers(server)[0].pid == worker.pid
         (server.cwd / "order").unlink()
         worker.resume()

@@ -124,4 +124,5 @@ def test_model_that_stays_broken(start: Callable[..., Server], gate: Gate) -> No
 
 def test_death_is_logged(client: httpx.Client, server: Server) -> None:
     call(client, end="SIGSEGV")
-    assert re.search(r"WARNING \S+ \[\S+\] .*waiting.*SIGSEGV", server.log)
+    line = r"WARNING \S+ \[\S+\] Worker 1 of 'waiting' \(pid \d+\) exited: SIGSEGV; restarting\n"
+    assert re.search(line, server.log)

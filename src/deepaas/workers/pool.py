@@ -211,13 +211,14 @@ class Pool:
         cause = error.message.removeprefix(f"The model '{name}' cannot be used: ")
         return f"Reload failed; the current workers keep serving '{name}'. Cause: {cause}"
 
-    def _create_worker(self) -> Worker:
+    def _create_worker(self, number: int) -> Worker:
         return Worker(
             self._worker_config,
             self._create_process(self._on_output),
             self._on_reply,
             self._on_call_revoked,
             self._on_chunk,
+            number=number,
             start_timeout_s=self._config.start_timeout_s,
         )
 

@@ -3,6 +3,8 @@
 import asyncio
 import contextvars
 import functools
+import itertools
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,6 +15,7 @@ from deepaas.workers.worker import Worker, WorkerState
 _START_KILL_GRACE_S = 10.0
 _INITIAL_BACKOFF_S = 0.5
 _MAX_BACKOFF_S = 30.0
+_CAUSE_VERB = re.compile("was killed by |exited with |was ")
 _log = get_logger(__name__)
 
 
@@ -25,7 +28,7 @@ class SupervisorCallbacks(NamedTuple):
 
 
 class WorkerSupervisor:
-    """Keeps `desired` workers running; `create_worker` creates one without starting it.
+    """Keeps `desired` workers running; `create_worker` creates one with a number, without starting it.
 
     Every event changes the state and calls `_reconcile`, the only function that starts and retires workers.
     A failed start is retried at once, then after 0.5 s, doubling up to 30 s. A worker that becomes ready or
@@ -33,7 +36,7 @@ class WorkerSupervisor:
     loaded does not count as failed.
     """
 
-    def __init__(self, create_worker: Callable[[], Worker], callbacks: SupervisorCallbacks) -> None:
+    def __init__(self, create_worker: Callable[[int], Worker], callbacks: SupervisorCallbacks) -> None:
         self.desired = 0
         self._create_worker = create_worker
         self._callbacks = callbacks
@@ -122,7 +125,9 @@ class WorkerSupervisor:
             self._settled.set_result(None)
 
     def _launch(self) -> None:
-        worker = self._create_worker()
+        """Create a worker with the lowest free number, and start it."""
+        taken = {worker.number for worker in self._tasks}
+        worker = self._create_worker(next(number for number in itertools.count(1) if number not in taken))
         context = contextvars.Context()  # its log lines must not carry the id of the current request
         task = asyncio.create_task(self._run(worker), context=context)
         task.add_done_callback(functools.partial(self._on_done, worker), context=context)
@@ -134,6 +139,7 @@ class WorkerSupervisor:
             worker.kill("not needed")
             self._tasks[worker].cancel()
         else:
+            _log.info("%s is not needed any more; stopping it after its calls", worker)
             worker.retire()
 
     async def _run(self, worker: Worker) -> None:
@@ -151,7 +157,9 @@ class WorkerSupervisor:
     def _on_exit(self, worker: Worker, reason: str) -> None:
         self._reset_backoff()
         if not worker.stop_requested:
-            _log.warning("%s %s", worker, reason)
+            will_restart = len(self._tasks) <= self.desired + bool(self._outdated - {worker})
+            consequence = "restarting" if will_restart else "other workers take over"
+            _log.warning("%s exited: %s; %s", worker, _CAUSE_VERB.sub("", reason), consequence)
         self._callbacks.on_exit(worker, reason)
 
     def _on_done(self, worker: Worker, task: asyncio.Task[None]) -> None:

@@ -37,10 +37,10 @@ class WorkerState(enum.Enum):
 class Worker:
     """A process that runs calls of one model.
 
-    `in_flight` maps call numbers to the calls sent but not answered, in the order of sending.
-    `head_started_at` is the loop time at which the first of them became the first, `idle_since` the one at
-    which none was left. `is_stalled` is set when calls were revoked because the first one takes long; the
-    next reply resets it.
+    `number` identifies it in the log. `in_flight` maps call numbers to the calls sent but not answered, in
+    the order of sending. `head_started_at` is the loop time at which the first of them became the first,
+    `idle_since` the one at which none was left. `is_stalled` is set when calls were revoked because the first
+    one takes long; the next reply resets it.
 
     `on_reply` receives a call and its reply, `on_revoked` a call that the worker skipped, `on_chunk` the
     worker, a call's number and a chunk of its result. `start_timeout_s` limits the start; 0 is no limit.
@@ -54,8 +54,10 @@ class Worker:
         on_revoked: Callable[[PendingCall], None],
         on_chunk: Callable[["Worker", int, Chunk], None],
         *,
+        number: int = 1,
         start_timeout_s: float = 0.0,
     ) -> None:
+        self.number = number
         self.state = WorkerState.STARTING
         self.in_flight: dict[int, PendingCall] = {}
         self.head_started_at = 0.0
@@ -79,7 +81,7 @@ class Worker:
         self._retirement: asyncio.Task[None] | None = None
 
     def __str__(self) -> str:
-        return f"Worker of {self._config.name!r} (pid {self.pid})"
+        return f"Worker {self.number} of {self._config.name!r} (pid {self.pid})"
 
     @property
     def pid(self) -> int | None:
