@@ -265,11 +265,7 @@ def _simplify_library_value(value: Any) -> Any:
     if _is_pandas_type(value, "DataFrame"):
         return _convert_frame(value)
     if _is_pandas_type(value, "Series"):
-        return (
-            _convert_labelled_series(value)
-            if _has_labels(value.index)
-            else list(map(_replace_missing, value))
-        )
+        return _convert_series(value)
     if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
         return {name: getattr(value, name) for name in value.__dataclass_fields__}
     if type(value).__module__ == "numpy" and value.dtype.kind in _TIME_KINDS:
@@ -310,7 +306,10 @@ def _convert_frame(frame: Any) -> list[dict[Any, Any]]:
     return [{key: _replace_missing(item) for key, item in row.items()} for row in frame.to_dict("records")]
 
 
-def _convert_labelled_series(series: Any) -> dict[Any, Any]:
+def _convert_series(series: Any) -> Any:
+    """Return the values by label, or as a list if the labels are 0, 1, 2 and so on."""
+    if _has_row_numbers(series.index) and list(series.index) == list(range(len(series))):
+        return list(map(_replace_missing, series))
     repeated = _find_repeated_label(series.index)
     if repeated is not None:
         raise TypeError(f"it has two values labelled {repeated!r}; return a list, or make the labels unique")
@@ -320,11 +319,6 @@ def _convert_labelled_series(series: Any) -> dict[Any, Any]:
 def _has_row_numbers(index: Any) -> bool:
     """Return whether a data frame's index is unnamed integers."""
     return bool(index.nlevels == 1 and index.name is None and index.dtype.kind == "i")
-
-
-def _has_labels(index: Any) -> bool:
-    """Return whether the labels of a series differ from 0, 1, 2 and so on."""
-    return not (_has_row_numbers(index) and list(index) == list(range(len(index))))
 
 
 def _find_repeated_label(labels: Any) -> str | None:
