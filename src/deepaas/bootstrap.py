@@ -97,7 +97,8 @@ def _create_scheduler(
             try:
                 await served[name].reload()
             except (ModelLoadError, ModelUnavailable) as error:
-                _log.warning("Could not reload model %r after its training: %s", name, error)
+                trace = traceback_extra(error.detail)
+                _log.warning("Could not reload model %r after its training: %s", name, error, extra=trace)
 
     rules = SchedulerConfig(
         max_concurrent=settings.max_trainings,

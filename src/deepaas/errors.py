@@ -149,13 +149,17 @@ class PredictionTimeout(DeepaasError):
 
 
 class ModelUnavailable(DeepaasError):
-    """The model cannot accept calls now; a retry after `retry_after_s` seconds may succeed."""
+    """The model cannot accept calls now; a retry after `retry_after_s` seconds may succeed.
+
+    `detail` is the traceback as text, if the model raised an error that is not logged yet.
+    """
 
     status = 503
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after_s: float | None = None, detail: str = "") -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.detail = detail
 
 
 class WorkerKilledDuringStart(ModelUnavailable):

@@ -1,5 +1,6 @@
 """Reload: new workers load the trained model without a failed prediction."""
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any, Self
@@ -167,8 +168,10 @@ def test_broken_by_training(start: Callable[..., Server]) -> None:
         record = begin(client, model="versioned", version="broken")
         assert ended(client, record, "versioned")["state"] == "done"
         server.output.wait_for(
-            r"Could not reload model 'versioned' after its training: .*these weights are broken"
+            r"Could not reload model 'versioned' after its training: .*these weights are broken\n"
+            r"Traceback (?s:.)*RuntimeError: these weights are broken\n"
         )
+        assert len(re.findall("WARNING|ERROR", server.log)) == 1
         assert predicted(client, "versioned")["version"] == "none"
         second = begin(client, model="versioned", version="good")
         assert ended(client, second, "versioned")["state"] == "done"

@@ -184,7 +184,7 @@ class Pool:
             except ModelUnavailable as error:
                 if not self._supervisor.list_ready_workers():
                     raise
-                raise ModelUnavailable(self._format_reload_error(error)) from error
+                raise ModelUnavailable(self._format_reload_error(error), detail=error.detail) from error
             count = self._supervisor.desired
             _log.info("Reloaded model %r; new workers: %d", self._worker_config.name, count)
             return count

@@ -5,11 +5,12 @@ import contextvars
 import functools
 import itertools
 import re
+import traceback
 from collections.abc import Callable
 from typing import NamedTuple
 
 from deepaas.errors import ModelUnavailable, WorkerKilledDuringStart
-from deepaas.log import get_logger
+from deepaas.log import get_logger, traceback_extra
 from deepaas.workers.worker import Worker, WorkerState
 
 _START_KILL_GRACE_S = 10.0
@@ -100,7 +101,7 @@ class WorkerSupervisor:
         self._reconcile()
         await self._settled
 
-    def _fail_settling(self, error: BaseException) -> bool:
+    def _fail_settling(self, error: ModelUnavailable) -> bool:
         """Let `start` or `reload` raise `error`; return whether one of them is waiting."""
         if self._settled is None or self._settled.done():
             return False
@@ -165,12 +166,13 @@ class WorkerSupervisor:
     def _on_done(self, worker: Worker, task: asyncio.Task[None]) -> None:
         del self._tasks[worker]
         self._outdated.discard(worker)
-        error = None if task.cancelled() else task.exception()
-        if error and not self._fail_settling(error):
-            self._on_start_failure(worker, error)
+        if not task.cancelled() and (cause := task.exception()):
+            error = cause if isinstance(cause, ModelUnavailable) else _create_internal_error(cause)
+            if not self._fail_settling(error):
+                self._on_start_failure(worker, error)
         self._reconcile()
 
-    def _on_start_failure(self, worker: Worker, error: BaseException) -> None:
+    def _on_start_failure(self, worker: Worker, error: ModelUnavailable) -> None:
         """Log the failure, and delay further starts; the first retry is immediate."""
         loop = asyncio.get_running_loop()
         was_killed_early = isinstance(error, WorkerKilledDuringStart) and loop.time() < self._patient_until
@@ -180,12 +182,10 @@ class WorkerSupervisor:
             if self._delay_s:
                 self._retry_timer = loop.call_later(self._delay_s, self._on_retry_timer)
         when = f"in {self._delay_s:g} s" if self._retry_timer else "now"
-        is_expected = isinstance(error, ModelUnavailable)
-        _log.warning(
-            "%s did not start; trying again %s: %s", worker, when, error, exc_info=not is_expected and error
-        )
-        if self._retry_timer and isinstance(error, ModelUnavailable):
-            error.retry_after_s = self._delay_s
+        extra = traceback_extra(error.detail)
+        _log.warning("%s did not start; trying again %s: %s", worker, when, error, extra=extra)
+        if self._retry_timer:
+            error.retry_after_s, error.detail = self._delay_s, ""
             self._callbacks.on_start_failure(error.with_traceback(None))
 
     def _on_retry_timer(self) -> None:
@@ -198,3 +198,8 @@ class WorkerSupervisor:
         self._retry_timer = None
         self._delay_s = None
         self._patient_until = asyncio.get_running_loop().time() + _START_KILL_GRACE_S
+
+
+def _create_internal_error(error: BaseException) -> ModelUnavailable:
+    trace = "".join(traceback.format_exception(error))
+    return ModelUnavailable(f"A worker failed because of an internal error: {error!r}.", detail=trace)

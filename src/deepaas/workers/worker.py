@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from deepaas.errors import ModelUnavailable, WorkerKilledDuringStart
-from deepaas.log import get_logger, traceback_extra
+from deepaas.log import get_logger
 from deepaas.messages import BatchHeader, Chunk, Failure, Loading, Ready, Reply, Revoked, WorkerConfig, encode
 from deepaas.processes import describe_exit
 from deepaas.workers.call_queue import PendingCall
@@ -92,7 +92,7 @@ class Worker:
         """Start the process and wait until the model is warm.
 
         Raise `ModelUnavailable` when the process cannot be spawned, exits or takes too long, or when the
-        model fails (its traceback is logged). Raise `WorkerKilledDuringStart` when the process was killed
+        model fails. Raise `WorkerKilledDuringStart` when the process was killed
         before it started to load the model.
         """
         assert self.state is WorkerState.STARTING
@@ -265,8 +265,7 @@ class Worker:
     def _create_start_error(self, failed: Failure | None, exit_status: ExitStatus) -> ModelUnavailable:
         cannot = f"The model '{self._config.name}' cannot be used:"
         if failed:
-            _log.error("%s cannot start the model", self, extra=traceback_extra(failed.traceback))
-            return ModelUnavailable(f"{cannot} {failed.message}")
+            return ModelUnavailable(f"{cannot} {failed.message}", detail=failed.traceback)
         interrupted = exit_status.code in _EXTERNAL_KILL_CODES and not self._is_loading_model
         kind = WorkerKilledDuringStart if interrupted else ModelUnavailable
         return kind(f"{cannot} its worker {_format_exit_status(exit_status)} while starting.")
