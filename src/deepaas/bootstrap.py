@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from deepaas.config.settings import Settings
 from deepaas.engines import create_engine
-from deepaas.engines.interface import Engine
 from deepaas.errors import ModelLoadError, ModelUnavailable, SettingsError
 from deepaas.log import get_logger, traceback_extra
 from deepaas.metrics import Metrics
@@ -54,10 +55,14 @@ def build_service(
         if settings.predict_endpoint and model.implements("predict")
     }
     served: dict[str, ServedModel] = {}
-    runner = _create_scheduler(settings, engine, pools.values(), served, force_stop)
+    temporary = contextlib.ExitStack()
+    folder = _resolve_state_folder(settings, temporary)
+    config = _build_scheduler_config(settings, pools.values(), served, force_stop)
+    store = TrainingStore(settings.database_url or sqlite_url(folder), settings.train_heartbeat_timeout)
+    runner = TrainingScheduler(store, folder, config, engine.create_training_executor(store))
     for model in models:
         served[model.name] = ServedModel(model, starts[model.name], pools.get(model.name), runner)
-    return Service(served.values(), runner, ScratchRoot(), engine)
+    return Service(served.values(), runner, ScratchRoot(), engine, temporary)
 
 
 def _log_renamed_model(settings: Settings) -> None:
@@ -82,14 +87,22 @@ def _load_models(targets: Mapping[str, str]) -> list[LoadedModel]:
     return models
 
 
-def _create_scheduler(
+def _resolve_state_folder(settings: Settings, temporary: contextlib.ExitStack) -> Path:
+    """Return the state folder; a server that does not train needs none, so a temporary one replaces it."""
+    try:
+        return resolve_state_folder(settings.state_dir)
+    except SettingsError:
+        if settings.train_endpoint or settings.state_dir:
+            raise
+        return Path(temporary.enter_context(tempfile.TemporaryDirectory(prefix="deepaas-state-")))
+
+
+def _build_scheduler_config(
     settings: Settings,
-    engine: Engine,
     pools: Iterable[Pool],
     served: Mapping[str, ServedModel],
     force_stop: asyncio.Event,
-) -> TrainingScheduler:
-    folder = resolve_state_folder(settings.state_dir)
+) -> SchedulerConfig:
     is_exclusive = settings.train_mode == "exclusive"
 
     async def reload(name: str) -> None:
@@ -100,7 +113,7 @@ def _create_scheduler(
                 trace = traceback_extra(error.detail)
                 _log.warning("Could not reload model %r after its training: %s", name, error, extra=trace)
 
-    rules = SchedulerConfig(
+    return SchedulerConfig(
         max_concurrent=settings.max_trainings,
         cancel_grace_s=settings.cancel_grace,
         force_stop=force_stop,
@@ -109,8 +122,6 @@ def _create_scheduler(
         run_context=ExclusiveAccess(pools).acquire if is_exclusive else contextlib.nullcontext,
         on_success=reload,
     )
-    store = TrainingStore(settings.database_url or sqlite_url(folder), settings.train_heartbeat_timeout)
-    return TrainingScheduler(store, folder, rules, engine.create_training_executor(store))
 
 
 def _parse_retention(text: str) -> RetentionPolicy:

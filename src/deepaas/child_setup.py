@@ -1,16 +1,19 @@
-"""First steps of a child process: exit with the parent, ignore signals, line buffering.
+"""First steps of a child process: exit with the parent, ignore signals, streams, forked copies.
 
 Imports only the standard library, because every worker waits for it.
 """
 
 import contextlib
 import functools
-import io
 import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterable
+from typing import NoReturn, Self
+
+from deepaas.standard_streams import open_standard_streams
 
 
 def kill_process_group(pid: int, signal_number: signal.Signals = signal.SIGKILL) -> None:
@@ -19,15 +22,34 @@ def kill_process_group(pid: int, signal_number: signal.Signals = signal.SIGKILL)
         os.killpg(pid, signal_number)
 
 
-def use_line_buffering() -> None:
-    """Flush output at every line, even if it is not a terminal; Python child processes do not buffer either.
+def prepare_output() -> None:
+    """Make standard output and error safe, and flush them at every line, also in Python child processes.
 
     A value of `PYTHONUNBUFFERED` in the environment is kept.
     """
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(line_buffering=True)
+    open_standard_streams()
+
+
+class ForkGuard:
+    """A context manager around user code: a copy of this process that the code forks exits at its end.
+
+    Such a copy, which was meant to exit by itself, shares the pipe, the files and the record of its original.
+    """
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self.check(error)
+
+    def check(self, error: BaseException | None = None) -> None:
+        """Exit if this process is a copy."""
+        if os.getpid() != self._pid:
+            _exit_copy(error)
 
 
 def ignore_signals(signals: Iterable[int]) -> None:
@@ -55,6 +77,19 @@ def exit_with_parent() -> None:
     threading.Thread(
         target=_kill_group_at_parent_exit, args=(lifeline,), name="lifeline", daemon=True
     ).start()
+
+
+def _exit_copy(error: BaseException | None) -> NoReturn:
+    """Exit without the exit handlers of the original; after an error, with its traceback and exit code."""
+    code = 0 if error is None else 1
+    with contextlib.suppress(BaseException):
+        if isinstance(error, SystemExit) and isinstance(error.code, int | None):
+            code = error.code or 0
+        elif error is not None:
+            traceback.print_exception(error)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    os._exit(code)
 
 
 def _ignore(_: int, __: object) -> None:

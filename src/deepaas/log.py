@@ -94,19 +94,20 @@ def configure(
 ) -> None:
     """Send log lines of `level` and above to `file`, else to `stream`, else to standard error.
 
-    `log_format` is `text` or `json`. With `also_stderr`, lines go to both `file` and standard error. A second
+    `log_format` is `text` or `json`. With `also_stderr`, lines go to both `file` and the stream. A second
     call also removes handlers of `add_handler`; handlers with other formatters stay. Raise `SettingsError` if
     `file` cannot be written.
     """
+    stream = stream or sys.stderr
 
     def target() -> logging.Handler:
-        return _open_log_file(file) if file else logging.StreamHandler(stream or sys.stderr)
+        return _open_log_file(file, stream) if file else logging.StreamHandler(stream)
 
     formatter = JsonFormatter() if log_format == "json" else LineFormatter()
     least = logging.getLevelNamesMapping()[level.upper()]
     held = _install_handlers(target, least, formatter)
     if file and also_stderr:
-        repeating = logging.StreamHandler(sys.stderr)
+        repeating = logging.StreamHandler(stream)
         repeating.setFormatter(formatter)
         add_handler(repeating)
     for record in held:
@@ -114,10 +115,32 @@ def configure(
             _MANAGER.root.handle(record)
 
 
-def _open_log_file(file: str) -> logging.Handler:
-    """Return a handler that appends to `file`, and reopens it after a rotation."""
+class _LogFileHandler(logging.handlers.WatchedFileHandler):
+    """Appends to a file, and reopens it after a rotation; sends what it does not take to `fallback`."""
+
+    def __init__(self, file: str, fallback: TextIO) -> None:
+        super().__init__(file, encoding="utf-8", errors="backslashreplace")
+        self._fallback = fallback
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record. Errors of the file are not errors of the code that logs."""
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Send the line elsewhere, if the file is the cause."""
+        if isinstance(sys.exc_info()[1], OSError):
+            self._fallback.write(f"{self.format(record)}\n")
+            self._fallback.flush()
+        else:
+            super().handleError(record)
+
+
+def _open_log_file(file: str, fallback: TextIO) -> logging.Handler:
     try:
-        return logging.handlers.WatchedFileHandler(file, encoding="utf-8", errors="backslashreplace")
+        return _LogFileHandler(file, fallback)
     except OSError as error:
         raise SettingsError(
             f"The log file {file} cannot be written ({error.strerror}): name another with --log-file."
@@ -152,6 +175,7 @@ def _get_root_loggers() -> tuple[logging.Logger, logging.Logger]:
 def _create_manager() -> logging.Manager:
     manager = logging.Manager(logging.RootLogger(logging.WARNING))
     manager.root.manager = manager
+    manager.setLoggerClass(logging.Logger)  # not the class that user code sets for its loggers
     return manager
 
 

@@ -197,7 +197,8 @@ async def _encode_call(call: Call, raw: Mapping[str, Any], size_bytes: int) -> b
 class Service:
     """All served models, with their engine, trainings and scratch folders.
 
-    Use it as an asynchronous context manager: entering starts all of them, leaving stops them.
+    Use it as an asynchronous context manager: entering starts all of them, leaving stops them and closes
+    `temporary`.
     """
 
     def __init__(
@@ -206,14 +207,17 @@ class Service:
         scheduler: TrainingScheduler,
         scratch_root: ScratchRoot,
         engine: Engine,
+        temporary: contextlib.ExitStack,
     ) -> None:
         self.models = {model.name: model for model in models}
         self._scheduler = scheduler
         self._scratch_root = scratch_root
         self._engine = engine
+        self._temporary = temporary
         self._exit_stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        self._exit_stack.enter_context(self._temporary)
         self._exit_stack.enter_context(self._scratch_root)
         try:
             await self._exit_stack.enter_async_context(self._engine)

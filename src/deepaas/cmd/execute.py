@@ -1,9 +1,7 @@
 """`deepaas-predict`: a deprecated command of 2.6, for scripts that call it. 2.6 also named its module so."""
 
-import contextlib
 import mimetypes
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,10 @@ from deepaas.atomic_files import atomic_write
 from deepaas.cmd.cli.model_context import load_model, user_code
 from deepaas.cmd.cli.output import CliError, short_errors
 from deepaas.cmd.options import build_click_options, load_settings
-from deepaas.errors import FunctionNotImplemented
 from deepaas.model.model import LoadedModel
 from deepaas.model.rendering import JSON
 from deepaas.model.v2.wrapper import UploadedFile
+from deepaas.standard_streams import open_standard_streams
 
 _DEPRECATED = (
     "deepaas-predict is deprecated and will be removed in the next major release: "
@@ -73,6 +71,7 @@ def _predict(
 
     Deprecated: use deepaas-cli predict.
     """
+    open_standard_streams()
     click.echo(_DEPRECATED, err=True)
     log.buffer_until_configured()
     with short_errors():
@@ -83,22 +82,22 @@ def _predict(
             raise CliError("Missing option --input-file: set the input file.")
         if output is None:
             raise CliError("Missing option --output: set the output folder.")
-        function = _get_function(load_model(settings), "predict_url" if url else "predict_data")
+        model, function = load_model(settings), "predict_url" if url else "predict_data"
+        _check_function(model, function)
         with user_code():
-            result = function(_build_arguments(input_file, content_type, is_url=url))
+            result = model.call(function, _build_arguments(input_file, content_type, is_url=url))
         name = _save_result(result, content_type, Path(output), input_file)
     # No slash between the two, as in 2.6.
     click.echo(f"Output saved at {output}{name}")
 
 
-def _get_function(model: LoadedModel, name: str) -> Callable[[dict[str, Any]], Any]:
-    """Return the model's function `name`. Raise `CliError` if it has none."""
-    with contextlib.suppress(FunctionNotImplemented):
-        return model.get_function(name)
-    raise CliError(
-        f"The model '{model.name}' has no function '{name}', which deepaas-predict calls: "
-        f"use deepaas-cli --model-name {model.name} predict instead."
-    )
+def _check_function(model: LoadedModel, name: str) -> None:
+    """Raise `CliError` if the model has no function `name`."""
+    if not model.implements(name):
+        raise CliError(
+            f"The model '{model.name}' has no function '{name}', which deepaas-predict calls: "
+            f"use deepaas-cli --model-name {model.name} predict instead."
+        )
 
 
 def _build_arguments(source: str, media_type: str, *, is_url: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from deepaas.cmd.options import command
 from deepaas.config.settings import Settings
 from deepaas.errors import DeepaasError, SettingsError
 from deepaas.log import get_logger
+from deepaas.standard_streams import open_standard_streams
 
 _log = get_logger("deepaas.run")
 
@@ -15,6 +16,7 @@ _log = get_logger("deepaas.run")
 @command("deepaas-run")
 def main(settings: Settings) -> None:
     """Serve the installed models over HTTP, each in separate worker processes."""
+    open_standard_streams()
     level = "DEBUG" if settings.debug else settings.log_level
     log.configure(level, file=settings.log_file, log_format=settings.log_format)
     try:

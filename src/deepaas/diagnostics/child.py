@@ -1,5 +1,6 @@
 """The child process of `deepaas-cli check`: announces each step, so that the parent knows which crashed."""
 
+import contextlib
 import faulthandler
 import json
 import os
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import IO
 
 from deepaas import log
-from deepaas.child_setup import exit_with_parent, use_line_buffering
+from deepaas.child_setup import ForkGuard, exit_with_parent, prepare_output
 from deepaas.diagnostics import compat, declarations, execution, signatures
 from deepaas.diagnostics.findings import END_STEP, CheckRequest, Finding, Level, add_period
 from deepaas.model.failures import describe_exception
@@ -35,6 +36,7 @@ class FindingWriter:
 
     def __init__(self, pipe: IO[str]) -> None:
         self._pipe = pipe
+        self._fork_guard = ForkGuard()
         self.failed_steps: set[str] = set()
         """The steps with at least one error."""
 
@@ -51,6 +53,7 @@ class FindingWriter:
         self._write_line(list(finding))
 
     def _write_line(self, line: list[str]) -> None:
+        self._fork_guard.check()
         self._pipe.write(json.dumps(line) + "\n")
         self._pipe.flush()
 
@@ -63,6 +66,11 @@ def run_steps(request: CheckRequest, writer: FindingWriter) -> None:
         writer.write(finding)
     if model is None:
         return
+    with contextlib.closing(model):
+        _check_model(model, request, writer)
+
+
+def _check_model(model: LoadedModel, request: CheckRequest, writer: FindingWriter) -> None:
     _run_step("functions", signatures.check_functions(model, request.target), writer)
     for name, step in _STEPS.items():
         _run_step(name, step(model), writer)
@@ -76,22 +84,19 @@ def run_steps(request: CheckRequest, writer: FindingWriter) -> None:
 def _run_step(name: str, findings: Iterator[Finding], writer: FindingWriter) -> None:
     """Run a step; any exception of user code becomes a finding."""
     writer.start_step(name)
-    pid = os.getpid()
     try:
         for finding in findings:
             writer.write(finding)
-    except BaseException as error:
-        if os.getpid() != pid:
-            raise  # this is a child process that the model forked
+    except BaseException as error:  # noqa: BLE001 - user code may raise anything
         text = add_period(f"Failed with {describe_exception(error)}")
         writer.write(Finding(Level.ERROR, name, text, "See the traceback.", traceback.format_exc()))
 
 
 def main(pipe: str, request_text: str) -> None:
     """Check a model, and write the findings to the descriptor `pipe`."""
+    prepare_output()
     faulthandler.enable()
     exit_with_parent()
-    use_line_buffering()
     log.configure("WARNING")
     request = CheckRequest.parse(request_text)
     sys.path[:] = request.python_path

@@ -150,7 +150,7 @@ def _check_expressible(entries: dict[str, object]) -> Iterator[Finding]:
 
 def _call_get_metadata(model: LoadedModel) -> tuple[dict[str, object], Finding | None]:
     try:
-        metadata = model.get_function("get_metadata")()
+        metadata = model.call("get_metadata")
     except Exception as error:  # noqa: BLE001 - user code may raise anything
         return {}, Finding(
             Level.ERROR,

@@ -94,9 +94,12 @@ def select_models(name: str = "", target: str = "") -> dict[str, str]:
 
 
 def resolve_target_path(target: str) -> str:
-    """Return `target` with an absolute path if it names a file; module names stay as they are."""
+    """Return `target` with an absolute path if it names a file; module names stay as they are.
+
+    Symbolic links stay in the path: each process resolves them again, so that a link to a new release counts.
+    """
     path, attribute = _split_target(target)
-    return f"{Path(path).resolve()}{attribute and ':'}{attribute}" if _is_file_path(path) else target
+    return f"{Path(path).absolute()}{attribute and ':'}{attribute}" if _is_file_path(path) else target
 
 
 def load(target: str) -> Any:
@@ -107,7 +110,7 @@ def load(target: str) -> Any:
     """
     path, attribute = _split_target(target)
     try:
-        module = _import_file(Path(path)) if _is_file_path(path) else importlib.import_module(path)
+        module = _import_file(Path(path).resolve()) if _is_file_path(path) else importlib.import_module(path)
         found = functools.reduce(getattr, attribute.split("."), module) if attribute else module
         return found() if inspect.isclass(found) else found
     except (Exception, SystemExit) as error:

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import inspect
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Self
 
 import marshmallow
@@ -14,6 +14,7 @@ from deepaas.errors import FunctionNotImplemented, ModelLoadError
 from deepaas.log import get_logger
 from deepaas.model import loader, rendering, stream_encoding
 from deepaas.model.arguments import Arguments
+from deepaas.model.event_loop import UserEventLoop
 from deepaas.model.failures import describe_exception, strip_folders
 from deepaas.model.v2.base import BaseModel
 
@@ -21,11 +22,15 @@ _log = get_logger(__name__)
 
 
 class LoadedModel:
-    """Uniform access to a model, whether the model author wrote a module, a class or an object."""
+    """Uniform access to a model, whether the model author wrote a module, a class or an object.
+
+    Its functions may be async; all are awaited in the same event loop, until `close`.
+    """
 
     def __init__(self, name: str, user_object: Any) -> None:
         self.name = name
         self._user_object = user_object
+        self._event_loop = UserEventLoop()
 
     @classmethod
     def load(cls, name: str, target: str) -> Self:
@@ -34,16 +39,40 @@ class LoadedModel:
 
     def implements(self, function: str) -> bool:
         """Return whether the model defines `function`; `predict_batch` counts as `predict` too."""
-        return callable(getattr(self._user_object, function, None)) or self._falls_back_to_batch(function)
+        defined = getattr(self._user_object, function, None)
+        return callable(defined) or (
+            function == "predict" and defined is None and self.implements("predict_batch")
+        )
 
     def get_function(self, name: str) -> Callable[..., Any]:
         """Return the model's function `name`. Raise `FunctionNotImplemented` if it has none."""
-        if self._falls_back_to_batch(name):
-            return functools.partial(_predict_single, self.get_function("predict_batch"))
         function = getattr(self._user_object, name, None)
+        if name == "predict" and _is_undefined(function) and self.implements("predict_batch"):
+            return functools.partial(self._predict_single)
         if not callable(function):
             raise FunctionNotImplemented(f"The model '{self.name}' has no function '{name}'.")
         return function  # type: ignore[no-any-return]  # the user object is Any
+
+    def call(self, function: str, /, *positional: Any, **arguments: Any) -> Any:
+        """Call the model's `function`, await it if it is async, and return its result.
+
+        Raise `FunctionNotImplemented`, and any exception of the function.
+        """
+        return self.resolve(self.get_function(function)(*positional, **arguments))
+
+    def resolve(self, result: Any) -> Any:
+        """Return the result of an awaitable that a function returned, or any other value unchanged."""
+        return self._event_loop.run(result) if hasattr(type(result), "__await__") else result
+
+    def for_each_item(
+        self, stream: Iterator[Any] | AsyncIterator[Any], handle_item: Callable[[Any], object]
+    ) -> None:
+        """Call `handle_item` with each item of a result, until it returns True; then close the stream."""
+        self._event_loop.for_each(stream, handle_item)
+
+    def close(self) -> None:
+        """Close the event loop of the async functions, with their tasks. Idempotent."""
+        self._event_loop.close()
 
     @functools.cached_property
     def predict_arguments(self) -> Arguments:
@@ -101,7 +130,7 @@ class LoadedModel:
         """Call the model's `warm`, if it has one."""
         if self.implements("warm"):
             with contextlib.suppress(NotImplementedError):
-                self.get_function("warm")()
+                self.call("warm")
 
     def read_metadata(self) -> dict[str, Any]:
         """Return the metadata that the API publishes; on failure, a description with the reason."""
@@ -133,18 +162,19 @@ class LoadedModel:
         Raise `ModelLoadError`, or any exception of `get_metadata`.
         """
         try:
-            returned = self.get_function("get_metadata")()
+            returned = self.call("get_metadata")
         except (FunctionNotImplemented, NotImplementedError):
             return None
         if not isinstance(returned, Mapping):
             raise ModelLoadError(f"get_metadata() returned {type(returned).__name__}, not a dictionary")
         return dict(rendering.to_jsonable_or_repr(dict(returned)))
 
-    def _falls_back_to_batch(self, function: str) -> bool:
-        """Return whether `function` is a `predict` that is missing, beside a `predict_batch`."""
-        defined = getattr(self._user_object, function, None)
-        is_missing = defined is None or getattr(defined, "__func__", None) is BaseModel.predict
-        return function == "predict" and is_missing and self.implements("predict_batch")
+    def _predict_single(self, **arguments: Any) -> Any:
+        """Return the result of `predict_batch` for a single call."""
+        result = self.call("predict_batch", [arguments])[0]
+        if isinstance(result, BaseException):
+            raise result
+        return stream_encoding.reject_stream(result)
 
     def _build_placeholder_metadata(self, reason: str) -> dict[str, Any]:
         public = strip_folders(reason)
@@ -163,7 +193,7 @@ class LoadedModel:
 
     def _load_fields(self, function: str) -> dict[str, Field]:
         try:
-            fields = self.get_function(function)()
+            fields = self.call(function)
         except (FunctionNotImplemented, NotImplementedError):
             return {}
         if fields and not isinstance(fields, Mapping):
@@ -204,9 +234,5 @@ class LoadedModel:
                 )
 
 
-def _predict_single(predict_batch: Callable[..., Any], **arguments: Any) -> Any:
-    """Return the result of `predict_batch` for a single call."""
-    result = predict_batch([arguments])[0]
-    if isinstance(result, BaseException):
-        raise result
-    return stream_encoding.reject_stream(result)
+def _is_undefined(predict: Any) -> bool:
+    return predict is None or getattr(predict, "__func__", None) is BaseModel.predict

@@ -29,11 +29,6 @@ def reject_stream(result: Any) -> Any:
     return result
 
 
-def iterate_sync(stream: Iterator[Any] | AsyncIterator[Any]) -> Iterator[Any]:
-    """Return a synchronous iterator over the items of a synchronous or asynchronous stream."""
-    return _drive_async(stream) if isinstance(stream, AsyncIterator) else stream
-
-
 def get_stream_media_type(media_type: str | None, *, prefers_events: bool = False) -> str:
     """Return the media type of a stream for a client that accepts `media_type`; `None` is JSON.
 
@@ -105,28 +100,3 @@ def _encode_raw(item: Any, media_type: str) -> bytes:
     raise InvalidResponse(
         f"predict() yielded {type(item).__name__} for the response type {media_type}. Yield bytes or text."
     )
-
-
-def _drive_async(stream: AsyncIterator[Any]) -> Iterator[Any]:
-    """Yield the items of an asynchronous stream; its event loop runs only while waiting for an item."""
-    import asyncio  # noqa: PLC0415 - slow to import (an eighth of a worker's start), and rarely needed
-
-    with asyncio.Runner() as runner:
-        try:
-            while True:
-                try:
-                    item = runner.run(_get_next(stream))
-                except StopAsyncIteration:
-                    return
-                yield item
-        finally:
-            runner.run(_close_stream(stream))
-
-
-async def _get_next(stream: AsyncIterator[Any]) -> Any:
-    return await anext(stream)
-
-
-async def _close_stream(stream: Any) -> None:
-    if hasattr(stream, "aclose"):
-        await stream.aclose()

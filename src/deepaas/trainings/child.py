@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-from deepaas.child_setup import exit_with_parent, use_line_buffering
+from deepaas.child_setup import exit_with_parent, prepare_output
 from deepaas.trainings.folder import TrainingFolder
 
 STORE_URL_VARIABLE = "DEEPAAS_TRAINING_STORE"
@@ -20,8 +20,8 @@ def main(uuid: str, folder: str, lease_s: str, remote: str = "") -> None:
     Libraries that train in several processes, such as Lightning with DDP, start this command line again. Such
     a process has no database URL: it runs `train` with the same arguments, and the first process records it.
     """
+    prepare_output()
     faulthandler.enable()
-    use_line_buffering()
     # Imports create no garbage; collections then, and at exit, took a quarter of a short training's time.
     gc.disable()
     from deepaas.trainings import training_run  # noqa: PLC0415

@@ -24,7 +24,10 @@ def resolve_state_folder(configured_path: str) -> Path:
 
     SettingsError: it is not writable.
     """
-    folder = Path(configured_path or platformdirs.user_state_path("deepaas")).absolute()
+    try:
+        folder = Path(configured_path or platformdirs.user_state_path("deepaas")).absolute()
+    except RuntimeError as error:
+        raise SettingsError("The user has no home folder: name a state folder with --state-dir.") from error
     try:
         make_folders(folder)
         with tempfile.TemporaryFile(dir=folder):

@@ -4,8 +4,8 @@ import contextlib
 import itertools
 import resource
 import sys
-import threading
 import time
+from _thread import allocate_lock, start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Self
@@ -52,17 +52,19 @@ class TrainingMonitor:
         self._values: dict[str, Any] = {}
         self._sent: dict[str, Any] = {}
         self._peak_memory_mb = 0.0
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="deepaas-watch", daemon=True)
+        self._lock = allocate_lock()
+        # Not of `threading`: user code may patch it, as gevent does, while they are used.
+        self._running, self._finished = allocate_lock(), allocate_lock()
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._running.acquire()
+        self._finished.acquire()
+        start_new_thread(self._run, ())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
+        self._running.release()
+        self._finished.acquire()
 
     def poll(self) -> None:
         """Read new output and pass changed values to `on_update`."""
@@ -104,8 +106,14 @@ class TrainingMonitor:
         return values
 
     def _run(self) -> None:
+        try:
+            self._poll_until_exit()
+        finally:
+            self._finished.release()
+
+    def _poll_until_exit(self) -> None:
         for poll_number in itertools.count(1):
-            if self._stop.wait(_POLL_INTERVAL_S):
+            if self._running.acquire(timeout=_POLL_INTERVAL_S):
                 return
             # A full disk or a locked database must not stop the training; the next poll tries again.
             with contextlib.suppress(Exception):

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from sqlalchemy.exc import SQLAlchemyError
 
 from deepaas import log
-from deepaas.errors import StoreError, StoreUnavailable
+from deepaas.child_setup import ForkGuard
+from deepaas.errors import ModelLoadError, StoreError, StoreUnavailable
 from deepaas.log import get_logger
 from deepaas.messages import Call, FrameDecoder, WorkerConfig
 from deepaas.model import rendering
@@ -22,6 +23,7 @@ from deepaas.model.failures import failure_from_exception
 from deepaas.model.model import LoadedModel
 from deepaas.model.relocation import relocate_call, set_module_path
 from deepaas.reporting import FOLDER_VARIABLE
+from deepaas.standard_streams import DescriptorSentinel, duplicate_stream
 from deepaas.trainings import provenance
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.job import consume_secrets, read_shared_secrets
@@ -52,9 +54,9 @@ def train_without_record(folder: TrainingFolder, *, is_remote: bool) -> None:
     """Run `train` in a process that user code started with this command line; discard its reports."""
     os.environ.pop(FOLDER_VARIABLE, None)
     start, job = _load_job(folder, is_remote=is_remote)
-    model = _load_model(start)
-    call = _load_call(job, read_shared_secrets)
-    _call_train(model, relocate_call(call, str(folder.path)) if is_remote else call)
+    with ForkGuard(), contextlib.closing(_load_model(start)) as model:
+        call = _load_call(job, read_shared_secrets)
+        _call_train(model, relocate_call(call, str(folder.path)) if is_remote else call)
 
 
 def _run(uuid: str, folder: TrainingFolder, store: TrainingStore, *, is_remote: bool) -> None:
@@ -68,7 +70,7 @@ def _run(uuid: str, folder: TrainingFolder, store: TrainingStore, *, is_remote: 
     with TrainingMonitor(
         folder, functools.partial(store.update, uuid), _make_lease_renewal(uuid, store)
     ) as watch:
-        outcome = _run_training(_TrainingContext(uuid, folder, store), process.pid, is_remote=is_remote)
+        outcome = _run_training(_TrainingContext(uuid, folder, store), is_remote=is_remote)
         outcome = outcome._replace(values=watch.finish() | outcome.values)
         is_kept = _try_write(outcome.write, folder)
     folder.delete_inputs()
@@ -86,17 +88,16 @@ class _TrainingContext(NamedTuple):
     store: TrainingStore
 
 
-def _run_training(training: _TrainingContext, pid: int, *, is_remote: bool) -> Outcome:
+def _run_training(training: _TrainingContext, *, is_remote: bool) -> Outcome:
     """Run the training and return its outcome, whatever the user code raises."""
     about: dict[str, Any] = {}
     packages: dict[str, Any] = {}
     end: dict[str, Any]
     try:
-        result = _train(training, about, packages, is_remote=is_remote)
+        with ForkGuard():  # a process that the model forks is not the training
+            result = _train(training, about, packages, is_remote=is_remote)
         state, end = TrainingState.DONE, {"output": result, "exit": "0"}
-    except BaseException as error:
-        if os.getpid() != pid:
-            raise  # a process that the model forked is not the training
+    except BaseException as error:  # noqa: BLE001 - user code may raise anything
         found = failure_from_exception(error)
         exit_ = str(error.code) if isinstance(error, SystemExit) and error.code is not None else "1"
         state, end = (
@@ -162,13 +163,13 @@ def _train(
     with contextlib.suppress(StoreUnavailable):
         store.save_environment(environment.key, environment.content)
         store.update(uuid, environment=environment.key)
-    model = _load_model(start)
-    call = _load_call(job, functools.partial(consume_secrets, folder))
-    call = relocate_call(call, str(folder.path)) if is_remote else call
-    values["uploads"] = provenance.hash_uploads(call.arguments)
-    with contextlib.suppress(StoreUnavailable):
-        store.update(uuid, uploads=values["uploads"])
-    return rendering.to_jsonable_or_repr(_call_train(model, call))
+    with contextlib.closing(_load_model(start)) as model:
+        call = _load_call(job, functools.partial(consume_secrets, folder))
+        call = relocate_call(call, str(folder.path)) if is_remote else call
+        values["uploads"] = provenance.hash_uploads(call.arguments)
+        with contextlib.suppress(StoreUnavailable):
+            store.update(uuid, uploads=values["uploads"])
+        return rendering.to_jsonable_or_repr(_call_train(model, call))
 
 
 def _load_job(folder: TrainingFolder, *, is_remote: bool) -> tuple[WorkerConfig, Iterator[tuple[int, Any]]]:
@@ -177,7 +178,7 @@ def _load_job(folder: TrainingFolder, *, is_remote: bool) -> tuple[WorkerConfig,
     _, start = next(job)
     assert isinstance(start, WorkerConfig)
     set_module_path(start.python_path, is_remote=is_remote)
-    log.configure(start.log_level, stream=sys.stdout, log_format=start.log_format)
+    log.configure(start.log_level, stream=duplicate_stream(sys.stdout), log_format=start.log_format)
     return start, job
 
 
@@ -193,15 +194,18 @@ def _load_call(job: Iterator[tuple[int, Any]], read_secrets: Callable[[], bytes]
 
 
 def _load_model(start: WorkerConfig) -> LoadedModel:
+    sentinel = DescriptorSentinel(os.open("/", os.O_RDONLY))
     model = LoadedModel.load(start.name, start.target)
     if start.warm:
         _warm_model(model)
+    if not sentinel.is_intact():
+        raise ModelLoadError(sentinel.describe())
     return model
 
 
 def _call_train(model: LoadedModel, call: Call) -> Any:
     arguments = call.arguments if call.validated else model.train_arguments.validate(call.arguments)
-    return model.get_function("train")(**arguments)
+    return model.call("train", **arguments)
 
 
 def _warm_model(model: LoadedModel) -> None:

@@ -1,6 +1,5 @@
 """Runs calls and batches in a worker process, and sends their streams."""
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import marshmallow
 
 from deepaas import log
+from deepaas.child_setup import ForkGuard
 from deepaas.errors import InvalidArguments, InvalidJson, InvalidResponse
 from deepaas.log import get_logger
 from deepaas.messages import Body, Call, Chunk, Envelope, Failure, Message, Reply
@@ -15,7 +15,7 @@ from deepaas.model import rendering, stream_encoding
 from deepaas.model.arguments import ArgumentSources, read_json
 from deepaas.model.failures import failure_from_exception
 from deepaas.model.model import LoadedModel
-from deepaas.model.stream_encoding import StreamEncoder, iterate_sync
+from deepaas.model.stream_encoding import StreamEncoder
 from deepaas.workers.shared_progress import SharedProgress
 
 _CHUNK_BYTES = 1 << 16
@@ -34,7 +34,9 @@ class StreamSender:
         self._progress = progress
         self._schema = schema
 
-    def send(self, result: Any, call: Call, number: int, started_at: float) -> tuple[Body, float]:
+    def send(
+        self, result: Any, model: LoadedModel, call: Call, number: int, started_at: float
+    ) -> tuple[Body, float]:
         """Send the items of `result` as chunks until it ends or the server cancels the stream; then close it.
 
         `started_at` is the call's start by `time.perf_counter`. Return an empty body with the stream's media
@@ -46,21 +48,22 @@ class StreamSender:
             prefers_events=call.prefers_events,
             requested_type=call.requested_type,
         )
-        items = iterate_sync(result)
         render_s = 0.0
-        try:
-            for item in items:
-                rendering_began = time.perf_counter()
-                content = rendering.encode(item)
-                now = time.perf_counter()
-                render_s += now - rendering_began
-                for piece in _split_content(content):
-                    self._send(Chunk(rendering.media_type, piece, now - started_at), number)
-                if self._progress.cancelled_stream == number:
-                    _log.debug("Stream cancelled: the client has disconnected")
-                    break
-        finally:
-            _close_iterator(items)
+
+        def send_item(item: Any) -> bool:
+            """Send the chunks of an item; return whether the server has cancelled the stream."""
+            nonlocal render_s
+            rendering_began = time.perf_counter()
+            content = rendering.encode(item)
+            now = time.perf_counter()
+            render_s += now - rendering_began
+            for piece in _split_content(content):
+                self._send(Chunk(rendering.media_type, piece, now - started_at), number)
+            return self._progress.cancelled_stream == number
+
+        model.for_each_item(result, send_item)
+        if self._progress.cancelled_stream == number:
+            _log.debug("Stream cancelled: the client has disconnected")
         return Body(rendering.media_type, b""), render_s
 
 
@@ -68,16 +71,6 @@ def _split_content(content: bytes) -> Iterator[bytes]:
     """Split long content, to limit the server's buffer."""
     for offset in range(0, len(content), _CHUNK_BYTES):
         yield content[offset : offset + _CHUNK_BYTES]
-
-
-def _close_iterator(items: Iterator[Any]) -> None:
-    """Close a generator, so that it cleans up; an error is only logged, since the reply is complete."""
-    close = getattr(items, "close", None)
-    try:
-        if close:
-            close()
-    except Exception:  # noqa: BLE001 - user code may raise anything
-        _log.exception("Could not close the stream that predict() returned")
 
 
 _log = get_logger(__name__)
@@ -89,7 +82,7 @@ class CallExecutor:
     def __init__(self, model: LoadedModel, stream_sender: StreamSender, envelope: Envelope) -> None:
         self._model = model
         self._stream_sender = stream_sender
-        self._pid = os.getpid()
+        self._fork_guard = ForkGuard()
         self._response_format = rendering.ResponseFormat(model.schema, envelope)
 
     def execute(self, call: Call, number: int) -> Reply:
@@ -99,10 +92,11 @@ class CallExecutor:
         outcome: Body | Failure
         try:
             call = self._validate_arguments(call)
-            result = self._model.get_function(call.function)(**call.arguments)
+            result = self._model.resolve(self._model.get_function(call.function)(**call.arguments))
+            self._fork_guard.check()
             returned = time.perf_counter()
             if stream_encoding.is_stream(result):
-                outcome, render_s = self._stream_sender.send(result, call, number, began)
+                outcome, render_s = self._stream_sender.send(result, self._model, call, number, began)
                 # Model and rendering alternate, so model time is the total minus rendering.
                 returned = time.perf_counter() - render_s
             else:
@@ -110,7 +104,8 @@ class CallExecutor:
         except _BadJsonError as error:
             outcome = error.failed
         except BaseException as error:  # noqa: BLE001 - user code may raise anything
-            outcome = self._create_failure(error)
+            self._fork_guard.check(error)
+            outcome = failure_from_exception(error)
         return Reply(outcome, returned - began, time.perf_counter() - returned)
 
     def execute_batch(self, calls: Sequence[Call], numbers: Sequence[int]) -> Iterator[Reply]:
@@ -121,11 +116,12 @@ class CallExecutor:
         log.request_id.set(f"{calls[0].request_id}+{len(calls) - 1}")
         began = time.perf_counter()
         try:
-            calls = [self._validate_arguments(call) for call in calls]
-            results = self._model.get_function("predict_batch")([call.arguments for call in calls])
+            with self._fork_guard:
+                calls = [self._validate_arguments(call) for call in calls]
+                results = self._model.call("predict_batch", [call.arguments for call in calls])
             _check_length(results, len(calls))
         except BaseException as error:  # noqa: BLE001 - user code may raise anything
-            trace = log.traceback_extra(self._create_failure(error).traceback)
+            trace = log.traceback_extra(failure_from_exception(error).traceback)
             _log.warning("predict_batch() failed; running its %d calls individually", len(calls), extra=trace)
             yield from map(self.execute, calls, numbers)
             return
@@ -145,7 +141,7 @@ class CallExecutor:
                 else self._render(stream_encoding.reject_stream(result), call)
             )
         except BaseException as error:  # noqa: BLE001 - user code may raise anything
-            outcome = self._create_failure(error)
+            outcome = failure_from_exception(error)
         return Reply(outcome, elapsed_s, time.perf_counter() - began, batch_size)
 
     def _render(self, result: Any, call: Call) -> Body:
@@ -176,11 +172,6 @@ class CallExecutor:
         except InvalidJson as error:
             raise _BadJsonError(Failure(error.status, error.message, validation_errors={})) from None
         return call._replace(arguments=read, validated=True, media_type=media_type, json=b"")
-
-    def _create_failure(self, error: BaseException) -> Failure:
-        if os.getpid() != self._pid:
-            raise error  # user code has forked, and its child process must not send a reply
-        return failure_from_exception(error)
 
 
 class _BadJsonError(Exception):

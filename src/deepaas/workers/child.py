@@ -1,15 +1,19 @@
 """The worker process: loads and warms the model, then runs calls from the pipe, all in the main thread."""
 
+import contextlib
+import errno
 import faulthandler
 import itertools
+import os
 import socket
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from deepaas import log
-from deepaas.child_setup import exit_with_parent, ignore_signals, use_line_buffering
-from deepaas.errors import DeepaasError
+from deepaas.child_setup import ForkGuard, exit_with_parent, ignore_signals, prepare_output
+from deepaas.errors import DeepaasError, SettingsError
+from deepaas.log import get_logger
 from deepaas.messages import (
     BatchHeader,
     Call,
@@ -26,27 +30,90 @@ from deepaas.messages import (
 from deepaas.model.failures import failure_from_exception
 from deepaas.model.model import LoadedModel
 from deepaas.model.relocation import get_scratch_name, relocate_call, set_module_path
+from deepaas.standard_streams import DescriptorSentinel, duplicate_stream
 from deepaas.workers.call_executor import CallExecutor, StreamSender
 from deepaas.workers.shared_progress import SharedProgress
 
-_RECEIVE_BYTES = 1 << 18
+_RECEIVE_BYTES = 1 << 16  # malloc maps and unmaps memory for more than 128 KiB, which takes 10 µs
+_ATOMIC_SEND_BYTES = 1 << 14  # the kernel queues as much of a message at once, or nothing
+
+
+_log = get_logger(__name__)
 
 
 class PipeConnection:
-    """The worker's end of the pipe."""
+    """The worker's end of the pipe. Create it before user code is imported, and use it in the main thread."""
 
     def __init__(self, pipe: socket.socket) -> None:
+        # The server's `socket.setdefaulttimeout`, which a model may have called, would make it non-blocking.
+        pipe.setblocking(True)  # noqa: FBT003 - its only form
         self._pipe = pipe
+        self._sentinel = DescriptorSentinel(pipe.fileno())
+        self._fork_guard = ForkGuard()
 
     def read_messages(self) -> Iterator[tuple[int, Any]]:
         """Yield the server's messages, each with the number of its call, until the server closes the pipe."""
         unframer = FrameDecoder()
-        while chunk := self._pipe.recv(_RECEIVE_BYTES):
+        while True:
+            try:
+                chunk = self._pipe.recv(_RECEIVE_BYTES)
+            except Exception as error:  # noqa: BLE001 - as in `send`
+                self._raise_unless_interrupted(error)
+                continue
+            if not chunk:
+                return
             yield from unframer.feed(chunk)
 
     def send(self, message: Message, number: int = 0) -> None:
-        """Send a message about the call `number`; 0 is no call. Blocks while the pipe is full."""
-        self._pipe.sendall(encode_frame(encode(message), number))
+        """Send a message about the call `number`; 0 is no call. Blocks while the pipe is full.
+
+        A copy of this process that user code forked exits instead.
+        """
+        self._fork_guard.check()
+        frame = encode_frame(encode(message), number)
+        sent = 0
+        if len(frame) <= _ATOMIC_SEND_BYTES:
+            try:
+                sent = self._pipe.send(frame)
+            except Exception as error:  # noqa: BLE001 - a signal handler of user code may raise anything
+                self._raise_unless_interrupted(error)
+        if sent < len(frame):
+            self._send_rest(memoryview(frame)[sent:])
+
+    def check_open(self) -> None:
+        """Exit with a message if user code has closed the pipe, for example with `os.closerange`."""
+        if not self._sentinel.is_intact():
+            self._exit_without_pipe()
+
+    def _send_rest(self, content: memoryview) -> None:
+        """Send a large message in pieces.
+
+        `extend` keeps the size of a piece even if a signal handler fails just after it: handlers run when C
+        code returns to the interpreter.
+        """
+        while content:
+            sent: list[int] = []
+            try:
+                sent.extend(map(self._pipe.send, (content,)))
+            except Exception as error:  # noqa: BLE001 - as in `send`
+                self._raise_unless_interrupted(error)
+            content = content[sum(sent) :]
+
+    def _raise_unless_interrupted(self, error: Exception) -> None:
+        """Log an error of a signal handler of user code, such as of a forgotten `signal.alarm`.
+
+        Raise any other error.
+        """
+        if error.__traceback__ and error.__traceback__.tb_next:
+            _log.warning("A signal handler of the model failed between calls", exc_info=error)
+        elif isinstance(error, OSError) and error.errno in (errno.EBADF, errno.ENOTSOCK):
+            self._exit_without_pipe()
+        else:
+            raise error
+
+    def _exit_without_pipe(self) -> None:
+        _log.critical("The pipe to the server is lost. %s", self._sentinel.describe())
+        os._exit(1)
 
 
 def run_worker(connection: PipeConnection, progress: SharedProgress, scratch_folder: str = "") -> None:
@@ -60,20 +127,31 @@ def run_worker(connection: PipeConnection, progress: SharedProgress, scratch_fol
     set_module_path(start.python_path, is_remote=bool(scratch_folder))
     if start.ignored_signals:
         ignore_signals(start.ignored_signals)
-    log.configure(
-        start.log_level, file=start.log_file, log_format=start.log_format, also_stderr=start.log_to_stderr
-    )
+    _configure_log(start)
     connection.send(Loading())
     try:
-        model = LoadedModel.load(start.name, start.target)
-        if start.warm:
-            model.warm()
-        sending = StreamSender(connection.send, progress, model.schema)
-        answering = CallExecutor(model, sending, start.envelope)
+        with ForkGuard():
+            model = LoadedModel.load(start.name, start.target)
+            if start.warm:
+                model.warm()
+            sending = StreamSender(connection.send, progress, model.schema)
+            answering = CallExecutor(model, sending, start.envelope)
     except BaseException as error:  # noqa: BLE001 - user code may raise anything
         connection.send(_create_start_failure(error))
         return
+    connection.check_open()
     connection.send(Ready())
+    with contextlib.closing(model):
+        _run_calls(answering, messages, connection, progress, scratch_folder)
+
+
+def _run_calls(
+    answering: CallExecutor,
+    messages: Iterator[tuple[int, Any]],
+    connection: PipeConnection,
+    progress: SharedProgress,
+    scratch_folder: str,
+) -> None:
     for numbers, said in _read_batches(messages):
         calls = (
             [relocate_call(call, f"{scratch_folder}/{get_scratch_name(call.scratch)}") for call in said]
@@ -91,6 +169,16 @@ def run_worker(connection: PipeConnection, progress: SharedProgress, scratch_fol
             replies = answering.execute_batch(calls, numbers)
         for number, reply in zip(numbers, replies, strict=True):
             connection.send(reply, number)
+
+
+def _configure_log(start: WorkerConfig) -> None:
+    """Configure the log; without its file, which the server could write, lines go to standard error."""
+    options: dict[str, Any] = {"stream": duplicate_stream(sys.stderr), "log_format": start.log_format}
+    try:
+        log.configure(start.log_level, file=start.log_file, also_stderr=start.log_to_stderr, **options)
+    except SettingsError as error:
+        log.configure(start.log_level, **options)
+        _log.warning("%s", error)
 
 
 def _read_batches(messages: Iterator[tuple[int, Any]]) -> Iterator[tuple[tuple[int, ...], tuple[Call, ...]]]:
@@ -111,9 +199,9 @@ def _create_start_failure(error: BaseException) -> Failure:
 
 def main(pipe_descriptor: str, progress_descriptor: str, scratch_folder: str = "") -> None:
     """Run a worker on the inherited descriptors; for `scratch_folder`, see `run_worker`."""
+    prepare_output()
     faulthandler.enable()
     exit_with_parent()
-    use_line_buffering()
     with socket.socket(fileno=int(pipe_descriptor)) as connected:
         run_worker(PipeConnection(connected), SharedProgress(int(progress_descriptor)), scratch_folder)
 

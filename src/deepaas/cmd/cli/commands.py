@@ -2,7 +2,6 @@
 
 import difflib
 import importlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from deepaas import log
-from deepaas.cmd.cli.output import escape_unencodable, short_errors
+from deepaas.cmd.cli.output import open_output, short_errors
 from deepaas.cmd.options import build_click_options, load_settings
 
 
@@ -107,11 +106,11 @@ class LazyGroup(click.Group):
 
 def _configure(ctx: click.Context) -> None:
     """Load the settings into the context, and configure standard output and logging."""
+    stream = open_output(ctx)
     log.buffer_until_configured()
     ctx.obj = settings = load_settings(ctx)
-    escape_unencodable()
     level = "DEBUG" if settings.debug else settings.log_level
-    log.configure(level, file=settings.log_file, stream=sys.stdout, log_format=settings.log_format)
+    log.configure(level, file=settings.log_file, stream=stream, log_format=settings.log_format)
 
 
 def _format_unknown_method(name: str) -> str:

@@ -3,12 +3,12 @@
 import contextlib
 import faulthandler
 import multiprocessing
-import os
 import sys
 from collections.abc import Iterator
 
 import click
 
+from deepaas.child_setup import ForkGuard
 from deepaas.cmd.cli.output import CliError
 from deepaas.config.settings import Settings
 from deepaas.errors import DeepaasError, ModelNotFound
@@ -32,8 +32,13 @@ def resolve_target(settings: Settings) -> tuple[str, str]:
 
 
 def load_model(settings: Settings) -> LoadedModel:
-    """Import the model. Raise `ModelNotFound` or `ModelLoadError`."""
-    return LoadedModel.load(*resolve_target(settings))
+    """Import the model; the command closes it at its end. Raise `ModelNotFound` or `ModelLoadError`."""
+    with ForkGuard():
+        model = LoadedModel.load(*resolve_target(settings))
+    context = click.get_current_context(silent=True)  # none during shell completion
+    if context:
+        context.call_on_close(model.close)
+    return model
 
 
 def load_model_for_flags(ctx: click.Context) -> LoadedModel | None:
@@ -54,19 +59,17 @@ def load_model_for_flags(ctx: click.Context) -> LoadedModel | None:
 def user_code() -> Iterator[None]:
     """Run user code with the configured start method of processes. Raise `CliError` for any exception in it.
 
-    In a process that the model forked, exceptions pass unchanged.
+    A copy of this process that the model forks exits at the end of the block.
     """
-    faulthandler.enable()
+    faulthandler.enable(2)  # the descriptor, since user code may have replaced sys.stderr
     spawned = click.get_current_context().find_root().params.get("deepaas_with_multiprocessing")
     if spawned:
         multiprocessing.set_start_method("spawn", force=True)
-    pid = os.getpid()
     try:
-        yield
+        with ForkGuard():
+            yield
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        if os.getpid() != pid:
-            raise
         failure = failure_from_exception(error)
         raise CliError(failure.message, getattr(error, "detail", "") or failure.traceback) from error

@@ -2,21 +2,22 @@
 
 import contextlib
 import errno
-import io
 import json
 import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from deepaas import log
 from deepaas.cmd.options import InvalidSettings
 from deepaas.errors import DeepaasError, InvalidArguments, SettingsError, format_messages
+from deepaas.standard_streams import duplicate_stream, open_standard_streams, take_write_error
 
 LOGGER_NAME = "deepaas.cmd.cli"
+_STREAM_KEY = f"{__name__}.stream"
 _OUTPUT_PREFIX = "===================> New output is"
 _log = log.get_logger(LOGGER_NAME)
 
@@ -56,10 +57,12 @@ def short_errors() -> Iterator[None]:
         raise CliError(str(error)) from error
 
 
-def escape_unencodable() -> None:
-    """Escape characters that stdout cannot encode."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+def open_output(ctx: click.Context) -> TextIO:
+    """Prepare the standard streams for user code, and return the stream for the lines of `print_line`."""
+    open_standard_streams()
+    stream = duplicate_stream(sys.stdout)
+    ctx.meta[_STREAM_KEY] = stream
+    return stream
 
 
 def log_call(method: str | None) -> None:
@@ -103,6 +106,12 @@ def _print_log_line(level: int, message: str) -> None:
 
 
 def print_line(line: str) -> None:
-    """Print a line and flush it."""
-    click.echo(line)
-    sys.stdout.flush()
+    """Print a line and flush it. Raise `OSError` if it cannot be written, unlike what user code prints."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        sys.stdout.flush()  # what user code has printed comes first
+    stream: TextIO = click.get_current_context().meta[_STREAM_KEY]
+    take_write_error(stream)
+    click.echo(line, file=stream)
+    error = take_write_error(stream)
+    if error:
+        raise error

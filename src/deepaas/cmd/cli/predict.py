@@ -55,20 +55,22 @@ def _predict(
     with user_code():
         if warm:
             model.warm()
-        returned = model.get_function("predict")(**arguments)
+        returned = model.call("predict", **arguments)
         if stream_encoding.is_stream(returned):
             encoder = stream_encoding.StreamEncoder(media_type, model.schema, prefers_events=False)
-            return _Prediction(returned, _collect_stream(returned, encoder, scratch))
+            return _Prediction(returned, _collect_stream(model, returned, encoder, scratch))
         form = rendering.ResponseFormat(model.schema, Envelope.NONE)
         body = rendering.render(returned, media_type, form, scratch.path, arguments=arguments)
         return _Prediction(returned, body)
 
 
-def _collect_stream(stream: Any, encoder: stream_encoding.StreamEncoder, scratch: ScratchFolder) -> Body:
+def _collect_stream(
+    model: LoadedModel, stream: Any, encoder: stream_encoding.StreamEncoder, scratch: ScratchFolder
+) -> Body:
     """Write all items of a stream to a file and return it as one body."""
     path = scratch.create_file_path("")
     with path.open("wb") as file:
-        file.writelines(map(encoder.encode, stream_encoding.iterate_sync(stream)))
+        model.for_each_item(stream, lambda item: file.write(encoder.encode(item)))
     return Body(encoder.media_type, b"", str(path))
 
 

@@ -50,7 +50,7 @@ def command(ctx: click.Context) -> click.Command:
 
 def _train(model: LoadedModel, flags: list[ArgumentFlag], **_: object) -> None:
     ctx = click.get_current_context()
-    function = model.get_function("train")
+    model.get_function("train")
     identity = uuid.uuid4().hex
     folder = TrainingFolder.for_training(_resolve_state_folder(ctx.obj.state_dir), model.name, identity)
     texts = collect_flag_values(flags, ctx)
@@ -68,8 +68,8 @@ def _train(model: LoadedModel, flags: list[ArgumentFlag], **_: object) -> None:
         if ctx.obj.warm:
             _warm_model(model)
         updates: dict[str, Any] = {"started": time.time()}
-        with user_code(), TrainingMonitor(folder, updates.update) as monitor:
-            updates["output"] = rendering.to_jsonable_or_repr(function(**arguments))
+        with TrainingMonitor(folder, updates.update) as monitor, user_code():
+            updates["output"] = rendering.to_jsonable_or_repr(model.call("train", **arguments))
         updates |= monitor.finish()
     updates |= {"finished": time.time(), "artifacts": folder.list_artifacts(hashed=True) or None}
     _print_record(

@@ -19,6 +19,9 @@ class BaseModel(abc.ABC):  # noqa: B024 - every function is optional
     dictionaries, one with the arguments of each queued prediction, and returns one result for each, in the
     same order. A result may be an exception, which fails only that call. A result cannot be a stream.
 
+    Every function may be ``async def``, and `predict` an asynchronous generator. All are awaited in one event
+    loop, which lives as long as the process.
+
     Model code runs in worker processes. Each worker imports the entry point itself and runs one call at a
     time. So nothing here needs to be picklable, and module globals live as long as their worker.
     """

@@ -1,0 +1,6 @@
+"""Prints what not every encoding has."""
+
+
+def predict():
+    print("grüße \udcff")
+    return "printed"
