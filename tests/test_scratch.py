@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import deepaas.scratch as scratch_module
 from deepaas.scratch import SMALL_FILE_BYTES, ScratchFolder, ScratchRoot, sanitize_suffix
 
 
@@ -83,7 +84,7 @@ def test_files_of_workers(tmp_path: Path, *, fails: bool) -> None:
     assert not (tmp_path / "one").exists()
 
 
-def test_cancelled_request_leaves_no_file(tmp_path: Path) -> None:
+def test_cancelled_request_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder is deleted even if the request is cancelled while no thread is free to delete it."""
 
     async def request() -> None:
@@ -99,7 +100,7 @@ def test_cancelled_request_leaves_no_file(tmp_path: Path) -> None:
                 return super().submit(*args, **kwargs)
 
         executor, free = Executor(1), threading.Event()
-        asyncio.get_running_loop().set_default_executor(executor)
+        monkeypatch.setattr(scratch_module, "FILES_EXECUTOR", executor)
         executor.submit(free.wait)
         submitted.clear()
         task = asyncio.create_task(request())
@@ -108,7 +109,7 @@ def test_cancelled_request_leaves_no_file(tmp_path: Path) -> None:
         await asyncio.wait({task})
         assert task.cancelled()
         free.set()
-        await asyncio.get_running_loop().shutdown_default_executor()
+        await asyncio.to_thread(executor.shutdown)
 
     asyncio.run(cancel_request())
     assert not (tmp_path / "one").exists()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from deepaas.config.settings import Settings
+from deepaas.describer.introspection import describe_model
 from deepaas.http import routes
 from deepaas.http.openapi import SpecOptions, build_openapi
 from deepaas.messages import Envelope
@@ -28,7 +29,7 @@ class _Everything:
 def markdown() -> str:
     """Return a section for each route, then one for each body."""
     document = build_openapi(
-        [LoadedModel(_MODEL, _Everything())],
+        [describe_model(LoadedModel(_MODEL, _Everything()))],
         SpecOptions(base_path="", envelope=Envelope.STRING, auth_required=True, debug_enabled=True),
     )
     described = {

@@ -2,17 +2,19 @@
 
 import asyncio
 import contextlib
+import functools
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from deepaas.config.settings import Settings
+from deepaas.describer.describer import Describer, DescriberLifetime
 from deepaas.engines import create_engine
-from deepaas.errors import ModelLoadError, ModelUnavailable, SettingsError
+from deepaas.errors import ModelUnavailable, SettingsError
 from deepaas.log import get_logger, traceback_extra
+from deepaas.messages import WorkerConfig
 from deepaas.metrics import Metrics
 from deepaas.model import loader
-from deepaas.model.model import LoadedModel
 from deepaas.scratch import ScratchRoot
 from deepaas.service import ServedModel, Service
 from deepaas.trainings.folder import resolve_state_folder
@@ -20,9 +22,12 @@ from deepaas.trainings.retention import RetentionPolicy
 from deepaas.trainings.scheduler import SchedulerConfig, TrainingScheduler
 from deepaas.trainings.store import TrainingStore, sqlite_url
 from deepaas.workers.exclusive import ExclusiveAccess
+from deepaas.workers.local_process import LocalWorkerProcess
 from deepaas.workers.pool import Pool
-from deepaas.workers.pool_config import build_pool_config, build_worker_config
+from deepaas.workers.pool_config import build_describer_config, build_pool_config, build_worker_config
+from deepaas.workers.worker import WorkerRole
 
+_VALIDATION_TIMEOUT_S = 30.0
 _log = get_logger(__name__)
 
 
@@ -32,37 +37,60 @@ def build_service(
     force_stop: asyncio.Event,
     on_output: Callable[[bytes], None] | None = None,
 ) -> Service:
-    """Load the models that the settings select, and build the service, without starting it.
+    """Find the models that the settings select, and build the service, without starting it.
 
     `on_output` receives the output of the workers. Once `force_stop` is set, trainings stop without grace.
 
-    Raise `SettingsError`, `ModelNotFound`, or `ModelLoadError` if no model loads. Otherwise broken models are
-    logged and not served.
+    Raise `SettingsError` or `ModelNotFound`.
     """
     engine = create_engine(settings)
     targets = loader.select_models(settings.model_name, settings.model)
     _log_renamed_model(settings)
-    models = _load_models(targets)
-    starts = {model.name: build_worker_config(model.name, targets[model.name], settings) for model in models}
+    configs = {name: build_worker_config(name, target, settings) for name, target in targets.items()}
     pools = {
-        model.name: engine.create_pool(
-            starts[model.name],
-            build_pool_config(model, settings),
-            metrics.create_pool_metrics(model.name),
-            on_output,
+        name: engine.create_pool(
+            config, build_pool_config(settings), metrics.create_pool_metrics(name), on_output
         )
-        for model in models
-        if settings.predict_endpoint and model.implements("predict")
+        for name, config in configs.items()
+        if settings.predict_endpoint
     }
     served: dict[str, ServedModel] = {}
     temporary = contextlib.ExitStack()
     folder = _resolve_state_folder(settings, temporary)
-    config = _build_scheduler_config(settings, pools.values(), served, force_stop)
+    scheduler_config = _build_scheduler_config(settings, pools.values(), served, force_stop)
     store = TrainingStore(settings.database_url or sqlite_url(folder), settings.train_heartbeat_timeout)
-    runner = TrainingScheduler(store, folder, config, engine.create_training_executor(store))
-    for model in models:
-        served[model.name] = ServedModel(model, starts[model.name], pools.get(model.name), runner)
-    return Service(served.values(), runner, ScratchRoot(), engine, temporary)
+    scheduler = TrainingScheduler(store, folder, scheduler_config, engine.create_training_executor(store))
+    for name, config in configs.items():
+        describer = _create_describer(config, settings, metrics, on_output)
+        served[name] = ServedModel(config, describer, pools.get(name), scheduler)
+    return Service(served.values(), scheduler, ScratchRoot(), engine, temporary)
+
+
+def _create_describer(
+    config: WorkerConfig,
+    settings: Settings,
+    metrics: Metrics,
+    on_output: Callable[[bytes], None] | None,
+) -> Describer:
+    """Return a model's describer, which runs on this machine whatever the engine."""
+    create_process = functools.partial(
+        LocalWorkerProcess, module="deepaas.describer.child", uses_busy_polling=False
+    )
+    pool = Pool(
+        config._replace(warm=False),
+        build_describer_config(settings),
+        metrics.create_describer_metrics(config.name),
+        on_output,
+        create_process,
+        role=WorkerRole.DESCRIBER,
+    )
+    return Describer(
+        config.name,
+        pool,
+        DescriberLifetime(settings.describer),
+        metadata_timeout_s=settings.metadata_timeout,
+        validation_timeout_s=settings.predict_timeout or _VALIDATION_TIMEOUT_S,
+    )
 
 
 def _log_renamed_model(settings: Settings) -> None:
@@ -70,21 +98,6 @@ def _log_renamed_model(settings: Settings) -> None:
     name, target = settings.model_name, settings.model
     if name and target and name not in loader.select_models(target=target):
         _log.info("%s is served as %r (--model-name)", target, name)
-
-
-def _load_models(targets: Mapping[str, str]) -> list[LoadedModel]:
-    models = []
-    problem = None
-    for name, target in targets.items():
-        try:
-            models.append(LoadedModel.load(name, target).validate_declarations())
-        except ModelLoadError as error:
-            problem = error
-            if len(targets) > 1:
-                _log.error("Not serving model %r: %s", name, error, extra=traceback_extra(error.detail))
-    if problem and not models:
-        raise problem
-    return models
 
 
 def _resolve_state_folder(settings: Settings, temporary: contextlib.ExitStack) -> Path:
@@ -109,7 +122,7 @@ def _build_scheduler_config(
         if settings.reload_after_train and not is_exclusive and name in served:
             try:
                 await served[name].reload()
-            except (ModelLoadError, ModelUnavailable) as error:
+            except ModelUnavailable as error:
                 trace = traceback_extra(error.detail)
                 _log.warning("Could not reload model %r after its training: %s", name, error, extra=trace)
 

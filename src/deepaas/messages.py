@@ -65,6 +65,7 @@ class Call(NamedTuple):
 
     `arguments` are validated keyword arguments. If `validated` is false, they are raw, and the process
     validates them: either the validated values cannot be pickled, or `json` holds an unparsed JSON body.
+    With `pickled_arguments`, they are pickled by another process of the model, and `arguments` is empty.
     `scratch` is the folder of the request's files; it may not exist yet. With `prefers_events`, a stream
     without a media type is sent as server-sent events. If `media_type` has a wildcard, `requested_type` is
     the concrete type that the client requested, if any.
@@ -79,6 +80,7 @@ class Call(NamedTuple):
     prefers_events: bool = False
     requested_type: str | None = None
     json: bytes = b""
+    pickled_arguments: bytes = b""
 
 
 class Body(NamedTuple):
@@ -180,6 +182,13 @@ def encode(message: Message) -> bytes:
     return pickle.dumps(plain, protocol=5)
 
 
+def unpickle_arguments(call: Call) -> Call:
+    """Return the call with its `pickled_arguments` as arguments; only in a process of the model."""
+    if not call.pickled_arguments:
+        return call
+    return call._replace(arguments=pickle.loads(call.pickled_arguments), pickled_arguments=b"")  # noqa: S301 - pickled by the same model
+
+
 def encode_call(call: Call, raw: Mapping[str, Any], *, is_large: bool = False) -> bytes:
     """Encode a call, with the `raw` arguments if the validated ones cannot be pickled.
 
@@ -250,6 +259,11 @@ class _PlainUnpickler(pickle.Unpickler):
         raise ValueError(f"the process sent an object of {module}.{name}")
 
 
+def decode_plain_value(content: bytes | memoryview) -> Any:
+    """Decode built-in values. Raise `ValueError` for an object of any other class."""
+    return _PlainUnpickler(io.BytesIO(content)).load()
+
+
 def decode_plain(content: memoryview) -> Any:
     """Decode a message of a process that runs user code, and check the types of its fields.
 
@@ -257,7 +271,7 @@ def decode_plain(content: memoryview) -> Any:
     """
     if content[:1] == _BODY_MARK:
         return _decode_body_reply(content)
-    number, *fields = _PlainUnpickler(io.BytesIO(content)).load()
+    number, *fields = decode_plain_value(content)
     if number != _REPLY_NUMBER:
         return _validate_message(_MESSAGE_TYPES[number], fields)
     model_s, render_s, together, kind, *outcome = fields

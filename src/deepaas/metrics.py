@@ -26,6 +26,12 @@ class Metrics:
         self.restarts = Counter(
             "deepaas_worker_restarts", "Workers replaced, by cause.", ("model", "cause"), registry=registry
         )
+        self.describer_restarts = Counter(
+            "deepaas_describer_restarts",
+            "Describers replaced, by cause.",
+            ("model", "cause"),
+            registry=registry,
+        )
         self.scale_events = Counter(
             "deepaas_worker_scale_events",
             "Workers started because calls were queued, or stopped because they were idle.",
@@ -35,6 +41,12 @@ class Metrics:
         self.queue_length = Gauge("deepaas_queue_length", "Calls queued.", ("model",), registry=registry)
         self.queue_oldest = Gauge(
             "deepaas_queue_oldest_seconds", "Age of the oldest queued call.", ("model",), registry=registry
+        )
+        self.executor_queue_length = Gauge(
+            "deepaas_executor_queue_length",
+            "Calls that wait for a thread of the server, by thread pool.",
+            ("executor",),
+            registry=registry,
         )
         self.workers = Gauge("deepaas_workers", "Workers, by state.", ("model", "state"), registry=registry)
         self.trainings = Gauge(
@@ -47,7 +59,11 @@ class Metrics:
 
     def create_pool_metrics(self, model: str) -> "PoolMetrics":
         """Return the metrics of a model's pool."""
-        return PoolMetrics(self, self._request_collector, model)
+        return PoolMetrics(self, self._request_collector, model, self.restarts)
+
+    def create_describer_metrics(self, model: str) -> "PoolMetrics":
+        """Return the metrics of a model's describer, which counts only its restarts."""
+        return PoolMetrics(self, _RequestCollector(), model, self.describer_restarts)
 
     def to_prometheus_text(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
@@ -57,7 +73,10 @@ class Metrics:
 class PoolMetrics:
     """The metrics of one model's pool."""
 
-    def __init__(self, metrics: Metrics, collector: "_RequestCollector", model: str) -> None:
+    def __init__(
+        self, metrics: Metrics, collector: "_RequestCollector", model: str, restarts: Counter
+    ) -> None:
+        self._restarts = restarts
         self._metrics = metrics
         self._model = model
         self._queue_time, self._model_time, self._render_time = (
@@ -77,7 +96,7 @@ class PoolMetrics:
 
     def record_restart(self, cause: str) -> None:
         """Count a worker that exited unexpectedly or was killed, by cause."""
-        self._metrics.restarts.labels(self._model, cause).inc()
+        self._restarts.labels(self._model, cause).inc()
 
     def record_scale_events(self, direction: str, count: int) -> None:
         """Count workers that are added or removed; `direction` is ``up`` or ``down``."""

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 
 from deepaas.private_files import FILE_MODE, make_folders, open_file
+from deepaas.thread_pools import FILES_EXECUTOR, run_in_executor
 
 SMALL_FILE_BYTES = 1 << 20
 """Maximum size of a file in memory."""
@@ -171,7 +172,7 @@ async def _delete_folders(paths: Sequence[str]) -> None:
 
     Shielded: asyncio cancels work that waits for a free thread together with the task that awaits it.
     """
-    await asyncio.shield(asyncio.to_thread(_delete_now, paths))
+    await asyncio.shield(run_in_executor(FILES_EXECUTOR, _delete_now, paths))
 
 
 def _delete_now(paths: Sequence[str]) -> None:

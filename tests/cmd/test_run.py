@@ -86,12 +86,14 @@ def test_refused(tmp_path: Path, target: str, reason: str) -> None:
 
 
 def test_broken_among_several(start: Callable[..., Server]) -> None:
-    """A model that cannot be imported is skipped, with its traceback in the log."""
+    """A model that cannot be imported answers with the reason; its traceback is in the log."""
     server = start(models={"broken": "models.faulty.on_import", "good": GOOD, "other": "models.only_predict"})
-    assert re.search(r"Not serving model 'broken'(?s:.)*Traceback(?s:.)*on_import.py", server.log)
+    assert re.search(r"model 'broken' cannot be used(?s:.)*Traceback(?s:.)*on_import.py", server.log)
     with server.client() as client:
-        assert [one["name"] for one in client.get("/v2/models/").json()["models"]] == ["good", "other"]
-        assert client.get("/v2/models/broken/").status_code == 404
+        names = [model["name"] for model in client.get("/v2/models/").json()["models"]]
+        assert names == ["broken", "good", "other"]
+        assert "cannot be used" in client.get("/v2/models/broken/").json()["description"]
+        assert predict(client, "broken").status_code == 503
         assert predict(client, "good", params={"data": "x"}).status_code == 200
 
 

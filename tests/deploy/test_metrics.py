@@ -29,8 +29,8 @@ def figures(client: httpx.Client) -> dict[str, set[str]]:
     for family in text_string_to_metric_families(client.get("/metrics").text):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
-        if family.name == "deepaas_worker_restarts":  # the metric has no sample until a worker has died
-            found["deepaas_worker_restarts_total"] = {"model", "cause"}
+        if family.name in ("deepaas_worker_restarts", "deepaas_describer_restarts"):
+            found[f"{family.name}_total"] = {"model", "cause"}  # no sample until a process has died
     return found
 
 

@@ -167,7 +167,7 @@ def test_call_monitor_survives_a_lost_actor(create_actors: CreateActors, tmp_pat
         actor.lose()
         await ray_worker.process.wait()
         looked = asyncio.Event()
-        watch = CallMonitor(lambda: [ray_worker.worker], print, looked.set, 0)
+        watch = CallMonitor(lambda: [ray_worker.worker], print, looked.set)
         watch.wake()
         watching, seen = asyncio.create_task(watch.run()), asyncio.create_task(looked.wait())
         await asyncio.wait({watching, seen}, return_when=asyncio.FIRST_COMPLETED)
@@ -287,6 +287,7 @@ def test_slow_reader(create_actors: CreateActors, monkeypatch: pytest.MonkeyPatc
             print,
             lambda on_output: RayProcess(OPTIONS, print),
         ) as pool:
+            await pool.start()
             called = asyncio.create_task(pool.submit(encoded()))
             await actor.next_call("exchange")
             resolve(await actor.next_call("exchange"), make_update(1, (1, MORE_THAN_A_WINDOW), started=1))

@@ -19,7 +19,6 @@ from support.server import (
     AT_ONCE_S,
     Gate,
     Server,
-    command_line,
     predict,
     predicted,
     run_until_exit,
@@ -41,10 +40,6 @@ def call(client: httpx.Client, **arguments: Any) -> httpx.Response:
     return predict(client, "told", json=arguments)
 
 
-def workers(server: Server) -> list[psutil.Process]:
-    return [one for one in server.family()[1:] if "deepaas.workers.child" in command_line(one)]
-
-
 def measured(client: httpx.Client, name: str, **labels: str) -> float:
     """Return a sample from /metrics, or 0 if it is missing."""
     for family in text_string_to_metric_families(client.get("/metrics").text):
@@ -58,7 +53,7 @@ def test_time_limit(start: Callable[..., Server], gate: Gate) -> None:
     """The call fails with 504 and names the limit; the worker is replaced and counted."""
     server = start("--predict-timeout", str(LIMIT_S), models=MODELS)
     with server.client() as client:
-        (old,) = workers(server)
+        (old,) = server.workers()
         began = time.monotonic()
         response = call(client, port=gate.port)
         assert 0.9 * LIMIT_S < time.monotonic() - began < LIMIT_S + AT_ONCE_S
@@ -120,7 +115,7 @@ def test_disconnect_during_a_running_call(
 ) -> None:
     """The worker finishes the call; with --cancel-on-disconnect it is killed."""
     server = start(*flags, models=MODELS)
-    (worker,) = workers(server)
+    (worker,) = server.workers()
     with Wire(server) as wire:
         wire.post(PREDICT, JSON, body=json.dumps({"port": gate.port}).encode())
         gate.wait()
@@ -169,13 +164,13 @@ def test_start_timeout(start: Callable[..., Server], gate: Gate, hindrance: str)
     """The server gives up a worker that is not ready in time; calls report why, and it recovers by itself."""
     server = start("--worker-start-timeout", str(START_LIMIT_S), models=SLOW)
     with server.client() as client, ThreadPoolExecutor(1) as threads:
-        (old,) = workers(server)
+        (old,) = server.workers()
         (server.cwd / "port").write_text(str(gate.port))
         old.kill()
         gate.wait()
         asked = threads.submit(predict, client, "slow")
         if hindrance == "stopped":
-            (successor,) = workers(server)
+            (successor,) = server.workers()
             successor.suspend()
         gate.wait()  # the second attempt follows immediately
         response = asked.result()
@@ -214,7 +209,7 @@ def test_stopped_worker_is_not_ready(start: Callable[..., Server]) -> None:
     """Readiness is false while the only worker is stopped, and true once it continues."""
     server = start(models=MODELS)
     with server.client() as client:
-        (worker,) = workers(server)
+        (worker,) = server.workers()
         worker.send_signal(signal.SIGSTOP)
         wait_until(lambda: worker.status() == psutil.STATUS_STOPPED)
         for path in ("/health/ready", "/v2/health/ready", "/v2/models/told/ready"):
@@ -230,6 +225,6 @@ def test_idle_stopped_worker_with_a_limit(start: Callable[..., Server]) -> None:
     """A call sent to a worker that was stopped while idle fails with 504; the next call succeeds."""
     server = start("--predict-timeout", str(LIMIT_S), models=MODELS)
     with server.client() as client:
-        workers(server)[0].send_signal(signal.SIGSTOP)
+        server.workers()[0].send_signal(signal.SIGSTOP)
         assert call(client).status_code == 504
         assert call(client).status_code == 200

@@ -50,6 +50,7 @@ class PoolMachine(RuleBasedStateMachine):
     async def open(self, limits: PoolConfig) -> None:
         self.pool = Pool(START, limits, Metrics().create_pool_metrics("told"))
         await self.pool.__aenter__()
+        await self.pool.start()
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine in the machine's loop; fail if it hangs."""

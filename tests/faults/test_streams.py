@@ -13,7 +13,7 @@ import pytest
 
 from support.machine import limit_s, timeout_s
 from support.raw_http import Wire
-from support.server import Gate, Server, command_line, serving, wait_until
+from support.server import Gate, Server, serving, wait_until
 
 pytestmark = pytest.mark.slow
 MODELS = {"streams": "models.streams", "chosen": "models.streams:Chosen"}
@@ -51,10 +51,6 @@ def stream(client: httpx.Client, **arguments: Any) -> list[Any]:
         except httpx.RemoteProtocolError:
             assert list(found[-1]) == ["message"], found
     return found
-
-
-def workers(server: Server) -> list[psutil.Process]:
-    return [one for one in server.family()[1:] if "deepaas.workers.child" in command_line(one)]
 
 
 def notes(server: Server) -> list[str]:
@@ -111,25 +107,25 @@ def test_worker_killed_while_streaming_chunks(client: httpx.Client) -> None:
 def test_worker_killed_within_an_item(client: httpx.Client, shared: Server) -> None:
     """After half of a large item, no error is appended: the body just has no end."""
     with begun(shared, size=50_000_000) as wire:
-        wait_until(lambda: all(map(quiet, workers(shared))))
-        for worker in workers(shared):
+        wait_until(lambda: all(map(quiet, shared.workers())))
+        for worker in shared.workers():
             worker.kill()
         received = b""
         while chunk := wire.socket.recv(1 << 20):
             received += chunk
     assert received.rstrip(b"\r\n").endswith(b"xxxx")
-    wait_until(lambda: len(workers(shared)) == 2)
+    wait_until(lambda: len(shared.workers()) == 2)
 
 
 @pytest.mark.parametrize("size", [10, 10_000_000], ids=["small", "large"])
 def test_disconnect(client: httpx.Client, shared: Server, size: int) -> None:
     """After a disconnect the generator is closed, and the same worker takes the next call."""
-    before = workers(shared)
+    before = shared.workers()
     with begun(shared, count=10**9, size=size, note=f"left at {size}"):
         pass
     wait_until(lambda: f"left at {size}" in notes(shared))
     assert len(stream(client)) == 3
-    assert workers(shared) == before
+    assert shared.workers() == before
 
 
 def test_disconnect_before_the_first_item(client: httpx.Client, shared: Server, gate: Gate) -> None:
@@ -153,7 +149,7 @@ def test_client_that_does_not_read(client: httpx.Client, shared: Server) -> None
 def test_slow_client(start: Callable[..., Server]) -> None:
     """Items are produced only as fast as the client reads, and the server buffers little."""
     server = start(models={"streams": "models.streams"})
-    (worker,) = workers(server)
+    (worker,) = server.workers()
     with server.client() as client:
         stream(client, size=1_000_000)
     before = server.family()[0].memory_info().rss
@@ -171,7 +167,7 @@ def test_slow_client(start: Callable[..., Server]) -> None:
 
 def test_cancel_on_disconnect_kills_the_worker_of_a_stream(start: Callable[..., Server], gate: Gate) -> None:
     server = start("--cancel-on-disconnect", models=MODELS)
-    old = workers(server)
+    old = server.workers()
     with begun(server, port=gate.port):
         gate.wait()
     wait_until(lambda: not all(worker.is_running() for worker in old))
@@ -209,12 +205,12 @@ def test_other_calls(start: Callable[..., Server], gate: Gate) -> None:
 def test_reload(start: Callable[..., Server], gate: Gate) -> None:
     """A reload lets a stream finish before its worker exits."""
     server = start(models={"streams": "models.streams"})
-    (old,) = workers(server)
+    (old,) = server.workers()
     with server.client() as client, ThreadPoolExecutor(1) as threads:
         with client.stream("POST", PREDICT, json={"port": gate.port}) as response:
             gate.wait()
             reloading = threads.submit(client.post, "/v2/models/streams/reload")
-            wait_until(lambda: len(workers(server)) == 2)
+            wait_until(lambda: len(server.workers()) == 2)
             gate.open()
             assert len(response.read().splitlines()) == 3
         assert reloading.result().status_code == 200

@@ -7,12 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from support.machine import timeout_s
 from support.raw_http import Wire
-from support.server import AT_ONCE_S, Gate, Server, command_line, predict, predicted, wait_until
+from support.server import AT_ONCE_S, Gate, Server, predict, predicted, wait_until
 
 pytestmark = pytest.mark.slow
 MODELS = {"told": "models.faults.scripted"}
@@ -25,10 +24,6 @@ SLOW = {"slow": "models.faults.slow_to_warm"}
 def call(client: httpx.Client, **arguments: Any) -> httpx.Response:
     """Call the scripted model."""
     return predict(client, "told", json=arguments)
-
-
-def workers(server: Server) -> list[psutil.Process]:
-    return [one for one in server.family()[1:] if "deepaas.workers.child" in command_line(one)]
 
 
 def test_reload_and_death(start: Callable[..., Server], gate: Gate) -> None:
@@ -44,7 +39,7 @@ def test_reload_and_death(start: Callable[..., Server], gate: Gate) -> None:
         assert response.status_code == 500
         assert "SIGSEGV" in response.json()["message"]
         assert reloading.result(AT_ONCE_S).status_code == 200
-        wait_until(lambda: len(workers(server)) == 1)
+        wait_until(lambda: len(server.workers()) == 1)
 
 
 def test_reload_and_time_limit(start: Callable[..., Server], gate: Gate) -> None:
@@ -63,7 +58,7 @@ def test_reload_and_leaving_client(start: Callable[..., Server], gate: Gate) -> 
     """With --cancel-on-disconnect, a call is killed even while its worker is being replaced."""
     server = start("--cancel-on-disconnect", models=MODELS)
     with server.client() as client, ThreadPoolExecutor(1) as threads:
-        (old,) = workers(server)
+        (old,) = server.workers()
         with Wire(server) as leaving:
             leaving.post(PREDICT, JSON, body=json.dumps({"port": gate.port}).encode())
             gate.wait()
@@ -77,7 +72,7 @@ def test_death_while_reloading(start: Callable[..., Server], gate: Gate) -> None
     """If a worker dies while its successor warms, the number of workers is still right afterwards."""
     server = start(models=SLOW)
     with server.client() as client, ThreadPoolExecutor(1) as threads:
-        (old,) = workers(server)
+        (old,) = server.workers()
         (server.cwd / "port").write_text(str(gate.port))
         reloading = threads.submit(client.post, "/v2/models/slow/reload")
         gate.wait()
@@ -87,7 +82,7 @@ def test_death_while_reloading(start: Callable[..., Server], gate: Gate) -> None
         gate.open()
         assert reloading.result(AT_ONCE_S).status_code == 200
         assert predict(client, "slow").status_code == 200
-        wait_until(lambda: "slow" in server.log and len(workers(server)) == 1)
+        wait_until(lambda: "slow" in server.log and len(server.workers()) == 1)
 
 
 @pytest.mark.parametrize("spare", [1, 2, 3, 4, 6])
@@ -116,11 +111,11 @@ def test_killed_while_starting(start: Callable[..., Server], gate: Gate) -> None
     first_code = server.cwd / "installed" / "sitecustomize.py"
     first_code.write_text(WAIT.format(gate.port))
     with server.client() as client, ThreadPoolExecutor(1) as threads:
-        workers(server)[0].kill()
+        server.workers()[0].kill()
         gate.wait()
         waiting = threads.submit(call, client, number=3)
         for _ in range(4):
-            workers(server)[0].kill()
+            server.workers()[0].kill()
             gate.wait()
         first_code.unlink()
         gate.open()

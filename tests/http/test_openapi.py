@@ -20,6 +20,8 @@ from marshmallow import fields, validate
 from marshmallow.fields import Field
 
 from deepaas.config.settings import Settings
+from deepaas.describer.description import ModelDescription
+from deepaas.describer.introspection import describe_model
 from deepaas.http import openapi
 from deepaas.http.openapi import SpecOptions
 from deepaas.http.routes import iterate_routes
@@ -68,8 +70,8 @@ def test_valid(client: httpx.Client, path: str) -> None:
     "ignore:.*:DeprecationWarning"
 )  # some models use fields in an older marshmallow style
 @pytest.mark.parametrize("make", [openapi.build_swagger, openapi.build_openapi])
-def test_valid_for_every_model(make: Callable[[list[LoadedModel], SpecOptions], dict[str, Any]]) -> None:
-    models = [LoadedModel.load(name, target) for name, target in HEALTHY.items()]
+def test_valid_for_every_model(make: Callable[[list[ModelDescription], SpecOptions], dict[str, Any]]) -> None:
+    models = [describe_model(LoadedModel.load(name, target)) for name, target in HEALTHY.items()]
     openapi_spec_validator.validate(json.loads(json.dumps(make(models, SPELLED))))
 
 
@@ -238,7 +240,9 @@ SPELLED = SpecOptions(base_path="", envelope=Envelope.STRING, auth_required=Fals
 
 
 def build_document(make: Callable[..., dict[str, Any]], **declared: Field) -> dict[str, Any]:
-    document = make([LoadedModel("m", SimpleNamespace(get_predict_args=lambda: declared))], SPELLED)
+    document = make(
+        [describe_model(LoadedModel("m", SimpleNamespace(get_predict_args=lambda: declared)))], SPELLED
+    )
     openapi_spec_validator.validate(document)
     return document
 
@@ -487,7 +491,7 @@ both_versions = pytest.mark.parametrize("make", [openapi.build_swagger, openapi.
 
 def identifiers(make: Callable[..., dict[str, Any]], names: list[str]) -> dict[tuple[str, str], str]:
     """Return operation ids by method and path, for models with these names."""
-    document = make([LoadedModel(name, SimpleNamespace()) for name in names], SPELLED)
+    document = make([describe_model(LoadedModel(name, SimpleNamespace())) for name in names], SPELLED)
     openapi_spec_validator.validate(document)
     return {
         (method, path): operation["operationId"]
@@ -533,7 +537,9 @@ class Größe(marshmallow.Schema):  # noqa: PLC2401 - a name that Python allows 
 def test_names_of_schemas() -> None:
     """Names of schemas are valid in OpenAPI, and have the model's name if possible."""
     models = [
-        LoadedModel(name, SimpleNamespace(get_predict_args=lambda: {"x": fields.Nested(Größe)}))
+        describe_model(
+            LoadedModel(name, SimpleNamespace(get_predict_args=lambda: {"x": fields.Nested(Größe)}))
+        )
         for name in ODD_NAMES
     ]
     document = openapi.build_openapi(models, SPELLED)
@@ -548,6 +554,6 @@ def test_names_of_schemas() -> None:
 def test_name_of_a_schema_keeps_the_name_of_its_model(name: str) -> None:
     """A name that OpenAPI allows is used unchanged."""
     document = openapi.build_openapi(
-        [LoadedModel(each, SimpleNamespace()) for each in (name, "other")], SPELLED
+        [describe_model(LoadedModel(each, SimpleNamespace())) for each in (name, "other")], SPELLED
     )
     assert f"ModelPredictionResponse-{name}" in document["components"]["schemas"]

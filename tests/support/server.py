@@ -119,6 +119,10 @@ class Server:
         server = psutil.Process(self.process.pid)
         return [server, *server.children(recursive=True)]
 
+    def workers(self) -> list[psutil.Process]:
+        """Return the processes that predict, without describers and trainings."""
+        return [one for one in self.family()[1:] if "deepaas.workers.child" in command_line(one)]
+
     def stop(self) -> None:
         """Stop the server once; fail if it leaves processes or files behind, or logged resource warnings."""
         if self._stopped:

@@ -149,16 +149,16 @@ def test_exclusive(start: Callable[..., Server], gate: Gate) -> None:
     server = start("--train-mode", "exclusive", "--workers", "2", models=VERSIONED)
     with server.client() as client:
         assert predicted(client, "versioned")["version"] == "none"
-        workers = {process.pid for process in server.family()[1:]}
+        workers = {process.pid for process in server.workers()}
         record = begin(client, model="versioned", version="one", port=gate.port)
         gate.wait()
         assert refused(client, "versioned")
-        assert not workers & {process.pid for process in server.family()}
+        assert not workers & {process.pid for process in server.workers()}
         gate.open()
         assert ended(client, record, "versioned")["state"] == "done"
         wait_until(lambda: predict(client, "versioned").status_code == 200)
         assert predicted(client, "versioned")["version"] == "one"
-        wait_until(lambda: len(server.family()) == 3)
+        wait_until(lambda: len(server.workers()) == 2)
 
 
 @pytest.mark.parametrize("end", ["error", "cancelled"])
@@ -190,7 +190,7 @@ def test_exclusive_after_restart(start: Callable[..., Server], gate: Gate) -> No
         assert ended(client, record)["status"] in ("done", "error")
         wait_until(lambda: predict(client, "steps").status_code == 200)
         comes(client, record, lambda now: now["state"] == "done")
-        assert len(again.family()) == 2
+        assert len(again.workers()) == 1
 
 
 def test_adopted_counts(start: Callable[..., Server], gate: Gate) -> None:

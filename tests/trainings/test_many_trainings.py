@@ -93,4 +93,4 @@ def test_memory(start: Callable[..., Server]) -> None:
         train(TRAININGS - WARM_UP)
         assert rss_mb(server) - before_mb < GROWTH_MB
         wait_until(lambda: psutil.Process(server.process.pid).num_fds() <= descriptors)
-        wait_until(lambda: len(server.family()) == 2)
+        wait_until(lambda: len(server.workers()) == 1)

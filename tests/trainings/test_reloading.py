@@ -59,26 +59,26 @@ def test_under_load(start: Callable[..., Server], workers: str) -> None:
         wait_until(lambda: load.versions[-1] == "e")
         assert load.problems == []
         assert set(load.versions) == {"none", *"abcde"}
-    wait_until(lambda: len(server.family()) == 1 + int(workers))
+    wait_until(lambda: len(server.workers()) == int(workers))
 
 
 def test_one_by_one(start: Callable[..., Server], gate: Gate) -> None:
     """The old workers serve while a new one warms; afterwards only new workers remain."""
     server = start("--workers", "2", models=VERSIONED)
     with server.client() as client:
-        old = {process.pid for process in server.family()[1:]}
+        old = {process.pid for process in server.workers()}
         (server.cwd / "gate").write_text(str(gate.port))
         (server.cwd / "version").write_text("new")
         reloading = threading.Thread(target=lambda: httpx.post(server.url + RELOAD, timeout=CALL_S))
         reloading.start()
         gate.wait()
         assert predicted(client, "versioned")["version"] == "none"
-        assert old < {process.pid for process in server.family()}
+        assert old < {process.pid for process in server.workers()}
         (server.cwd / "gate").unlink()
         gate.open()
         reloading.join(CALL_S)
-        wait_until(lambda: len(server.family()) == 3)
-        assert not old & {process.pid for process in server.family()}
+        wait_until(lambda: len(server.workers()) == 2)
+        assert not old & {process.pid for process in server.workers()}
         assert predicted(client, "versioned")["version"] == "new"
 
 
@@ -86,7 +86,7 @@ def test_old_worker_dies_meanwhile(start: Callable[..., Server], gate: Gate) -> 
     """If the old worker dies while its successor warms, there is no surplus worker."""
     server = start(models=VERSIONED)
     with server.client() as client:
-        old = server.family()[1]
+        old = server.workers()[0]
         (server.cwd / "gate").write_text(str(gate.port))
         reloading = threading.Thread(target=lambda: httpx.post(server.url + RELOAD, timeout=CALL_S))
         reloading.start()
@@ -97,14 +97,14 @@ def test_old_worker_dies_meanwhile(start: Callable[..., Server], gate: Gate) -> 
         gate.open()
         reloading.join(CALL_S)
         wait_until(lambda: predict(client, "versioned").status_code == 200)
-        wait_until(lambda: len(server.family()) == 2)
+        wait_until(lambda: len(server.workers()) == 1)
 
 
 def test_broken(start: Callable[..., Server]) -> None:
     """If the new worker fails to warm, 503 names the cause and the old workers keep serving."""
     server = start(models=VERSIONED)
     with server.client() as client:
-        workers = [process.pid for process in server.family()[1:]]
+        workers = [process.pid for process in server.workers()]
         (server.cwd / "version").write_text("broken")
         response = client.post(RELOAD)
         assert response.status_code == 503
@@ -114,7 +114,7 @@ def test_broken(start: Callable[..., Server]) -> None:
         )
         assert "Reloaded model" not in server.log
         assert predicted(client, "versioned")["version"] == "none"
-        assert [process.pid for process in server.family()[1:]] == workers
+        assert [process.pid for process in server.workers()] == workers
         (server.cwd / "version").write_text("mended")
         assert client.post(RELOAD).status_code == 200
         assert predicted(client, "versioned")["version"] == "mended"
@@ -154,7 +154,7 @@ def test_not_after_training(
     server = start(*flags, models=models)
     (model,) = models
     with server.client() as client:
-        (worker,) = server.family()[1:]
+        (worker,) = server.workers()
         more = {"version": "new"} if model == "versioned" else {"steps": [["raise", "x"]]}
         for _ in range(2):  # the second one starts after the first one's reload would have
             assert ended(client, begin(client, model=model, **more), model)["state"] == end

@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterator
 
 import uvloop
 
@@ -14,15 +13,13 @@ from deepaas import log
 from deepaas.bootstrap import build_service
 from deepaas.cmd.interpreter_tuning import tune_for_serving
 from deepaas.config.settings import Settings
-from deepaas.diagnostics import signatures
-from deepaas.diagnostics.findings import Level
 from deepaas.http.app import build_app
 from deepaas.http.context import RecentLogBuffer
 from deepaas.http.server import bind_socket, is_loopback_socket, serve
 from deepaas.log import get_logger
 from deepaas.metrics import Metrics
-from deepaas.model.model import LoadedModel
 from deepaas.service import Service
+from deepaas.thread_pools import DEFAULT_EXECUTOR
 
 _EXIT_GRACE_S = 1.0
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -38,6 +35,7 @@ def serve_until_stopped(settings: Settings) -> None:
 
 async def _serve(settings: Settings) -> None:
     """Serve until a signal; a signal during the start cancels the start."""
+    asyncio.get_running_loop().set_default_executor(DEFAULT_EXECUTOR)
     stop, force = _install_signal_handlers()
     is_serving = asyncio.Event()
     serving = asyncio.create_task(_serve_until(stop, force, is_serving, settings))
@@ -64,14 +62,12 @@ async def _serve_until(
                 "set --auth-token-file",
                 settings.listen_ip,
             )
-        with _cancel_on_signal():
-            on_output = output.write if settings.debug_endpoint else None
-            service = build_service(settings, metrics, force, on_output)
+        on_output = output.write if settings.debug_endpoint else None
+        service = build_service(settings, metrics, force, on_output)
         _warn_about_multiple_models(service)
-        for served in service.models.values():
-            _warn_about_functions(served.model, served.target)
         app = build_app(service, settings, metrics, output, is_local=is_loopback_socket(taken))
         async with service, serve(app, taken, settings, force):
+            await service.wait_started()
             is_serving.set()
             tune_for_serving()
             _log_urls(settings, taken.getsockname()[1], service)
@@ -80,7 +76,7 @@ async def _serve_until(
 
 
 def _force_exit_later() -> None:
-    """Exit the process after `_EXIT_GRACE_S`, even if user code such as get_metadata() hangs in a thread."""
+    """Exit the process after `_EXIT_GRACE_S`, even if a thread waits for a disk or for the database."""
     timer = threading.Timer(_EXIT_GRACE_S, os._exit, (0,))
     timer.daemon = True
     timer.start()
@@ -98,32 +94,12 @@ def _install_signal_handlers() -> tuple[asyncio.Event, asyncio.Event]:
     return stop, force
 
 
-@contextlib.contextmanager
-def _cancel_on_signal() -> Iterator[None]:
-    """Raise `CancelledError` on a signal: during the import of models, the event loop cannot handle it."""
-    previous = {number: signal.signal(number, signal.default_int_handler) for number in _STOP_SIGNALS}
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise asyncio.CancelledError from None
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
 def _warn_about_multiple_models(service: Service) -> None:
     if len(service.models) > 1:
         names = ", ".join(service.models)
         message = f"Serving several models at once is deprecated: choose one of {names} with --model-name."
         warnings.warn(message, DeprecationWarning, stacklevel=2)
         _log.warning("%s", message)
-
-
-def _warn_about_functions(model: LoadedModel, target: str) -> None:
-    """Log each function that fails at every call, and a model without functions."""
-    for finding in signatures.check_functions(model, target):
-        if finding.level is Level.ERROR:
-            _log.warning("Model %r: %s %s", model.name, finding.text, finding.hint)
 
 
 def _log_urls(settings: Settings, port: int, service: Service) -> None:

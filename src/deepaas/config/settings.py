@@ -162,6 +162,12 @@ class Settings:
         MODEL, "", "Model without an entry point: ./model.py, package.module, package.module:Class."
     )
     warm: bool = option(MODEL, default=True, text="Call the model's warm() before it is used.")
+    describer: str = option(
+        MODEL,
+        "keep",
+        "Keep the process that describes a model, or let it exit after its start.",
+        choices=("keep", "exit"),
+    )
     workers: WorkerRange = option(  # noqa: RUF009 - a range never changes
         WORKERS,
         WorkerRange(1, 1),
@@ -193,6 +199,9 @@ class Settings:
     )
     predict_timeout: float = option(
         LIMITS, 0.0, "Time limit for a prediction; its worker is killed (seconds; 0 for none).", minimum=0
+    )
+    metadata_timeout: float = option(
+        LIMITS, 5.0, "Time limit for get_metadata(); then the last metadata is sent (seconds).", minimum=0.1
     )
     max_queue: int = option(LIMITS, 1000, "Maximum number of queued predictions per model.", minimum=1)
     client_max_size: int = option(

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncGenerator
 from typing import IO
 
-from deepaas.diagnostics.findings import END_STEP, CheckRequest, Finding, Level
+from deepaas.model.findings import END_STEP, CheckRequest, Finding, Level
 from deepaas.processes import describe_exit, spawn_python, terminate_process
 
 _CHILD = "deepaas.diagnostics.child"

@@ -11,9 +11,10 @@ from typing import IO
 
 from deepaas import log
 from deepaas.child_setup import ForkGuard, exit_with_parent, prepare_output
-from deepaas.diagnostics import compat, declarations, execution, signatures
-from deepaas.diagnostics.findings import END_STEP, CheckRequest, Finding, Level, add_period
+from deepaas.diagnostics import compat, declarations, execution
+from deepaas.model import signatures
 from deepaas.model.failures import describe_exception
+from deepaas.model.findings import END_STEP, CheckRequest, Finding, Level, add_period
 from deepaas.model.model import LoadedModel
 
 CheckStep = Callable[[LoadedModel], Iterator[Finding]]

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from marshmallow import fields
 from marshmallow.fields import Field
 
-from deepaas.diagnostics.findings import Finding, Level
-from deepaas.diagnostics.signatures import has_user_function
 from deepaas.errors import ModelLoadError
 from deepaas.model.arguments import Arguments
 from deepaas.model.fields import is_file
+from deepaas.model.findings import Finding, Level
 from deepaas.model.model import LoadedModel
 from deepaas.model.rendering import JSON
+from deepaas.model.signatures import has_user_function
 
 ModelPredicate = Callable[[LoadedModel], bool]
 

@@ -8,18 +8,19 @@ from typing import Any, Self
 import marshmallow
 from marshmallow.fields import Field
 
-from deepaas.diagnostics.findings import Finding, Level, add_period
-from deepaas.diagnostics.signatures import FUNCTIONS, has_user_function
+from deepaas import describer as describer_package
+from deepaas.describer.introspection import describe_model
 from deepaas.errors import ModelLoadError
-from deepaas.http import openapi as specification_package
 from deepaas.http.openapi import SpecOptions, build_openapi, build_swagger
 from deepaas.log import get_logger
 from deepaas.messages import Envelope
 from deepaas.model.arguments import Arguments
 from deepaas.model.failures import describe_exception
 from deepaas.model.fields import is_file
+from deepaas.model.findings import Finding, Level, add_period
 from deepaas.model.json_encoding import dumps
 from deepaas.model.model import LoadedModel
+from deepaas.model.signatures import FUNCTIONS, has_user_function
 
 _STEP = "arguments"
 _PUBLISHED = SpecOptions("", Envelope.STRING, auth_required=False, debug_enabled=False)
@@ -37,7 +38,7 @@ def check_arguments(model: LoadedModel) -> Iterator[Finding]:
                 Level.ERROR,
                 _STEP,
                 add_period(str(error)),
-                f"The server calls {declaring}() when it starts.",
+                f"The describer calls {declaring}() when the server starts.",
                 error.detail,
             )
             continue
@@ -54,7 +55,7 @@ def check_specification(model: LoadedModel) -> Iterator[Finding]:
     reported = set()
     for kind, document in (("Swagger 2.0", build_swagger), ("OpenAPI 3.1", build_openapi)):
         try:
-            size = len(dumps(document([model], _PUBLISHED)))
+            size = len(dumps(document([describe_model(model)], _PUBLISHED)))
         except Exception as error:  # noqa: BLE001 - the author's fields may raise anything
             if describe_exception(error) in reported:
                 continue  # report each cause once
@@ -96,19 +97,19 @@ def _find_publishing_error(name: str, field: Field) -> str | None:
     try:
         with _WarningRecorder() as warnings:
             for document in documents:
-                dumps(document([LoadedModel("model", alone)], _PUBLISHED))
+                dumps(document([describe_model(LoadedModel("model", alone))], _PUBLISHED))
     except Exception as error:  # noqa: BLE001 - the author's field may raise anything
         return describe_exception(error)
     return next(iter(warnings.messages), None)
 
 
 class _WarningRecorder(logging.Handler):
-    """Captures the log messages of the OpenAPI builder, instead of their usual handlers."""
+    """Captures the log messages about fields that cannot be published, instead of their usual handlers."""
 
     def __init__(self) -> None:
         super().__init__()
         self.messages: list[str] = []
-        self._logger = get_logger(specification_package.__name__)
+        self._logger = get_logger(describer_package.__name__)
 
     def __enter__(self) -> Self:
         self._logger.addHandler(self)

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import deepaas
-from deepaas.diagnostics.findings import CheckRequest, Finding, Level, ResourceUsage, add_period
 from deepaas.diagnostics.sample_arguments import create_sample_arguments
-from deepaas.diagnostics.signatures import has_user_function
 from deepaas.errors import InvalidArguments, InvalidResponse, ModelLoadError
 from deepaas.messages import Body, Call, Envelope, Failure
 from deepaas.model.arguments import Arguments, ArgumentSources
 from deepaas.model.fields import is_file
+from deepaas.model.findings import CheckRequest, Finding, Level, ResourceUsage, add_period
 from deepaas.model.model import LoadedModel
+from deepaas.model.signatures import has_user_function
 from deepaas.model.v2.wrapper import UploadedFile
 from deepaas.scratch import UploadFolder
 from deepaas.trainings.record import display_arguments
@@ -52,9 +52,7 @@ def check_import(request: CheckRequest) -> tuple[LoadedModel | None, list[Findin
         return None, [Finding(Level.ERROR, _IMPORT, add_period(str(error)), advice, error.detail)]
     found = [_rate_import(measured)]
     if threading.active_count() > threads:
-        advice = (
-            "They run in the server and in every worker; to have them in workers only, start them in warm()."
-        )
+        advice = "They run in the describer, too; to have them in workers only, start them in warm()."
         found.append(Finding(Level.NOTE, _IMPORT, "Importing it starts threads.", advice))
     return model, found
 
@@ -77,7 +75,7 @@ def _suggest_import_fix(error: BaseException | None, target: str) -> str:
 def _rate_import(usage: ResourceUsage) -> Finding:
     is_heavy = usage.seconds > _SLOW_IMPORT_S or usage.mebibytes > _LARGE_IMPORT_MIB
     advice = (
-        "The server imports the model, too, only to read its declarations: import heavy packages in the "
+        "The describer imports the model, too, only to read its declarations: import heavy packages in the "
         "functions that use them."
     )
     level = Level.WARNING if is_heavy else Level.OK

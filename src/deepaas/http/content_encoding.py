@@ -1,10 +1,10 @@
 """Decompresses request bodies in chunks, outside the event loop, and within limits."""
 
-import asyncio
 import zlib
 from collections.abc import AsyncIterator
 
 from deepaas.errors import BadRequest, PayloadTooLarge, UnsupportedEncoding
+from deepaas.thread_pools import PARSING_EXECUTOR, run_in_executor
 
 _CHUNK_BYTES = 1 << 18
 _MAX_COMPRESSION_RATIO = 200
@@ -38,7 +38,9 @@ async def decompress(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         received_bytes += len(chunk)
         rest = chunk
         while rest:
-            piece, rest, decompressor = await asyncio.to_thread(_decompress_chunk, rest, decompressor)
+            piece, rest, decompressor = await run_in_executor(
+                PARSING_EXECUTOR, _decompress_chunk, rest, decompressor
+            )
             decompressed_bytes += len(piece)
             if decompressed_bytes > max(_MIN_LIMITED_BYTES, _MAX_COMPRESSION_RATIO * received_bytes):
                 raise PayloadTooLarge(

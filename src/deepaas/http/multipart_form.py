@@ -15,6 +15,7 @@ from deepaas.model.arguments import Arguments
 from deepaas.model.v2.wrapper import UploadedFile
 from deepaas.private_files import open_file
 from deepaas.scratch import SMALL_FILE_BYTES, UploadFolder
+from deepaas.thread_pools import FILES_EXECUTOR
 
 _MAX_PARTS = 10_000
 _PARTS_PER_YIELD = 32
@@ -134,7 +135,7 @@ class MultipartReader:
         """Write the buffered content in a thread, after the previous write; close the file if `is_last`."""
         await self._wait_for_write()
         write = functools.partial(_write, file, self._chunks, is_last=is_last)
-        self._pending_write = asyncio.get_running_loop().run_in_executor(None, write)
+        self._pending_write = asyncio.get_running_loop().run_in_executor(FILES_EXECUTOR, write)
         self._chunks, self._chunks_bytes = [], 0
 
     async def _wait_for_write(self) -> None:

@@ -25,7 +25,8 @@ async def run_prediction(
     Uploaded files are written to `scratch`. Raise the errors of `read_argument_sources` and
     `ServedModel.predict`.
     """
-    arguments = served_model.model.predict_arguments
+    described = served_model.described or await served_model.describe()
+    arguments = described.predict_arguments
     sources = await read_argument_sources(parsed, arguments, scratch)
     raw = await collect_arguments(arguments, sources)
     has_accept = arguments.accept is not None and raw.get(arguments.accept.key) is not None

@@ -16,6 +16,7 @@ from deepaas.http.request_id import REQUEST_ID_HEADER
 from deepaas.log import get_logger, request_id
 from deepaas.messages import Body
 from deepaas.model.stream_encoding import EVENT_STREAM, get_item_terminator
+from deepaas.thread_pools import FILES_EXECUTOR, run_in_executor
 from deepaas.workers.result_stream import ResultStream
 
 _FILE_CHUNK_BYTES = 1 << 18
@@ -37,7 +38,7 @@ async def to_response(request: web.BaseRequest, body: Body | ResultStream) -> we
 
 async def _send_file(request: web.BaseRequest, path: Path, headers: dict[str, str]) -> web.StreamResponse:
     """Send the complete file, without ranges or caching: the file belongs to this prediction only."""
-    with await asyncio.to_thread(path.open, "rb") as file:
+    with await run_in_executor(FILES_EXECUTOR, path.open, "rb") as file:
         remaining = os.fstat(file.fileno()).st_size
         response = await _start_response(request, headers | {hdrs.CONTENT_LENGTH: str(remaining)})
         while remaining:
@@ -145,7 +146,7 @@ async def read_file_chunk(file: IO[bytes], size: int) -> bytes:
 
     Raise `ConnectionResetError`, which closes the connection, if the file has become shorter.
     """
-    piece = await asyncio.to_thread(file.read, size)
+    piece = await run_in_executor(FILES_EXECUTOR, file.read, size)
     if not piece:
         _log.warning("%s became shorter while it was sent; closing the connection", file.name)
         raise ConnectionResetError("The file became shorter while it was sent.")

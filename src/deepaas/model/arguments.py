@@ -22,7 +22,6 @@ from deepaas.model.fields import (
     is_file,
     is_single_text,
     mask_passwords,
-    runs_user_code,
     to_file_field,
 )
 from deepaas.model.json_encoding import loads, loads_in_steps
@@ -62,10 +61,10 @@ class AcceptArgument(NamedTuple):
 class Arguments:
     """The declared arguments of one function."""
 
-    def __init__(self, declared_fields: Mapping[str, Field]) -> None:
+    def __init__(self, declared_fields: Mapping[str, Field], *, accept: AcceptArgument | None = None) -> None:
         self.fields = dict(declared_fields)
         self._fields_by_key = {field.data_key or name: field for name, field in self.fields.items()}
-        self.accept = self._find_accept_argument()
+        self.accept = accept or self._find_accept_argument()
         """The argument `accept`, if the model author declared it."""
         self._header_keys = [
             key
@@ -75,8 +74,6 @@ class Arguments:
         self._file_keys = [key for key, field in self._fields_by_key.items() if is_file(field)]
         self._single_text_keys = {key for key, field in self._fields_by_key.items() if is_single_text(field)}
         self._bound_fields = list(_bind_fields(self.fields))
-        self.runs_user_code = any(map(runs_user_code, self.fields.values()))
-        """Whether validation runs code of the model author, which may block or raise any exception."""
 
     def _find_accept_argument(self) -> AcceptArgument | None:
         field = self.fields.get("accept")

@@ -64,18 +64,6 @@ def get_documented_choices(field: Field) -> list[Any]:
     return [choice for index, choice in enumerate(choices) if choice not in choices[:index]]
 
 
-def runs_user_code(field: Field) -> bool:
-    """Return whether the field or its parts may run code other than marshmallow's."""
-    if isinstance(field, fields.Nested | fields.Function | fields.Method):
-        return True
-    called = [field, *field.validators]
-    if any(not type(part).__module__.startswith(LIBRARY_PREFIXES) for part in called) or callable(
-        field.load_default
-    ):
-        return True
-    return any(map(runs_user_code, get_inner_fields(field)))
-
-
 def has_password(field: Field, outer_schemas: tuple[type, ...] = ()) -> bool:
     """Return whether the field or one of its parts is a password; `outer_schemas` stop recursion."""
     if field.metadata.get("format") == "password":

@@ -112,10 +112,6 @@ class LoadedModel:
         predict = getattr(self._user_object, "predict", None)
         return inspect.isgeneratorfunction(predict) or inspect.isasyncgenfunction(predict)
 
-    def copy_uncached(self) -> Self:
-        """Return a copy of the model that loads arguments and schema from user code again."""
-        return type(self)(self.name, self._user_object)
-
     def validate_declarations(self) -> Self:
         """Load arguments and schema, to detect errors early, and return the model.
 

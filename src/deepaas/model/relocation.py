@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from deepaas.messages import Call
+from deepaas.messages import Call, unpickle_arguments
 from deepaas.model.v2.wrapper import UploadedFile
 
 
@@ -23,6 +23,7 @@ def set_module_path(python_path: Sequence[str], *, is_remote: bool) -> None:
 
 def relocate_call(call: Call, folder: str) -> Call:
     """Return the call with `folder` as its scratch folder, also in the paths of its uploads."""
+    call = unpickle_arguments(call)
     arguments = {name: _relocate_value(value, folder) for name, value in call.arguments.items()}
     return call._replace(arguments=arguments, scratch=folder)
 

@@ -8,6 +8,7 @@ from deepaas.child_setup import kill_process_group
 from deepaas.private_files import open_file
 from deepaas.processes import describe_exit, get_exit_code_or_signal, spawn_python
 from deepaas.reporting import ARTIFACTS_VARIABLE, FOLDER_VARIABLE
+from deepaas.thread_pools import DATABASE_EXECUTOR, run_in_executor
 from deepaas.trainings import oom
 from deepaas.trainings.child import STORE_URL_VARIABLE
 from deepaas.trainings.executor import TrainingExit
@@ -39,11 +40,16 @@ class LocalExecutor:
             # A process that is still starting exits when it finds the record final.
             end = {"message": "lost: the server died while starting it.", "finished": time.time()}
             change = self._store.transition
-            if await asyncio.to_thread(
-                change, training.uuid, TrainingState.LOST, only_from=TrainingState.STARTING, **end
+            if await run_in_executor(
+                DATABASE_EXECUTOR,
+                change,
+                training.uuid,
+                TrainingState.LOST,
+                only_from=TrainingState.STARTING,
+                **end,
             ):
                 return
-            current = await asyncio.to_thread(self._store.get, training.uuid)
+            current = await run_in_executor(DATABASE_EXECUTOR, self._store.get, training.uuid)
             process = self._find_process(current) if current else None
         if process and process.is_alive():
             await process.wait_exit()

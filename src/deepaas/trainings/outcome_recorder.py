@@ -11,6 +11,7 @@ from typing import Any
 from deepaas.errors import StoreUnavailable
 from deepaas.log import get_logger
 from deepaas.private_files import open_file
+from deepaas.thread_pools import TRAINING_FILES_EXECUTOR, run_in_executor
 from deepaas.trainings.executor import TrainingExit
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.outcome import Outcome
@@ -52,11 +53,11 @@ class OutcomeRecorder:
                     _log.error("Training %s has finished but cannot be recorded: %s", training.uuid, cause)
                 self.unrecorded.add(training.uuid)
                 with contextlib.suppress(OSError):
-                    await asyncio.to_thread(self._disk_reserve.unlink, missing_ok=True)
+                    await run_in_executor(TRAINING_FILES_EXECUTOR, self._disk_reserve.unlink, missing_ok=True)
                 await asyncio.sleep(_RETRY_INTERVAL_S)
         finally:
             self.unrecorded.discard(training.uuid)
-        await asyncio.to_thread(self.create_disk_reserve)
+        await run_in_executor(TRAINING_FILES_EXECUTOR, self.create_disk_reserve)
 
     async def record(self, training: TrainingRecord, ended: TrainingExit) -> None:
         """Record the outcome of a training whose process exited without recording it."""
@@ -64,12 +65,12 @@ class OutcomeRecorder:
         current = await self._repository.run_in_thread(self._store.get, training.uuid)
         if current is None or current.state.is_final:
             return None
-        outcome = await asyncio.to_thread(Outcome.read, folder)
+        outcome = await run_in_executor(TRAINING_FILES_EXECUTOR, Outcome.read, folder)
         if outcome and current.state is not TrainingState.CANCELLING:
-            await asyncio.to_thread(folder.delete_inputs)
+            await run_in_executor(TRAINING_FILES_EXECUTOR, folder.delete_inputs)
             return await self._repository.run_in_thread(outcome.record, training.uuid, self._store)
-        artifacts = await asyncio.to_thread(folder.list_artifacts, hashed=True)
-        await asyncio.to_thread(folder.delete_inputs)
+        artifacts = await run_in_executor(TRAINING_FILES_EXECUTOR, folder.list_artifacts, hashed=True)
+        await run_in_executor(TRAINING_FILES_EXECUTOR, folder.delete_inputs)
         end = {"finished": time.time(), "exit": ended.exit, "artifacts": artifacts}
         if not await self.transition(
             training.uuid, TrainingState.CANCELLED, only_from=TrainingState.CANCELLING, **end
@@ -83,7 +84,7 @@ class OutcomeRecorder:
         try:
             return await self._repository.run_in_thread(change)
         except StoreUnavailable:
-            if not await asyncio.to_thread(self._release_disk_reserve):
+            if not await run_in_executor(TRAINING_FILES_EXECUTOR, self._release_disk_reserve):
                 raise
         return await self._repository.run_in_thread(change)
 

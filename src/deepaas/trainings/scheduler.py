@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 
 from deepaas.errors import StoreUnavailable
 from deepaas.log import get_logger
+from deepaas.thread_pools import DATABASE_EXECUTOR, TRAINING_FILES_EXECUTOR, run_in_executor
 from deepaas.trainings.executor import TrainingExecutor, TrainingExit
 from deepaas.trainings.folder import TrainingFolder
 from deepaas.trainings.job import Job, mark_recorded
@@ -81,10 +82,12 @@ class TrainingScheduler:
         self._background_tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._store.__enter__)
-        await asyncio.to_thread(self._recorder.create_disk_reserve)
+        await run_in_executor(DATABASE_EXECUTOR, self._store.__enter__)
+        await run_in_executor(TRAINING_FILES_EXECUTOR, self._recorder.create_disk_reserve)
         await self._poll_store()
-        await asyncio.to_thread(delete_orphaned_folders, self._state_folder, self._store)
+        await run_in_executor(
+            TRAINING_FILES_EXECUTOR, delete_orphaned_folders, self._state_folder, self._store
+        )
         await self._apply_retention_to_all()
         self._background_tasks.append(asyncio.create_task(self._poll_forever()))
         if not self._store.is_file:
@@ -124,14 +127,14 @@ class TrainingScheduler:
         folder = self.get_folder(training.model, training.uuid)
         training = dataclasses.replace(training, server=str(self._own_id), host=self._own_id.host)
         try:
-            await asyncio.to_thread(job.write, folder)
+            await run_in_executor(TRAINING_FILES_EXECUTOR, job.write, folder)
             await self.repository.run_in_thread(self._store.add, training)
         except Exception:
-            await asyncio.to_thread(shutil.rmtree, folder.path, ignore_errors=True)
+            await run_in_executor(TRAINING_FILES_EXECUTOR, shutil.rmtree, folder.path, ignore_errors=True)
             raise
         _log.info("Training %s of %s: queued", training.uuid, training.model)
         with contextlib.suppress(OSError):  # _run() tries again
-            await asyncio.to_thread(mark_recorded, folder)
+            await run_in_executor(TRAINING_FILES_EXECUTOR, mark_recorded, folder)
         self._start_task(training, self._run(training))
         with contextlib.suppress(StoreUnavailable):  # the training is queued anyway
             (training,) = await self.repository.with_queue_positions([training])
@@ -186,7 +189,7 @@ class TrainingScheduler:
             ):
                 return None
             folder = self.get_folder(training.model, uuid)
-            await asyncio.to_thread(mark_recorded, folder)
+            await run_in_executor(TRAINING_FILES_EXECUTOR, mark_recorded, folder)
             async with self._config.run_context():
                 return await self._executor.run(training, folder)
 
@@ -289,7 +292,9 @@ class TrainingScheduler:
         if await self._recorder.transition(
             uuid, TrainingState.CANCELLED, only_from=TrainingState.QUEUED, finished=time.time()
         ):
-            await asyncio.to_thread(self.get_folder(training.model, uuid).delete_inputs)
+            await run_in_executor(
+                TRAINING_FILES_EXECUTOR, self.get_folder(training.model, uuid).delete_inputs
+            )
             return
         if not await self._recorder.transition(uuid, TrainingState.CANCELLING):
             return
@@ -318,7 +323,7 @@ class TrainingScheduler:
 
     async def _delete(self, training: TrainingRecord) -> None:
         path = self.get_folder(training.model, training.uuid).path
-        await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+        await run_in_executor(TRAINING_FILES_EXECUTOR, shutil.rmtree, path, ignore_errors=True)
         await self.repository.run_in_thread(self._store.remove, training.uuid)
 
 

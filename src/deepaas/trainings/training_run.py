@@ -17,7 +17,7 @@ from deepaas import log
 from deepaas.child_setup import ForkGuard
 from deepaas.errors import ModelLoadError, StoreError, StoreUnavailable
 from deepaas.log import get_logger
-from deepaas.messages import Call, FrameDecoder, WorkerConfig
+from deepaas.messages import Call, FrameDecoder, WorkerConfig, unpickle_arguments
 from deepaas.model import rendering
 from deepaas.model.failures import failure_from_exception
 from deepaas.model.model import LoadedModel
@@ -190,7 +190,7 @@ def _load_call(job: Iterator[tuple[int, Any]], read_secrets: Callable[[], bytes]
     _, call = next(job, None) or next(FrameDecoder().feed(read_secrets()))
     assert isinstance(call, Call)
     log.request_id.set(call.request_id)
-    return call
+    return unpickle_arguments(call)
 
 
 def _load_model(start: WorkerConfig) -> LoadedModel:

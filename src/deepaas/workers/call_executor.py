@@ -10,7 +10,7 @@ from deepaas import log
 from deepaas.child_setup import ForkGuard
 from deepaas.errors import InvalidArguments, InvalidJson, InvalidResponse
 from deepaas.log import get_logger
-from deepaas.messages import Body, Call, Chunk, Envelope, Failure, Message, Reply
+from deepaas.messages import Body, Call, Chunk, Envelope, Failure, Message, Reply, unpickle_arguments
 from deepaas.model import rendering, stream_encoding
 from deepaas.model.arguments import ArgumentSources, read_json
 from deepaas.model.failures import failure_from_exception
@@ -91,7 +91,7 @@ class CallExecutor:
         began = returned = time.perf_counter()
         outcome: Body | Failure
         try:
-            call = self._validate_arguments(call)
+            call = self._prepare_arguments(call)
             result = self._model.resolve(self._model.get_function(call.function)(**call.arguments))
             self._fork_guard.check()
             returned = time.perf_counter()
@@ -117,7 +117,7 @@ class CallExecutor:
         began = time.perf_counter()
         try:
             with self._fork_guard:
-                calls = [self._validate_arguments(call) for call in calls]
+                calls = [self._prepare_arguments(call) for call in calls]
                 results = self._model.call("predict_batch", [call.arguments for call in calls])
             _check_length(results, len(calls))
         except BaseException as error:  # noqa: BLE001 - user code may raise anything
@@ -154,10 +154,10 @@ class CallExecutor:
             arguments=call.arguments,
         )
 
-    def _validate_arguments(self, call: Call) -> Call:
+    def _prepare_arguments(self, call: Call) -> Call:
         """Return the call with validated arguments. Raise `_BadJsonError` if its JSON body is invalid."""
         if call.validated:
-            return call
+            return unpickle_arguments(call)
         arguments = self._model.get_arguments(call.function)
         if not call.json:
             return call._replace(arguments=arguments.validate(call.arguments), validated=True)

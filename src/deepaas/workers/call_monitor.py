@@ -15,7 +15,7 @@ class CallMonitor:
     """Revokes calls that are stuck behind a long one, and kills workers whose call exceeds the timeout.
 
     `list_workers` returns the workers to poll, `requeue` receives the revoked calls, and `on_poll` is called
-    after each poll. `predict_timeout_s` limits the time of a call; 0 is no limit.
+    after each poll.
     """
 
     def __init__(
@@ -23,12 +23,10 @@ class CallMonitor:
         list_workers: Callable[[], Iterable[Worker]],
         requeue: Callable[[list[PendingCall]], None],
         on_poll: Callable[[], None],
-        predict_timeout_s: float,
     ) -> None:
         self._list_workers = list_workers
         self._requeue = requeue
         self._on_poll = on_poll
-        self._predict_timeout_s = predict_timeout_s
         self._wake_event = asyncio.Event()
 
     def wake(self) -> None:
@@ -51,15 +49,8 @@ class CallMonitor:
         loop = asyncio.get_running_loop()
         if len(worker.in_flight) > 1 and loop.time() - worker.head_started_at > _STALL_S:
             self._requeue(await worker.revoke_unstarted())
-        if (
-            self._predict_timeout_s
-            and worker.in_flight
-            and loop.time() - worker.head_started_at > self._predict_timeout_s
-        ):
-            self._time_out_call(worker)
-
-    def _time_out_call(self, worker: Worker) -> None:
         running = worker.get_current_call()
-        if running and (running.batch_size == 1 or running.stream):
-            running.fail(PredictionTimeout(f"The prediction took longer than {self._predict_timeout_s:g} s."))
-        worker.kill("timeout")
+        if running and running.timeout_s and loop.time() - worker.head_started_at > running.timeout_s:
+            if running.batch_size == 1 or running.stream:
+                running.fail(PredictionTimeout(f"The prediction took longer than {running.timeout_s:g} s."))
+            worker.kill("timeout")

@@ -30,6 +30,10 @@ class ServiceTimeEstimate:
         self._max_pipeline_depth = _MAX_PIPELINE_DEPTH if max_batch_size == 1 else 1
         self._mean_service_s: float | None = None
 
+    def allow_pipelining(self) -> None:
+        """Allow several calls in a worker's pipe, since there are no batches."""
+        self._max_pipeline_depth = _MAX_PIPELINE_DEPTH
+
     def record(self, reply: Reply) -> None:
         """Add a reply to the average; the calls of a batch share its model time."""
         share_s = max(reply.model_s / reply.batch_size + reply.render_s, _MIN_CALL_S)
@@ -45,9 +49,9 @@ class ServiceTimeEstimate:
 class PendingCall:
     """A call that has not been answered yet, queued or in flight.
 
-    `scratch` holds its files. `enqueued_at` is loop time. `batch_size` is the size of the batch it was last
-    sent in. With `retry_alone`, it had been started on a worker that exited, and is not batched again.
-    `stream` is set on the first chunk of a streamed result.
+    `scratch` holds its files. `timeout_s` limits its time in a worker; 0 is no limit. `enqueued_at` is loop
+    time. `batch_size` is the size of the batch it was last sent in. With `retry_alone`, it had been started
+    on a worker that exited, and is not batched again. `stream` is set on the first chunk of a stream.
     """
 
     __slots__ = (
@@ -58,6 +62,7 @@ class PendingCall:
         "retry_alone",
         "scratch",
         "stream",
+        "timeout_s",
         "worker_deaths",
     )
 
@@ -67,8 +72,10 @@ class PendingCall:
         future: asyncio.Future[Body | Failure | ResultStream],
         enqueued_at: float,
         scratch: ScratchFolder | None = None,
+        timeout_s: float = 0.0,
     ) -> None:
         self.payload = payload
+        self.timeout_s = timeout_s
         self.future = future
         self.enqueued_at = enqueued_at
         self.scratch = scratch

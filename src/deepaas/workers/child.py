@@ -7,8 +7,8 @@ import itertools
 import os
 import socket
 import sys
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol
 
 from deepaas import log
 from deepaas.child_setup import ForkGuard, exit_with_parent, ignore_signals, prepare_output
@@ -22,6 +22,7 @@ from deepaas.messages import (
     Loading,
     Message,
     Ready,
+    Reply,
     Revoked,
     WorkerConfig,
     encode,
@@ -116,7 +117,26 @@ class PipeConnection:
         os._exit(1)
 
 
-def run_worker(connection: PipeConnection, progress: SharedProgress, scratch_folder: str = "") -> None:
+class Executor(Protocol):
+    """Runs the calls of a process."""
+
+    def execute(self, call: Call, number: int) -> Reply:
+        """Run one call."""
+
+    def execute_batch(self, calls: Sequence[Call], numbers: Sequence[int]) -> Iterator[Reply]:
+        """Run several calls; yield their replies in order."""
+
+
+ExecutorFactory = Callable[[LoadedModel, WorkerConfig, PipeConnection, SharedProgress], Executor]
+"""Creates the executor for a loaded model."""
+
+
+def load_and_run(
+    create_executor: ExecutorFactory,
+    connection: PipeConnection,
+    progress: SharedProgress,
+    scratch_folder: str = "",
+) -> None:
     """Load the model and run calls until the server closes the pipe.
 
     On another machine, `scratch_folder` is the folder that holds the files of calls there.
@@ -132,21 +152,18 @@ def run_worker(connection: PipeConnection, progress: SharedProgress, scratch_fol
     try:
         with ForkGuard():
             model = LoadedModel.load(start.name, start.target)
-            if start.warm:
-                model.warm()
-            sending = StreamSender(connection.send, progress, model.schema)
-            answering = CallExecutor(model, sending, start.envelope)
+            executor = create_executor(model, start, connection, progress)
     except BaseException as error:  # noqa: BLE001 - user code may raise anything
         connection.send(_create_start_failure(error))
         return
     connection.check_open()
     connection.send(Ready())
     with contextlib.closing(model):
-        _run_calls(answering, messages, connection, progress, scratch_folder)
+        _run_calls(executor, messages, connection, progress, scratch_folder)
 
 
 def _run_calls(
-    answering: CallExecutor,
+    executor: Executor,
     messages: Iterator[tuple[int, Any]],
     connection: PipeConnection,
     progress: SharedProgress,
@@ -164,9 +181,9 @@ def _run_calls(
         if numbers[-1] <= progress.revoked_up_to:
             replies: Iterable[Message] = [Revoked()] * len(calls)
         elif len(calls) == 1:
-            replies = [answering.execute(calls[0], numbers[0])]
+            replies = [executor.execute(calls[0], numbers[0])]
         else:
-            replies = answering.execute_batch(calls, numbers)
+            replies = executor.execute_batch(calls, numbers)
         for number, reply in zip(numbers, replies, strict=True):
             connection.send(reply, number)
 
@@ -197,14 +214,25 @@ def _create_start_failure(error: BaseException) -> Failure:
     return found._replace(traceback=detail or found.traceback)
 
 
-def main(pipe_descriptor: str, progress_descriptor: str, scratch_folder: str = "") -> None:
-    """Run a worker on the inherited descriptors; for `scratch_folder`, see `run_worker`."""
+def run_child(
+    create_executor: ExecutorFactory, pipe_descriptor: str, progress_descriptor: str, scratch_folder: str = ""
+) -> None:
+    """Run this process on the inherited descriptors; for `scratch_folder`, see `load_and_run`."""
     prepare_output()
     faulthandler.enable()
     exit_with_parent()
     with socket.socket(fileno=int(pipe_descriptor)) as connected:
-        run_worker(PipeConnection(connected), SharedProgress(int(progress_descriptor)), scratch_folder)
+        progress = SharedProgress(int(progress_descriptor))
+        load_and_run(create_executor, PipeConnection(connected), progress, scratch_folder)
+
+
+def _create_call_executor(
+    model: LoadedModel, config: WorkerConfig, connection: PipeConnection, progress: SharedProgress
+) -> CallExecutor:
+    if config.warm:
+        model.warm()
+    return CallExecutor(model, StreamSender(connection.send, progress, model.schema), config.envelope)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run_child(_create_call_executor, *sys.argv[1:])

@@ -31,8 +31,8 @@ _UNRESPONSIVE_STATUSES = (
 class LocalWorkerProcess(asyncio.Protocol):
     """A worker process on this machine.
 
-    `on_output` receives its standard output and error; without it, the process inherits ours.
-    `scratch_folder` is the folder of the calls' files if they were copied from another machine. With
+    It runs `module`. `on_output` receives its standard output and error; without it, the process inherits
+    ours. `scratch_folder` is the folder of the calls' files if they were copied from another machine. With
     `uses_busy_polling`, the event loop polls for quick replies.
     """
 
@@ -41,8 +41,10 @@ class LocalWorkerProcess(asyncio.Protocol):
         on_output: Callable[[bytes], None] | None = None,
         scratch_folder: str = "",
         *,
+        module: str = "deepaas.workers.child",
         uses_busy_polling: bool = True,
     ) -> None:
+        self._module = module
         self._on_output = on_output
         self._scratch_folder = scratch_folder
         self._unframer = FrameDecoder(decode_plain)
@@ -83,7 +85,7 @@ class LocalWorkerProcess(asyncio.Protocol):
             stack.callback(os.close, shared)
             descriptors = (theirs.fileno(), shared)
             self._process = await spawn_python(
-                "deepaas.workers.child",
+                self._module,
                 *map(str, descriptors),
                 self._scratch_folder,
                 die_with_parent=True,

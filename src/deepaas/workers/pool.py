@@ -30,7 +30,7 @@ from deepaas.workers.pool_config import PoolConfig
 from deepaas.workers.process import ProcessFactory
 from deepaas.workers.result_stream import ResultStream
 from deepaas.workers.supervisor import SupervisorCallbacks, WorkerSupervisor
-from deepaas.workers.worker import Worker
+from deepaas.workers.worker import Worker, WorkerRole
 
 _QUEUE_FULL = "{} predictions are already queued (--max-queue). Try again later."
 _log = get_logger(__name__)
@@ -46,7 +46,8 @@ class PoolStats(NamedTuple):
     starting: int
 
 
-def _to_error(failure: Failure) -> DeepaasError:
+def to_error(failure: Failure) -> DeepaasError:
+    """Return the exception for a failed call."""
     if failure.validation_errors:
         return InvalidArguments(failure.validation_errors)
     if failure.validation_errors is not None:
@@ -57,7 +58,7 @@ def _to_error(failure: Failure) -> DeepaasError:
 class Pool:
     """The workers of one model.
 
-    Use it as an asynchronous context manager: entering starts and warms the workers, leaving stops them.
+    Use it as an asynchronous context manager around `start`: leaving stops the workers.
     """
 
     def __init__(
@@ -67,12 +68,15 @@ class Pool:
         metrics: PoolMetrics,
         on_output: Callable[[bytes], None] | None = None,
         create_process: ProcessFactory = LocalWorkerProcess,
+        *,
+        role: WorkerRole = WorkerRole.WORKER,
     ) -> None:
         self._worker_config = worker_config
         self._config = config
         self._metrics = metrics
         self._on_output = on_output
         self._create_process = create_process
+        self._role = role
         callbacks = SupervisorCallbacks(self._on_worker_ready, self._on_start_failure, self._on_worker_exit)
         self._supervisor = WorkerSupervisor(self._create_worker, callbacks)
         self._queue = CallQueue(config.max_batch_size, config.batch_timeout_s)
@@ -80,6 +84,8 @@ class Pool:
         self._service_time = ServiceTimeEstimate(config.max_batch_size)
         self._start_failure: ModelUnavailable | None = None
         self._pause_reason: ModelUnavailable | None = None
+        self._ready = asyncio.Event()
+        self._is_started = False
         self._is_closed = False
         self._lifecycle_lock = asyncio.Lock()
         self._autoscaler = Autoscaler(
@@ -90,16 +96,45 @@ class Pool:
             metrics,
             model_name=worker_config.name,
         )
-        self._monitor = CallMonitor(
-            self._supervisor.list_workers, self._requeue, self._autoscaler.evaluate, config.predict_timeout_s
-        )
+        self._monitor = CallMonitor(self._supervisor.list_workers, self._requeue, self._autoscaler.evaluate)
         self._monitor_task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        await self._supervisor.start(self._config.workers.min)
         self._monitor_task = asyncio.create_task(self._monitor.run(), context=contextvars.Context())
         self._monitor_task.add_done_callback(_log_failure)
         return self
+
+    async def start(self) -> None:
+        """Start and warm the workers; those of a paused pool start when it resumes.
+
+        Raise `ModelUnavailable` when one cannot be started; it is tried again in the background.
+        """
+        async with self._lifecycle_lock:
+            self._is_started = True
+            if self._pause_reason:
+                return
+            try:
+                await self._supervisor.start(self._config.workers.min)
+            except ModelUnavailable as error:
+                if not self._is_closed:
+                    self._on_start_failure(error)
+                    self._supervisor.scale(self._config.workers.min)
+                raise
+
+    async def stop(self) -> None:
+        """Stop the workers; `start` starts them again."""
+        async with self._lifecycle_lock:
+            self._is_started = False
+            await self._supervisor.stop()
+
+    async def wait_ready(self) -> None:
+        """Wait until a worker accepts calls."""
+        await self._ready.wait()
+
+    def disable_batches(self) -> None:
+        """Send calls one by one from now on: the model has no `predict_batch`."""
+        self._queue.max_batch_size = 1
+        self._service_time.allow_pipelining()
 
     async def __aexit__(self, *_: object) -> None:
         if self._monitor_task:
@@ -116,20 +151,21 @@ class Pool:
         """
         outcome = await self.submit(call, scratch)
         if isinstance(outcome, Failure):
-            raise _to_error(outcome)
+            raise to_error(outcome)
         if isinstance(outcome, Body) and outcome.path:
             scratch.files.append(outcome.path)
         return outcome
 
     async def submit(
-        self, payload: bytes, scratch: ScratchFolder | None = None
+        self, payload: bytes, scratch: ScratchFolder | None = None, timeout_s: float | None = None
     ) -> Body | Failure | ResultStream:
         """Queue an encoded call and return its outcome; a stream is returned on its first chunk.
 
-        `scratch` holds the call's files. Raise `WorkerDied`, `PredictionTimeout`, or `ModelUnavailable` when
+        `scratch` holds the call's files. `timeout_s` limits the call, 0 is no limit; by default, the pool's
+        limit applies. Raise `WorkerDied`, `PredictionTimeout`, or `ModelUnavailable` when
         the pool is paused, its workers cannot be started, or the queue is full.
         """
-        refusal = self._pause_reason or self._start_failure
+        refusal = self.get_refusal()
         if refusal:
             raise refusal.with_traceback(None)
         if len(self._queue) >= self._config.max_queue:
@@ -137,7 +173,8 @@ class Pool:
                 _QUEUE_FULL.format(len(self._queue)), retry_after_s=self._estimate_wait_s()
             )
         loop = asyncio.get_running_loop()
-        pending = PendingCall(payload, loop.create_future(), loop.time(), scratch)
+        limit_s = self._config.predict_timeout_s if timeout_s is None else timeout_s
+        pending = PendingCall(payload, loop.create_future(), loop.time(), scratch, limit_s)
         self._queue.push(pending)
         self._dispatch()
         try:
@@ -146,9 +183,13 @@ class Pool:
             self._cancel(pending)
             raise
 
+    def get_refusal(self) -> ModelUnavailable | None:
+        """Return the error of all calls while the pool is paused, or its workers cannot be started."""
+        return self._pause_reason or self._start_failure
+
     def unavailable_reason(self) -> str | None:
         """Return why the pool cannot accept calls now, or `None` if it can."""
-        refusal = self._pause_reason or self._start_failure
+        refusal = self.get_refusal()
         if refusal:
             return refusal.message
         if not any(worker.is_responsive() for worker in self._supervisor.list_ready_workers()):
@@ -180,14 +221,16 @@ class Pool:
                 raise self._pause_reason.with_traceback(None)
             self._autoscaler.cancel_scale_up()
             try:
-                await self._supervisor.reload()
+                if self._is_started:
+                    await self._supervisor.reload()
+                else:
+                    self._is_started = True
+                    await self._supervisor.start(self._config.workers.min)
             except ModelUnavailable as error:
                 if not self._supervisor.list_ready_workers():
                     raise
                 raise ModelUnavailable(self._format_reload_error(error), detail=error.detail) from error
-            count = self._supervisor.desired
-            _log.info("Reloaded model %r; new workers: %d", self._worker_config.name, count)
-            return count
+            return self._supervisor.desired
 
     async def pause(self, reason: ModelUnavailable) -> None:
         """Refuse new and queued calls with `reason`, finish the calls in flight, then stop the workers."""
@@ -203,6 +246,7 @@ class Pool:
             # An exclusive training may finish after the pool was closed.
             if not self._is_closed:
                 self._pause_reason = None
+            if not self._is_closed and self._is_started:
                 self._supervisor.scale(self._config.workers.min)
 
     def _format_reload_error(self, error: ModelUnavailable) -> str:
@@ -219,6 +263,7 @@ class Pool:
             self._on_call_revoked,
             self._on_chunk,
             number=number,
+            role=self._role,
             start_timeout_s=self._config.start_timeout_s,
         )
 
@@ -251,6 +296,7 @@ class Pool:
         self._dispatch()
 
     def _on_worker_ready(self) -> None:
+        self._ready.set()
         self._start_failure = None
         self._dispatch()
 
@@ -300,6 +346,8 @@ class Pool:
 
     def _on_worker_exit(self, worker: Worker, reason: str) -> None:
         """Fail the call that the worker was running; requeue unstarted calls and started batches."""
+        if not self._supervisor.list_ready_workers():
+            self._ready.clear()
         self._requeue(select_calls_to_retry(*worker.split_in_flight(), reason))
         if not worker.stop_requested:
             self._metrics.record_restart(worker.kill_reason or reason.rpartition(" ")[2])

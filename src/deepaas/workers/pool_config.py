@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from deepaas.config.settings import Settings, WorkerRange
 from deepaas.messages import Envelope, WorkerConfig
-from deepaas.model.model import LoadedModel
 
 
 class PoolConfig(NamedTuple):
@@ -42,15 +41,22 @@ def build_worker_config(name: str, target: str, settings: Settings) -> WorkerCon
     )
 
 
-def build_pool_config(model: LoadedModel, settings: Settings) -> PoolConfig:
-    """Return the limits of the model's pool; without `predict_batch`, batches have size 1."""
+def build_pool_config(settings: Settings) -> PoolConfig:
+    """Return the limits of a model's pool."""
     return PoolConfig(
         workers=settings.workers,
         scale_down_after_s=settings.scale_down_after,
-        max_batch_size=settings.max_batch_size if model.implements("predict_batch") else 1,
+        max_batch_size=settings.max_batch_size,
         batch_timeout_s=settings.batch_timeout,
         start_timeout_s=settings.worker_start_timeout,
         predict_timeout_s=settings.predict_timeout,
         max_queue=settings.max_queue,
         cancel_on_disconnect=settings.cancel_on_disconnect,
+    )
+
+
+def build_describer_config(settings: Settings) -> PoolConfig:
+    """Return the limits of a describer: one process, which runs one call at a time."""
+    return build_pool_config(settings)._replace(
+        workers=WorkerRange(1, 1), max_batch_size=1, predict_timeout_s=0.0, cancel_on_disconnect=False
     )

@@ -182,7 +182,7 @@ class WorkerSupervisor:
             if self._delay_s:
                 self._retry_timer = loop.call_later(self._delay_s, self._on_retry_timer)
         when = f"in {self._delay_s:g} s" if self._retry_timer else "now"
-        extra = traceback_extra(error.detail)
+        extra = traceback_extra("" if self._retry_timer else error.detail)
         _log.warning("%s did not start; trying again %s: %s", worker, when, error, extra=extra)
         if self._retry_timer:
             error.retry_after_s, error.detail = self._delay_s, ""

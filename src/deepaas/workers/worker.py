@@ -19,10 +19,17 @@ _DISCONNECT_KILL_DELAY_S = 0.5
 _STOP_GRACE_S = 2.0
 _SPAWN_FAILED = "The model '{}' cannot be used: the system refuses to start a process for it ({})."
 _START_TIMED_OUT = (
-    "The model '{}' cannot be used: its worker was not ready after {:g} s (--worker-start-timeout)."
+    "The model '{}' cannot be used: its {} was not ready after {:g} s (--worker-start-timeout)."
 )
 _EXTERNAL_KILL_CODES = (-signal.SIGKILL, -signal.SIGTERM, None)
 _log = get_logger(__name__)
+
+
+class WorkerRole(enum.Enum):
+    """What the process does: predict, or describe the model. A pool of describers has one."""
+
+    WORKER = "worker"
+    DESCRIBER = "describer"
 
 
 class WorkerState(enum.Enum):
@@ -55,9 +62,11 @@ class Worker:
         on_chunk: Callable[["Worker", int, Chunk], None],
         *,
         number: int = 1,
+        role: WorkerRole = WorkerRole.WORKER,
         start_timeout_s: float = 0.0,
     ) -> None:
         self.number = number
+        self._role = role
         self.state = WorkerState.STARTING
         self.in_flight: dict[int, PendingCall] = {}
         self.head_started_at = 0.0
@@ -81,7 +90,8 @@ class Worker:
         self._retirement: asyncio.Task[None] | None = None
 
     def __str__(self) -> str:
-        return f"Worker {self.number} of {self._config.name!r} (pid {self.pid})"
+        number = f" {self.number}" if self._role is WorkerRole.WORKER else ""
+        return f"{self._role.value.title()}{number} of {self._config.name!r} (pid {self.pid})"
 
     @property
     def pid(self) -> int | None:
@@ -115,7 +125,9 @@ class Worker:
             return
         if not done:
             self.kill("timeout")
-            raise ModelUnavailable(_START_TIMED_OUT.format(self._config.name, self._start_timeout_s))
+            raise ModelUnavailable(
+                _START_TIMED_OUT.format(self._config.name, self._role.value, self._start_timeout_s)
+            )
         raise self._create_start_error(answer, await self.stop())
 
     def send(self, pending: PendingCall) -> None:
@@ -268,7 +280,7 @@ class Worker:
             return ModelUnavailable(f"{cannot} {failed.message}", detail=failed.traceback)
         interrupted = exit_status.code in _EXTERNAL_KILL_CODES and not self._is_loading_model
         kind = WorkerKilledDuringStart if interrupted else ModelUnavailable
-        return kind(f"{cannot} its worker {_format_exit_status(exit_status)} while starting.")
+        return kind(f"{cannot} its {self._role.value} {_format_exit_status(exit_status)} while starting.")
 
     def _kill_if_alive(self) -> None:
         # Without its pipe, the process cannot reply to any call.

@@ -136,8 +136,8 @@ FAULTS = {
     "enormous": lambda: "x" * 200_000_000,
     "die while rendering": lambda: die_in("render", "call"),
     "die while writing a file": lambda: die_in("_create_file", "return"),
-    "die before replying": lambda: die_in("sendall", "c_call"),
-    "die after replying": lambda: die_in("sendall", "c_return"),
+    "die before replying": lambda: die_in("send", "c_call"),
+    "die after replying": lambda: die_in("send", "return"),
     "die soon": die_in_a_thread,
 }
 

@@ -155,7 +155,9 @@ def _build_pool_config(model: LoadedModel, ctx: click.Context) -> PoolConfig:
 
     Scaling is off because the workers are busy from the first call to the last.
     """
-    usual = build_pool_config(model, ctx.obj)
+    usual = build_pool_config(ctx.obj)
+    if not model.implements("predict_batch"):
+        usual = usual._replace(max_batch_size=1)
     workers = ctx.params["workers"] or usual.workers.max
     timeout_s = ctx.params["predict_timeout"]
     return usual._replace(
@@ -229,6 +231,7 @@ async def _run_until_signal(batch: Batch, pool: Pool) -> bool:
 
 async def _run_in_pool(batch: Batch, pool: Pool, is_warm: asyncio.Event) -> None:
     async with pool:
+        await pool.start()
         is_warm.set()
         await batch.run()
 

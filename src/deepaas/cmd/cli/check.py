@@ -14,8 +14,8 @@ from deepaas.cmd.cli.model_context import resolve_target
 from deepaas.cmd.cli.output import print_line
 from deepaas.config.settings import Settings
 from deepaas.diagnostics.checker import run_checks
-from deepaas.diagnostics.findings import CheckRequest, Finding, Level
 from deepaas.model import loader
+from deepaas.model.findings import CheckRequest, Finding, Level
 
 _COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow", Level.CHANGED: "cyan", Level.OK: "green"}
 _INDENT = " " * 24

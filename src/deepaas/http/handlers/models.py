@@ -13,7 +13,6 @@ from deepaas.http.request_body import parse_request
 from deepaas.http.request_params import get_model, get_model_for_prediction
 from deepaas.http.responses import to_response
 from deepaas.service import ServedModel
-from deepaas.thread_pools import USER_CODE_EXECUTOR, run_in_executor
 
 
 async def list_models(request: web.Request) -> web.Response:
@@ -42,8 +41,7 @@ async def reload_model(request: web.Request) -> web.Response:
 
 
 async def _build_metadata(request: web.Request, served_model: ServedModel) -> dict[str, Any]:
-    """Read the metadata in a thread: it runs user code, which may block."""
-    metadata = await run_in_executor(USER_CODE_EXECUTOR, served_model.model.read_metadata)
+    metadata = await served_model.read_metadata()
     href = f"{request.app[SETTINGS].base_path}/v2/models/{quote(served_model.name)}"
     links = [{"rel": "self", "href": href}]
     return {"id": metadata["id"], "name": metadata["name"], "links": links} | metadata

@@ -1,18 +1,17 @@
 """Serves the web UI, Swagger UI, the OpenAPI documents and static files."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
+from deepaas.describer.description import ModelDescription
 from deepaas.http import openapi
 from deepaas.http.context import SERVICE, SETTINGS, TOKENS
 from deepaas.http.error_responses import json_response
 from deepaas.http.request_params import get_model
 from deepaas.http.responses import FileResponse
 from deepaas.messages import Envelope
-from deepaas.model.model import LoadedModel
 
 STATIC_FOLDER = Path(__file__).resolve().parents[1] / "static"
 
@@ -42,12 +41,12 @@ _UI_HEADERS = {
 
 async def get_swagger(request: web.Request) -> web.Response:
     """Return the Swagger 2.0 document."""
-    return json_response(openapi.build_swagger(_iterate_models(request), _build_spec_options(request)))
+    return json_response(openapi.build_swagger(_list_descriptions(request), _build_spec_options(request)))
 
 
 async def get_openapi(request: web.Request) -> web.Response:
     """Return the OpenAPI 3.1 document."""
-    return json_response(openapi.build_openapi(_iterate_models(request), _build_spec_options(request)))
+    return json_response(openapi.build_openapi(_list_descriptions(request), _build_spec_options(request)))
 
 
 async def get_static_file(request: web.Request) -> FileResponse:
@@ -85,8 +84,10 @@ async def redirect_to_ui(request: web.Request) -> web.Response:
     raise web.HTTPFound(f"{up}/ui#/{quote(model, safe='')}")
 
 
-def _iterate_models(request: web.Request) -> Iterator[LoadedModel]:
-    return (served.model for served in request.app[SERVICE].models.values())
+def _list_descriptions(request: web.Request) -> list[ModelDescription]:
+    """Return the descriptions of all models that are described: the documents omit broken models."""
+    descriptions = (served.description for served in request.app[SERVICE].models.values())
+    return [description for description in descriptions if description is not None]
 
 
 def _build_spec_options(request: web.Request) -> openapi.SpecOptions:

@@ -10,6 +10,7 @@ from deepaas.http.error_responses import json_response
 from deepaas.http.request_params import get_model
 from deepaas.model.failures import strip_folders
 from deepaas.service import ServedModel
+from deepaas.thread_pools import EXECUTORS
 
 
 async def get_debug_output(request: web.Request) -> web.Response:
@@ -63,6 +64,8 @@ async def get_metrics(request: web.Request) -> web.Response:
     """Return the server's metrics in Prometheus format."""
     metrics = request.app[METRICS]
     metrics.trainings.clear()  # missing values are better than old ones if the database fails
+    for executor in EXECUTORS:
+        metrics.executor_queue_length.labels(executor.name).set(executor.queue_length)
     for model in request.app[SERVICE].models.values():
         await model.update_gauges(metrics)
     return web.Response(

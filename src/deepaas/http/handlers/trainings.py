@@ -1,6 +1,5 @@
 """Handlers of trainings: start, list, describe, cancel; their logs, events, metrics and artifacts."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from uuid import uuid4
@@ -49,7 +48,7 @@ async def get_log(request: web.Request) -> web.StreamResponse:
         return web.Response(text=text, content_type="text/plain")
     response = await start_stream_response(request, _LOG_TYPE)
     tail = Tail(folder.log)
-    while chunk := await asyncio.to_thread(tail.read, _CHUNK_BYTES):
+    while chunk := await run_in_executor(READING_EXECUTOR, tail.read, _CHUNK_BYTES):
         tail.offset += len(chunk)
         await response.write(chunk)
     await response.write_eof()
@@ -83,7 +82,7 @@ async def stream_events(request: web.Request) -> web.StreamResponse:
 
 async def _find_log_offset(folder: TrainingFolder, lines: int | None) -> int:
     """Return where the last `lines` lines of the log begin, or 0."""
-    return 0 if lines is None else await asyncio.to_thread(find_last_lines, folder.log, lines)
+    return 0 if lines is None else await run_in_executor(READING_EXECUTOR, find_last_lines, folder.log, lines)
 
 
 async def _stream(
@@ -123,7 +122,7 @@ async def list_artifacts(request: web.Request) -> web.Response:
     if training.artifacts is not None:
         return json_response(training.artifacts)
     return json_response(
-        await asyncio.to_thread(model.get_training_folder(uuid).list_artifacts, hashed=False)
+        await run_in_executor(READING_EXECUTOR, model.get_training_folder(uuid).list_artifacts, hashed=False)
     )
 
 
@@ -131,7 +130,9 @@ async def get_artifact(request: web.Request) -> FileResponse:
     """Return an artifact of a training, or a range of it."""
     model, uuid = get_model_for_training(request), get_training_id(request)
     await model.get_training(uuid)
-    path = await asyncio.to_thread(model.get_training_folder(uuid).find_artifact, request.match_info["path"])
+    path = await run_in_executor(
+        READING_EXECUTOR, model.get_training_folder(uuid).find_artifact, request.match_info["path"]
+    )
     return FileResponse(path, headers={hdrs.CONTENT_DISPOSITION: "attachment"})
 
 
@@ -142,7 +143,7 @@ def _encode_metrics(folder: TrainingFolder) -> bytes:
 async def start_training(request: web.Request) -> web.Response:
     """Start a training and return its record."""
     model = get_model_for_training(request)
-    arguments = model.model.train_arguments
+    arguments = (await model.describe()).train_arguments
     training_id = uuid4().hex
     uploads = UploadFolder(str(model.get_training_folder(training_id).path))
     try:

@@ -1,17 +1,14 @@
 """Builds an API document with apispec: the parts that Swagger 2.0 and OpenAPI 3.1 share."""
 
 import abc
-import warnings
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from apispec import APISpec
-from marshmallow.fields import Field
 
+from deepaas.describer.description import ArgumentDescription, FunctionDescription, ModelDescription, Schema
 from deepaas.http.openapi import identifiers, operations, schemas
-from deepaas.http.openapi.converter import FieldPlugin
-from deepaas.http.openapi.field_schemas import FieldSchemas
 from deepaas.http.openapi.operations import (
     PREDICTION,
     SHARED_RESPONSES,
@@ -19,12 +16,9 @@ from deepaas.http.openapi.operations import (
     ParameterSpec,
     ResponseSpec,
 )
-from deepaas.http.openapi.schemas import Schema, create_object
+from deepaas.http.openapi.schemas import create_object
 from deepaas.http.request_id import REQUEST_ID_HEADER
 from deepaas.messages import Envelope
-from deepaas.model import rendering
-from deepaas.model.arguments import Arguments
-from deepaas.model.model import LoadedModel
 
 _ANY_JSON_SCHEMA: Schema = {"description": "The model's prediction, as any JSON value"}
 _DESCRIPTION = "Serve and train models over REST."
@@ -54,33 +48,26 @@ class SpecBuilder(abc.ABC):
 
     def __init__(self, options: SpecOptions) -> None:
         self._options = options
-        plugin = FieldPlugin(schema_name_resolver=_resolve_schema_name)  # type: ignore[arg-type]  # None is allowed
-        info = {"description": _DESCRIPTION}
         self.spec = APISpec(
-            "DEEPaaS", version("deepaas"), self.specification_version, plugins=[plugin], info=info
+            "DEEPaaS", version("deepaas"), self.specification_version, info={"description": _DESCRIPTION}
         )
-        assert plugin.converter is not None
-        self.field_schemas = FieldSchemas(plugin.converter)
         self._identifiers: Mapping[str, str] = {}
 
-    def build(self, models: Iterable[LoadedModel], **extra_keys: Any) -> dict[str, Any]:
+    def build(self, models: Iterable[ModelDescription], **extra_keys: Any) -> dict[str, Any]:
         """Return the complete document, with `extra_keys` at its top level."""
         if self._options.auth_required:
             self.spec.components.security_scheme("token", self.build_security_scheme())
             extra_keys["security"] = [{"token": []}]
-        with warnings.catch_warnings():
-            # apispec numbers nested schemas that have the same name in several models, and warns.
-            warnings.simplefilter("ignore", UserWarning)
-            served = list(models)
-            self._identifiers = identifiers.build_identifiers(model.name for model in served)
-            self._add_shared_components()
-            self._add_operations(
-                operations.iterate_server_operations(debug_enabled=self._options.debug_enabled)
+        served = list(models)
+        self._identifiers = identifiers.build_identifiers(model.name for model in served)
+        self._add_shared_components()
+        self._add_operations(operations.iterate_server_operations(debug_enabled=self._options.debug_enabled))
+        for model in served:
+            name = identifiers.choose_schema_name(model.name, self._identifiers[model.name])
+            self._add_model(
+                self._add_components(model), PREDICTION if len(served) == 1 else f"{PREDICTION}-{name}"
             )
-            for model in served:
-                name = identifiers.choose_schema_name(model.name, self._identifiers[model.name])
-                self._add_model(model, PREDICTION if len(served) == 1 else f"{PREDICTION}-{name}")
-        return rendering.to_jsonable_or_repr(extra_keys | self.spec.to_dict())  # type: ignore[no-any-return]  # a dict stays a dict
+        return extra_keys | self.spec.to_dict()
 
     def create_ref(self, name: str) -> Schema:
         """Return a reference to a published schema."""
@@ -93,10 +80,29 @@ class SpecBuilder(abc.ABC):
         for name, response in SHARED_RESPONSES.items():
             self.spec.components.response(name, self.build_response(response))
 
-    def _add_model(self, model: LoadedModel, name: str) -> None:
+    def _add_components(self, model: ModelDescription) -> ModelDescription:
+        """Publish the model's named schemas, and return the model with the names that they were given.
+
+        Schemas of other models may have the same names. They are shared if all of them are equal.
+        """
+        published = self.spec.components.schemas
+        components = model.components[self.specification_version]
+        if all(published.get(name, schema) == schema for name, schema in components.items()):
+            new_names = {name: name for name in components}
+        else:
+            new_names = identifiers.choose_unique_names(components, published)
+        renamed: ModelDescription = _rename_refs(
+            model, {f"{self.ref_prefix}{old}": f"{self.ref_prefix}{new}" for old, new in new_names.items()}
+        )
+        for old, schema in renamed.components[self.specification_version].items():
+            if new_names[old] not in published:
+                self.spec.components.schema(new_names[old], schema)
+        return renamed
+
+    def _add_model(self, model: ModelDescription, name: str) -> None:
         """Publish a model; `name` is the name for the schema of its predictions."""
         prediction = self._build_prediction_schema(model)
-        is_named = model.schema is not None or self.always_names_predictions
+        is_named = model.prediction_schemas is not None or self.always_names_predictions
         if is_named:
             self.spec.components.schema(name, prediction)
         self._add_operations(
@@ -137,9 +143,9 @@ class SpecBuilder(abc.ABC):
         }
         return described | {"default": operations.ERROR}
 
-    def _build_prediction_schema(self, model: LoadedModel) -> Schema:
-        if model.schema is not None:
-            return self.field_schemas.describe_schema(model.schema)
+    def _build_prediction_schema(self, model: ModelDescription) -> Schema:
+        if model.prediction_schemas is not None:
+            return dict(model.prediction_schemas[self.specification_version])
         if model.predict_is_generator:
             return dict(_ANY_JSON_SCHEMA)
         is_string = self._options.envelope is Envelope.STRING
@@ -151,6 +157,10 @@ class SpecBuilder(abc.ABC):
             }
         )
 
+    def get_argument_schema(self, argument: ArgumentDescription) -> Schema:
+        """Return the JSON Schema of an argument."""
+        return dict(argument.schemas[self.specification_version])
+
     def get_content_schema(self, response: ResponseSpec) -> Schema:
         """Return the schema of a response's body, or of one item if the body is a list."""
         return (
@@ -160,8 +170,8 @@ class SpecBuilder(abc.ABC):
         )
 
     @abc.abstractmethod
-    def build_arguments(self, arguments: Arguments) -> dict[str, Any]:
-        """Return the keys of an operation that describe a model's arguments."""
+    def build_arguments(self, function: FunctionDescription) -> dict[str, Any]:
+        """Return the keys of an operation that describe a function's arguments."""
 
     @abc.abstractmethod
     def build_produces(self, operation: OperationSpec) -> dict[str, Any]:
@@ -185,12 +195,14 @@ def get_header_descriptions(response: ResponseSpec) -> dict[str, str]:
     return {REQUEST_ID_HEADER: "Id of the request, as in the server's log"} | dict(response.headers)
 
 
-def is_required(arguments: Arguments, field: Field, key: str) -> bool:
-    """Return whether a request must have the argument; a negotiated media type is optional."""
-    return bool(field.required) and not arguments.is_negotiated(key)
-
-
-def _resolve_schema_name(schema: Any) -> str | None:
-    """Return a name from the schema's class, or `None` to inline a schema generated from a dictionary."""
-    name = (schema if isinstance(schema, type) else type(schema)).__name__
-    return None if name == "GeneratedSchema" else identifiers.to_identifier(name)
+def _rename_refs(value: Any, new_refs: Mapping[str, str]) -> Any:
+    """Return a copy of a description or of a part of it with other references to schemas."""
+    if isinstance(value, dict):
+        renamed = {key: _rename_refs(item, new_refs) for key, item in value.items()}
+        ref = value.get("$ref")
+        return renamed | {"$ref": new_refs.get(ref, ref)} if isinstance(ref, str) else renamed
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_rename_refs(item, new_refs) for item in value))
+    return (
+        type(value)(_rename_refs(item, new_refs) for item in value) if type(value) in (list, tuple) else value
+    )

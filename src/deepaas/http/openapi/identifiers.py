@@ -1,11 +1,11 @@
 """Identifiers of operations and schemas, built from names of models, which may be any text."""
 
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 from itertools import chain, count
 
-_NON_ALPHANUMERIC = re.compile(r"[^A-Za-z0-9]+")
+from deepaas.describer.schema_names import NON_ALPHANUMERIC, to_identifier
+
 _SCHEMA_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -28,20 +28,26 @@ def build_identifiers(names: Iterable[str]) -> dict[str, str]:
     return identifiers
 
 
-def to_identifier(name: str) -> str:
-    """Return the name as an identifier without accents; `model` if no letter or digit is left."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return _NON_ALPHANUMERIC.sub("_", plain).strip("_") or "model"
-
-
 def choose_schema_name(name: str, identifier: str) -> str:
     """Return the name itself if OpenAPI allows it in a schema's name and it is unique, else `identifier`.
 
     `identifier` comes from `build_identifiers`. OpenAPI allows letters, digits, dots, dashes and underscores:
     https://spec.openapis.org/oas/v3.1.0#components-object
     """
-    is_unique = _normalize(identifier) == _normalize(_NON_ALPHANUMERIC.sub("_", name))
+    is_unique = _normalize(identifier) == _normalize(NON_ALPHANUMERIC.sub("_", name))
     return name if is_unique and _SCHEMA_NAME.fullmatch(name) else identifier
+
+
+def choose_unique_names(names: Collection[str], taken: Container[str]) -> dict[str, str]:
+    """Return a new name for each name that is taken, by adding a number; other names are kept."""
+    known = set(names)
+    chosen = {}
+    for name in names:
+        numbered = (f"{name}{number}" for number in count(1))
+        free = (candidate for candidate in numbered if candidate not in taken and candidate not in known)
+        chosen[name] = next(free) if name in taken else name
+        known.add(chosen[name])
+    return chosen
 
 
 def _iterate_candidates(identifier: str) -> Iterator[str]:

@@ -2,22 +2,16 @@
 
 from typing import Any
 
-from marshmallow import fields
-from marshmallow.fields import Field
-
-from deepaas.http.openapi.builder import SpecBuilder, get_header_descriptions, is_required
-from deepaas.http.openapi.converter import has_null_default
-from deepaas.http.openapi.field_schemas import X_NULL_DEFAULT, add_null_default, remove_null
+from deepaas.describer.description import ArgumentDescription, FunctionDescription, Schema
+from deepaas.http.openapi.builder import SpecBuilder, get_header_descriptions
+from deepaas.http.openapi.null_values import X_NULL_DEFAULT, add_null_default, remove_null
 from deepaas.http.openapi.operations import JSON, OperationSpec, ParameterSpec, ResponseSpec
-from deepaas.http.openapi.schemas import TEXT, Schema, create_array
+from deepaas.http.openapi.schemas import TEXT, create_array
 from deepaas.http.request_id import REQUEST_ID_HEADER
-from deepaas.model.arguments import Arguments
-from deepaas.model.fields import get_field_delimiter, is_file
 from deepaas.model.stream_encoding import EVENT_STREAM
 
 _MULTIPART = "multipart/form-data"
 _PARAMETER_STYLES = {",": "form", " ": "spaceDelimited", "|": "pipeDelimited"}
-_STRUCTURE_FIELDS = (fields.Mapping, fields.Nested, fields.List, fields.Tuple)
 
 
 class OpenApi31Builder(SpecBuilder):
@@ -27,56 +21,53 @@ class OpenApi31Builder(SpecBuilder):
     ref_prefix = "#/components/schemas/"
     always_names_predictions = True
 
-    def build_arguments(self, arguments: Arguments) -> dict[str, Any]:
+    def build_arguments(self, function: FunctionDescription) -> dict[str, Any]:
         """Return arguments that are sent as text as parameters, and the others as a body."""
-        in_body = {name: field for name, field in arguments.fields.items() if _needs_body(field)}
+        in_body = [argument for argument in function.arguments if argument.is_file or argument.is_structure]
         parameters = [
-            self._build_argument_parameter(arguments, name, field)
-            for name, field in arguments.fields.items()
-            if name not in in_body
+            self._build_argument_parameter(argument)
+            for argument in function.arguments
+            if argument not in in_body
         ]
         return {"parameters": parameters} | ({"requestBody": self._build_body(in_body)} if in_body else {})
 
-    def _build_argument_parameter(self, arguments: Arguments, name: str, field: Field) -> dict[str, Any]:
-        schema = remove_null(self.field_schemas.describe_field(field))
+    def _build_argument_parameter(self, argument: ArgumentDescription) -> dict[str, Any]:
+        schema = remove_null(self.get_argument_schema(argument))
         description = schema.pop("description", "")
-        key = field.data_key or name
-        delimiter = get_field_delimiter(field)
+        delimiter = argument.delimiter
         if delimiter is not None and delimiter not in _PARAMETER_STYLES:
             schema = dict(TEXT)
-        if has_null_default(field):
+        if argument.has_null_default:
             schema = add_null_default(schema)  # clients send null by omitting the argument
         style = (
             {} if delimiter is None else {"style": _PARAMETER_STYLES.get(delimiter, "form"), "explode": False}
         )
         return {
-            "name": key,
-            "in": "header" if arguments.is_header(key) else "query",
-            "required": is_required(arguments, field, key),
+            "name": argument.key,
+            "in": "header" if argument.is_header else "query",
+            "required": argument.is_required,
             "description": description,
             "schema": schema,
         } | style
 
-    def _build_body(self, body_fields: dict[str, Field]) -> dict[str, Any]:
-        required = [field.data_key or name for name, field in body_fields.items() if field.required]
+    def _build_body(self, arguments: list[ArgumentDescription]) -> dict[str, Any]:
+        required = [argument.key for argument in arguments if argument.is_required]
         schema: dict[str, Any] = {
             "type": "object",
-            "properties": {
-                field.data_key or name: self._build_part(field) for name, field in body_fields.items()
-            },
+            "properties": {argument.key: self._build_part(argument) for argument in arguments},
         }
         if required:
             schema["required"] = required
-        media_type = _MULTIPART if any(map(is_file, body_fields.values())) else JSON
+        media_type = _MULTIPART if any(argument.is_file for argument in arguments) else JSON
         return {"required": bool(required), "content": {media_type: {"schema": schema}}}
 
-    def _build_part(self, field: Field) -> Schema:
-        if not is_file(field):
-            return self.field_schemas.describe_field(field)
+    def _build_part(self, argument: ArgumentDescription) -> Schema:
+        if not argument.is_file:
+            return self.get_argument_schema(argument)
         file = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
-        described = {"description": field.metadata.get("description", "")}
-        described |= X_NULL_DEFAULT if has_null_default(field) else {}
-        return described | ({"type": "array", "items": file} if isinstance(field, fields.List) else file)
+        described: Schema = {"description": argument.text}
+        described |= X_NULL_DEFAULT if argument.has_null_default else {}
+        return described | ({"type": "array", "items": file} if argument.is_list else file)
 
     def build_produces(self, operation: OperationSpec) -> dict[str, Any]:  # noqa: ARG002 - each response lists them
         """Return nothing: in OpenAPI 3.1, each response lists its media types."""
@@ -122,15 +113,3 @@ class OpenApi31Builder(SpecBuilder):
     def build_security_scheme(self) -> dict[str, Any]:
         """Return the description of how clients send a token."""
         return {"type": "http", "scheme": "bearer"}
-
-
-def _needs_body(field: Field) -> bool:
-    """Return whether the argument is neither a text nor a list of texts."""
-    if isinstance(field, fields.List):
-        return is_file(field) or _is_structure(field.inner)
-    return is_file(field) or _is_structure(field)
-
-
-def _is_structure(field: Field) -> bool:
-    is_single = isinstance(field, fields.Pluck) and not field.many
-    return isinstance(field, _STRUCTURE_FIELDS) and not is_single and get_field_delimiter(field) is None

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from deepaas.http.openapi.schemas import TEXT, UUID, Schema
-from deepaas.model.arguments import Arguments
-from deepaas.model.model import LoadedModel
+from deepaas.describer.description import FunctionDescription, ModelDescription, Schema
+from deepaas.http.openapi.schemas import TEXT, UUID
 from deepaas.model.stream_encoding import EVENT_STREAM, JSON_LINES, get_stream_media_type
 
 JSON = "application/json"
@@ -55,7 +54,7 @@ class OperationSpec(NamedTuple):
     summary: str
     responses: Mapping[int, ResponseSpec | str]
     parameters: tuple[ParameterSpec, ...] = ()
-    arguments: Arguments | None = None
+    arguments: FunctionDescription | None = None
     is_public: bool = False
     unavailable_reason: str = ""
 
@@ -127,7 +126,7 @@ def iterate_server_operations(*, debug_enabled: bool) -> Iterator[OperationSpec]
 
 
 def iterate_model_operations(
-    model: LoadedModel, prediction: str | Schema, disabled_functions: tuple[str, ...]
+    model: ModelDescription, prediction: str | Schema, disabled_functions: tuple[str, ...]
 ) -> Iterator[OperationSpec]:
     """Yield the operations of one model; `prediction` is the schema of its predictions, or its name.
 
@@ -215,24 +214,26 @@ def _create_readiness_operation(path: str, action: str, subject: str, model: str
     return OperationSpec("get", path, action, model, summary, responses, is_public=True)
 
 
-def _create_predict_operation(model: LoadedModel, path: str, prediction: str | Schema) -> OperationSpec:
+def _create_predict_operation(model: ModelDescription, path: str, prediction: str | Schema) -> OperationSpec:
     description = "The prediction, item by item" if model.predict_is_generator else "The prediction"
     success = ResponseSpec(description, prediction, tuple(_list_media_types(model)) or (JSON,))
     responses = {200: success} | _BODY_ERRORS | {406: "NotAcceptable", 503: "Unavailable", 504: "TimedOut"}
     return OperationSpec(
-        "post", path, "predict", model.name, "Make a prediction", responses, arguments=model.predict_arguments
+        "post", path, "predict", model.name, "Make a prediction", responses, arguments=model.predict
     )
 
 
-def _get_unavailable_reason(model: LoadedModel, function: str, disabled_functions: tuple[str, ...]) -> str:
+def _get_unavailable_reason(
+    model: ModelDescription, function: str, disabled_functions: tuple[str, ...]
+) -> str:
     if function in disabled_functions:
         return f"This server was started with --no{function}-endpoint."
-    return "" if model.implements(function) else f"The model '{model.name}' has no function '{function}'."
+    return "" if function in model.functions else f"The model '{model.name}' has no function '{function}'."
 
 
-def _list_media_types(model: LoadedModel) -> Iterable[str]:
+def _list_media_types(model: ModelDescription) -> Iterable[str]:
     """Return the media types that a prediction may have."""
-    accept = model.predict_arguments.accept
+    accept = model.predict.accept
     if model.predict_is_generator:
         return (
             dict.fromkeys(map(get_stream_media_type, accept.choices))
@@ -242,10 +243,10 @@ def _list_media_types(model: LoadedModel) -> Iterable[str]:
     return accept.choices if accept else (JSON,)
 
 
-def _create_train_operation(model: LoadedModel, path: str) -> OperationSpec:
+def _create_train_operation(model: ModelDescription, path: str) -> OperationSpec:
     responses = {200: ResponseSpec("Record of the new training", "Training")} | _BODY_ERRORS
     return OperationSpec(
-        "post", path, "train", model.name, "Start a training", responses, arguments=model.train_arguments
+        "post", path, "train", model.name, "Start a training", responses, arguments=model.train
     )
 
 

@@ -1,11 +1,10 @@
 """JSON Schemas of the server's own responses, valid in both Swagger 2.0 and OpenAPI 3.1."""
 
 from collections.abc import Callable
-from typing import Any
 
+from deepaas.describer.description import Schema
 from deepaas.trainings.record import TrainingState
 
-Schema = dict[str, Any]
 CreateRef = Callable[[str], Schema]
 """Returns a reference to the published schema of that name; the syntax depends on the version."""
 

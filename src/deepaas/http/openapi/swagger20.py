@@ -2,16 +2,11 @@
 
 from typing import Any
 
-from marshmallow import fields
-from marshmallow.fields import Field
-
-from deepaas.http.openapi.builder import SpecBuilder, get_header_descriptions, is_required
-from deepaas.http.openapi.converter import has_null_default
-from deepaas.http.openapi.field_schemas import X_NULL_DEFAULT, remove_null
+from deepaas.describer.description import ArgumentDescription, FunctionDescription, Schema
+from deepaas.http.openapi.builder import SpecBuilder, get_header_descriptions
+from deepaas.http.openapi.null_values import X_NULL_DEFAULT, remove_null
 from deepaas.http.openapi.operations import JSON, OperationSpec, ParameterSpec, ResponseSpec
-from deepaas.http.openapi.schemas import Schema, create_array
-from deepaas.model.arguments import Arguments
-from deepaas.model.fields import get_field_delimiter, is_file
+from deepaas.http.openapi.schemas import create_array
 
 _MULTIPART = "multipart/form-data"
 _ANY_MEDIA_TYPE = "*/*"
@@ -31,26 +26,22 @@ class Swagger20Builder(SpecBuilder):
     ref_prefix = "#/definitions/"
     always_names_predictions = False  # deepaas_ui shows the JSON of a model without a definition
 
-    def build_arguments(self, arguments: Arguments) -> dict[str, Any]:
+    def build_arguments(self, function: FunctionDescription) -> dict[str, Any]:
         """Return all arguments as parameters."""
-        parameters = [
-            self._build_argument_parameter(arguments, name, field) for name, field in arguments.fields.items()
-        ]
-        has_files = any(is_file(field) for field in arguments.fields.values())
+        parameters = [self._build_argument_parameter(argument) for argument in function.arguments]
+        has_files = any(argument.is_file for argument in function.arguments)
         return {"parameters": parameters} | ({"consumes": [_MULTIPART]} if has_files else {})
 
-    def _build_argument_parameter(self, arguments: Arguments, name: str, field: Field) -> dict[str, Any]:
-        key = field.data_key or name
-        parameter = {"name": key, "in": "query", "required": is_required(arguments, field, key)}
-        null = X_NULL_DEFAULT if has_null_default(field) else {}
-        if is_file(field):
-            described = {"description": field.metadata.get("description", "")}
-            return parameter | {"in": "formData", "type": "file"} | described | null
-        if arguments.is_header(key):
+    def _build_argument_parameter(self, argument: ArgumentDescription) -> dict[str, Any]:
+        parameter = {"name": argument.key, "in": "query", "required": argument.is_required}
+        null = X_NULL_DEFAULT if argument.has_null_default else {}
+        if argument.is_file:
+            return parameter | {"in": "formData", "type": "file", "description": argument.text} | null
+        if argument.is_header:
             parameter["in"] = "header"
-        schema = remove_null(self.field_schemas.describe_field(field))
+        schema = remove_null(self.get_argument_schema(argument))
         nullable = {"x-nullable": True} if null else {}
-        return parameter | _to_text_property(field, schema) | null | nullable
+        return parameter | _to_text_property(argument, schema) | null | nullable
 
     def build_produces(self, operation: OperationSpec) -> dict[str, Any]:
         """Return the media types of all responses; a model that negotiates them may send any."""
@@ -82,16 +73,16 @@ class Swagger20Builder(SpecBuilder):
         return {"type": "apiKey", "in": "header", "name": "Authorization", "description": description}
 
 
-def _to_text_property(field: Field, schema: Schema) -> Schema:
+def _to_text_property(argument: ArgumentDescription, schema: Schema) -> Schema:
     """Convert a property to one whose value is sent as text."""
     if schema.get("type") != "array":
         return _to_primitive_property(schema)
-    is_flat = isinstance(field, fields.List | fields.Tuple) and schema["items"].get("type") != "array"
-    return _to_list_property(field, schema) if is_flat else _to_json_property(schema)
+    is_flat = (argument.is_list or argument.is_tuple) and schema["items"].get("type") != "array"
+    return _to_list_property(argument, schema) if is_flat else _to_json_property(schema)
 
 
-def _to_list_property(field: Field, schema: Schema) -> Schema:
-    delimiter = get_field_delimiter(field)
+def _to_list_property(argument: ArgumentDescription, schema: Schema) -> Schema:
+    delimiter = argument.delimiter
     if delimiter is not None and delimiter not in _COLLECTION_FORMATS:
         return _get_description(schema) | {"type": "string"}
     collection = "multi" if delimiter is None else _COLLECTION_FORMATS[delimiter]

@@ -42,7 +42,7 @@ class BaseModel(abc.ABC):  # noqa: B024 - every function is optional
     def get_metadata(self) -> dict[str, Any]:
         """Return a description of the model, for people and for catalogues.
 
-        The server calls it on every request for the model's metadata, so it may read files. Common keys
+        It is called on every request for the model's metadata, so it may read files. Common keys
         are ``name``, ``version``, ``description``, ``author``, ``author-email``, ``license`` and ``url``.
 
         :return: a dictionary, merged over the server's ``id``, ``name`` and ``links``. A value that JSON

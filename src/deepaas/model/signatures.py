@@ -9,9 +9,9 @@ from pathlib import Path
 import marshmallow
 from marshmallow.fields import Field
 
-from deepaas.diagnostics.findings import Finding, Level, ResourceUsage, add_period
 from deepaas.errors import ModelLoadError
 from deepaas.model.failures import describe_exception
+from deepaas.model.findings import Finding, Level, ResourceUsage, add_period
 from deepaas.model.json_encoding import to_jsonable
 from deepaas.model.model import LoadedModel
 from deepaas.model.v2.base import BaseModel
@@ -156,7 +156,7 @@ def _call_get_metadata(model: LoadedModel) -> tuple[dict[str, object], Finding |
             Level.ERROR,
             "metadata",
             add_period(f"get_metadata() failed with {describe_exception(error)}"),
-            "It runs in the server, in any working directory: read package data with importlib.metadata.",
+            "It runs in the describer, in any working directory: read package data with importlib.metadata.",
         )
     if not isinstance(metadata, dict):
         kind = type(metadata).__name__

@@ -10,7 +10,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import fields
 from marshmallow.fields import Field
 
-from deepaas.http.openapi.schemas import Schema
+from deepaas.describer.description import Schema
 from deepaas.log import get_logger
 from deepaas.model import json_encoding
 from deepaas.model.failures import describe_exception

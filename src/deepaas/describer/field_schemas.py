@@ -10,18 +10,13 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import fields, validate
 from marshmallow.fields import Field
 
-from deepaas.http.openapi.schemas import Schema
+from deepaas.describer.description import Schema
 from deepaas.log import get_logger
 from deepaas.model.failures import describe_exception
 from deepaas.model.fields import get_field_delimiter
 
 _log = get_logger(__name__)
 
-X_NULL_DEFAULT: Schema = {"x-default": None}
-"""A default of null where `default` cannot be null, because it must match the type.
-
-Types of Swagger 2.0 exclude null (https://swagger.io/specification/v2/#parameter-object), and so do files.
-"""
 _NON_NULL_TYPES = ["string", "number", "boolean", "array", "object"]
 _PYTHON_TO_ECMASCRIPT = {r"\A": "^", r"\Z": "$", "(?P<": "(?<"}
 _HOST_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -53,30 +48,6 @@ class FieldSchemas:
             return dict(self._converter.schema2jsonschema(schema))  # type: ignore[no-untyped-call]  # apispec's
         except Exception as error:  # noqa: BLE001 - likewise
             return _log_undescribed(schema, error)
-
-
-def remove_null(schema: Schema) -> Schema:
-    """Return the schema without null, for a value that is sent as text."""
-    non_null = {key: value for key, value in schema.items() if key != "x-nullable"}
-    if non_null.get("default", ...) is None:
-        del non_null["default"]
-    if "enum" in non_null:
-        non_null["enum"] = [choice for choice in non_null["enum"] if choice is not None]
-    if isinstance(non_null.get("type"), list):
-        types = [name for name in non_null["type"] if name != "null"]
-        non_null["type"] = types[0] if len(types) == 1 else types
-    return non_null
-
-
-def add_null_default(schema: Schema) -> Schema:
-    """Return the schema with null as default, also among its types and choices."""
-    nullable = schema | {"default": None}
-    if "type" in schema:
-        types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-        nullable["type"] = [*types, *({"null"} - {*types})]
-    if "enum" in schema:
-        nullable["enum"] = [*(choice for choice in schema["enum"] if choice is not None), None]
-    return nullable
 
 
 def _log_undescribed(subject: object, error: Exception) -> Schema:
