@@ -15,7 +15,7 @@ Figures = Mapping[ServerUnderTest, list[float]]
 class Target:
     """A bound for the scenario's first server.
 
-    It applies to the ratio of its median to that of the server `against`, or, if that is None, to its median.
+    It limits the median, or, with a server `against`, the median divided by the median of that server.
     """
 
     bound: float

@@ -116,7 +116,7 @@ def duplicate_stream(stream: TextIO) -> TextIO:
 
 
 def _identify(descriptor: int) -> tuple[int, int] | None:
-    """Return what identifies the open file of a descriptor, or `None` if it is closed."""
+    """Return the identity of a descriptor's open file, or `None` if the descriptor is closed."""
     try:
         status = os.fstat(descriptor)
     except OSError:

@@ -48,7 +48,7 @@ def test_sizes_are_the_chosen_ones() -> None:
 
 
 def test_network_equals_scikit_learns() -> None:
-    """The NumPy forward pass equals that of scikit-learn."""
+    """The NumPy forward pass returns the same values as scikit-learn's."""
     from sklearn.neural_network import MLPClassifier  # type: ignore[import-untyped]  # noqa: PLC0415  # no stubs
 
     from digits.fitting import _network_of  # noqa: PLC0415

@@ -129,7 +129,7 @@ def _composite(picture: Image.Image, paper: str) -> Image.Image:
 
 
 def _distance_from_paper(picture: Image.Image) -> Levels:
-    """Return the distance of each pixel's colour from that of the border, 0 to 255.
+    """Return how far each pixel's colour is from the border's colour, 0 to 255.
 
     It is the maximum over the three channels, so that red on green counts as much as black on white.
     """

@@ -63,7 +63,7 @@ class ArgumentForm extends BaseElement {
     this.#values = { ...buildInitialValues(this.operation), ...(isFirst ? {} : this.#selectKept()) };
   }
 
-  /** Return the values to keep after a model reload: those that still fit the kind of their argument. */
+  /** Return the values to keep after a model reload: a value is kept if its argument still has the same kind. */
   #selectKept() {
     return Object.fromEntries(
       this.operation.arguments
